@@ -1,0 +1,72 @@
+"""Integers carried in floating-point tensors: when a float matrix product is an exact integer one.
+
+A sum of integers is exact in float32, in any order and with or without fused multiply-add, as long
+as no partial sum can exceed 2^24 in magnitude (2^53 in float64). So a product of integer matrices on
+any BLAS, device, batch size or thread count gives the same bits once
+
+    sum_k |w_k| * max|a| + |bias| <= 2^24        for every output
+
+holds. That is the certificate of `recvae.exact.layers`; this module holds its parts.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+FLOAT32_EXACT = 1 << 24
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """The numbers between the layers of an exact network: k * 2^-fraction_bits, |k| <= limit.
+
+    Fields:
+        fraction_bits: binary digits behind the point.
+        magnitude_bits: binary digits of the magnitude; limit = 2^magnitude_bits - 1.
+    """
+
+    fraction_bits: int = 7
+    magnitude_bits: int = 12
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.fraction_bits <= 16:
+            raise ValueError(f"fraction_bits is {self.fraction_bits}; allowed: 1 to 16")
+        if not self.fraction_bits <= self.magnitude_bits <= 20:
+            raise ValueError(
+                f"magnitude_bits is {self.magnitude_bits}; allowed: {self.fraction_bits} to 20"
+            )
+
+    @property
+    def one(self) -> int:
+        """The integer that stands for 1."""
+        return 1 << self.fraction_bits
+
+    @property
+    def limit(self) -> int:
+        """The largest integer."""
+        return (1 << self.magnitude_bits) - 1
+
+    def from_prior(self, z: Tensor, fraction_bits: int) -> Tensor:
+        """Latents in units of 2^-fraction_bits, int64, rounded to this format, as float32."""
+        shift = fraction_bits - self.fraction_bits
+        rounded = (z + (1 << (shift - 1))) >> shift
+        return rounded.clamp(-self.limit, self.limit).to(torch.float32)
+
+
+@contextmanager
+def exact_arithmetic() -> Iterator[None]:
+    """Keeps torch from replacing float32 products by something coarser (TF32, bfloat16, autocast)."""
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with (
+            torch.inference_mode(),
+            torch.autocast("cpu", enabled=False),
+            torch.autocast("cuda", enabled=False),
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(precision)

@@ -1,0 +1,174 @@
+"""Layers in integer arithmetic: the exact counterparts of a float network's layers.
+
+Activations are fixed-point numbers (`FixedPoint`) carried in float32. A layer computes
+
+    y = clamp(floor((W x + bias) / 2^shift), low, limit)
+
+with integer W, bias and one shift per output; bias holds the half that turns floor into rounding.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from recvae.exact.arithmetic import FLOAT32_EXACT, FixedPoint
+
+MAX_CHUNKS = 64
+MAX_SHIFT = 24
+INT16_MAX = 32767
+
+
+class IntegerDense(nn.Module):
+    """Integer affine map of the last dimension, requantised; ReLU if `relu`.
+
+    Args:
+        weight: (outputs, inputs) int16.
+        bias: (outputs,) int32, in units of the accumulator, rounding half included.
+        shift: (outputs,) uint8, right shift of the accumulator.
+        relu: clamp below at 0 instead of -limit.
+        limit: largest magnitude of an output.
+        input_limit: largest magnitude of an input; the layer before it guarantees it.
+
+    Raises:
+        ValueError: if shapes or dtypes are wrong, or if no exact evaluation is certified.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    shift: Tensor
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor, shift: Tensor, relu: bool, limit: int, input_limit: int
+    ) -> None:
+        super().__init__()
+        outputs = len(bias)
+        for name, tensor, dtype, shape in [
+            ("weight", weight, torch.int16, (outputs, weight.shape[-1])),
+            ("bias", bias, torch.int32, (outputs,)),
+            ("shift", shift, torch.uint8, (outputs,)),
+        ]:
+            if tensor.dtype != dtype or tuple(tensor.shape) != shape:
+                raise ValueError(
+                    f"{name} is {tensor.dtype} {tuple(tensor.shape)}; needed: {dtype} {shape}"
+                )
+        if shift.numel() and int(shift.max()) > MAX_SHIFT:
+            raise ValueError(f"shift is up to {int(shift.max())}; allowed: 0 to {MAX_SHIFT}")
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+        self.register_buffer("shift", shift)
+        self.low, self.limit = (0 if relu else -limit), limit
+        self.chunks = certified_chunks(weight, bias, input_limit)
+        # What the forward pass uses, in float; derived, hence not part of the state.
+        self.register_buffer("_columns", weight.float().T.contiguous(), persistent=False)
+        self.register_buffer("_scale", torch.exp2(-shift.float()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) to (..., outputs), integers in float32."""
+        rows = x.flatten(0, -2)
+        if self.chunks == 1:
+            total = torch.addmm(self.bias.float(), rows, self._columns)
+        else:
+            total = self.bias.double().expand(len(rows), -1).clone()
+            parts = zip(
+                rows.tensor_split(self.chunks, dim=1),
+                self._columns.tensor_split(self.chunks, dim=0),
+                strict=True,
+            )
+            for a, w in parts:
+                total += a @ w
+        total = total.mul_(self._scale).floor_().clamp_(self.low, self.limit)
+        return total.float().reshape(*x.shape[:-1], len(self.bias))
+
+
+def certified_chunks(weight: Tensor, bias: Tensor, input_limit: int) -> int:
+    """Into how few float32 products the inputs must be cut so that each is exact.
+
+    A single product takes the bias along; the sums of several are collected in float64.
+    Raises ValueError if `MAX_CHUNKS` do not suffice.
+    """
+    for chunks in range(1, min(MAX_CHUNKS, weight.shape[1]) + 1):
+        if int(largest_sums(weight.double(), bias.double(), input_limit, chunks).max()) <= (
+            FLOAT32_EXACT
+        ):
+            return chunks
+    raise ValueError(
+        f"a layer of {weight.shape[1]} inputs up to {input_limit} is not exact in float32: "
+        "its weights are too large"
+    )
+
+
+def largest_sums(weight: Tensor, bias: Tensor, input_limit: int, chunks: int) -> Tensor:
+    """The largest partial sum that each output can reach in one product, (outputs,) float64."""
+    parts = [part.abs().sum(1) * input_limit for part in weight.tensor_split(chunks, dim=1)]
+    sums = torch.stack(parts).amax(dim=0)
+    return sums + bias.abs() if chunks == 1 else sums
+
+
+def quantise_dense(
+    weight: Tensor,
+    bias: Tensor,
+    relu: bool,
+    output: FixedPoint,
+    input_format: FixedPoint,
+    chunk_inputs: int,
+) -> IntegerDense:
+    """The integer layer nearest to a float one that is exact in few products.
+
+    The weights of an output are scaled by the largest power of two that the certificate allows.
+
+    Args:
+        weight: (outputs, inputs) float.
+        bias: (outputs,) float.
+        relu: whether the layer ends in a ReLU.
+        output, input_format: the number formats on either side.
+        chunk_inputs: how many inputs one float32 product should take; fewer make finer weights and
+            a slower layer.
+
+    Raises:
+        ValueError: if the layer does not fit integer arithmetic.
+    """
+    weight, bias = weight.detach().double().cpu(), bias.detach().double().cpu()
+    chunks = min(math.ceil(weight.shape[1] / chunk_inputs), MAX_CHUNKS)
+    # accumulator = 2^scale w * 2^input_bits x; shifting it right gives 2^output_bits y
+    headroom = input_format.fraction_bits - output.fraction_bits
+
+    def scaled(shift: Tensor) -> tuple[Tensor, Tensor]:
+        half = torch.where(shift > 0, torch.exp2(shift - 1), 0.0)
+        return (
+            torch.round(weight * torch.exp2(shift - headroom)[:, None]),
+            torch.round(bias * torch.exp2(shift + output.fraction_bits)) + half,
+        )
+
+    shift = torch.full((len(bias),), float(MAX_SHIFT), dtype=torch.float64)
+    while True:
+        integer_weight, integer_bias = scaled(shift)
+        too_large = largest_sums(integer_weight, integer_bias, input_format.limit, chunks)
+        too_large = (too_large > FLOAT32_EXACT) | (integer_weight.abs().amax(dim=1) > INT16_MAX)
+        too_large |= integer_bias.abs() > FLOAT32_EXACT
+        if not too_large.any():
+            break
+        if bool((shift[too_large] == 0).any()):
+            raise ValueError("a layer's weights or biases are too large for integer arithmetic")
+        shift = shift - too_large.double()
+    return IntegerDense(
+        integer_weight.to(torch.int16),
+        integer_bias.to(torch.int32),
+        shift.to(torch.uint8),
+        relu,
+        output.limit,
+        input_format.limit,
+    )
+
+
+class IntegerResidual(nn.Module):
+    """clamp(x + second(first(x))) in integers."""
+
+    def __init__(self, first: IntegerDense, second: IntegerDense) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) to (..., width), integers in float32."""
+        limit = self.second.limit
+        return self.second(self.first(x)).add_(x).clamp_(-limit, limit)
