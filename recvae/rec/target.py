@@ -1,0 +1,105 @@
+"""The target Q of relative entropy coding: a diagonal Gaussian, coded against P = N(0, I)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+LOG2_E = math.log2(math.e)
+
+# Beyond these, squares and their products would leave the range of float64.
+MAX_LOG2_MAGNITUDE = 100
+
+
+@dataclass(frozen=True, eq=False)
+class DiagonalGaussian:
+    """A batch of targets Q = N(mean, diag(scale^2)).
+
+    Args:
+        mean: (batch, dim) float32 or float64, magnitudes at most 2^100.
+        scale: standard deviations, like mean, in [2^-100, 2^100].
+
+    Raises:
+        ValueError: if the tensors are not such.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __post_init__(self) -> None:
+        mean, scale = self.mean, self.scale
+        if mean.dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"mean: got {mean.dtype}, need torch.float32 or torch.float64")
+        if mean.dim() != 2 or mean.shape[1] == 0:
+            raise ValueError(f"mean: got shape {tuple(mean.shape)}, need (batch, dim)")
+        for field in ("dtype", "shape", "device"):
+            given, needed = getattr(scale, field), getattr(mean, field)
+            if given != needed:
+                raise ValueError(f"scale: got {field} {given}, need that of mean, {needed}")
+        limit = 2.0**MAX_LOG2_MAGNITUDE
+        if not bool((mean.abs() <= limit).all()):
+            raise ValueError("mean: got values not finite or above 2^100, need less")
+        if not bool(((scale >= 1 / limit) & (scale <= limit)).all()):
+            raise ValueError("scale: got values not in [2^-100, 2^100], need positive, finite ones")
+
+    @property
+    def batch(self) -> int:
+        """Number of items."""
+        return self.mean.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self.mean.shape[1]
+
+    def __getitem__(self, items: slice) -> "DiagonalGaussian":
+        return DiagonalGaussian(self.mean[items], self.scale[items])
+
+    def kl_bits(self) -> Tensor:
+        """KL[Q||P] of each dimension in bits, (batch, dim) float64."""
+        mean, scale = self.mean.double(), self.scale.double()
+        return LOG2_E / 2 * (mean.square() + scale.square() - 1) - torch.log2(scale)
+
+    def log2_ratio(self, z: Tensor) -> Tensor:
+        """log2 q(z) / p(z) of floating-point samples.
+
+        Args:
+            z: (batch, dim) or (n, batch, dim).
+
+        Returns:
+            (batch,) or (n, batch) float64, bits.
+        """
+        z, mean, scale = z.double(), self.mean.double(), self.scale.double()
+        standardised = (z - mean) / scale
+        ratio = LOG2_E / 2 * (z.square() - standardised.square()) - torch.log2(scale)
+        return ratio.sum(-1)
+
+    def log2_interval_masses(self, dimension: int, intervals: int) -> Tensor:
+        """log2 Q_d(B_b) of the intervals of equal prior mass, accurate far into both tails.
+
+        Returns:
+            (batch, intervals) float64, bits.
+        """
+        edges = interval_edges(intervals, self.mean.device)
+        mean = self.mean[:, dimension, None].double()
+        scale = self.scale[:, dimension, None].double()
+        lower = (edges[:-1] - mean) / scale
+        upper = (edges[1:] - mean) / scale
+        # In the upper tail both CDFs are 1 to the last bit: mirror it into the lower one.
+        mirror = lower + upper > 0
+        lower, upper = torch.where(mirror, -upper, lower), torch.where(mirror, -lower, upper)
+        log_upper = torch.special.log_ndtr(upper)
+        log_complement = _log1mexp(torch.special.log_ndtr(lower) - log_upper)
+        return LOG2_E * (log_upper + log_complement)
+
+
+def interval_edges(intervals: int, device: torch.device) -> Tensor:
+    """Edges Phi^-1(b / J) of J intervals of equal prior mass, (J + 1,) float64, infinite ends."""
+    steps = torch.arange(intervals + 1, dtype=torch.float64, device=device)
+    return torch.special.ndtri(steps / intervals)
+
+
+def _log1mexp(x: Tensor) -> Tensor:
+    """log(1 - e^x) for x <= 0, by whichever of its two forms loses nothing (Maechler, 2012)."""
+    return torch.where(x > -math.log(2), torch.log(-torch.expm1(x)), torch.log1p(-torch.exp(x)))
