@@ -1,0 +1,107 @@
+"""Outputs that appear whole or not at all.
+
+What is being written lives under a temporary name beside its destination, so that the last step is
+a rename on one file system. Any exception, `KeyboardInterrupt` included, removes the temporary.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from os import PathLike
+from pathlib import Path
+from typing import BinaryIO
+
+from recvae.data.os_errors import translate_os_errors
+from recvae.errors import InputError
+
+
+@contextmanager
+def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[BinaryIO]:
+    """Open `path` for writing in binary; it exists only once the block has ended well.
+
+    Raises `InputError` if `path` exists and `force` is false, if it is no regular file, if its
+    folder is missing, and for every `OSError` of the block. A symbolic link is followed.
+    """
+    with translate_os_errors(path):
+        target = Path(os.path.realpath(path))
+        _refuse_file(path, target, force)
+        temporary = _temporary_beside(target)
+        try:
+            with open(temporary, "xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            _refuse_file(path, target, force)  # another process may have been faster
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def atomic_folder(path: str | PathLike[str], force: bool = False) -> Iterator[Path]:
+    """Make a folder to fill with PNGs; it takes the name `path` once the block has ended well.
+
+    With `force` an old folder stays until the new one is complete. Raises `InputError` as
+    `atomic_file` does, and if the old folder holds anything but PNGs.
+    """
+    with translate_os_errors(path):
+        target = Path(os.path.realpath(path))
+        _refuse_folder(path, target, force)
+        temporary = _temporary_beside(target)
+        try:
+            temporary.mkdir()
+            yield temporary
+            _refuse_folder(path, target, force)
+            if target.exists():
+                _replace_folder(temporary, target)
+            else:
+                temporary.rename(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def _temporary_beside(target: Path) -> Path:
+    return target.parent / f".recvae-{secrets.token_hex(8)}.part"
+
+
+def _replace_folder(new: Path, old: Path) -> None:
+    aside = _temporary_beside(old)
+    old.rename(aside)
+    try:
+        new.rename(old)
+    except BaseException:
+        aside.rename(old)
+        raise
+    shutil.rmtree(aside)
+
+
+def _refuse_file(path: str | PathLike[str], target: Path, force: bool) -> None:
+    _refuse(path, target, force)
+    if target.exists() and not target.is_file():
+        raise InputError(f"{path} is not a regular file: choose another output name")
+
+
+def _refuse_folder(path: str | PathLike[str], target: Path, force: bool) -> None:
+    _refuse(path, target, force)
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise InputError(f"{path} is not a folder: choose another output name")
+    for entry in target.iterdir():
+        if entry.suffix.lower() != ".png" or entry.is_dir():
+            raise InputError(
+                f"{path} holds {entry.name}, which is no PNG: "
+                "--force replaces a folder of PNGs only, choose another output name"
+            )
+
+
+def _refuse(path: str | PathLike[str], target: Path, force: bool) -> None:
+    if not target.parent.is_dir():
+        raise InputError(f"{path}: the folder {target.parent} does not exist")
+    if target.exists() and not force:
+        raise InputError(f"{path} exists: pass --force to replace it")

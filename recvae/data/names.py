@@ -1,0 +1,43 @@
+"""File names of images: those that come from elsewhere, and those that are made up here."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from recvae.errors import InputError
+
+MAX_NAME_BYTES = 255  # what the common file systems allow
+
+
+def default_names(count: int) -> tuple[str, ...]:
+    """Return `00000.png`, `00001.png`, ...: as many, and wide enough to sort in this order."""
+    digits = max(5, len(str(count - 1)))
+    return tuple(f"{index:0{digits}}.png" for index in range(count))
+
+
+def check_names(names: Sequence[str], count: int) -> None:
+    """Raise `InputError` unless these are `count` distinct, bare and visible names of .png files.
+
+    Names travel in files that others made: none of them may lead out of the folder that it goes to.
+    """
+    if len(names) != count:
+        raise InputError(f"{len(names)} names for {count} images")
+    for name in names:
+        if problem := _problem(name):
+            raise InputError(f"the image name {name!r} {problem}")
+    if len(set(names)) < len(names):
+        (double, times), *_ = Counter(names).most_common(1)
+        raise InputError(f"the image name {double!r} occurs {times} times")
+
+
+def _problem(name: str) -> str | None:
+    if any(character in "/\\:" or character < " " or character == "\x7f" for character in name):
+        return "is not a bare file name: it has a separator, a colon or a control character"
+    if name.startswith("."):
+        return "begins with a dot"
+    if not name.lower().endswith(".png"):
+        return "does not end in .png"
+    try:
+        too_long = len(name.encode()) > MAX_NAME_BYTES
+    except UnicodeEncodeError:  # how Python spells a name that its file system cannot decode
+        return "is not valid Unicode"
+    return f"is longer than {MAX_NAME_BYTES} bytes" if too_long else None

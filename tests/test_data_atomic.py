@@ -1,0 +1,115 @@
+"""Outputs appear whole or not at all, whatever happens on the way."""
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recvae.data import Images, atomic_file, atomic_folder, read_images, write_images, writer
+from recvae.data.atomic import _replace_folder
+from recvae.errors import InputError
+
+OLD, NEW = Images(np.zeros((2, 3, 4), np.uint8)), Images(np.ones((3, 3, 4), np.uint8))
+KINDS = ["x.npy", "x.idx", "x.idx.gz", "x"]
+Atomic = Callable[..., AbstractContextManager]
+
+
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "some temporary name")
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_force_replaces_and_its_absence_refuses(tmp_path: Path, kind: str) -> None:
+    write_images(tmp_path / kind, OLD)
+    with pytest.raises(InputError, match=f"{kind} exists: pass --force to replace it"):
+        write_images(tmp_path / kind, NEW)
+    np.testing.assert_array_equal(read_images(tmp_path / kind).pixels, OLD.pixels)
+    write_images(tmp_path / kind, NEW, force=True)
+    np.testing.assert_array_equal(read_images(tmp_path / kind).pixels, NEW.pixels)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("exists", [False, True])
+@pytest.mark.parametrize("failure", [no_space, interrupt])
+def test_a_failure_leaves_things_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, exists: bool, failure: Callable
+) -> None:
+    if exists:
+        write_images(tmp_path / kind, OLD)
+    encoded = [b"first image", failure]
+    monkeypatch.setattr(os, "fsync", failure)  # the last thing before a file is renamed
+    monkeypatch.setattr(
+        writer, "encode_png", lambda _: encoded.pop(0) if encoded[1:] else failure()
+    )
+    with pytest.raises((InputError, KeyboardInterrupt)) as error:
+        write_images(tmp_path / kind, NEW, force=True)
+    if failure is no_space:
+        assert str(error.value) == f"{tmp_path / kind}: No space left on device"
+    assert [entry.name for entry in tmp_path.iterdir()] == [kind] * exists
+    if exists:
+        np.testing.assert_array_equal(read_images(tmp_path / kind).pixels, OLD.pixels)
+
+
+@pytest.mark.parametrize("atomic", [atomic_file, atomic_folder])
+def test_bad_places_are_refused_before_any_work(tmp_path: Path, atomic: Atomic) -> None:
+    (tmp_path / "folder" / "sub").mkdir(parents=True)
+    (tmp_path / "file").write_bytes(b"")
+    places = {
+        "missing/x": f"the folder {tmp_path / 'missing'} does not exist",
+        "file/x": f"the folder {tmp_path / 'file'} does not exist",
+        "folder" if atomic is atomic_file else "file": "choose another output name",
+    }
+    for place, message in places.items():
+        with (
+            pytest.raises(InputError, match=message),
+            atomic(tmp_path / place, force=True),
+        ):
+            pytest.fail("the block was entered")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("strange", ["notes.txt", "sub.png/x"])
+def test_force_does_not_remove_a_folder_of_other_things(tmp_path: Path, strange: str) -> None:
+    (tmp_path / "out" / strange).parent.mkdir(parents=True)
+    (tmp_path / "out" / strange).write_bytes(b"precious")
+    with pytest.raises(InputError, match=f"holds {strange[:7]}.*, which is no PNG"):
+        write_images(tmp_path / "out", NEW, force=True)
+    assert (tmp_path / "out" / strange).read_bytes() == b"precious"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("atomic", [atomic_file, atomic_folder])
+def test_what_appears_meanwhile_is_not_overwritten(tmp_path: Path, atomic: Atomic) -> None:
+    with pytest.raises(InputError, match="x exists"), atomic(tmp_path / "x"):
+        (tmp_path / "x").write_bytes(b"another process")
+    assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"another process"]
+
+
+def test_an_old_folder_returns_if_the_new_one_cannot_take_its_place(tmp_path: Path) -> None:
+    write_images(tmp_path / "out", OLD)
+    with pytest.raises(FileNotFoundError):
+        _replace_folder(tmp_path / "missing", tmp_path / "out")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    write_images(tmp_path / "real.npy", OLD)
+    (tmp_path / "link.npy").symlink_to("real.npy")
+    write_images(tmp_path / "link.npy", NEW, force=True)
+    assert (tmp_path / "link.npy").is_symlink()
+    np.testing.assert_array_equal(read_images(tmp_path / "real.npy").pixels, NEW.pixels)
+
+
+def test_an_output_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    write_images(tmp_path / "x.npy", OLD)
+    assert (tmp_path / "x.npy").stat().st_mode == (tmp_path / "plain").stat().st_mode

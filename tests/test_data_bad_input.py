@@ -1,0 +1,185 @@
+"""Each bad input is told in one line that names it; what is wrong never becomes an output."""
+
+import gzip
+import struct
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from recvae.data import Images, read_idx, read_images, write_chunks, write_images
+from recvae.data.png import encode_png
+from recvae.errors import InputError
+
+SMALL = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+
+
+def idx(*sizes: int, kind: int = 8, data: bytes = b"", zeros: int = 0) -> bytes:
+    return struct.pack(f">HBB{len(sizes)}I", zeros, kind, len(sizes), *sizes) + data
+
+
+def npy(array: np.ndarray) -> bytes:
+    stream = BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def png(mode: str, **options: object) -> bytes:
+    stream = BytesIO()
+    Image.new(mode, (4, 3)).save(stream, "PNG", **options)
+    return stream.getvalue()
+
+
+GOOD_PNG = encode_png(SMALL[0])
+BAD_FILES = {
+    "empty": (b"", "empty file"),
+    "unknown": (b"GIF89a..", "unknown kind of file; give an idx file, a .npy array, a PNG"),
+    "idx truncated": (idx(2, 3, 4, data=bytes(23)), "truncated: .* 2 images of 3 × 4 .* 23 follow"),
+    "idx trailing": (idx(2, 3, 4, data=bytes(25)), "bytes trail the 2 images of 3 × 4 pixels"),
+    "idx header": (idx(2, 3), "truncated within the idx header"),
+    "idx magic": (gzip.compress(idx(2, 3, 4, zeros=1)), "not an idx file"),
+    "idx type": (idx(2, 3, 4, kind=13, data=bytes(96)), "holds float32, not unsigned bytes"),
+    "idx type unknown": (idx(2, 3, 4, kind=7), "holds type 7, not unsigned bytes"),
+    "idx labels": (idx(12, data=bytes(12)), "has 1 dimension.*file of labels"),
+    "idx absurd": (idx(2**32 - 1, 2**32 - 1, 2**32 - 1), "truncated: its header announces"),
+    "idx none": (idx(0, 28, 28), "holds no pixels"),
+    "gz truncated": (gzip.compress(idx(2, 3, 4, data=bytes(24)))[:-3], "not a whole gzip file"),
+    "gz damaged": (gzip.compress(idx(2, 3, 4, data=SMALL.tobytes()))[:-8] + bytes(8), "CRC"),
+    "gz of truncated": (gzip.compress(idx(2, 3, 4, data=bytes(23))), "truncated"),
+    "gz trailing": (gzip.compress(idx(2, 3, 4, data=bytes(25))), "bytes trail"),
+    "gz absurd": (gzip.compress(idx(2**32 - 1, 2**32 - 1, 2)), "more than a file of this length"),
+    "npy float": (npy(SMALL / 255), "holds float64 where pixels are uint8"),
+    "npy objects": (npy(np.array([None])), "not a readable .npy array"),
+    "npy dimensions": (npy(SMALL[None]), r"has shape \(1, 2, 3, 4\), not \(n, height, width\)"),
+    "npy scalar": (npy(SMALL[0, 0, 0]), r"has shape \(\)"),
+    "npy none": (npy(SMALL[:0]), "holds no pixels"),
+    "npy truncated": (npy(SMALL)[:-1], "not a readable .npy array"),
+    "npy trailing": (npy(SMALL) + b"\0", "bytes trail the array"),
+    "npy header": (b"\x93NUMPY\x01\x00\x05\x00((((\n", "not a readable .npy array"),
+    "png RGB": (png("RGB"), "8-bit RGB; only 8-bit grey is supported: convert it first"),
+    "png RGBA": (png("RGBA"), "8-bit RGB with alpha; only 8-bit grey"),
+    "png LA": (png("LA"), "8-bit grey with alpha; only 8-bit grey"),
+    "png palette": (png("P"), "palette; only 8-bit grey"),
+    "png 1 bit": (png("1"), "1-bit grey; only 8-bit grey"),
+    "png 16 bit": (png("I;16"), "16-bit grey; only 8-bit grey"),
+    "png transparent": (png("L", transparency=7), "transparent grey; only 8-bit grey"),
+    "png animated": (
+        png("L", save_all=True, append_images=[Image.new("L", (4, 3), 1)]),
+        "animated grey; only 8-bit grey",
+    ),
+    "png truncated": (GOOD_PNG[:50], "damaged PNG file"),
+    "png damaged": (GOOD_PNG[:45] + b"\x99" + GOOD_PNG[46:], "damaged PNG file"),
+    "png checksum": (GOOD_PNG[:-13] + b"\x99" + GOOD_PNG[-12:], "damaged PNG file"),
+    "png header": (GOOD_PNG[:12], "not a PNG file"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_bad_file_is_told_by_name(tmp_path: Path, kind: str) -> None:
+    data, message = BAD_FILES[kind]
+    (tmp_path / "input").write_bytes(data)
+    with pytest.raises(InputError, match=message) as error:
+        read_images(tmp_path / "input")
+    assert str(error.value).startswith(f"{tmp_path / 'input'}: ")
+    assert "\n" not in str(error.value)
+
+
+@given(
+    original=st.sampled_from(["x.npy", "x.idx", "x.idx.gz", "x.png"]),
+    place=st.integers(0, 10**6),
+    change=st.integers(1, 255),
+    cut=st.booleans(),
+)
+@settings(deadline=None, max_examples=150)
+def test_damage_raises_nothing_but_input_errors(
+    original: str, place: int, change: int, cut: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / original
+        write_images(path, Images(SMALL[:1]))
+        data = bytearray(path.read_bytes())
+        place %= len(data)
+        data[place] ^= change
+        path.write_bytes(data[:place] if cut else data)
+        with suppress(InputError):
+            read_images(path)
+
+
+def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="missing: No such file or directory"):
+        read_images(tmp_path / "missing")
+    with pytest.raises(InputError, match="neither a regular file nor a folder"):
+        read_images("/dev/null")
+    with pytest.raises(InputError, match="missing: No such file or directory"):
+        read_idx(tmp_path / "missing")
+
+
+def bad_folders() -> Iterator[tuple[str, dict[str, bytes], str]]:
+    other = encode_png(SMALL[0].T)
+    yield "empty", {}, "no PNGs in this folder"
+    yield "hidden", {".DS_Store": b""}, "no PNGs in this folder"
+    yield "text", {"a.png": GOOD_PNG, "notes.txt": b""}, "holds what is no PNG: notes.txt"
+    yield "many", {f"{i}.jpg": b"" for i in range(5)}, r"0.jpg, 1.jpg, 2.jpg and 2 more"
+    yield "nested", {"a.png": GOOD_PNG, "sub/b.png": GOOD_PNG}, "holds what is no PNG: sub"
+    yield "mixed", {"a.png": GOOD_PNG, "b.png": other}, r"a.png is 3 × 4 and b.png is 4 × 3"
+    yield "disguised", {"a.png": b"no"}, r"a.png: not a PNG file"
+    yield "colour", {"a.png": png("RGB")}, r"a.png: a PNG of kind 8-bit RGB"
+    yield "name", {"a:b.png": GOOD_PNG}, r"'a:b.png' is not a bare file name"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"), [pytest.param(*b[1:], id=b[0]) for b in bad_folders()]
+)
+def test_a_bad_folder_names_the_file(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=message):
+        read_images(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("../a.png", "b.png"), "not a bare file name"),
+        (("/etc/a.png", "b.png"), "not a bare file name"),
+        (("a\\b.png", "b.png"), "not a bare file name"),
+        (("C:b.png", "b.png"), "not a bare file name"),
+        (("a\0.png", "b.png"), "not a bare file name"),
+        ((".a.png", "b.png"), "begins with a dot"),
+        (("..", "b.png"), "begins with a dot"),
+        (("", "b.png"), "does not end in .png"),
+        (("a.sh", "b.png"), "does not end in .png"),
+        (("\udc80.png", "b.png"), "not valid Unicode"),
+        (("a" * 252 + ".png", "b.png"), "longer than 255 bytes"),
+        (("a.png", "a.png"), "'a.png' occurs 2 times"),
+        (("a.png",), "1 names for 2 images"),
+    ],
+)
+def test_bad_names_are_refused(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Images(SMALL, names)
+    with pytest.raises(InputError, match=message):
+        write_chunks(tmp_path / "out", SMALL.shape, [SMALL], names)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("x.png", "one PNG cannot hold 2 images: give a folder's name"),
+        ("x.jpg", "cannot write this kind; use .npy, .png, .idx or a folder's name"),
+        ("x.npy.gz", "cannot write this kind"),
+    ],
+)
+def test_bad_output_names_are_refused(tmp_path: Path, output: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        write_images(tmp_path / output, Images(SMALL))
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,136 @@
+"""Every kind of input and output comes back as it was."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+import recvae.data
+from recvae.data import (
+    Images,
+    default_names,
+    read_images,
+    sample_images,
+    write_chunks,
+    write_idx,
+    write_images,
+)
+
+OUTPUTS = ["x.npy", "x-ubyte", "x.idx", "x.IDX3", "x-ubyte.gz", "x.idx.gz", "x.idx3.gz", "folder"]
+IMAGES = arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=5))
+STEM = st.text(st.characters(codec="utf-8", categories=["L", "N", "Zs", "P"]), min_size=1)
+SMALL = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+
+
+@given(pixels=IMAGES, output=st.sampled_from(OUTPUTS))
+@settings(deadline=None, max_examples=60)
+def test_images_come_back(pixels: np.ndarray, output: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / output
+        write_images(path, Images(pixels))
+        read = read_images(path)
+        np.testing.assert_array_equal(read.pixels, pixels)
+        assert read.names == (default_names(len(pixels)) if output == "folder" else None)
+        assert [entry.name for entry in Path(folder).iterdir()] == [output]
+
+
+@given(pixels=IMAGES.map(lambda pixels: pixels[:1]))
+@settings(deadline=None, max_examples=20)
+def test_one_image_comes_back_from_a_png(pixels: np.ndarray) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        write_images(Path(folder) / "x.png", Images(pixels))
+        np.testing.assert_array_equal(read_images(Path(folder) / "x.png").pixels, pixels)
+
+
+@given(stems=st.sets(STEM.filter(lambda stem: not set(stem) & set("/\\:") and stem[0] != ".")))
+@settings(deadline=None, max_examples=30)
+def test_names_come_back(stems: set[str]) -> None:
+    names = tuple(sorted({stem.casefold()[:30] + ".png" for stem in stems} | {"a.PNG"}))
+    with tempfile.TemporaryDirectory() as folder:
+        pixels = np.arange(len(names), dtype=np.uint8).reshape(-1, 1, 1)
+        write_images(Path(folder) / "out", Images(pixels, names))
+        read = read_images(Path(folder) / "out")
+    assert read.names == names
+    np.testing.assert_array_equal(read.pixels, pixels)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_chunks_make_the_same_file(tmp_path: Path, output: str) -> None:
+    pixels = sample_images()[:10]
+    for name, size in (("whole", 10), ("parts", 3)):
+        (tmp_path / name).mkdir()
+        chunks = (pixels[start : start + size] for start in range(0, 10, size))
+        write_chunks(tmp_path / name / output, pixels.shape, chunks)
+    whole, parts = (sorted((tmp_path / name).rglob("*.*")) for name in ("whole", "parts"))
+    assert [p.read_bytes() for p in whole if p.is_file()] == [
+        p.read_bytes() for p in parts if p.is_file()
+    ]
+
+
+@pytest.mark.parametrize("chunks", [[SMALL[:1]], [SMALL, SMALL], [SMALL[:, :2]], [SMALL + 0.0]])
+@pytest.mark.parametrize("output", ["x.npy", "x.idx", "folder"])
+def test_chunks_of_another_shape_make_no_file(tmp_path: Path, chunks: list, output: str) -> None:
+    with pytest.raises(ValueError, match=r"images came for a file|a chunk of"):
+        write_chunks(tmp_path / output, SMALL.shape, chunks)
+    assert not list(tmp_path.iterdir())
+
+
+def test_plain_files_are_mapped_not_read(tmp_path: Path) -> None:
+    for name in ("x.idx", "x.npy"):
+        write_images(tmp_path / name, Images(SMALL))
+        assert isinstance(read_images(tmp_path / name).pixels, np.memmap)
+
+
+def test_a_kind_is_told_by_content(tmp_path: Path) -> None:
+    for name in ("x.npy", "x.idx", "x.idx.gz"):
+        write_images(tmp_path / name, Images(SMALL))
+        (tmp_path / name).rename(tmp_path / "anything")
+        np.testing.assert_array_equal(read_images(tmp_path / "anything").pixels, SMALL)
+
+
+def test_an_array_of_two_dimensions_is_one_image(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.asfortranarray(SMALL[0]))
+    np.testing.assert_array_equal(read_images(tmp_path / "x.npy").pixels, SMALL[:1])
+
+
+def test_hidden_files_in_a_folder_are_passed_over(tmp_path: Path) -> None:
+    write_images(tmp_path / "in", Images(SMALL))
+    (tmp_path / "in" / ".DS_Store").write_bytes(b"Finder was here")
+    np.testing.assert_array_equal(read_images(tmp_path / "in").pixels, SMALL)
+
+
+def test_default_names_sort_in_order() -> None:
+    names = default_names(100_001)
+    assert names[0] == "000000.png"
+    assert list(names) == sorted(names)
+
+
+def test_compressed_idx_has_no_time_in_it(tmp_path: Path) -> None:
+    for name in ("a.gz", "b.gz"):
+        write_idx(tmp_path / name, SMALL)
+    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
+    assert (tmp_path / "a.gz").read_bytes()[3:8] == bytes(5)  # no name flag, time 0
+
+
+def test_samples_are_digits() -> None:
+    assert sample_images("train").shape == (500, 28, 28)
+    assert sample_images("test").shape == (300, 28, 28)
+    assert 30 < sample_images("test").mean() < 36
+
+
+def test_reading_images_needs_no_torch() -> None:
+    code = "import sys, recvae.data; print({'torch', 'torchvision', 'lightning'} & {*sys.modules})"
+    root = Path(recvae.data.__file__).parents[2]
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("set()\n", "")
+
+
+def test_an_unknown_attribute_is_an_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        recvae.data.nonsense  # noqa: B018
