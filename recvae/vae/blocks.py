@@ -1,0 +1,88 @@
+"""Which latents are coded together, and how finely each is cut: the block layout.
+
+Everything here is decided once, from the mutual information of each dimension over the training
+set, and is a constant of the model: no image pays for it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recvae.rec import DiagonalGaussian, Partition, PartitionedORC, allocate_intervals
+
+# A dimension that carries less is not cut: that would waste bits and bias the samples.
+MIN_INFORMATION_BITS = 0.1
+
+
+@dataclass(frozen=True)
+class Block:
+    """Latents that one call of relative entropy coding sends.
+
+    Fields:
+        dimensions: their indices, ascending.
+        intervals: J_d of each of them.
+        num_candidates: N of the search.
+    """
+
+    dimensions: tuple[int, ...]
+    intervals: tuple[int, ...]
+    num_candidates: int
+
+    def coder(self, index: int) -> PartitionedORC:
+        """The coder of this block, the `index`-th of its image."""
+        return PartitionedORC(Partition(self.intervals), self.num_candidates, block=index)
+
+
+def balanced_blocks(information_bits: Tensor, num_blocks: int) -> list[tuple[int, ...]]:
+    """Split dimensions (D,) into blocks of like total information, the largest ones first.
+
+    Raises ValueError unless 1 <= num_blocks <= D.
+    """
+    if not 1 <= num_blocks <= len(information_bits):
+        raise ValueError(f"num_blocks is {num_blocks}; allowed: 1 to {len(information_bits)}")
+    members: list[list[int]] = [[] for _ in range(num_blocks)]
+    loads = [0.0] * num_blocks
+    for d in torch.argsort(information_bits, descending=True, stable=True).tolist():
+        # Ties (dimensions without information) go where the fewest dimensions are.
+        lightest = min(range(num_blocks), key=lambda b: (round(loads[b], 3), len(members[b])))
+        members[lightest].append(d)
+        loads[lightest] += float(information_bits[d])
+    return [tuple(sorted(block)) for block in members]
+
+
+def plan_blocks(
+    information_bits: Tensor,
+    target: DiagonalGaussian,
+    num_blocks: int,
+    bins_per_information: float = 1.0,
+    extra_bits: float = 2.0,
+    max_log2_candidates: int = 16,
+) -> list[Block]:
+    """A layout with `num_blocks` blocks.
+
+    Args:
+        information_bits: (D,) mutual information of each dimension.
+        target: posteriors of training images, (n, D), to measure how hard the search is.
+        num_blocks: how many blocks.
+        bins_per_information: log2 J of a block over its information.
+        extra_bits: t in N = 2^(KL[Q||P'] + t), KL averaged over `target`.
+        max_log2_candidates: upper limit of log2 N.
+
+    Raises:
+        ValueError: if num_blocks does not fit.
+    """
+    blocks = []
+    for dimensions in balanced_blocks(information_bits, num_blocks):
+        index = list(dimensions)
+        information = information_bits[index]
+        partition = allocate_intervals(
+            information.tolist(),
+            min(bins_per_information * float(information.sum()), 62.0),
+            MIN_INFORMATION_BITS,
+        )
+        of_block = DiagonalGaussian(target.mean[:, index], target.scale[:, index])
+        search_bits = float(PartitionedORC(partition, 1).search_kl_bits(of_block).mean())
+        log2_candidates = min(max(search_bits + extra_bits, 0.0), float(max_log2_candidates))
+        blocks.append(Block(dimensions, partition.intervals, round(2**log2_candidates)))
+    return blocks

@@ -1,0 +1,76 @@
+"""Encoders q(z|x): uint8 images to a diagonal Gaussian over the latents.
+
+Only the sender runs an encoder and nothing has to agree with anything, so these are plain float
+networks.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class Posterior(nn.Module):
+    """The last layer of an encoder: (b, inputs) -> mean and log scale, (b, D) each, float32."""
+
+    def __init__(self, inputs: int, latent_dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, 2 * latent_dim)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_scale = self.linear(x).float().chunk(2, dim=-1)
+        # The bounds keep scales in 3e-4 .. 4.5; a posterior outside of them is a failed training.
+        return mean, log_scale.clamp(-8.0, 1.5)
+
+
+class MLPEncoder(nn.Module):
+    """height * width -> hidden -> (mean, log scale); the encoder of the REC literature."""
+
+    def __init__(
+        self, latent_dim: int = 50, height: int = 28, width: int = 28, hidden: int = 200
+    ) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(height * width, hidden)
+        self.posterior = Posterior(hidden, latent_dim)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """pixels: (b, h, w) uint8. Returns mean and log scale, (b, D) each."""
+        x = pixels.flatten(1) / 255.0
+        return self.posterior(torch.relu(self.hidden(x)))
+
+
+class ConvEncoder(nn.Module):
+    """Two strided convolutions with a residual pair each, one hidden layer, (mean, log scale).
+
+    It sees value / 255 and the indicators of the decoder's stages: non-zero, saturated.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 32,
+        height: int = 28,
+        width: int = 28,
+        channels: int = 48,
+        hidden: int = 256,
+        saturation: int = 252,
+    ) -> None:
+        super().__init__()
+        self.saturation = saturation
+        self.maps = nn.Sequential(
+            nn.Conv2d(3, channels, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(2 * channels, 2 * channels, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(2 * channels, 24, 1),
+            nn.Flatten(),
+        )
+        self.hidden = nn.Linear(24 * (height // 4) * (width // 4), hidden)
+        self.posterior = Posterior(hidden, latent_dim)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """pixels: (b, h, w) uint8. Returns mean and log scale, (b, D) each."""
+        x = torch.stack([pixels / 255.0, pixels > 0, pixels >= self.saturation], dim=1)
+        x = self.maps(x.to(memory_format=torch.channels_last))
+        return self.posterior(nn.functional.silu(self.hidden(x)))

@@ -1,0 +1,52 @@
+"""How a decoder's likelihood is evaluated: in passes, each of which may depend on those before.
+
+A decoder's `passes(z)` is a generator. It yields a `Pass`, the logits of the pixels that can be
+coded now, and is sent those pixels' symbols; from them it prepares the next pass; in the end it
+returns the pixels. The sender sends it the true symbols, the receiver the ones it has just decoded,
+a sampler the ones it has drawn: one definition of the model for all three.
+"""
+
+from collections.abc import Callable, Generator
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+
+class Pass(NamedTuple):
+    """What is coded at one go.
+
+    Fields:
+        logits: (n, classes); nats in a float network, units of the fixed point in an exact one.
+        sites: (n,) int64, ascending: which of the b*h*w pixels these symbols belong to.
+        symbols_of: the symbols, (n,) int64, that stand for the pixel values (n,) at the sites.
+    """
+
+    logits: Tensor
+    sites: Tensor
+    symbols_of: Callable[[Tensor], Tensor]
+
+
+Passes: TypeAlias = Generator[Pass, Tensor, Tensor]
+
+
+def run_passes(passes: Passes, answer: Callable[[Pass], Tensor]) -> Tensor:
+    """Drive a decoder: `answer` maps each pass to its symbols (n,). Returns pixels (b, h, w)."""
+    try:
+        step = next(passes)
+        while True:
+            step = passes.send(answer(step))
+    except StopIteration as end:
+        return end.value
+
+
+def sample_pixels(passes: Passes, generator: torch.Generator | None = None) -> Tensor:
+    """Draw x ~ p(x|z) with a float decoder. Returns (b, h, w) int64."""
+
+    def draw(step: Pass) -> Tensor:
+        if len(step.sites) == 0:
+            return step.sites
+        probabilities = step.logits.float().softmax(dim=-1)
+        return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+
+    return run_passes(passes, draw)

@@ -1,0 +1,121 @@
+"""From a trained decoder to one in integer arithmetic, after training and without retraining."""
+
+import copy
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from recvae.exact import FRACTION_BITS, FixedPoint, IntegerDense, IntegerResidual, quantise_dense
+from recvae.vae.betabinomial import BetaBinomialDecoder
+from recvae.vae.layers import Dense, Residual
+from recvae.vae.passes import Passes
+
+# Latents reach 6.4 in magnitude, so they can be finer than the other activations.
+LATENT_LIMIT_BITS = 3
+
+
+class ExactDecoder(nn.Module):
+    """A decoder whose `passes` are exact: takes latents as integers, yields integer logits.
+
+    Args:
+        decoder: a decoder whose `Dense` and `Residual` layers have been replaced by integer ones.
+        number: format of the activations and logits.
+    """
+
+    def __init__(self, decoder: nn.Module, number: FixedPoint) -> None:
+        super().__init__()
+        self.decoder, self.number = decoder, number
+        self.latent = latent_format(number)
+
+    def passes(self, z: Tensor) -> Passes:
+        """z: (b, D) int64 in units of 2^-28. See `recvae.vae.passes`."""
+        return self.decoder.passes(self.latent.from_prior(z, FRACTION_BITS))
+
+
+def latent_format(number: FixedPoint) -> FixedPoint:
+    """The finest format of as many bits that holds every latent of the prior."""
+    return FixedPoint(number.magnitude_bits - LATENT_LIMIT_BITS, number.magnitude_bits)
+
+
+def quantise(decoder: nn.Module, number: FixedPoint, chunk_inputs: int = 256) -> ExactDecoder:
+    """A copy of a trained float decoder in integer arithmetic.
+
+    Args:
+        decoder: `StagedDecoder` or `BetaBinomialDecoder`.
+        number: format of the activations and logits.
+        chunk_inputs: inputs of one float32 product; see `quantise_dense`.
+
+    Raises:
+        ValueError: if the network does not fit integer arithmetic.
+    """
+
+    def convert(path: str, layer: Dense, input_format: FixedPoint) -> IntegerDense:
+        return quantise_dense(
+            layer.weight, layer.bias, layer.relu, number, input_format, chunk_inputs
+        )
+
+    exact = _with_integer_layers(decoder, number, convert)
+    if isinstance(exact.decoder, BetaBinomialDecoder):
+        exact.decoder.quantise_tables(number.one)
+    return exact
+
+
+def from_tensors(decoder: nn.Module, number: FixedPoint, tensors: dict[str, Tensor]) -> ExactDecoder:
+    """The exact decoder whose `state_dict` is `tensors`; `decoder` gives the architecture.
+
+    Raises:
+        ValueError: if a tensor is missing, superfluous or malformed, or fails its certificate.
+    """
+    left = dict(tensors)
+
+    def take(name: str) -> Tensor:
+        if name not in left:
+            raise ValueError(f"tensor {name} is missing")
+        return left.pop(name)
+
+    def convert(path: str, layer: Dense, input_format: FixedPoint) -> IntegerDense:
+        weight, bias, shift = (take(f"decoder.{path}.{part}") for part in ("weight", "bias", "shift"))
+        if weight.shape != layer.weight.shape:
+            raise ValueError(
+                f"tensor decoder.{path}.weight has shape {tuple(weight.shape)}; "
+                f"needed: {tuple(layer.weight.shape)}"
+            )
+        return IntegerDense(weight, bias, shift, layer.relu, number.limit, input_format.limit)
+
+    exact = _with_integer_layers(decoder, number, convert)
+    if isinstance(exact.decoder, BetaBinomialDecoder):
+        exact.decoder.load_tables(
+            take("decoder.rising_factorials"), take("decoder.binomials")
+        )
+    if left:
+        raise ValueError(f"tensor {min(left)} is not part of the architecture")
+    return exact
+
+
+def _with_integer_layers(
+    decoder: nn.Module,
+    number: FixedPoint,
+    convert: Callable[[str, Dense, FixedPoint], IntegerDense],
+) -> ExactDecoder:
+    decoder = copy.deepcopy(decoder).cpu().eval()
+    decoder.one = number.one
+    # The latents enter the first layer; everything else is in the common format.
+    first = next(name for name, layer in decoder.named_modules() if isinstance(layer, Dense))
+
+    def replace(parent: nn.Module, prefix: str) -> None:
+        for name, child in parent.named_children():
+            path = prefix + name
+            if isinstance(child, Dense):
+                source = latent_format(number) if path == first else number
+                setattr(parent, name, convert(path, child, source))
+            elif isinstance(child, Residual):
+                inner = [
+                    convert(f"{path}.{part}", getattr(child, part), number)
+                    for part in ("first", "second")
+                ]
+                setattr(parent, name, IntegerResidual(*inner))
+            else:
+                replace(child, path + ".")
+
+    replace(decoder, "")
+    return ExactDecoder(decoder, number)

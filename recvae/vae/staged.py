@@ -1,0 +1,142 @@
+"""The staged decoder: where is ink, where is it saturated, which grey is the rest.
+
+MNIST's pixels are 81 % zeros, and 253..255 are spikes. The decoder codes an image in three passes,
+each of which sees the latents and the outcome of the passes before it around its pixel:
+
+1. zero or not, for every pixel;
+2. for the non-zero pixels: which of the values from `saturation` up, or "grey";
+3. for the grey pixels: which value of 1 .. saturation - 1.
+
+Any uint8 image can be coded this way, whatever its histogram.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recvae.vae.layers import Dense, Residual, neighbourhoods, shuffle_2x2, windows_2x2
+from recvae.vae.passes import Pass, Passes
+
+
+class Head(nn.Sequential):
+    """Logits of one pass: features of a site, (n, inputs) -> (n, classes)."""
+
+    def __init__(self, inputs: int, hidden: int, classes: int) -> None:
+        super().__init__(
+            Dense(inputs, hidden), Residual(hidden), Dense(hidden, classes, relu=False)
+        )
+
+
+class StagedDecoder(nn.Module):
+    """p(x|z) in three passes; see the module's docstring.
+
+    Args:
+        latent_dim: D, number of latents.
+        height, width: size of the images in pixels.
+        channels: width of the feature maps.
+        blocks: number of pixelwise residual blocks after the upsampling.
+        hidden: width of the heads of passes 2 and 3.
+        radius: passes 2 and 3 see a (2 radius + 1)^2 neighbourhood of what is known.
+        saturation: values from here to 255 are coded in pass 2.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 32,
+        height: int = 28,
+        width: int = 28,
+        channels: int = 64,
+        blocks: int = 2,
+        hidden: int = 128,
+        radius: int = 4,
+        saturation: int = 252,
+    ) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+        self.one = 1.0  # the number 1 in the arithmetic of the layers
+        self.channels, self.radius, self.saturation = channels, radius, saturation
+        self.seed_height, self.seed_width = math.ceil(height / 4), math.ceil(width / 4)
+        area = (2 * radius + 1) ** 2
+        self.seed = Dense(latent_dim, self.seed_height * self.seed_width * channels)
+        self.up = nn.ModuleList(Dense(4 * channels, 4 * channels) for _ in range(2))
+        self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
+        self.zero = Dense(channels, 2, relu=False)
+        self.spike = Head(channels + area, hidden, 256 - saturation + 1)
+        self.grey = Head(channels + 2 * area, hidden, saturation - 1)
+
+    def features(self, z: Tensor) -> Tensor:
+        """Latents (b, D) -> feature maps (b, height, width, channels)."""
+        x = self.seed(z).reshape(len(z), self.seed_height, self.seed_width, self.channels)
+        for up in self.up:
+            x = shuffle_2x2(up(windows_2x2(x)))
+        return self.blocks(x[:, : self.height, : self.width])
+
+    def zero_logits(self, features: Tensor) -> Tensor:
+        """Pass 1, every pixel: (b, h, w, c) -> (b*h*w, 2), classes (zero, not zero)."""
+        return self.zero(features.flatten(0, 2))
+
+    def spike_logits(self, features: Tensor, sites: Tensor, ink: Tensor) -> Tensor:
+        """Pass 2, non-zero pixels: (n, classes), class 0 is grey, class k is saturation + k - 1.
+
+        sites: (n,) indices into b*h*w; ink: (b, h, w), 1 where a pixel is not zero.
+        """
+        return self.spike(self._context(features, sites, ink))
+
+    def grey_logits(self, features: Tensor, sites: Tensor, ink: Tensor, full: Tensor) -> Tensor:
+        """Pass 3, grey pixels: (n, saturation - 1), class k is value k + 1.
+
+        full: (b, h, w), 1 where a pixel is saturated; the rest as in `spike_logits`.
+        """
+        return self.grey(self._context(features, sites, ink, full))
+
+    def _context(self, features: Tensor, sites: Tensor, *maps: Tensor) -> Tensor:
+        around = [neighbourhoods(m.to(features.dtype), sites, self.radius) for m in maps]
+        # A map's 1 is the number 1 in the arithmetic of the features, fixed point or float.
+        return torch.cat([features.flatten(0, 2)[sites], *(a * self.one for a in around)], dim=-1)
+
+    def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
+        """log p(x|z) in nats. z: (b, D); pixels: (b, h, w) uint8. Returns (b,)."""
+        features = self.features(z)
+        ink, full = pixels > 0, pixels >= self.saturation
+        every = torch.arange(pixels.numel(), device=pixels.device)
+        value = pixels.flatten().long()
+        not_zero, grey = ink.flatten().nonzero()[:, 0], (ink & ~full).flatten().nonzero()[:, 0]
+        spikes = (value[not_zero] - self.saturation + 1).clamp(min=0)
+        terms = [
+            (every, self.zero_logits(features), ink.flatten().long()),
+            (not_zero, self.spike_logits(features, not_zero, ink), spikes),
+            (grey, self.grey_logits(features, grey, ink, full), value[grey] - 1),
+        ]
+        result = torch.zeros(len(pixels), device=pixels.device)
+        for sites, logits, symbols in terms:
+            log_p = -functional.cross_entropy(logits.float(), symbols, reduction="none")
+            result = result.index_add(0, sites // (self.height * self.width), log_p)
+        return result
+
+    def passes(self, z: Tensor) -> Passes:
+        """Code images pass by pass; see `recvae.vae.passes`."""
+        features = self.features(z)
+        shape = (len(z), self.height, self.width)
+        pixels = torch.zeros(len(z) * self.height * self.width, dtype=torch.long, device=z.device)
+
+        every = torch.arange(len(pixels), device=z.device)
+        symbols = yield Pass(self.zero_logits(features), every, lambda x: (x > 0).long())
+        ink = symbols.reshape(shape)
+
+        sites = symbols.nonzero()[:, 0]
+        symbols = yield Pass(
+            self.spike_logits(features, sites, ink),
+            sites,
+            lambda x: (x - self.saturation + 1).clamp(min=0),
+        )
+        pixels[sites] = torch.where(symbols > 0, symbols + self.saturation - 1, 0)
+        full = (pixels > 0).long().reshape(shape)
+
+        sites = sites[symbols == 0]
+        symbols = yield Pass(
+            self.grey_logits(features, sites, ink, full), sites, lambda x: x - 1
+        )
+        pixels[sites] = symbols + 1
+        return pixels.reshape(shape)
