@@ -1,0 +1,92 @@
+"""Rates, speed and memory of the shipped models on the MNIST test set, with real files.
+
+python benchmarks/mnist.py DATA_ROOT [--model NAME ...]    DATA_ROOT holds MNIST/raw
+
+Each row is one run of the command line in a process of its own: compress all 10,000 test images,
+decompress, compare every byte. Seconds include starting Python and loading the model.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from recvae.codec import shipped_models
+from recvae.data import read_images, write_idx
+
+TEST, TRAIN = "t10k-images-idx3-ubyte", "train-images-idx3-ubyte"
+TRAIN_IMAGES = 10_000  # of the training set, to show overfitting
+
+
+def run(*arguments: str) -> dict[str, Any]:
+    """One command in a new process: its JSON, its wall time in seconds and peak memory in MB."""
+    read, write = os.pipe()
+    started = time.perf_counter()
+    process = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "recvae", *arguments, "--json"],
+        dict(os.environ),
+        file_actions=[(os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_CLOSE, read)],
+    )
+    os.close(write)
+    with open(read) as output:
+        text = output.read()
+    _, status, usage = os.wait4(process, 0)
+    if status:
+        sys.exit(f"recvae {' '.join(arguments)} failed")
+    seconds = time.perf_counter() - started
+    return json.loads(text) | {"wall_seconds": seconds, "peak_mb": usage.ru_maxrss / 1024}
+
+
+def row(model: str, images: Path, group_size: int, folder: Path) -> None:
+    """Compress, decompress, verify; print one row."""
+    packed, back = folder / "images.recvae", folder / "images-idx3-ubyte"
+    size = ["--group-size", str(group_size), "--model", model, "--force"]
+    coded = run("compress", str(images), str(packed), *size)
+    bound = run("compress", str(images), str(packed), *size, "--elbo")
+    decoded = run("decompress", str(packed), str(back), "--force")
+    if images.read_bytes() != back.read_bytes():
+        sys.exit(f"{images}: the round trip changed a byte")
+    if 8 * packed.stat().st_size / coded["bytes_in"] - coded["bits_per_pixel"] > 1e-5:
+        sys.exit(f"{packed}: the reported rate is not that of the file")
+    numbers = [
+        coded["bits_per_pixel"], bound["negative_elbo_bpp"], bound["overhead_bpp"],
+        coded["bins_bpp"], coded["ranks_bpp"], coded["pixels_bpp"], coded["container_bpp"],
+    ]  # fmt: skip
+    print(
+        f"{model:12}{images.name[:5]:>6}{coded['images']:>7}{group_size:>6}"
+        + "".join(f"{number:9.4f}" for number in numbers)
+        + f"{coded['wall_seconds']:9.1f}{decoded['wall_seconds']:9.1f}"
+        + f"{max(coded['peak_mb'], decoded['peak_mb']):9.0f}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", type=Path, help="folder that holds MNIST/raw")
+    parser.add_argument("--model", nargs="*", default=list(shipped_models()))
+    options = parser.parse_args()
+    raw = options.root / "MNIST" / "raw"
+    print(
+        f"{'model':12}{'set':>6}{'images':>7}{'group':>6}{'file bpp':>9}{'-ELBO':>9}{'overhead':>9}"
+        f"{'bins':>9}{'ranks':>9}{'pixels':>9}{'contain.':>9}{'enc. s':>9}{'dec. s':>9}{'peak MB':>9}"
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        train = folder / "train-idx3-ubyte"
+        pixels = read_images(raw / TRAIN).pixels[:TRAIN_IMAGES]
+        write_idx(train, pixels)
+        for model in options.model:
+            row(model, raw / TEST, 64, folder)
+            row(model, raw / TEST, 1, folder)
+            row(model, train, 64, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Images to bytes and back: models, groups, the range coder, the file."""
+
+from recvae.codec.codec import (
+    DEFAULT_BATCH_SIZE,
+    DEFAULT_GROUP_SIZE,
+    DEFAULT_MODEL,
+    Codec,
+    CompressedImages,
+    CompressionReport,
+    load,
+    open_images,
+)
+from recvae.codec.model import CodecModel, load_model, shipped_model_name, shipped_models
+
+__all__ = [
+    "DEFAULT_BATCH_SIZE",
+    "DEFAULT_GROUP_SIZE",
+    "DEFAULT_MODEL",
+    "Codec",
+    "CodecModel",
+    "CompressedImages",
+    "CompressionReport",
+    "load",
+    "load_model",
+    "open_images",
+    "shipped_model_name",
+    "shipped_models",
+]

@@ -1,0 +1,166 @@
+"""From a trained VAE to a codec model: everything that is measured on the training set.
+
+The dimension-wise mutual information gives the blocks of latents and the intervals of each dimension;
+the search's difficulty gives the number of candidates; the ranks that come out give their code. All
+of it becomes a constant of the model.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recvae.codec.elbo import negative_elbo_bits
+from recvae.codec.groups import code_pixels, pixel_bits, receive_latents, send_latents
+from recvae.codec.model import CodecModel
+from recvae.exact import FixedPoint
+from recvae.rec import DiagonalGaussian, IndexCode, fit_bucket_code
+from recvae.vae.blocks import Block, plan_blocks
+from recvae.vae.information import mutual_information_bits, posterior
+from recvae.vae.objective import NATS_PER_BIT
+from recvae.vae.quantise import quantise
+
+
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """What may be chosen when a model is exported.
+
+    Fields:
+        num_blocks: blocks of latents; 0 tries 1, 2, 3, 4, 6 and 8 and takes what codes best.
+        bins_per_information: log2 J of a block over its mutual information.
+        extra_bits: t in N = 2^(KL[Q||P'] + t).
+        max_log2_candidates: upper limit of log2 N: the most time that encoding may take.
+        sample_images: training images to measure layouts with and to fit the rank codes on.
+        number: fixed-point format of the exact decoder.
+        key: 64-bit name of the shared randomness.
+    """
+
+    num_blocks: int = 0
+    bins_per_information: float = 0.9
+    extra_bits: float = 2.0
+    max_log2_candidates: int = 12
+    sample_images: int = 4000
+    number: FixedPoint = FixedPoint(7, 12)
+    key: int = 0
+
+
+def calibrate(
+    vae: Any,
+    images: Tensor,
+    name: str,
+    options: CalibrationOptions,
+    facts: dict[str, Any],
+    report: Callable[[str], None] = lambda line: None,
+) -> CodecModel:
+    """Make the codec model of a trained `VAE`.
+
+    Args:
+        vae: the LightningModule, or anything with `architecture`, `encoder` and `decoder`.
+        images: all training images, (n, h, w) uint8.
+        name: of the model.
+        options: what may be chosen.
+        facts: to be kept in the model beside those measured here.
+        report: is given one line after each step.
+
+    Raises:
+        ValueError: if the images do not fit the model or the decoder integer arithmetic.
+    """
+    expected = (vae.architecture.height, vae.architecture.width)
+    if tuple(images.shape[1:]) != expected or not len(images):
+        raise ValueError(f"images have shape {tuple(images.shape)}; needed: (n >= 1, *{expected})")
+    target = posterior(vae.encoder.eval(), images)
+    information = mutual_information_bits(target)
+    report(
+        f"mutual information over {len(images)} images: {float(information.sum()):.2f} bits in "
+        f"{int((information > 0.1).sum())} of {len(information)} dimensions"
+    )
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(images), generator=generator)[: options.sample_images]
+    sample, sample_target = images[chosen], DiagonalGaussian(target.mean[chosen], target.scale[chosen])
+    decoder = quantise(vae.decoder, options.number)
+
+    def model_with(blocks: list[Block], rank_codes: list[IndexCode]) -> CodecModel:
+        return CodecModel(
+            name=name,
+            architecture=vae.architecture,
+            number=options.number,
+            key=options.key,
+            blocks=tuple(blocks),
+            rank_codes=tuple(rank_codes),
+            encoder=vae.encoder,
+            decoder=decoder,
+            facts=facts
+            | {
+                "mutual_information_bits": [round(i, 4) for i in information.tolist()],
+                "training_images": len(images),
+                "training_images_sha256": hashlib.sha256(images.numpy().tobytes()).hexdigest(),
+            },
+        )
+
+    best: tuple[float, CodecModel] | None = None
+    counts = [options.num_blocks] if options.num_blocks else [1, 2, 3, 4, 6, 8]
+    for num_blocks in counts:
+        if num_blocks > len(information) and not options.num_blocks:
+            continue
+        blocks = plan_blocks(
+            information,
+            sample_target,
+            num_blocks,
+            options.bins_per_information,
+            options.extra_bits,
+            options.max_log2_candidates,
+        )
+        draft = model_with(blocks, [_any_rank(block.num_candidates) for block in blocks])
+        codes = send_latents(draft, sample_target)
+        rank_codes = [
+            fit_bucket_code(code.ranks, block.num_candidates)
+            for code, block in zip(codes, blocks, strict=True)
+        ]
+        model = model_with(blocks, rank_codes)
+        latent_bits = sum(
+            coder.partition.log2_bins + float(rank_code.bits(code.ranks).mean())
+            for coder, rank_code, code in zip(model.coders, rank_codes, codes, strict=True)
+        )
+        pixels = _mean_pixel_bits(model, receive_latents(model, codes), sample)
+        report(
+            f"{num_blocks} blocks, log2 N = "
+            f"{', '.join(f'{np.log2(block.num_candidates):.1f}' for block in blocks)}: "
+            f"{latent_bits:.2f} bits of latents + {pixels:.2f} of pixels an image"
+        )
+        if best is None or latent_bits + pixels < best[0]:
+            best = (latent_bits + pixels, model)
+    assert best is not None
+    elbo = negative_elbo_bits(best[1], sample).mean()
+    report(
+        f"-ELBO {elbo:.2f} bits an image (in floats {_float_elbo(vae, sample):.2f}), "
+        f"coded {best[0]:.2f}"
+    )
+    return best[1]
+
+
+def _any_rank(num_candidates: int) -> IndexCode:
+    """A code for models that are only searched with, not coded with."""
+    return fit_bucket_code(torch.zeros(0, dtype=torch.int64), num_candidates)
+
+
+def _mean_pixel_bits(model: CodecModel, z: Tensor, images: Tensor, batch: int = 256) -> float:
+    parts = zip(z.split(batch), images.split(batch), strict=True)
+    total = sum(pixel_bits(code_pixels(model, a, b), len(b)).sum() for a, b in parts)
+    return float(total) / len(images)
+
+
+@torch.inference_mode()
+def _float_elbo(vae: Any, images: Tensor, batch: int = 256) -> float:
+    """-ELBO in bits an image of the float network, to see what integers cost."""
+    generator = torch.Generator().manual_seed(1)
+    total = 0.0
+    for part in images.split(batch):
+        target = posterior(vae.encoder, part)
+        z = target.mean + target.scale * torch.randn(target.mean.shape, generator=generator)
+        log_likelihood = vae.decoder.log_likelihood_nats(z, part) / NATS_PER_BIT
+        total += float(target.kl_bits().sum() - log_likelihood.sum())
+    return total / len(images)

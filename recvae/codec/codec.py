@@ -1,0 +1,304 @@
+"""Images to .recvae files and back: the library's public face."""
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recvae.codec.container import ContainerReader, ContainerSizes, ContainerWriter, Header
+from recvae.codec.container.reader import Source
+from recvae.codec.elbo import negative_elbo_bits
+from recvae.codec.groups import decode_groups, encode_groups
+from recvae.codec.model import CodecModel, load_model, shipped_model_name
+from recvae.errors import InputError
+
+DEFAULT_MODEL = "mnist"
+DEFAULT_GROUP_SIZE = 64
+DEFAULT_BATCH_SIZE = 256
+
+Pixels = NDArray[np.uint8]
+Progress = Callable[[int, int], None]
+"""Is told after each batch how many images are done and how many bytes have been written or read."""
+
+
+def _no_progress(images: int, num_bytes: int) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class CompressionReport:
+    """Where the bits of a file go.
+
+    Fields:
+        num_images, num_pixels: what was coded.
+        sizes: bytes of the container's parts; `sizes.total` is the file.
+        bins_bits, ranks_bits: of the latents, summed over images.
+        pixels_bits: given the latents.
+        stored_bits: of images stored as they are, and of the symbols that tell which.
+        kl_bits: KL[q(z|x) || p(z)], what bins and ranks cost at least.
+    """
+
+    num_images: int
+    num_pixels: int
+    sizes: ContainerSizes
+    bins_bits: float
+    ranks_bits: float
+    pixels_bits: float
+    stored_bits: float
+    kl_bits: float
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """Bits of the whole file over the number of pixels; 0 for no images."""
+        return 8 * self.sizes.total / max(self.num_pixels, 1)
+
+    @property
+    def container_bits(self) -> float:
+        """All that is neither latents nor pixels, the range coder's endings included."""
+        coded = self.bins_bits + self.ranks_bits + self.pixels_bits + self.stored_bits
+        return 8 * self.sizes.total - coded
+
+
+class Codec:
+    """Compresses and decompresses with one model.
+
+    Args:
+        model: from `load_model`.
+        device: where networks run: "cpu", "cuda", or "auto" for cuda where there is one. The bytes
+            do not tell: any device decodes them.
+        batch_size: images worked on at once; bounds memory, changes no byte.
+
+    Raises:
+        InputError: for a device that is not there or a batch size below 1.
+    """
+
+    def __init__(
+        self, model: CodecModel, device: str = "cpu", batch_size: int = DEFAULT_BATCH_SIZE
+    ) -> None:
+        if batch_size < 1:
+            raise InputError(f"batch size is {batch_size}: it must be at least 1")
+        self.model = model.to(_device(device))
+        self.batch_size = batch_size
+
+    def __repr__(self) -> str:
+        return f"Codec(model={self.model.name!r}, batch_size={self.batch_size})"
+
+    def compress(self, images: Pixels | Tensor, group_size: int = DEFAULT_GROUP_SIZE) -> bytes:
+        """A .recvae file of images, uint8 (n, height, width), numpy or torch.
+
+        `group_size` images share one entropy coder: larger groups are smaller, and it takes a whole
+        group to decode one image of it. Raises InputError for images that do not fit the model.
+        """
+        stream = io.BytesIO()
+        self.compress_to(stream, images, group_size)
+        return stream.getvalue()
+
+    def compress_to(
+        self,
+        stream: BinaryIO,
+        images: Pixels | Tensor,
+        group_size: int = DEFAULT_GROUP_SIZE,
+        names: Sequence[str] | None = None,
+        progress: Progress = _no_progress,
+    ) -> CompressionReport:
+        """Write a .recvae file to a binary stream, batch by batch; the stream need not seek.
+
+        Args:
+            stream: to write to.
+            images: uint8 (n, height, width), numpy (a memory map, too) or torch.
+            group_size: as in `compress`.
+            names: a file name for each image, to be kept.
+            progress: called after each batch.
+        """
+        pixels = images.cpu().numpy() if isinstance(images, Tensor) else np.asanyarray(images)
+        self._check(pixels)
+        height, width = self.model.image_shape
+        header = Header(self.model.file_id, height, width, group_size)
+        writer = ContainerWriter(stream, header)
+        sums = dict.fromkeys(("bins", "ranks", "pixels", "stored", "kl"), 0.0)
+        step = -(-self.batch_size // group_size) * group_size
+        for start in range(0, len(pixels), step):
+            batch = np.array(pixels[start : start + step])
+            groups, bits = encode_groups(self.model, batch, group_size)
+            for index, payload in enumerate(groups):
+                writer.add_group(payload, min(group_size, len(batch) - index * group_size))
+            for part in sums:
+                sums[part] += float(getattr(bits, part).sum())
+            progress(writer.num_images, writer.num_bytes)
+        return CompressionReport(
+            num_images=len(pixels),
+            num_pixels=pixels.size,
+            sizes=writer.finish(names),
+            **{f"{part}_bits": total for part, total in sums.items()},
+        )
+
+    def decompress(self, data: bytes) -> Pixels:
+        """The images of a .recvae file, uint8 (n, height, width).
+
+        Raises InputError for a damaged file or one made with another model.
+        """
+        with self.open(data) as images:
+            return images[:]
+
+    def open(self, source: Source) -> "CompressedImages":
+        """The images of a .recvae file (path, bytes or stream), decoded when asked for."""
+        return CompressedImages(ContainerReader(source), self)
+
+    def negative_elbo_facts(
+        self, images: Pixels, report: CompressionReport
+    ) -> dict[str, float]:
+        """-ELBO of the images and the overhead of their file over it, both in bits per pixel."""
+        pixels = torch.from_numpy(np.array(images))
+        bound = negative_elbo_bits(self.model, pixels, self.batch_size).sum()
+        bound_bpp = float(bound) / max(report.num_pixels, 1)
+        return {
+            "negative_elbo_bpp": round(bound_bpp, 5),
+            "overhead_bpp": round(report.bits_per_pixel - bound_bpp, 5),
+        }
+
+    def _check(self, pixels: NDArray[Any]) -> None:
+        height, width = self.model.image_shape
+        if pixels.dtype != np.uint8:
+            raise InputError(f"images are {pixels.dtype}: they must be uint8; convert them first")
+        if pixels.ndim != 3 or pixels.shape[1:] != (height, width):
+            raise InputError(
+                f"images have shape {pixels.shape}: model {self.model.name!r} codes "
+                f"(n, {height}, {width}); train a model for other sizes"
+            )
+
+
+class CompressedImages(Sequence[Pixels]):
+    """The images of a .recvae file: `len`, indexing, slices and iteration decode what they need.
+
+    An index gives (height, width), a slice (n, height, width), uint8. Close it, or use it in a `with`
+    statement.
+    """
+
+    def __init__(self, reader: ContainerReader, codec: Codec) -> None:
+        self.reader, self.codec = reader, codec
+        header = reader.header
+        if header.model_hash != codec.model.file_id:
+            raise InputError(
+                f"the file was made with another model (hash {header.model_hash.hex()}, not "
+                f"{codec.model.file_id.hex()} as {codec.model.name!r}): pass the right one by --model"
+            )
+        if (header.height, header.width) != codec.model.image_shape:
+            raise InputError("the file's header states another image size than its model")
+
+    def __enter__(self) -> "CompressedImages":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.reader.close()
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The file names of the images, None if the file keeps none."""
+        return self.reader.names
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n, height, width)."""
+        return (len(self), *self.codec.model.image_shape)
+
+    def __len__(self) -> int:
+        return self.reader.num_images
+
+    @overload
+    def __getitem__(self, index: int) -> Pixels: ...
+    @overload
+    def __getitem__(self, index: slice) -> Pixels: ...
+    def __getitem__(self, index: int | slice) -> Pixels:
+        if isinstance(index, slice):
+            wanted = range(len(self))[index]
+            if not len(wanted):
+                return np.zeros((0, *self.codec.model.image_shape), dtype=np.uint8)
+            first, last = min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1])
+            size = self.reader.header.group_size
+            decoded = np.concatenate(
+                [batch for batch, _ in self._sized_batches(first // size, last // size + 1)]
+            )
+            return decoded[np.asarray(wanted) - first // size * size]
+        position = range(len(self))[index]  # raises IndexError, counts negative ones from the end
+        return self[position : position + 1][0]
+
+    def __iter__(self) -> Iterator[Pixels]:
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self, progress: Progress = _no_progress) -> Iterator[Pixels]:
+        """All images in order, (k, height, width) at a time."""
+        done = payload_bytes = 0
+        for batch, num_bytes in self._sized_batches(0, self.reader.num_groups):
+            done, payload_bytes = done + len(batch), payload_bytes + num_bytes
+            progress(done, payload_bytes)
+            yield batch
+
+    def _sized_batches(self, start: int, stop: int) -> Iterator[tuple[Pixels, int]]:
+        """Decoded groups start .. stop - 1, as many at a time as fit a batch, and their bytes."""
+        groups_at_once = max(1, self.codec.batch_size // self.reader.header.group_size)
+        payloads, counts = [], []
+        for group, payload in zip(
+            range(start, stop), self.reader.payloads(start, stop), strict=True
+        ):
+            payloads.append(payload)
+            counts.append(self.reader.group_images(group))
+            if len(payloads) == groups_at_once or group == stop - 1:
+                yield decode_groups(self.codec.model, payloads, counts), sum(map(len, payloads))
+                payloads, counts = [], []
+
+
+def load(
+    model: str | Path = DEFAULT_MODEL, device: str = "cpu", batch_size: int = DEFAULT_BATCH_SIZE
+) -> Codec:
+    """A codec with a model that ships, by name, or one in a folder.
+
+    Raises InputError if there is no such model, or it is damaged.
+    """
+    return Codec(load_model(model), device, batch_size)
+
+
+def open_images(
+    source: Source,
+    model: str | Path | None = None,
+    device: str = "cpu",
+    batch_size: int = DEFAULT_BATCH_SIZE,
+) -> CompressedImages:
+    """The images of a .recvae file, decoded when asked for.
+
+    Without `model`, the shipped model that the file names is taken. Raises InputError if the file is
+    damaged or there is no such model.
+    """
+    reader = ContainerReader(source)
+    try:
+        if model is None:
+            model = shipped_model_name(reader.header.model_hash)
+            if model is None:
+                raise InputError(
+                    "the file was made with a model that does not ship (hash "
+                    f"{reader.header.model_hash.hex()}): pass its folder by --model"
+                )
+        return CompressedImages(reader, load(model, device, batch_size))
+    except BaseException:
+        reader.close()
+        raise
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda"):
+        raise InputError(f"device is {name!r}: choose cpu, cuda or auto")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device is 'cuda', but torch finds no GPU here: choose cpu or auto")
+    return torch.device(name)

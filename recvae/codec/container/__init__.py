@@ -1,0 +1,11 @@
+"""The .recvae file: a header, groups of images, an index. It knows bytes, not images.
+
+docs/format.md specifies every field. Integers are big-endian.
+"""
+
+from recvae.codec.container.header import Header
+from recvae.codec.container.index import ContainerSizes
+from recvae.codec.container.reader import ContainerReader
+from recvae.codec.container.writer import ContainerWriter
+
+__all__ = ["ContainerReader", "ContainerSizes", "ContainerWriter", "Header"]

@@ -1,0 +1,226 @@
+"""The codec model: everything that sender and receiver must share, as safetensors and JSON.
+
+A model is a folder with `model.json` and `weights.safetensors`. Its hash covers both and stands in
+every file made with it.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from recvae.errors import InputError
+from recvae.exact import FixedPoint
+from recvae.rec import IndexCode, PartitionedORC
+from recvae.vae.architectures import Architecture
+from recvae.vae.blocks import Block
+from recvae.vae.quantise import ExactDecoder, from_tensors
+
+FORMAT = "recvae-model-1"
+JSON_NAME, WEIGHTS_NAME = "model.json", "weights.safetensors"
+MAX_JSON_BYTES = 1 << 20
+MAX_LOG2_CANDIDATES = 20
+PRETRAINED = Path(__file__).parent.parent / "pretrained"
+HASH_BYTES = 16  # of the SHA-256, in a file's header
+
+
+@dataclass(frozen=True, eq=False)
+class CodecModel:
+    """A trained model ready to code with.
+
+    Fields:
+        name: for people.
+        architecture: of encoder and decoder.
+        number: fixed-point format of the exact decoder.
+        key: 64-bit name of the shared randomness.
+        blocks: which latents are coded together, and how.
+        rank_codes: code of the rank within the bin, one a block.
+        encoder: float network, for the sender only.
+        decoder: exact network.
+        facts: what is known about the model; no bit depends on it.
+    """
+
+    name: str
+    architecture: Architecture
+    number: FixedPoint
+    key: int
+    blocks: tuple[Block, ...]
+    rank_codes: tuple[IndexCode, ...]
+    encoder: nn.Module
+    decoder: ExactDecoder
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the parts do not make a model."""
+        dimensions = sorted(d for block in self.blocks for d in block.dimensions)
+        if dimensions != list(range(self.architecture.latent_dim)):
+            raise ValueError("blocks: every latent dimension must stand in exactly one block")
+        if len(self.rank_codes) != len(self.blocks):
+            raise ValueError(f"rank_codes: {len(self.rank_codes)} for {len(self.blocks)} blocks")
+        if not 0 <= self.key < 1 << 64:
+            raise ValueError(f"key is {self.key}; allowed: 0 to 2^64 - 1")
+        for block, code in zip(self.blocks, self.rank_codes, strict=True):
+            if len(block.intervals) != len(block.dimensions):
+                raise ValueError("blocks: intervals and dimensions differ in number")
+            if not 1 <= block.num_candidates <= 1 << MAX_LOG2_CANDIDATES:
+                raise ValueError(
+                    f"num_candidates is {block.num_candidates}; allowed: 1 to 2^20"
+                )
+            code.bits(torch.tensor([block.num_candidates - 1]))  # the code reaches every rank
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.architecture.height, self.architecture.width
+
+    @cached_property
+    def coders(self) -> tuple[PartitionedORC, ...]:
+        """The coder of each block."""
+        return tuple(block.coder(index) for index, block in enumerate(self.blocks))
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over description and tensors, as hexadecimal digits."""
+        return content_hash(self.description(), self.tensors())
+
+    @property
+    def file_id(self) -> bytes:
+        """The part of the hash that stands in a file's header."""
+        return bytes.fromhex(self.hash)[:HASH_BYTES]
+
+    def description(self) -> dict[str, Any]:
+        """What `model.json` states, but for the hash."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "architecture": asdict(self.architecture),
+            "number": asdict(self.number),
+            "key": self.key,
+            "blocks": [
+                {
+                    "dimensions": list(block.dimensions),
+                    "intervals": list(block.intervals),
+                    "num_candidates": block.num_candidates,
+                    "rank_code": code.to_json(),
+                }
+                for block, code in zip(self.blocks, self.rank_codes, strict=True)
+            ],
+            "facts": self.facts,
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What `weights.safetensors` holds: the encoder in float16, the decoder in integers."""
+        # The encoder may differ between machines; half precision costs no measurable rate.
+        encoder = {f"encoder.{k}": v.half() for k, v in self.encoder.state_dict().items()}
+        decoder = {f"decoder.{k}": v for k, v in self.decoder.state_dict().items()}
+        return {k: v.cpu().contiguous() for k, v in (encoder | decoder).items()}
+
+    def save(self, folder: Path) -> None:
+        """Write the two files into a folder that exists."""
+        save_file(self.tensors(), folder / WEIGHTS_NAME)
+        description = self.description() | {"hash": self.hash}
+        (folder / JSON_NAME).write_text(json.dumps(description, indent=1) + "\n")
+
+    def to(self, device: torch.device) -> "CodecModel":
+        """Move the networks to a device; returns self."""
+        self.encoder.to(device)
+        self.decoder.to(device)
+        return self
+
+
+def content_hash(description: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of a canonical form of both, as hexadecimal digits."""
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def load_model(name_or_folder: str | Path) -> CodecModel:
+    """A model that ships, by name, or one in a folder. Raises InputError if it cannot be used."""
+    folder = _find(name_or_folder)
+    try:
+        text = _read_json(folder)
+        tensors = load_file(folder / WEIGHTS_NAME)
+        stated_hash = text.pop("hash", None)
+        if text.get("format") != FORMAT:
+            raise ValueError(f"its format is {text.get('format')!r}, this program reads {FORMAT!r}")
+        if content_hash(text, tensors) != stated_hash:
+            raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
+        return _build(text, tensors)
+    except OSError as error:
+        raise InputError(f"model {folder}: cannot be read ({error.strerror or error})") from error
+    except (ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
+        reason = f"{error!s} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"model {folder}: {reason.splitlines()[0]}") from error
+
+
+def shipped_models() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    return {path.parent.name: path.parent for path in sorted(PRETRAINED.glob(f"*/{JSON_NAME}"))}
+
+
+def shipped_model_name(file_id: bytes) -> str | None:
+    """The name of the shipped model with this hash, None if there is none."""
+    for name, folder in shipped_models().items():
+        if str(_read_json(folder).get("hash", "")).startswith(file_id.hex()):
+            return name
+    return None
+
+
+def _find(name_or_folder: str | Path) -> Path:
+    shipped = shipped_models()
+    folder = shipped.get(str(name_or_folder), Path(name_or_folder))
+    if not (folder / JSON_NAME).is_file():
+        raise InputError(
+            f"no model {str(name_or_folder)!r}: pass one of {', '.join(shipped)} "
+            f"or a folder that holds {JSON_NAME} and {WEIGHTS_NAME}"
+        )
+    return folder
+
+
+def _read_json(folder: Path) -> dict[str, Any]:
+    path = folder / JSON_NAME
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise ValueError(f"{JSON_NAME} is larger than {MAX_JSON_BYTES} bytes")
+    text = json.loads(path.read_text())
+    if not isinstance(text, dict):
+        raise ValueError(f"{JSON_NAME} holds no object")
+    return text
+
+
+def _build(text: dict[str, Any], tensors: dict[str, Tensor]) -> CodecModel:
+    architecture = Architecture(**text["architecture"])
+    number = FixedPoint(**text["number"])
+    encoder, decoder = architecture.build()
+    parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "decoder": {}}
+    for name, tensor in tensors.items():
+        role, _, rest = name.partition(".")
+        if role not in parts:
+            raise ValueError(f"tensor {name} is not part of a model")
+        parts[role][rest] = tensor
+    if not all(bool(torch.isfinite(t).all()) for t in parts["encoder"].values()):
+        raise ValueError("an encoder weight is not finite")
+    encoder.load_state_dict(parts["encoder"])
+    return CodecModel(
+        name=str(text["name"]),
+        architecture=architecture,
+        number=number,
+        key=text["key"],
+        blocks=tuple(
+            Block(tuple(b["dimensions"]), tuple(b["intervals"]), b["num_candidates"])
+            for b in text["blocks"]
+        ),
+        rank_codes=tuple(IndexCode.from_json(b["rank_code"]) for b in text["blocks"]),
+        encoder=encoder.eval().requires_grad_(False),
+        decoder=from_tensors(decoder, number, parts["decoder"]),
+        facts=text["facts"],
+    )

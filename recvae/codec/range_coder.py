@@ -1,0 +1,98 @@
+"""Entropy coding: constriction's range coder with integer frequencies and the shortest ending.
+
+constriction turns a row of weights p_k into frequencies 1 + floor(P_k * s), P_k the increments of
+the running sum and s = (2^24 - n) / sum p. Given p_k = f_k - 1 with sum f = 2^24, s is exactly 1 and
+all sums are integers below 2^24: the coder uses the frequencies f_k to the last bit.
+(`tests/test_range_coder.py` decodes with a range decoder of Python integers to hold it to that.)
+"""
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+Categorical, Uniform = constriction.stream.model.Categorical, constriction.stream.model.Uniform
+RangeEncoder = constriction.stream.queue.RangeEncoder
+RangeDecoder = constriction.stream.queue.RangeDecoder
+
+WORD_BYTES = 4
+STATE_BYTES = 8
+Symbols = NDArray[np.integer]
+
+
+class Encoder:
+    """Collects symbols and returns the bytes."""
+
+    def __init__(self) -> None:
+        self._encoder = RangeEncoder()
+        self._categorical = Categorical(perfect=False)
+        self._uniform = Uniform()
+
+    def encode(self, symbols: Symbols, frequencies: NDArray[np.int32]) -> None:
+        """Code symbols (n,) under frequencies (n, classes) or (classes,), rows summing to 2^24."""
+        if len(symbols):
+            model = _weights(frequencies)
+            if model.ndim == 1:
+                self._encoder.encode(_int32(symbols), Categorical(model, perfect=False))
+            else:
+                self._encoder.encode(_int32(symbols), self._categorical, model)
+
+    def encode_uniform(self, symbols: Symbols, sizes: Symbols) -> None:
+        """Code symbols (n,), each one of sizes (n,) equally likely ones, in log2(size) bits."""
+        coded = np.flatnonzero(sizes > 1)
+        if len(coded):
+            self._encoder.encode(_int32(symbols[coded]), self._uniform, _int32(sizes[coded]))
+
+    def finish(self) -> bytes:
+        """The fewest bytes that decode, if zeros follow, to what was encoded."""
+        words = self._encoder.get_compressed()
+        num_words, (lower, size) = self._encoder.pos()
+        # All numbers of num_words + 2 words in [start, start + size) decode; `words` begins one.
+        length = num_words * WORD_BYTES + STATE_BYTES
+        sealed = words.astype(">u4").tobytes()
+        inside = int.from_bytes(sealed.ljust(length, b"\0"))
+        start = inside - (inside - lower) % (1 << 64)
+        for tail_bytes in range(min(STATE_BYTES, length), -1, -1):
+            unit = 1 << (8 * tail_bytes)
+            number = -(-start // unit) * unit
+            if number < start + size:
+                break
+        return number.to_bytes(length)[: length - tail_bytes]
+
+
+class Decoder:
+    """Returns the symbols in the order in which they were encoded."""
+
+    def __init__(self, data: bytes) -> None:
+        padding = STATE_BYTES + -len(data) % WORD_BYTES
+        words = np.frombuffer(data + bytes(padding), dtype=">u4").astype(np.uint32)
+        self._decoder = RangeDecoder(words)
+        self._categorical = Categorical(perfect=False)
+        self._uniform = Uniform()
+
+    def decode(self, frequencies: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Symbols (n,) under frequencies (n, classes)."""
+        if not len(frequencies):
+            return np.zeros(0, dtype=np.int32)
+        return self._decoder.decode(self._categorical, _weights(frequencies))
+
+    def decode_repeated(self, frequencies: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+        """Symbols (count,) under the same frequencies (classes,)."""
+        if not count:
+            return np.zeros(0, dtype=np.int32)
+        return self._decoder.decode(Categorical(_weights(frequencies), perfect=False), count)
+
+    def decode_uniform(self, sizes: Symbols) -> NDArray[np.int32]:
+        """Symbols (n,), each one of sizes (n,) equally likely ones."""
+        symbols = np.zeros(len(sizes), dtype=np.int32)
+        coded = np.flatnonzero(sizes > 1)
+        if len(coded):
+            symbols[coded] = self._decoder.decode(self._uniform, _int32(sizes[coded]))
+        return symbols
+
+
+def _weights(frequencies: NDArray[np.int32]) -> NDArray[np.float32]:
+    return (frequencies - 1).astype(np.float32)
+
+
+def _int32(symbols: Symbols) -> NDArray[np.int32]:
+    return np.ascontiguousarray(symbols, dtype=np.int32)

@@ -1,0 +1,206 @@
+"""What the commands do: files in, files out, and what is said about it."""
+
+import json
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from recvae.codec import (
+    DEFAULT_GROUP_SIZE,
+    DEFAULT_MODEL,
+    CompressionReport,
+    load,
+    open_images,
+    shipped_model_name,
+)
+from recvae.codec.codec import Progress as ProgressHook
+from recvae.codec.container import ContainerReader
+from recvae.data import atomic_file, default_names, read_images, write_chunks
+from recvae.errors import InputError
+
+
+def compress(options: Namespace) -> None:
+    """Images to a .recvae file."""
+    images = read_images(options.input)
+    codec = load(options.model or DEFAULT_MODEL, options.device, options.batch_size)
+    group_size = DEFAULT_GROUP_SIZE if options.group_size is None else options.group_size
+    names = images.names if images.names != default_names(len(images.pixels)) else None
+    started = time.perf_counter()
+    with (
+        atomic_file(options.output, options.force) as stream,
+        _progress(options, len(images.pixels), images.pixels[0:1].size) as hook,
+    ):
+        report = codec.compress_to(stream, images.pixels, group_size, names, hook)
+    seconds = time.perf_counter() - started
+    facts = report_facts(report) | {"seconds": round(seconds, 3)}
+    if options.elbo:
+        facts |= codec.negative_elbo_facts(images.pixels, report)
+    _say(options, facts, _compression_line(options, facts))
+
+
+def decompress(options: Namespace) -> None:
+    """A .recvae file to images."""
+    started = time.perf_counter()
+    with (
+        open_images(options.input, options.model, options.device, options.batch_size) as images,
+        _progress(options, *_sizes(images.shape)) as hook,
+    ):
+        write_chunks(
+            options.output, images.shape, images.batches(hook), images.names, options.force
+        )
+        shape = images.shape
+    seconds = time.perf_counter() - started
+    facts = {"images": shape[0], "bytes_out": int(np.prod(shape)), "seconds": round(seconds, 3)}
+    _say(
+        options,
+        facts,
+        f"{options.output}: {shape[0]} images of {shape[1]} x {shape[2]} pixels, "
+        f"{shape[0] / seconds:.0f} images/s",
+    )
+
+
+def info(options: Namespace) -> None:
+    """What a file holds."""
+    with ContainerReader(options.input) as reader:
+        header, sizes, names = reader.header, reader.sizes(), reader.names
+        num_images = reader.num_images
+    pixels = num_images * header.height * header.width
+    facts = {
+        "images": num_images,
+        "height": header.height,
+        "width": header.width,
+        "group_size": header.group_size,
+        "groups": header.num_groups(num_images),
+        "model": shipped_model_name(header.model_hash),
+        "model_hash": header.model_hash.hex(),
+        "bytes": sizes.total,
+        "bits_per_pixel": round(8 * sizes.total / max(pixels, 1), 4),
+        "payload_bytes": sizes.payload,
+        "container_bytes": sizes.overhead,
+        "names": len(names or ()),
+    }
+    _say(options, facts, "\n".join(f"{key:16} {value}" for key, value in facts.items()))
+
+
+def verify(options: Namespace) -> None:
+    """Decode everything; compare with the images it should hold."""
+    against = read_images(options.against) if options.against else None
+    with (
+        open_images(options.input, options.model, options.device, options.batch_size) as images,
+        _progress(options, *_sizes(images.shape)) as hook,
+    ):
+        if against is not None:
+            _check_same_shape(options, against.pixels.shape, images.shape)
+            if against.names is not None and images.names not in (None, against.names):
+                raise InputError(f"{options.input}: holds other file names than {options.against}")
+        done = 0
+        for batch in images.batches(hook):
+            if against is not None:
+                same = (batch == against.pixels[done : done + len(batch)]).all(axis=(1, 2))
+                if not same.all():
+                    first = done + int(np.flatnonzero(~same)[0])
+                    raise InputError(
+                        f"{options.input}: image {first} differs from {options.against}"
+                    )
+            done += len(batch)
+    facts = {"images": done, "checksums": "match", "against": options.against}
+    compared = f", each the same as in {options.against}" if options.against else ""
+    _say(options, facts, f"{options.input}: all checksums match, {done} images decode{compared}")
+
+
+def demo(options: Namespace) -> None:
+    """Compress the images that come with the package; see `recvae.demo`."""
+    from recvae.demo import run
+
+    codec = load(options.model or DEFAULT_MODEL, options.device, options.batch_size)
+    facts, tables = run(codec)
+    if options.json:
+        print(json.dumps(facts))
+    elif not options.quiet:
+        for table in tables:
+            Console().print(table)
+
+
+def report_facts(report: CompressionReport) -> dict[str, Any]:
+    """A report as plain numbers; bits are per pixel."""
+    pixels = max(report.num_pixels, 1)
+    return {
+        "images": report.num_images,
+        "bytes_in": report.num_pixels,
+        "bytes_out": report.sizes.total,
+        "bits_per_pixel": round(report.bits_per_pixel, 5),
+        "bins_bpp": round(report.bins_bits / pixels, 5),
+        "ranks_bpp": round(report.ranks_bits / pixels, 5),
+        "pixels_bpp": round((report.pixels_bits + report.stored_bits) / pixels, 5),
+        "container_bpp": round(report.container_bits / pixels, 5),
+    }
+
+
+def _compression_line(options: Namespace, facts: dict[str, Any]) -> str:
+    line = (
+        f"{options.output}: {facts['images']} images, {facts['bytes_in']} bytes -> "
+        f"{facts['bytes_out']}, {facts['bits_per_pixel']:.4f} bits per pixel "
+        f"(bins {facts['bins_bpp']:.4f}, ranks {facts['ranks_bpp']:.4f}, "
+        f"pixels {facts['pixels_bpp']:.4f}, container {facts['container_bpp']:.4f}), "
+        f"{facts['images'] / facts['seconds']:.0f} images/s"
+    )
+    if "negative_elbo_bpp" in facts:
+        line += (
+            f"; -ELBO {facts['negative_elbo_bpp']:.4f}, overhead {facts['overhead_bpp']:.4f} "
+            "bits per pixel"
+        )
+    return line
+
+
+def _check_same_shape(options: Namespace, expected: tuple[int, ...], got: tuple[int, ...]) -> None:
+    if tuple(expected) != tuple(got):
+        raise InputError(
+            f"{options.input}: holds {got[0]} images of {got[1]} x {got[2]}, {options.against} "
+            f"{expected[0]} of {expected[1]} x {expected[2]}"
+        )
+
+
+def _sizes(shape: tuple[int, int, int]) -> tuple[int, int]:
+    return shape[0], shape[1] * shape[2]
+
+
+def _say(options: Namespace, facts: dict[str, Any], text: str) -> None:
+    if options.json:
+        print(json.dumps(facts))
+    elif not options.quiet:
+        print(text)
+
+
+@contextmanager
+def _progress(options: Namespace, num_images: int, image_pixels: int) -> Iterator[ProgressHook]:
+    """A progress bar on a terminal, nothing elsewhere and with --quiet or --json."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    started = time.perf_counter()
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=options.quiet or options.json or not console.is_terminal,
+    ) as bar:
+        task = bar.add_task(Path(options.input).name, total=num_images, rate="")
+
+        def hook(images: int, num_bytes: int) -> None:
+            speed = images / (time.perf_counter() - started)
+            rate = f"{speed:.0f} images/s, {8 * num_bytes / (images * image_pixels):.4f} bits/pixel"
+            bar.update(task, completed=images, rate=rate)
+
+        yield hook

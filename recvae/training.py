@@ -1,0 +1,119 @@
+"""The command line of training: LightningCLI's fit, validate and test, and the export of a model."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from recvae.errors import InputError
+
+
+def main() -> int:
+    """Run `train.py`. Returns the exit status: 0, or 2 for bad input."""
+    try:
+        if sys.argv[1:2] == ["export"]:
+            export(sys.argv[2:])
+        else:
+            fit()
+    except InputError as error:
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def fit() -> None:
+    """LightningCLI with the VAE as model."""
+    from pytorch_lightning.cli import LightningCLI
+
+    from recvae.vae.module import VAE
+
+    LightningCLI(VAE, seed_everything_default=0)
+
+
+def export(arguments: list[str]) -> None:
+    """Calibrate a checkpoint on its training set and write the codec model."""
+    parser = argparse.ArgumentParser(prog="train.py export", description=export.__doc__)
+    parser.add_argument("--ckpt_path", required=True, help="checkpoint of `train.py fit`")
+    parser.add_argument("--out", required=True, type=Path, help="folder to write the model to")
+    parser.add_argument(
+        "--data.root",
+        dest="root",
+        required=True,
+        help="folder of MNIST/raw, or the images that the model was trained on",
+    )
+    parser.add_argument("--name", help="of the model (default: the folder's name)")
+    parser.add_argument(
+        "--num-blocks", type=int, default=0, help="blocks of latents (default: what codes best)"
+    )
+    parser.add_argument(
+        "--bins-per-information", type=float, default=0.9, help="log2 J / I (default: 0.9)"
+    )
+    parser.add_argument(
+        "--max-log2-candidates", type=int, default=12, help="limit of log2 N (default: 12)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing model")
+    options = parser.parse_args(arguments)
+
+    from recvae.codec.calibrate import CalibrationOptions, calibrate
+
+    if options.out.exists() and not options.force:
+        raise InputError(f"{options.out} exists: pass --force to replace it")
+    vae, facts = _load_checkpoint(options.ckpt_path)
+    try:
+        model = calibrate(
+            vae,
+            _training_images(options.root),
+            options.name or options.out.resolve().name,
+            CalibrationOptions(
+                num_blocks=options.num_blocks,
+                bins_per_information=options.bins_per_information,
+                max_log2_candidates=options.max_log2_candidates,
+            ),
+            facts,
+            print,
+        )
+    except ValueError as error:
+        raise InputError(f"{options.ckpt_path}: {error}") from error
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        model.save(options.out)
+    except OSError as error:
+        raise InputError(f"{options.out}: {error.strerror or error}") from error
+    print(f"{options.out}: model {model.name!r}, hash {model.hash}")
+
+
+def _load_checkpoint(path: str) -> tuple[Any, dict[str, Any]]:
+    """The VAE of a checkpoint, and what it says about its training."""
+    import torch
+
+    from recvae.vae.module import VAE
+
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        vae = VAE(**checkpoint["hyper_parameters"] | {"compile": False})
+        vae.load_state_dict(checkpoint["state_dict"])
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from error
+    except Exception as error:  # torch.load meets damage with whatever it stumbles over
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: not a checkpoint of `train.py fit` ({reason})") from error
+    facts = {
+        "epochs": checkpoint["epoch"] + 1,
+        "steps": checkpoint["global_step"],
+        "training": checkpoint["hyper_parameters"],
+    }
+    return vae.eval().requires_grad_(False), facts
+
+
+def _training_images(root: str) -> Any:
+    """All training images, (n, h, w) uint8 tensor."""
+    import torch
+
+    from recvae.data import read_images
+
+    if os.path.isdir(os.path.join(root, "MNIST", "raw")):
+        from recvae.data.datamodule import load_mnist
+
+        return load_mnist(root, train=True)[:, 0]
+    return torch.tensor(read_images(root).pixels)
