@@ -19,6 +19,10 @@ from recvae.codec import shipped_models
 from recvae.data import read_images, write_idx
 
 TEST, TRAIN = "t10k-images-idx3-ubyte", "train-images-idx3-ubyte"
+COLUMNS = (
+    "file bpp", "-ELBO", "overhead", "bins", "ranks", "pixels", "contain.", "enc. s", "dec. s",
+    "peak MB",
+)  # fmt: skip
 TRAIN_IMAGES = 10_000  # of the training set, to show overfitting
 
 
@@ -74,8 +78,8 @@ def main() -> None:
     options = parser.parse_args()
     raw = options.root / "MNIST" / "raw"
     print(
-        f"{'model':12}{'set':>6}{'images':>7}{'group':>6}{'file bpp':>9}{'-ELBO':>9}{'overhead':>9}"
-        f"{'bins':>9}{'ranks':>9}{'pixels':>9}{'contain.':>9}{'enc. s':>9}{'dec. s':>9}{'peak MB':>9}"
+        f"{'model':12}{'set':>6}{'images':>7}{'group':>6}"
+        + "".join(f"{column:>9}" for column in COLUMNS)
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

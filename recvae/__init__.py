@@ -1,9 +1,9 @@
 """Lossless image compression with variational autoencoders and relative entropy coding.
 
-    codec = recvae.load("mnist")
-    data = codec.compress(images)          # uint8 (n, 28, 28) -> bytes
-    images = codec.decompress(data)
-    image = recvae.open("digits.recvae")[7]
+codec = recvae.load("mnist")
+data = codec.compress(images)          # uint8 (n, 28, 28) -> bytes
+images = codec.decompress(data)
+image = recvae.open("digits.recvae")[7]
 """
 
 from typing import TYPE_CHECKING, Any

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="recvae",
-        description="Lossless compression of small grey images with a VAE and relative entropy coding.",
+        description="Lossless compression of grey images: VAE and relative entropy coding.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
         "decode one image (1 to 1024, default: 64)",
     )
     compress.add_argument(
-        "--elbo", action="store_true", help="also evaluate -ELBO, the bound, and the overhead over it"
+        "--elbo",
+        action="store_true",
+        help="also evaluate -ELBO, the bound, and the overhead over it",
     )
 
     decompress = commands.add_parser("decompress", help="a .recvae file to images")

@@ -1,4 +1,4 @@
-"""The command line of training: LightningCLI's fit, validate and test, and the export of a model."""
+"""The command line of training: LightningCLI's fit, validate, test, and the export of a model."""
 
 import argparse
 import os

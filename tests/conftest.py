@@ -1,1 +1,25 @@
 """What the tests share."""
+
+import numpy as np
+import pytest
+
+import recvae
+from recvae.data import sample_images
+
+
+@pytest.fixture(scope="session")
+def codec() -> "recvae.Codec":
+    """The default model, on CPU."""
+    return recvae.load(batch_size=64)
+
+
+@pytest.fixture(scope="session")
+def digits() -> np.ndarray:
+    """40 real test images."""
+    return sample_images()[:40]
+
+
+@pytest.fixture(scope="session")
+def noise() -> np.ndarray:
+    """Images that no model expects."""
+    return np.random.default_rng(0).integers(0, 256, (10, 28, 28)).astype(np.uint8)

@@ -1,13 +1,13 @@
 """From a trained VAE to a codec model: everything that is measured on the training set.
 
-The dimension-wise mutual information gives the blocks of latents and the intervals of each dimension;
-the search's difficulty gives the number of candidates; the ranks that come out give their code. All
-of it becomes a constant of the model.
+The dimension-wise mutual information gives the blocks of latents and the intervals of each
+dimension; the search's difficulty gives the number of candidates; the ranks that come out give
+their code. All of it becomes a constant of the model.
 """
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class CalibrationOptions:
     extra_bits: float = 2.0
     max_log2_candidates: int = 12
     sample_images: int = 4000
-    number: FixedPoint = FixedPoint(7, 12)
+    number: FixedPoint = field(default_factory=FixedPoint)
     key: int = 0
 
 
@@ -80,7 +80,10 @@ def calibrate(
     )
     generator = torch.Generator().manual_seed(0)
     chosen = torch.randperm(len(images), generator=generator)[: options.sample_images]
-    sample, sample_target = images[chosen], DiagonalGaussian(target.mean[chosen], target.scale[chosen])
+    sample, sample_target = (
+        images[chosen],
+        DiagonalGaussian(target.mean[chosen], target.scale[chosen]),
+    )
     decoder = quantise(vae.decoder, options.number)
 
     def model_with(blocks: list[Block], rank_codes: list[IndexCode]) -> CodecModel:

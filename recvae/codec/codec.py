@@ -1,7 +1,7 @@
 """Images to .recvae files and back: the library's public face."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, overload
@@ -24,7 +24,7 @@ DEFAULT_BATCH_SIZE = 256
 
 Pixels = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
-"""Is told after each batch how many images are done and how many bytes have been written or read."""
+"""Is told after each batch how many images are done, and the bytes written or read."""
 
 
 def _no_progress(images: int, num_bytes: int) -> None:
@@ -150,9 +150,7 @@ class Codec:
         """The images of a .recvae file (path, bytes or stream), decoded when asked for."""
         return CompressedImages(ContainerReader(source), self)
 
-    def negative_elbo_facts(
-        self, images: Pixels, report: CompressionReport
-    ) -> dict[str, float]:
+    def negative_elbo_facts(self, images: Pixels, report: CompressionReport) -> dict[str, float]:
         """-ELBO of the images and the overhead of their file over it, both in bits per pixel."""
         pixels = torch.from_numpy(np.array(images))
         bound = negative_elbo_bits(self.model, pixels, self.batch_size).sum()
@@ -173,11 +171,11 @@ class Codec:
             )
 
 
-class CompressedImages(Sequence[Pixels]):
+class CompressedImages:
     """The images of a .recvae file: `len`, indexing, slices and iteration decode what they need.
 
-    An index gives (height, width), a slice (n, height, width), uint8. Close it, or use it in a `with`
-    statement.
+    An index gives (height, width), a slice (n, height, width), uint8. Close it, or use it in a
+    `with` statement.
     """
 
     def __init__(self, reader: ContainerReader, codec: Codec) -> None:
@@ -185,8 +183,8 @@ class CompressedImages(Sequence[Pixels]):
         header = reader.header
         if header.model_hash != codec.model.file_id:
             raise InputError(
-                f"the file was made with another model (hash {header.model_hash.hex()}, not "
-                f"{codec.model.file_id.hex()} as {codec.model.name!r}): pass the right one by --model"
+                f"the file was made with another model (hash {header.model_hash.hex()}) than "
+                f"{codec.model.name!r} ({codec.model.file_id.hex()}): pass the right one by --model"
             )
         if (header.height, header.width) != codec.model.image_shape:
             raise InputError("the file's header states another image size than its model")
@@ -276,8 +274,8 @@ def open_images(
 ) -> CompressedImages:
     """The images of a .recvae file, decoded when asked for.
 
-    Without `model`, the shipped model that the file names is taken. Raises InputError if the file is
-    damaged or there is no such model.
+    Without `model`, the shipped model that the file names is taken. Raises InputError if the file
+    is damaged or there is no such model.
     """
     reader = ContainerReader(source)
     try:

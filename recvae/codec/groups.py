@@ -8,8 +8,8 @@ The stream of a group, all in one range coder, images in order within every step
 3. for each pass of the decoder: the symbols of those images;
 4. the pixels of the stored images, uniform over 256 values.
 
-A group that would take as many bytes as its pixels is those pixels: a payload of that length is told
-by it.
+A group that would take as many bytes as its pixels is those pixels: a payload of that length is
+told by it.
 
 The sender regenerates the latents from the code it writes and runs the very decoder that the
 receiver will run, so both see the same frequencies.
@@ -241,7 +241,7 @@ def _encode_group(
     passes: Sequence[_CodedPass],
 ) -> bytes:
     encoder = Encoder()
-    encoder.encode(stored[members], STORED)
+    encoder.encode(stored[members].astype(np.int32), STORED)
     coded = members[~stored[members]]
     for block, rank_code, code in zip(model.blocks, model.rank_codes, codes, strict=True):
         of_group = code[torch.from_numpy(coded)]

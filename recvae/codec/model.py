@@ -70,9 +70,7 @@ class CodecModel:
             if len(block.intervals) != len(block.dimensions):
                 raise ValueError("blocks: intervals and dimensions differ in number")
             if not 1 <= block.num_candidates <= 1 << MAX_LOG2_CANDIDATES:
-                raise ValueError(
-                    f"num_candidates is {block.num_candidates}; allowed: 1 to 2^20"
-                )
+                raise ValueError(f"num_candidates is {block.num_candidates}; allowed: 1 to 2^20")
             code.bits(torch.tensor([block.num_candidates - 1]))  # the code reaches every rank
 
     @property
@@ -154,7 +152,9 @@ def load_model(name_or_folder: str | Path) -> CodecModel:
         if text.get("format") != FORMAT:
             raise ValueError(f"its format is {text.get('format')!r}, this program reads {FORMAT!r}")
         if content_hash(text, tensors) != stated_hash:
-            raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
+            raise ValueError(
+                "its contents do not match its hash: the files are damaged or mixed up"
+            )
         return _build(text, tensors)
     except OSError as error:
         raise InputError(f"model {folder}: cannot be read ({error.strerror or error})") from error

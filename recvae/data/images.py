@@ -20,8 +20,8 @@ NPY_MAGIC = b"\x93NUMPY"
 class Images:
     """Grey images of one size.
 
-    `pixels` is uint8 (n, height, width), height and width at least 1, and may be a read-only memory map;
-    `names` are distinct bare file names ending in `.png`, one an image, or None.
+    `pixels` is uint8 (n, height, width), height and width at least 1, and may be a read-only memory
+    map; `names` are distinct bare file names ending in `.png`, one an image, or None.
     Raises `InputError` for anything else.
     """
 

@@ -1,7 +1,7 @@
 """Integers carried in floating-point tensors: when a float matrix product is an exact integer one.
 
-A sum of integers is exact in float32, in any order and with or without fused multiply-add, as long
-as no partial sum can exceed 2^24 in magnitude (2^53 in float64). So a product of integer matrices on
+A sum of integers is exact in float32, in any order, with or without fused multiply-add, as long as
+no partial sum can exceed 2^24 in magnitude (2^53 in float64). So a product of integer matrices on
 any BLAS, device, batch size or thread count gives the same bits once
 
     sum_k |w_k| * max|a| + |bias| <= 2^24        for every output
@@ -58,7 +58,7 @@ class FixedPoint:
 
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
-    """Keeps torch from replacing float32 products by something coarser (TF32, bfloat16, autocast)."""
+    """Keeps torch from replacing float32 products by coarser ones (TF32, bfloat16, autocast)."""
     precision = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

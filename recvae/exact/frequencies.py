@@ -5,8 +5,8 @@ With logits l_k in units of 2^-fraction_bits nats,
     w_k = floor(2^20 * exp(-(max l - l_k) * 2^-fraction_bits))         from a table
     f_k = 1 + floor(w_k * (2^24 - n) / sum w),    f_0 += 2^24 - sum f
 
-so that every class has at least frequency 1 and they sum to 2^24; what flooring leaves for class 0 is
-less than n, nothing beside 2^24. The quotients are below 2^24 and
+so that every class has at least frequency 1 and they sum to 2^24; what flooring leaves for class 0
+is less than n, nothing beside 2^24. The quotients are below 2^24 and
 the divisor below 2^29, so float64 division followed by floor is the exact integer division.
 """
 
@@ -29,7 +29,8 @@ def exponential_table(fraction_bits: int) -> Tensor:
     `decimal` rounds exp correctly, so the table is the same everywhere, which libm's is not.
     """
     context = Context(prec=40)
-    entries, step = [], Decimal(1) / (1 << fraction_bits)
+    entries: list[int] = []
+    step = Decimal(1) / (1 << fraction_bits)
     while not entries or entries[-1] > 0:
         power = context.exp(context.multiply(step, -len(entries)))
         entries.append(int(context.multiply(power, 1 << WEIGHT_BITS)))

@@ -37,6 +37,8 @@ class IntegerDense(nn.Module):
     weight: Tensor
     bias: Tensor
     shift: Tensor
+    _columns: Tensor
+    _scale: Tensor
 
     def __init__(
         self, weight: Tensor, bias: Tensor, shift: Tensor, relu: bool, limit: int, input_limit: int

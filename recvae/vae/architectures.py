@@ -7,9 +7,10 @@ from torch import nn
 
 from recvae.vae.betabinomial import BetaBinomialDecoder
 from recvae.vae.encoders import ConvEncoder, MLPEncoder
+from recvae.vae.passes import Decoder
 from recvae.vae.staged import StagedDecoder
 
-NETWORKS: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
+NETWORKS: dict[str, tuple[type[nn.Module], type[Decoder]]] = {
     "mlp": (MLPEncoder, BetaBinomialDecoder),
     "staged": (ConvEncoder, StagedDecoder),
 }
@@ -42,13 +43,11 @@ class Architecture:
                     f"architecture.{name} is {getattr(self, name)}; allowed: {low} to {high}"
                 )
 
-    def build(self) -> tuple[nn.Module, nn.Module]:
+    def build(self) -> tuple[nn.Module, Decoder]:
         """A new encoder and a new decoder. Raises ValueError for arguments they do not take."""
         sizes = {"latent_dim": self.latent_dim, "height": self.height, "width": self.width}
-        networks = []
-        for role, network in zip(("encoder", "decoder"), NETWORKS[self.name], strict=True):
-            try:
-                networks.append(network(**sizes, **getattr(self, role)))
-            except TypeError as error:
-                raise ValueError(f"architecture.{role}: {error}") from error
-        return networks[0], networks[1]
+        encoder, decoder = NETWORKS[self.name]
+        try:
+            return encoder(**sizes, **self.encoder), decoder(**sizes, **self.decoder)
+        except TypeError as error:
+            raise ValueError(f"architecture: {error}") from error

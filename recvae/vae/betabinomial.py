@@ -4,15 +4,15 @@ The probability of value k of 0..255 under Beta-Binomial(255, a, b) is proportio
 
     C(255, k) * G(a, k) * G(b, 255 - k),      G(a, k) = a (a + 1) ... (a + k - 1)
 
-since the remaining factor does not depend on k. So with log a and log b on a grid, the logits of all
-256 values are two rows of one table plus a constant row: integer arithmetic needs no log-gamma.
+since the remaining factor does not depend on k. So with log a and log b on a grid, the logits of
+all 256 values are two rows of one table plus a constant row: integer arithmetic needs no log-gamma.
 """
 
 import torch
 from torch import Tensor, nn
 
 from recvae.vae.layers import Dense
-from recvae.vae.passes import Pass, Passes
+from recvae.vae.passes import Decoder, Pass, Passes
 
 LEVELS = 255
 GRID_STEPS_PER_NAT = 16
@@ -30,11 +30,12 @@ def rising_factorial_table() -> Tensor:
 def log_binomials() -> Tensor:
     """log C(255, k) in nats, (256,) float64."""
     k = torch.arange(LEVELS + 1, dtype=torch.float64)
-    return torch.lgamma(torch.tensor(LEVELS + 1.0)) - torch.lgamma(k + 1) - torch.lgamma(256 - k)
+    whole = torch.lgamma(torch.tensor(LEVELS + 1.0, dtype=torch.float64))
+    return whole - torch.lgamma(k + 1) - torch.lgamma(LEVELS + 1 - k)
 
 
 def log_gamma(x: Tensor) -> Tensor:
-    """log Gamma of x > 0 by Stirling's series from x + 4 on; error below 1e-8 (1 + |result|) in float64.
+    """log Gamma of x > 0 by Stirling's series from x + 4 on, to 1e-8 (1 + |result|) in float64.
 
     torch.lgamma and its gradient are scalar loops on CPU; this is a few vectorised operations, and
     makes a training step of the baseline several times faster.
@@ -47,7 +48,7 @@ def log_gamma(x: Tensor) -> Tensor:
     return stirling - (x * (x + 1) * ((x + 2) * (x + 3))).log()
 
 
-class BetaBinomialDecoder(nn.Module):
+class BetaBinomialDecoder(Decoder):
     """p(x|z) of independent beta-binomial pixels, z -> hidden -> 2 * height * width.
 
     Args:
@@ -56,12 +57,13 @@ class BetaBinomialDecoder(nn.Module):
         hidden: width of the hidden layer.
     """
 
+    rising_factorials: Tensor
+    binomials: Tensor
+
     def __init__(
         self, latent_dim: int = 50, height: int = 28, width: int = 28, hidden: int = 200
     ) -> None:
-        super().__init__()
-        self.height, self.width = height, width
-        self.one = 1.0  # the number 1 in the arithmetic of the layers
+        super().__init__(height, width)
         self.hidden = Dense(latent_dim, hidden)
         self.parameters_layer = Dense(hidden, 2 * height * width, relu=False)
         nn.init.normal_(self.parameters_layer.weight, std=0.01)
@@ -81,9 +83,12 @@ class BetaBinomialDecoder(nn.Module):
         )
         k = pixels.flatten().float()
         log_p = (
-            log_gamma(a + k) - log_gamma(a)
-            + log_gamma(b + LEVELS - k) - log_gamma(b)
-            + log_gamma(a + b) - log_gamma(a + b + LEVELS)
+            log_gamma(a + k)
+            - log_gamma(a)
+            + log_gamma(b + LEVELS - k)
+            - log_gamma(b)
+            + log_gamma(a + b)
+            - log_gamma(a + b + LEVELS)
             + log_binomials().float().to(k.device)[pixels.flatten().long()]
         )
         return log_p.reshape(len(pixels), -1).sum(1)
@@ -93,7 +98,11 @@ class BetaBinomialDecoder(nn.Module):
         log_a, log_b = self.log_parameters(z)
         k = torch.arange(LEVELS + 1, device=z.device)
         table = self.rising_factorials
-        logits = self.binomials + table[self._grid_row(log_a)] + table[self._grid_row(log_b)][:, LEVELS - k]
+        logits = (
+            self.binomials
+            + table[self._grid_row(log_a)]
+            + table[self._grid_row(log_b)][:, LEVELS - k]
+        )
         every = torch.arange(len(log_a), device=z.device)
         symbols = yield Pass(logits, every, lambda x: x)
         return symbols.reshape(len(z), self.height, self.width)

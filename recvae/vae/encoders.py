@@ -16,6 +16,7 @@ class Posterior(nn.Module):
         self.linear = nn.Linear(inputs, 2 * latent_dim)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(b, inputs) to mean and log scale, (b, D) each."""
         mean, log_scale = self.linear(x).float().chunk(2, dim=-1)
         # The bounds keep scales in 3e-4 .. 4.5; a posterior outside of them is a failed training.
         return mean, log_scale.clamp(-8.0, 1.5)

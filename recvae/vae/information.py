@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from recvae.rec import DiagonalGaussian
 
-# Matrix products of different shapes round differently. One shape makes an image's posterior, and so
-# its file, independent of what it is compressed with.
+# Matrix products of different shapes round differently. One shape makes an image's posterior, and
+# so its file, independent of what it is compressed with.
 ENCODER_BATCH = 128
 
 

@@ -23,6 +23,7 @@ class Dense(nn.Module):
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu" if relu else "linear")
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) to (..., outputs)."""
         y = functional.linear(x, self.weight, self.bias)
         return functional.relu(y) if self.relu else y
 
@@ -37,6 +38,7 @@ class Residual(nn.Module):
         nn.init.zeros_(self.second.weight)  # starts as the identity
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., width) to (..., width)."""
         return x + self.second(self.first(x))
 
 
@@ -47,7 +49,7 @@ def windows_2x2(x: Tensor) -> Tensor:
 
 
 def shuffle_2x2(x: Tensor) -> Tensor:
-    """Each window's 4c channels become 2x2 pixels; the rim is cut: (b, h+1, w+1, 4c) -> (b, 2h, 2w, c).
+    """Each window becomes 2x2 pixels, the rim is cut: (b, h + 1, w + 1, 4c) -> (b, 2h, 2w, c).
 
     `shuffle_2x2(dense(windows_2x2(x)))` is a transposed convolution with kernel 4 and stride 2.
     """

@@ -55,6 +55,8 @@ class VAE(pl.LightningModule):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.gradient_clip = gradient_clip
         self.encoder, self.decoder = architecture.build()
+        self.log_beta_factor: Tensor
+        self.mean_kl_bits: Tensor
         self.register_buffer("log_beta_factor", torch.zeros(architecture.latent_dim))
         self.register_buffer(
             "mean_kl_bits", torch.full((architecture.latent_dim,), beta.target_bits)

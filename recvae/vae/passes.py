@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import NamedTuple, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Pass(NamedTuple):
@@ -28,6 +28,27 @@ class Pass(NamedTuple):
 
 
 Passes: TypeAlias = Generator[Pass, Tensor, Tensor]
+
+
+class Decoder(nn.Module):
+    """p(x|z): what training, sampling and coding need of a decoder network.
+
+    Args:
+        height, width: size of the images in pixels.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+        self.one: float = 1.0  # the number 1 in the arithmetic of the layers
+
+    def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
+        """log p(x|z) in nats. z: (b, D); pixels: (b, h, w) uint8. Returns (b,)."""
+        raise NotImplementedError
+
+    def passes(self, z: Tensor) -> Passes:
+        """Code images pass by pass; see the module's docstring."""
+        raise NotImplementedError
 
 
 def run_passes(passes: Passes, answer: Callable[[Pass], Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from recvae.exact import FRACTION_BITS, FixedPoint, IntegerDense, IntegerResidual, quantise_dense
 from recvae.vae.betabinomial import BetaBinomialDecoder
 from recvae.vae.layers import Dense, Residual
-from recvae.vae.passes import Passes
+from recvae.vae.passes import Decoder, Passes
 
 # Latents reach 6.4 in magnitude, so they can be finer than the other activations.
 LATENT_LIMIT_BITS = 3
@@ -22,7 +22,9 @@ class ExactDecoder(nn.Module):
         number: format of the activations and logits.
     """
 
-    def __init__(self, decoder: nn.Module, number: FixedPoint) -> None:
+    decoder: Decoder
+
+    def __init__(self, decoder: Decoder, number: FixedPoint) -> None:
         super().__init__()
         self.decoder, self.number = decoder, number
         self.latent = latent_format(number)
@@ -37,7 +39,7 @@ def latent_format(number: FixedPoint) -> FixedPoint:
     return FixedPoint(number.magnitude_bits - LATENT_LIMIT_BITS, number.magnitude_bits)
 
 
-def quantise(decoder: nn.Module, number: FixedPoint, chunk_inputs: int = 256) -> ExactDecoder:
+def quantise(decoder: Decoder, number: FixedPoint, chunk_inputs: int = 256) -> ExactDecoder:
     """A copy of a trained float decoder in integer arithmetic.
 
     Args:
@@ -60,7 +62,7 @@ def quantise(decoder: nn.Module, number: FixedPoint, chunk_inputs: int = 256) ->
     return exact
 
 
-def from_tensors(decoder: nn.Module, number: FixedPoint, tensors: dict[str, Tensor]) -> ExactDecoder:
+def from_tensors(decoder: Decoder, number: FixedPoint, tensors: dict[str, Tensor]) -> ExactDecoder:
     """The exact decoder whose `state_dict` is `tensors`; `decoder` gives the architecture.
 
     Raises:
@@ -74,7 +76,9 @@ def from_tensors(decoder: nn.Module, number: FixedPoint, tensors: dict[str, Tens
         return left.pop(name)
 
     def convert(path: str, layer: Dense, input_format: FixedPoint) -> IntegerDense:
-        weight, bias, shift = (take(f"decoder.{path}.{part}") for part in ("weight", "bias", "shift"))
+        weight, bias, shift = (
+            take(f"decoder.{path}.{part}") for part in ("weight", "bias", "shift")
+        )
         if weight.shape != layer.weight.shape:
             raise ValueError(
                 f"tensor decoder.{path}.weight has shape {tuple(weight.shape)}; "
@@ -84,16 +88,14 @@ def from_tensors(decoder: nn.Module, number: FixedPoint, tensors: dict[str, Tens
 
     exact = _with_integer_layers(decoder, number, convert)
     if isinstance(exact.decoder, BetaBinomialDecoder):
-        exact.decoder.load_tables(
-            take("decoder.rising_factorials"), take("decoder.binomials")
-        )
+        exact.decoder.load_tables(take("decoder.rising_factorials"), take("decoder.binomials"))
     if left:
         raise ValueError(f"tensor {min(left)} is not part of the architecture")
     return exact
 
 
 def _with_integer_layers(
-    decoder: nn.Module,
+    decoder: Decoder,
     number: FixedPoint,
     convert: Callable[[str, Dense, FixedPoint], IntegerDense],
 ) -> ExactDecoder:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recvae.vae.layers import Dense, Residual, neighbourhoods, shuffle_2x2, windows_2x2
-from recvae.vae.passes import Pass, Passes
+from recvae.vae.passes import Decoder, Pass, Passes
 
 
 class Head(nn.Sequential):
@@ -29,7 +29,7 @@ class Head(nn.Sequential):
         )
 
 
-class StagedDecoder(nn.Module):
+class StagedDecoder(Decoder):
     """p(x|z) in three passes; see the module's docstring.
 
     Args:
@@ -53,9 +53,7 @@ class StagedDecoder(nn.Module):
         radius: int = 4,
         saturation: int = 252,
     ) -> None:
-        super().__init__()
-        self.height, self.width = height, width
-        self.one = 1.0  # the number 1 in the arithmetic of the layers
+        super().__init__(height, width)
         self.channels, self.radius, self.saturation = channels, radius, saturation
         self.seed_height, self.seed_width = math.ceil(height / 4), math.ceil(width / 4)
         area = (2 * radius + 1) ** 2
@@ -135,8 +133,6 @@ class StagedDecoder(nn.Module):
         full = (pixels > 0).long().reshape(shape)
 
         sites = sites[symbols == 0]
-        symbols = yield Pass(
-            self.grey_logits(features, sites, ink, full), sites, lambda x: x - 1
-        )
+        symbols = yield Pass(self.grey_logits(features, sites, ink, full), sites, lambda x: x - 1)
         pixels[sites] = symbols + 1
         return pixels.reshape(shape)

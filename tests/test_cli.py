@@ -1,0 +1,220 @@
+"""The command line by hand: good input, bad input, and what is left behind."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recvae.cli import main
+from recvae.codec import Codec
+from recvae.data import Images, read_images, write_images
+
+
+@pytest.fixture
+def files(codec: Codec, digits: np.ndarray, tmp_path: Path) -> Path:
+    """A folder with inputs of each kind and a compressed file."""
+    write_images(tmp_path / "digits-idx3-ubyte", Images(digits))
+    write_images(tmp_path / "digits.idx.gz", Images(digits))
+    write_images(tmp_path / "digits.npy", Images(digits))
+    names = tuple(f"digit {i}.png" for i in range(len(digits)))
+    write_images(tmp_path / "folder", Images(digits, names))
+    Image.fromarray(digits[0]).save(tmp_path / "one.png")
+    (tmp_path / "digits.recvae").write_bytes(codec.compress(digits))
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    status = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("digits-idx3-ubyte", "back-idx3-ubyte"),
+        ("digits.idx.gz", "back.idx.gz"),
+        ("digits.npy", "back.npy"),
+        ("folder", "back"),
+        ("one.png", "back.png"),
+    ],
+)
+def test_round_trip(capsys, files: Path, source: str, target: str) -> None:
+    packed, back = files / "new.recvae", files / target
+    status, out, err = run(capsys, "compress", files / source, packed)
+    assert (status, err) == (0, "")
+    assert "bits per pixel" in out
+    assert run(capsys, "verify", packed, "--against", files / source)[0] == 0
+    assert run(capsys, "decompress", packed, back)[0] == 0
+    before, after = read_images(files / source), read_images(back)
+    assert np.array_equal(before.pixels, after.pixels)
+    assert before.names == after.names
+    if back.is_file() and back.suffix != ".png":
+        assert back.read_bytes() == (files / source).read_bytes()
+
+
+def test_json_and_quiet(capsys, files: Path) -> None:
+    packed = files / "new.recvae"
+    _, out, _ = run(capsys, "compress", files / "digits.npy", packed, "--json", "--elbo")
+    facts = json.loads(out)
+    assert facts["bytes_out"] == packed.stat().st_size
+    assert facts["bits_per_pixel"] == pytest.approx(
+        8 * packed.stat().st_size / facts["bytes_in"], abs=1e-5
+    )
+    parts = sum(facts[part] for part in ("bins_bpp", "ranks_bpp", "pixels_bpp", "container_bpp"))
+    assert parts == pytest.approx(facts["bits_per_pixel"], abs=1e-4)
+    assert facts["overhead_bpp"] == pytest.approx(
+        facts["bits_per_pixel"] - facts["negative_elbo_bpp"], abs=1e-4
+    )
+    _, out, _ = run(capsys, "info", packed, "--json")
+    assert json.loads(out)["model"] == "mnist"
+    _, out, _ = run(capsys, "verify", packed, "--json")
+    assert json.loads(out)["images"] == 40
+    for command in (
+        ["compress", files / "digits.npy", packed, "--force"],
+        ["decompress", packed, files / "new.npy"],
+        ["info", packed],
+        ["verify", packed],
+    ):
+        assert run(capsys, *command, "--quiet") == (0, "", "")
+
+
+def test_info_needs_no_model(capsys, files: Path) -> None:
+    data = bytearray((files / "digits.recvae").read_bytes())
+    status, out, _ = run(capsys, "info", files / "digits.recvae")
+    assert status == 0
+    assert f"{len(data)}" in out
+    assert "28" in out
+
+
+BAD_INPUT = {
+    "missing": (["compress", "absent.npy", "out.recvae"], "absent.npy"),
+    "not images": (["compress", "digits.recvae", "out.recvae"], "unknown kind of file"),
+    "wrong dtype": (["compress", "float.npy", "out.recvae"], "uint8"),
+    "wrong shape": (["compress", "wide.npy", "out.recvae"], r"(3, 28, 30)"),
+    "truncated idx": (["compress", "cut-ubyte", "out.recvae"], "truncated"),
+    "not a png": (["compress", "text.png", "out.recvae"], "text.png"),
+    "empty folder": (["compress", "empty", "out.recvae"], "no PNGs"),
+    "mixed sizes": (["compress", "mixed", "out.recvae"], "small.png"),
+    "no output folder": (["compress", "digits.npy", "no/out.recvae"], "does not exist"),
+    "output exists": (["compress", "digits.npy", "digits.recvae"], "--force"),
+    "unknown model": (["compress", "digits.npy", "out.recvae", "--model", "x"], "no model 'x'"),
+    "group size": (["compress", "digits.npy", "out.recvae", "--group-size", "0"], "group_size"),
+    "batch size": (["compress", "digits.npy", "out.recvae", "--batch-size", "0"], "batch size"),
+    "not recvae": (["decompress", "digits.npy", "out.npy"], "digits.npy"),
+    "truncated": (["decompress", "cut.recvae", "out.npy"], "cut.recvae"),
+    "damaged": (["decompress", "damaged.recvae", "out.npy"], "damaged"),
+    "many in one png": (["decompress", "digits.recvae", "out.png"], "one PNG cannot hold 40"),
+    "unknown output": (["decompress", "digits.recvae", "out.jpg"], "cannot write this kind"),
+    "other model": (["decompress", "other.recvae", "out.npy"], "does not ship"),
+    "differs": (["verify", "digits.recvae", "--against", "changed.npy"], "image 7 differs"),
+    "fewer": (["verify", "digits.recvae", "--against", "one.png"], "holds 40 images"),
+    "info": (["info", "cut.recvae"], "cut.recvae"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input(capsys, monkeypatch, files: Path, digits: np.ndarray, case: str) -> None:
+    monkeypatch.chdir(files)
+    data = (files / "digits.recvae").read_bytes()
+    np.save("float.npy", digits / 255)
+    np.save("wide.npy", np.zeros((3, 28, 30), np.uint8))
+    changed = digits.copy()
+    changed[7, 14, 14] ^= 1
+    np.save("changed.npy", changed)
+    Path("cut-ubyte").write_bytes((files / "digits-idx3-ubyte").read_bytes()[:-5])
+    Path("text.png").write_text("not an image")
+    Path("cut.recvae").write_bytes(data[:-30])
+    Path("damaged.recvae").write_bytes(data[:300] + bytes([data[300] ^ 1]) + data[301:])
+    other = data[:18] + bytes(16) + data[34:]
+    import zlib
+
+    Path("other.recvae").write_bytes(other[:34] + zlib.crc32(other[:34]).to_bytes(4) + other[38:])
+    Path("empty").mkdir()
+    Path("mixed").mkdir()
+    Image.fromarray(digits[0]).save("mixed/big.png")
+    Image.fromarray(digits[0][:20]).save("mixed/small.png")
+    before = {path: path.stat().st_mtime_ns for path in files.rglob("*")}
+
+    arguments, message = BAD_INPUT[case]
+    status, out, err = run(capsys, *arguments)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("recvae: ")
+    assert err.count("\n") == 1
+    assert message in err
+    # Nothing written, nothing changed, no temporary left.
+    assert {path: path.stat().st_mtime_ns for path in files.rglob("*")} == before
+
+
+def test_existing_output_with_force(capsys, files: Path) -> None:
+    target = files / "digits.recvae"
+    target.write_text("old")
+    assert run(capsys, "compress", files / "digits.npy", target, "--force")[0] == 0
+    assert run(capsys, "verify", target, "--against", files / "digits.npy")[0] == 0
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress"])
+def test_no_space_left(capsys, monkeypatch, files: Path, command: str) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    source = {"compress": "digits.npy", "decompress": "digits.recvae"}[command]
+    target = files / {"compress": "out.recvae", "decompress": "out.npy"}[command]
+    before = set(files.rglob("*"))
+    status, _, err = run(capsys, command, files / source, target)
+    assert status == 2
+    assert err == f"recvae: {target}: No space left on device\n"
+    assert set(files.rglob("*")) == before
+
+
+def test_interrupted(capsys, monkeypatch, files: Path) -> None:
+    from recvae.codec import codec as module
+
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "encode_groups", stop)
+    before = set(files.rglob("*"))
+    status, _, err = run(capsys, "compress", files / "digits.npy", files / "out.recvae")
+    assert status == 130
+    assert "interrupted" in err
+    assert set(files.rglob("*")) == before
+
+
+def test_wrong_arguments_exit_with_2(capsys) -> None:
+    for arguments in ([], ["expand"], ["compress", "a"], ["info", "a", "--json", "--quiet"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+        assert "usage: recvae" in capsys.readouterr().err
+
+
+def test_demo(capsys) -> None:
+    status, out, _ = run(capsys, "demo", "--json")
+    facts = json.loads(out)
+    assert status == 0
+    assert facts["images"] == 300
+    assert facts["bits_per_pixel"] < 1.2
+    assert {"PNG", "WebP lossless", "bz2 -9", "xz -9e", "zstd -22"} <= set(facts["others"])
+    for one_file_each, all_in_one in facts["others"].values():
+        assert facts["bytes_out"] < all_in_one < one_file_each
+
+
+def test_import_is_light() -> None:
+    """Coding needs neither torchvision nor lightning, and importing the package not even torch."""
+    script = (
+        "import sys, recvae\n"
+        "assert 'torch' not in sys.modules\n"
+        "recvae.load\n"
+        "heavy = {'torchvision', 'pytorch_lightning', 'matplotlib', 'numba', 'scipy'}\n"
+        "assert 'torch' in sys.modules and not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

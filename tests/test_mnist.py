@@ -1,0 +1,35 @@
+"""All 10,000 test images in a real file; RECVAE_MNIST_ROOT must name a folder with MNIST/raw."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from recvae.cli import main
+
+ROOT = os.environ.get("RECVAE_MNIST_ROOT")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ROOT, reason="RECVAE_MNIST_ROOT does not name a folder with MNIST/raw")
+def test_rates_of_the_test_set(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The promised rates, byte for byte what came in."""
+    images = Path(str(ROOT)) / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    packed, back = tmp_path / "t10k.recvae", tmp_path / "t10k-images-idx3-ubyte"
+
+    def run(*arguments: object) -> dict:
+        assert main([*(str(argument) for argument in arguments), "--json"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    facts = run("compress", images, packed, "--elbo")
+    assert 8 * packed.stat().st_size / 7_840_000 == pytest.approx(facts["bits_per_pixel"], abs=1e-5)
+    assert facts["bits_per_pixel"] <= 1.20
+    assert facts["overhead_bpp"] <= 0.02
+    run("decompress", packed, back)
+    assert back.read_bytes() == images.read_bytes()
+
+    single = tmp_path / "single.recvae"
+    alone = run("compress", images, single, "--group-size", 1)
+    assert alone["bits_per_pixel"] - facts["negative_elbo_bpp"] <= 0.06
+    run("verify", single, "--against", images)

@@ -1,0 +1,91 @@
+"""A user's whole way: train on a folder's images, resume, export, compress with the result."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import recvae
+from recvae.data import Images, sample_images, write_images
+
+ROOT = Path(__file__).parent.parent
+MODELS = {
+    "staged": {"encoder": {"channels": 8, "hidden": 16}, "decoder": {"channels": 8, "hidden": 16}},
+    "mlp": {"encoder": {"hidden": 16}, "decoder": {"hidden": 16}},
+}
+
+
+def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "train.py"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def config(name: str) -> dict:
+    """The shipped config of a model, made small, with the user's own images."""
+    text = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
+    text["trainer"] |= {"max_epochs": 2, "enable_progress_bar": False, "log_every_n_steps": 1}
+    text["model"]["architecture"] |= {
+        "latent_dim": 4,
+        **MODELS[text["model"]["architecture"]["name"]],
+    }
+    text["model"]["compile"] = False
+    text["data"] = {
+        "class_path": "recvae.data.datamodule.ImageFolderDataModule",
+        "init_args": {"root": "images", "batch_size": 50, "validation_fraction": 0.2},
+    }
+    return text
+
+
+@pytest.mark.parametrize("name", ["mnist", "mnist-mlp"])
+def test_train_resume_export_compress(tmp_path: Path, name: str) -> None:
+    images = sample_images("train")[:250]
+    write_images(tmp_path / "images", Images(images))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config(name)))
+
+    first = train(tmp_path, "fit", "--config", "config.yaml")
+    assert first.returncode == 0, first.stderr
+    run = next((tmp_path / "runs" / name).iterdir())
+    assert any(path.name.startswith("events.") for path in run.iterdir())
+    last = run / "checkpoints" / "last.ckpt"
+    before = torch.load(last, weights_only=True)
+    assert before["global_step"] == 8
+
+    resume = ["--ckpt_path", str(last), "--trainer.max_epochs", "3"]
+    second = train(tmp_path, "fit", "--config", "config.yaml", *resume)
+    assert second.returncode == 0, second.stderr
+    newest = max((tmp_path / "runs" / name).iterdir(), key=lambda path: path.stat().st_mtime)
+    assert torch.load(newest / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 12
+
+    export = ["export", "--ckpt_path", str(last), "--out", "model", "--data.root", "images"]
+    third = train(tmp_path, *export)
+    assert third.returncode == 0, third.stderr
+    assert "mutual information over 250 images" in third.stdout
+    again = train(tmp_path, *export)
+    assert again.returncode == 2
+    assert "--force" in again.stderr
+
+    codec = recvae.load(tmp_path / "model")
+    assert len(codec.model.facts["mutual_information_bits"]) == 4
+    assert codec.model.facts["training_images"] == 250
+    data = codec.compress(images[:20])
+    assert np.array_equal(recvae.open(data, tmp_path / "model")[:], images[:20])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--ckpt_path", "absent.ckpt", "--out", "m", "--data.root", "."], "absent.ckpt"),
+        (["--ckpt_path", "junk.ckpt", "--out", "m", "--data.root", "."], "not a checkpoint"),
+    ],
+)
+def test_bad_exports(tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "junk.ckpt").write_bytes(b"junk")
+    result = train(tmp_path, "export", *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "m").exists()

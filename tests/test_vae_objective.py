@@ -1,0 +1,98 @@
+"""The weights of the KL, the mutual information and the layout of blocks."""
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Normal, kl_divergence
+
+from recvae.rec import DiagonalGaussian
+from recvae.vae.blocks import balanced_blocks, plan_blocks
+from recvae.vae.information import mutual_information_bits, posterior
+from recvae.vae.objective import NATS_PER_BIT, BetaSchedule, kl_nats
+
+
+def test_kl_is_torchs() -> None:
+    mean, log_scale = torch.randn(5, 3), torch.randn(5, 3)
+    expected = kl_divergence(Normal(mean, log_scale.exp()), Normal(0.0, 1.0))
+    assert torch.allclose(kl_nats(mean, log_scale), expected, atol=1e-5)
+
+
+def test_fixed_and_warmup() -> None:
+    zero = torch.zeros(4)
+    assert BetaSchedule("fixed", value=0.5).beta(zero, 0, 100).tolist() == [0.5] * 4
+    warmup = BetaSchedule("warmup", value=2.0, warmup_steps=10)
+    assert [warmup.beta(zero, step, 100)[0].item() for step in (0, 5, 10, 99)] == [0, 1, 2, 2]
+    assert warmup.steer(zero, torch.ones(4)) is zero
+
+
+def test_controller_prunes_the_weak_and_holds_the_strong() -> None:
+    """Closed loop with a plant in which beta is the price of information."""
+    schedule = BetaSchedule("controlled", warmup_steps=0, target_bits=4, prune_bits=0.2, rate=0.01)
+    worth = torch.tensor([0.1, 3.0, 5.0, 30.0])
+    factor = torch.zeros(4)
+    for step in range(400):
+        kl = worth / schedule.beta(factor, step, 10_000)
+        factor = schedule.steer(factor, kl)
+    beta = schedule.beta(factor, 400, 10_000)
+    assert beta[0] == pytest.approx(schedule.limit)
+    assert worth[1] / beta[1] == pytest.approx(4, rel=0.05)
+    assert worth[2] / beta[2] == pytest.approx(4, rel=0.05)
+    assert beta[3] == pytest.approx(schedule.limit)
+    assert schedule.beta(factor, 10_000, 10_000).tolist() == [1.0] * 4
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"mode": "none"}, {"value": -1.0}, {"limit": 0.5}, {"release": (0.6, 0.3)}],
+)
+def test_bad_schedules(fields: dict) -> None:
+    with pytest.raises(ValueError, match="beta"):
+        BetaSchedule(**fields)
+
+
+def test_blocks_are_balanced_and_complete() -> None:
+    torch.manual_seed(0)
+    information = torch.rand(24, dtype=torch.float64) * 6
+    information[5] = 0.0
+    for num_blocks in (1, 2, 4, 8, 24):
+        blocks = balanced_blocks(information, num_blocks)
+        assert sorted(d for block in blocks for d in block) == list(range(24))
+        loads = [float(information[list(block)].sum()) for block in blocks]
+        assert max(loads) - min(loads) <= float(information.max())
+    for num_blocks in (0, 25):
+        with pytest.raises(ValueError, match="num_blocks"):
+            balanced_blocks(information, num_blocks)
+
+
+def test_dimensions_without_information_are_not_cut() -> None:
+    torch.manual_seed(0)
+    information = torch.tensor([4.0, 0.0, 0.05, 3.0], dtype=torch.float64)
+    target = DiagonalGaussian(torch.randn(50, 4), torch.full((50, 4), 0.2))
+    (block,) = plan_blocks(information, target, 1)
+    assert block.intervals[1] == block.intervals[2] == 1
+    assert block.intervals[0] > block.intervals[3] > 1
+    (more,) = plan_blocks(information, target, 1, extra_bits=5.0)
+    assert more.num_candidates == pytest.approx(8 * block.num_candidates, rel=0.01)
+
+
+class Halves(nn.Module):
+    """An encoder whose posterior is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1))
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        mean = pixels.float().flatten(1)[:, :2] / 64 + self.bias
+        return mean, torch.zeros_like(mean) - 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 127, 128, 300])
+def test_posterior_of_any_number(count: int) -> None:
+    pixels = torch.arange(count * 4).reshape(count, 2, 2).to(torch.uint8)
+    target = posterior(Halves(), pixels)
+    assert torch.equal(target.mean, pixels.float().flatten(1)[:, :2] / 64)
+    assert target.scale.shape == (count, 2)
+    if count:
+        expected = kl_nats(target.mean, target.scale.log()).mean(0) / NATS_PER_BIT
+        assert torch.allclose(mutual_information_bits(target).float(), expected, rtol=1e-4)
