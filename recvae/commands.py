@@ -15,7 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from recvae.codec import (
     DEFAULT_GROUP_SIZE,
     DEFAULT_MODEL,
-    CompressionReport,
     load,
     open_images,
     shipped_model_name,
@@ -39,7 +38,7 @@ def compress(options: Namespace) -> None:
     ):
         report = codec.compress_to(stream, images.pixels, group_size, names, hook)
     seconds = time.perf_counter() - started
-    facts = report_facts(report) | {"seconds": round(seconds, 3)}
+    facts = report.facts() | {"seconds": round(seconds, 3)}
     if options.elbo:
         facts |= codec.negative_elbo_facts(images.pixels, report)
     _say(options, facts, _compression_line(options, facts))
@@ -126,21 +125,6 @@ def demo(options: Namespace) -> None:
     elif not options.quiet:
         for table in tables:
             Console().print(table)
-
-
-def report_facts(report: CompressionReport) -> dict[str, Any]:
-    """A report as plain numbers; bits are per pixel."""
-    pixels = max(report.num_pixels, 1)
-    return {
-        "images": report.num_images,
-        "bytes_in": report.num_pixels,
-        "bytes_out": report.sizes.total,
-        "bits_per_pixel": round(report.bits_per_pixel, 5),
-        "bins_bpp": round(report.bins_bits / pixels, 5),
-        "ranks_bpp": round(report.ranks_bits / pixels, 5),
-        "pixels_bpp": round((report.pixels_bits + report.stored_bits) / pixels, 5),
-        "container_bpp": round(report.container_bits / pixels, 5),
-    }
 
 
 def _compression_line(options: Namespace, facts: dict[str, Any]) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 from rich.table import Table
 
 from recvae.codec import Codec
-from recvae.commands import report_facts
 from recvae.data import reference_sizes, sample_images
 from recvae.errors import InputError
 
@@ -28,7 +27,7 @@ def run(codec: Codec) -> tuple[dict[str, Any], list[Table]]:
     unpacked = time.perf_counter()
     if not np.array_equal(decoded, images):
         raise InputError("demo: the decoded images differ from the originals: this is a bug")
-    facts = report_facts(report) | codec.negative_elbo_facts(images, report)
+    facts = report.facts() | codec.negative_elbo_facts(images, report)
     facts["one_image_files_bytes"] = sum(len(codec.compress(image[None], 1)) for image in images)
     facts["encode_images_per_s"] = round(len(images) / (packed - started), 1)
     facts["decode_images_per_s"] = round(len(images) / (unpacked - packed), 1)

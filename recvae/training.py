@@ -50,7 +50,7 @@ def export(arguments: list[str]) -> None:
         "--bins-per-information", type=float, default=0.9, help="log2 J / I (default: 0.9)"
     )
     parser.add_argument(
-        "--max-log2-candidates", type=int, default=12, help="limit of log2 N (default: 12)"
+        "--max-log2-candidates", type=int, default=14, help="limit of log2 N (default: 14)"
     )
     parser.add_argument("--force", action="store_true", help="replace an existing model")
     options = parser.parse_args(arguments)

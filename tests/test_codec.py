@@ -113,9 +113,10 @@ def test_report_adds_up_to_the_file(codec: Codec, digits: np.ndarray, noise: np.
     assert report.stored_bits == pytest.approx(10 * 8 * RAW_BYTES, rel=0.01)
     blocks = sum(coder.partition.log2_bins for coder in codec.model.coders)
     assert report.bins_bits == pytest.approx(40 * blocks)
-    # Header, index and footer; framing of 4 groups; a few bits at the end of each.
+    # Header, index and footer; framing of 4 groups; a few bits at the end of each. The last group,
+    # two images of noise, goes whole and saves the 16 bits a stored image that were counted.
     overhead_bits = 8 * report.sizes.overhead
-    assert overhead_bits <= report.container_bits <= overhead_bits + 4 * 10
+    assert overhead_bits - 2 * 16 <= report.container_bits <= overhead_bits + 4 * 10
     assert seen[-1][0] == 50
     assert seen[-1][1] < len(stream.getvalue())
 

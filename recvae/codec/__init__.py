@@ -6,11 +6,11 @@ from recvae.codec.codec import (
     DEFAULT_MODEL,
     Codec,
     CompressedImages,
-    CompressionReport,
     load,
     open_images,
 )
 from recvae.codec.model import CodecModel, load_model, shipped_model_name, shipped_models
+from recvae.codec.report import CompressionReport
 
 __all__ = [
     "DEFAULT_BATCH_SIZE",

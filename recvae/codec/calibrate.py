@@ -41,8 +41,8 @@ class CalibrationOptions:
 
     num_blocks: int = 0
     bins_per_information: float = 0.9
-    extra_bits: float = 2.0
-    max_log2_candidates: int = 12
+    extra_bits: float = 4.0
+    max_log2_candidates: int = 14
     sample_images: int = 4000
     number: FixedPoint = field(default_factory=FixedPoint)
     key: int = 0

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
@@ -11,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.container import ContainerReader, ContainerSizes, ContainerWriter, Header
+from recvae.codec.container import ContainerReader, ContainerWriter, Header
 from recvae.codec.container.reader import Source
 from recvae.codec.elbo import negative_elbo_bits
 from recvae.codec.groups import decode_groups, encode_groups
 from recvae.codec.model import CodecModel, load_model, shipped_model_name
+from recvae.codec.report import CompressionReport
 from recvae.errors import InputError
 
 DEFAULT_MODEL = "mnist"
@@ -29,40 +29,6 @@ Progress = Callable[[int, int], None]
 
 def _no_progress(images: int, num_bytes: int) -> None:
     pass
-
-
-@dataclass(frozen=True)
-class CompressionReport:
-    """Where the bits of a file go.
-
-    Fields:
-        num_images, num_pixels: what was coded.
-        sizes: bytes of the container's parts; `sizes.total` is the file.
-        bins_bits, ranks_bits: of the latents, summed over images.
-        pixels_bits: given the latents.
-        stored_bits: of images stored as they are, and of the symbols that tell which.
-        kl_bits: KL[q(z|x) || p(z)], what bins and ranks cost at least.
-    """
-
-    num_images: int
-    num_pixels: int
-    sizes: ContainerSizes
-    bins_bits: float
-    ranks_bits: float
-    pixels_bits: float
-    stored_bits: float
-    kl_bits: float
-
-    @property
-    def bits_per_pixel(self) -> float:
-        """Bits of the whole file over the number of pixels; 0 for no images."""
-        return 8 * self.sizes.total / max(self.num_pixels, 1)
-
-    @property
-    def container_bits(self) -> float:
-        """All that is neither latents nor pixels, the range coder's endings included."""
-        coded = self.bins_bits + self.ranks_bits + self.pixels_bits + self.stored_bits
-        return 8 * self.sizes.total - coded
 
 
 class Codec:

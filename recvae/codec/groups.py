@@ -96,18 +96,19 @@ def encode_groups(
 
 
 def send_latents(model: CodecModel, target: DiagonalGaussian) -> list[Code]:
-    """The code of each block of latents for posteriors (n, D)."""
+    """The code of each block of latents for posteriors (n, D), on CPU."""
     codes = []
     for block, coder in zip(model.blocks, model.coders, strict=True):
         index = list(block.dimensions)
         of_block = DiagonalGaussian(target.mean[:, index], target.scale[:, index])
         generator = torch.Generator().manual_seed(SENDER_SEED)
-        codes.append(coder.encode(of_block, model.key, generator))
+        code = coder.encode(of_block, model.key, generator)
+        codes.append(Code(code.bins.cpu(), code.ranks.cpu()))
     return codes
 
 
 def receive_latents(model: CodecModel, codes: Sequence[Code]) -> Tensor:
-    """Latents (n, D) from the codes of all blocks, int64 in units of 2^-28."""
+    """Latents (n, D) from the codes of all blocks, int64 in units of 2^-28, on CPU."""
     first = codes[0].bins
     z = first.new_empty(len(first), model.architecture.latent_dim)
     for block, coder, code in zip(model.blocks, model.coders, codes, strict=True):
@@ -118,7 +119,8 @@ def receive_latents(model: CodecModel, codes: Sequence[Code]) -> Tensor:
 def code_pixels(model: CodecModel, z: Tensor, images: Tensor) -> list[_CodedPass]:
     """Run the exact decoder on latents (n, D) with the true pixels (n, h, w) uint8."""
     coded: list[_CodedPass] = []
-    values = images.to(z.device).flatten().long()
+    z = z.to(model.device)
+    values = images.to(model.device).flatten().long()
     image_size = images[0].numel() if len(images) else 1
 
     def answer(step: Pass) -> Tensor:
@@ -186,7 +188,7 @@ def _decode_coded(
     try:
         with exact_arithmetic():
             codes = _decode_codes(model, decoders, coded_counts)
-            z = receive_latents(model, codes).to(next(model.decoder.buffers()).device)
+            z = receive_latents(model, codes).to(model.device)
             answer = partial(_decode_pass, model, decoders, coded_counts)
             decoded = run_passes(model.decoder.passes(z), answer).cpu().numpy().astype(np.uint8)
     except ValueError as error:

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from recvae.errors import InputError
@@ -78,6 +79,11 @@ class CodecModel:
         """Height and width in pixels."""
         return self.architecture.height, self.architecture.width
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.decoder.buffers()).device
+
     @cached_property
     def coders(self) -> tuple[PartitionedORC, ...]:
         """The coder of each block."""
@@ -122,7 +128,7 @@ class CodecModel:
 
     def save(self, folder: Path) -> None:
         """Write the two files into a folder that exists."""
-        save_file(self.tensors(), folder / WEIGHTS_NAME)
+        (folder / WEIGHTS_NAME).write_bytes(to_safetensors(self.tensors()))
         description = self.description() | {"hash": self.hash}
         (folder / JSON_NAME).write_text(json.dumps(description, indent=1) + "\n")
 
