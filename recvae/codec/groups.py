@@ -163,9 +163,12 @@ def decode_groups(
         for payload, count in zip(payloads, num_images, strict=True)
     ]
     coded = [i for i, full in enumerate(in_full) if not full]
-    decoded = iter(
-        _decode_coded(model, [payloads[i] for i in coded], [num_images[i] for i in coded])
-    )
+    try:
+        decoded = iter(
+            _decode_coded(model, [payloads[i] for i in coded], [num_images[i] for i in coded])
+        )
+    except ValueError as error:
+        raise InputError(f"a group holds what no encoder writes: {error}") from error
     groups = [
         np.frombuffer(payload, dtype=np.uint8).reshape(-1, height, width) if full else next(decoded)
         for payload, full in zip(payloads, in_full, strict=True)
@@ -185,14 +188,11 @@ def _decode_coded(
         for decoder, count in zip(decoders, num_images, strict=True)
     ]
     coded_counts = [int((~flags).sum()) for flags in stored]
-    try:
-        with exact_arithmetic():
-            codes = _decode_codes(model, decoders, coded_counts)
-            z = receive_latents(model, codes).to(model.device)
-            answer = partial(_decode_pass, model, decoders, coded_counts)
-            decoded = run_passes(model.decoder.passes(z), answer).cpu().numpy().astype(np.uint8)
-    except ValueError as error:
-        raise InputError(f"damaged group: {error}") from error
+    with exact_arithmetic():
+        codes = _decode_codes(model, decoders, coded_counts)
+        z = receive_latents(model, codes).to(model.device)
+        answer = partial(_decode_pass, model, decoders, coded_counts)
+        decoded = run_passes(model.decoder.passes(z), answer).cpu().numpy().astype(np.uint8)
     groups = []
     by_model = np.split(decoded, np.cumsum(coded_counts)[:-1])
     for decoder, flags, images in zip(decoders, stored, by_model, strict=True):

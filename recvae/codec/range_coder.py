@@ -6,6 +6,8 @@ all sums are integers below 2^24: the coder uses the frequencies f_k to the last
 (`tests/test_range_coder.py` decodes with a range decoder of Python integers to hold it to that.)
 """
 
+from typing import Any
+
 import constriction
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +62,10 @@ class Encoder:
 
 
 class Decoder:
-    """Returns the symbols in the order in which they were encoded."""
+    """Returns the symbols in the order in which they were encoded.
+
+    Its methods raise ValueError for data that no encoder writes, where they can tell.
+    """
 
     def __init__(self, data: bytes) -> None:
         padding = STATE_BYTES + -len(data) % WORD_BYTES
@@ -73,21 +78,27 @@ class Decoder:
         """Symbols (n,) under frequencies (n, classes)."""
         if not len(frequencies):
             return np.zeros(0, dtype=np.int32)
-        return self._decoder.decode(self._categorical, _weights(frequencies))
+        return self._decode(self._categorical, _weights(frequencies))
 
     def decode_repeated(self, frequencies: NDArray[np.int32], count: int) -> NDArray[np.int32]:
         """Symbols (count,) under the same frequencies (classes,)."""
         if not count:
             return np.zeros(0, dtype=np.int32)
-        return self._decoder.decode(Categorical(_weights(frequencies), perfect=False), count)
+        return self._decode(Categorical(_weights(frequencies), perfect=False), count)
 
     def decode_uniform(self, sizes: Symbols) -> NDArray[np.int32]:
         """Symbols (n,), each one of sizes (n,) equally likely ones."""
         symbols = np.zeros(len(sizes), dtype=np.int32)
         coded = np.flatnonzero(sizes > 1)
         if len(coded):
-            symbols[coded] = self._decoder.decode(self._uniform, _int32(sizes[coded]))
+            symbols[coded] = self._decode(self._uniform, _int32(sizes[coded]))
         return symbols
+
+    def _decode(self, *arguments: Any) -> NDArray[np.int32]:
+        try:
+            return self._decoder.decode(*arguments)
+        except AssertionError as error:
+            raise ValueError("the range coder's data is not valid") from error
 
 
 def _weights(frequencies: NDArray[np.int32]) -> NDArray[np.float32]:
