@@ -143,6 +143,12 @@ class VAE(pl.LightningModule):
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip)
         self.log("train/gradient_norm", norm)
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # The schedule is laid out anew, so that training can go on for more epochs than planned.
+        for schedule in checkpoint["lr_schedulers"]:
+            schedule.pop("total_steps", None)
+            schedule.pop("_schedule_phases", None)
+
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(
             self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
