@@ -55,7 +55,7 @@ def row(model: str, images: Path, group_size: int, folder: Path) -> None:
     decoded = run("decompress", str(packed), str(back), "--force")
     if images.read_bytes() != back.read_bytes():
         sys.exit(f"{images}: the round trip changed a byte")
-    if 8 * packed.stat().st_size / coded["bytes_in"] - coded["bits_per_pixel"] > 1e-5:
+    if abs(8 * packed.stat().st_size / coded["bytes_in"] - coded["bits_per_pixel"]) > 1e-5:
         sys.exit(f"{packed}: the reported rate is not that of the file")
     numbers = [
         coded["bits_per_pixel"], bound["negative_elbo_bpp"], bound["overhead_bpp"],

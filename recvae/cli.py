@@ -70,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
             "--device", default="auto", choices=["cpu", "cuda", "auto"], help="(default: auto)"
         )
         command.add_argument(
-            "--batch-size", type=int, default=256, help="images at once: memory (default: 256)"
+            "--batch-size",
+            type=int,
+            default=64,
+            help="images at once, at least a group: memory and speed (default: 64)",
         )
     for command in (compress, decompress):
         command.add_argument("--force", action="store_true", help="replace an existing output")

@@ -30,14 +30,16 @@ def compress(options: Namespace) -> None:
     images = read_images(options.input)
     codec = load(options.model or DEFAULT_MODEL, options.device, options.batch_size)
     group_size = DEFAULT_GROUP_SIZE if options.group_size is None else options.group_size
-    names = images.names if images.names != default_names(len(images.pixels)) else None
+    names = images.names
+    if names is not None and names == default_names(len(names)):
+        names = None  # what decompressing makes up anyhow
     started = time.perf_counter()
     with (
         atomic_file(options.output, options.force) as stream,
         _progress(options, len(images.pixels), images.pixels[0:1].size) as hook,
     ):
         report = codec.compress_to(stream, images.pixels, group_size, names, hook)
-    seconds = time.perf_counter() - started
+    seconds = max(time.perf_counter() - started, 1e-3)
     facts = report.facts() | {"seconds": round(seconds, 3)}
     if options.elbo:
         facts |= codec.negative_elbo_facts(images.pixels, report)
@@ -55,7 +57,7 @@ def decompress(options: Namespace) -> None:
             options.output, images.shape, images.batches(hook), images.names, options.force
         )
         shape = images.shape
-    seconds = time.perf_counter() - started
+    seconds = max(time.perf_counter() - started, 1e-3)
     facts = {"images": shape[0], "bytes_out": int(np.prod(shape)), "seconds": round(seconds, 3)}
     _say(
         options,
@@ -80,7 +82,7 @@ def info(options: Namespace) -> None:
         "model": shipped_model_name(header.model_hash),
         "model_hash": header.model_hash.hex(),
         "bytes": sizes.total,
-        "bits_per_pixel": round(8 * sizes.total / max(pixels, 1), 4),
+        "bits_per_pixel": round(8 * sizes.total / pixels, 4) if pixels else None,
         "payload_bytes": sizes.payload,
         "container_bytes": sizes.overhead,
         "names": len(names or ()),
@@ -97,7 +99,8 @@ def verify(options: Namespace) -> None:
     ):
         if against is not None:
             _check_same_shape(options, against.pixels.shape, images.shape)
-            if against.names is not None and images.names not in (None, against.names):
+            kept = images.names or default_names(len(images))
+            if against.names is not None and kept != against.names:
                 raise InputError(f"{options.input}: holds other file names than {options.against}")
         done = 0
         for batch in images.batches(hook):
@@ -128,6 +131,8 @@ def demo(options: Namespace) -> None:
 
 
 def _compression_line(options: Namespace, facts: dict[str, Any]) -> str:
+    if not facts["images"]:
+        return f"{options.output}: no images, {facts['bytes_out']} bytes"
     line = (
         f"{options.output}: {facts['images']} images, {facts['bytes_in']} bytes -> "
         f"{facts['bytes_out']}, {facts['bits_per_pixel']:.4f} bits per pixel "

@@ -24,6 +24,9 @@ def main() -> int:
 
 def fit() -> None:
     """LightningCLI with the VAE as model."""
+    for option, value in zip(sys.argv, sys.argv[1:], strict=False):
+        if option == "--ckpt_path" and not os.path.isfile(value):
+            raise InputError(f"{value}: no such checkpoint")
     from pytorch_lightning.cli import LightningCLI
 
     from recvae.vae.module import VAE
@@ -56,9 +59,15 @@ def export(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
 
     from recvae.codec.calibrate import CalibrationOptions, calibrate
+    from recvae.codec.model import save_model
+    from recvae.data import translate_os_errors
 
     if options.out.exists() and not options.force:
         raise InputError(f"{options.out} exists: pass --force to replace it")
+    with translate_os_errors(options.out):
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(options.out.parent, os.W_OK):
+        raise InputError(f"{options.out.parent}: cannot be written to")
     vae, facts = _load_checkpoint(options.ckpt_path)
     try:
         model = calibrate(
@@ -75,11 +84,7 @@ def export(arguments: list[str]) -> None:
         )
     except ValueError as error:
         raise InputError(f"{options.ckpt_path}: {error}") from error
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        model.save(options.out)
-    except OSError as error:
-        raise InputError(f"{options.out}: {error.strerror or error}") from error
+    save_model(model, options.out)
     print(f"{options.out}: model {model.name!r}, hash {model.hash}")
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -85,12 +86,38 @@ def test_json_and_quiet(capsys, files: Path) -> None:
         assert run(capsys, *command, "--quiet") == (0, "", "")
 
 
+def forge_model_hash(data: bytes) -> bytes:
+    """The file, as if made with a model that nobody has."""
+    header = data[:18] + bytes(16)
+    return header + zlib.crc32(header).to_bytes(4) + data[38:]
+
+
 def test_info_needs_no_model(capsys, files: Path) -> None:
-    data = bytearray((files / "digits.recvae").read_bytes())
-    status, out, _ = run(capsys, "info", files / "digits.recvae")
+    data = forge_model_hash((files / "digits.recvae").read_bytes())
+    (files / "other.recvae").write_bytes(data)
+    status, out, _ = run(capsys, "info", files / "other.recvae", "--json")
+    facts = json.loads(out)
     assert status == 0
-    assert f"{len(data)}" in out
-    assert "28" in out
+    assert (facts["bytes"], facts["images"], facts["height"]) == (len(data), 40, 28)
+    assert (facts["model"], facts["model_hash"]) == (None, bytes(16).hex())
+
+
+def test_no_images(capsys, files: Path) -> None:
+    np.save(files / "none.npy", np.zeros((0, 28, 28), np.uint8))
+    for command in (
+        ["compress", files / "none.npy", files / "none.recvae"],
+        ["info", files / "none.recvae"],
+        ["verify", files / "none.recvae", "--against", files / "none.npy"],
+        ["decompress", files / "none.recvae", files / "back.npy"],
+    ):
+        assert run(capsys, *command)[0] == 0
+    assert (files / "back.npy").read_bytes() == (files / "none.npy").read_bytes()
+
+
+def test_verify_compares_names(capsys, files: Path) -> None:
+    status, _, err = run(capsys, "verify", files / "digits.recvae", "--against", files / "folder")
+    assert status == 2
+    assert "other file names" in err
 
 
 BAD_INPUT = {
@@ -107,6 +134,9 @@ BAD_INPUT = {
     "unknown model": (["compress", "digits.npy", "out.recvae", "--model", "x"], "no model 'x'"),
     "group size": (["compress", "digits.npy", "out.recvae", "--group-size", "0"], "group_size"),
     "batch size": (["compress", "digits.npy", "out.recvae", "--batch-size", "0"], "batch size"),
+    "damaged model": (["compress", "digits.npy", "out.recvae", "--model", "model"], "model model"),
+    "long name": (["compress", "digits.npy", "out.recvae", "--model", "x" * 300], "model xxx"),
+    "wrong model": (["decompress", "digits.recvae", "o.npy", "--model", "mnist-mlp"], "another"),
     "not recvae": (["decompress", "digits.npy", "out.npy"], "digits.npy"),
     "truncated": (["decompress", "cut.recvae", "out.npy"], "cut.recvae"),
     "damaged": (["decompress", "damaged.recvae", "out.npy"], "damaged"),
@@ -132,10 +162,9 @@ def test_bad_input(capsys, monkeypatch, files: Path, digits: np.ndarray, case: s
     Path("text.png").write_text("not an image")
     Path("cut.recvae").write_bytes(data[:-30])
     Path("damaged.recvae").write_bytes(data[:300] + bytes([data[300] ^ 1]) + data[301:])
-    other = data[:18] + bytes(16) + data[34:]
-    import zlib
-
-    Path("other.recvae").write_bytes(other[:34] + zlib.crc32(other[:34]).to_bytes(4) + other[38:])
+    Path("other.recvae").write_bytes(forge_model_hash(data))
+    Path("model").mkdir()
+    Path("model/model.json").write_text("{}")
     Path("empty").mkdir()
     Path("mixed").mkdir()
     Image.fromarray(digits[0]).save("mixed/big.png")

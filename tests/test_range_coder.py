@@ -72,6 +72,11 @@ def test_round_trip_length_and_reference(seed: int, rows: int, classes: int) -> 
 
     reference = ReferenceDecoder(data)
     assert [reference.decode(row.tolist()) for row in counts] == symbols.tolist()
+    for size, offset in zip(sizes.tolist(), offsets.tolist(), strict=True):
+        if size > 1:  # uniform: 2^24 / size rounded down each, the last one takes the rest
+            uniform = [TOTAL // size] * size
+            uniform[-1] += TOTAL % size
+            assert reference.decode(uniform) == offset
 
     used = np.concatenate([counts[range(rows), symbols], counts[:1, symbols].flatten()])
     bits = (24 - np.log2(used)).sum()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import recvae
 from recvae.data import Images, sample_images, write_images
@@ -59,6 +60,9 @@ def test_train_resume_export_compress(tmp_path: Path, name: str) -> None:
     assert second.returncode == 0, second.stderr
     newest = max((tmp_path / "runs" / name).iterdir(), key=lambda path: path.stat().st_mtime)
     assert torch.load(newest / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 12
+    events = EventAccumulator(str(newest)).Reload()
+    steps = [event.step for event in events.Scalars("train/negative_elbo_bpp")]
+    assert steps == [8, 9, 10, 11]  # it went on, and did not begin again
 
     export = ["export", "--ckpt_path", str(last), "--out", "model", "--data.root", "images"]
     third = train(tmp_path, *export)
@@ -89,3 +93,25 @@ def test_bad_exports(tmp_path: Path, arguments: list[str], message: str) -> None
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model.architecture.name", "gan"], "choose from"),
+        (["--model.architecture.decoder", "{depth: 3}"], "architecture.decoder.depth is unknown"),
+        (["--model.architecture.decoder", "{saturation: 1}"], "allowed: 3 to 255"),
+        (["--model.beta.release", "[0.6,0.3]"], "beta.release"),
+        (["--model.beta.target_bits", "0"], "beta.target_bits"),
+        (["--model.architecture.height", "32"], "--model.architecture.height 28"),
+        (["--ckpt_path", "absent.ckpt"], "absent.ckpt: no such checkpoint"),
+        (["--data.root", "absent"], "absent"),
+    ],
+)
+def test_bad_trainings(tmp_path: Path, arguments: list[str], message: str) -> None:
+    write_images(tmp_path / "images", Images(sample_images("train")[:100]))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config("mnist")))
+    result = train(tmp_path, "fit", "--config", "config.yaml", *arguments)
+    assert result.returncode == 2
+    assert message in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr

@@ -87,7 +87,7 @@ def encode_groups(
         codes = send_latents(model, target)
         passes = code_pixels(model, receive_latents(model, codes), images)
     bits = _count_bits(model, target, codes, passes, len(pixels))
-    stored = bits.stored > PIXEL_BITS * pixels[0].size if len(pixels) else np.zeros(0, bool)
+    stored = bits.pixels == 0  # no coded image is free: a frequency is below 2^24
     groups = [
         _encode_group(model, pixels, np.arange(start, stop), stored, codes, passes)
         for start, stop in _group_bounds(len(pixels), group_size)

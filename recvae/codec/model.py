@@ -6,6 +6,8 @@ every file made with it.
 
 import hashlib
 import json
+import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +19,7 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from recvae.data import translate_os_errors
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.rec import IndexCode, PartitionedORC
@@ -65,14 +68,18 @@ class CodecModel:
             raise ValueError("blocks: every latent dimension must stand in exactly one block")
         if len(self.rank_codes) != len(self.blocks):
             raise ValueError(f"rank_codes: {len(self.rank_codes)} for {len(self.blocks)} blocks")
-        if not 0 <= self.key < 1 << 64:
+        if type(self.key) is not int or not 0 <= self.key < 1 << 64:
             raise ValueError(f"key is {self.key}; allowed: 0 to 2^64 - 1")
         for block, code in zip(self.blocks, self.rank_codes, strict=True):
             if len(block.intervals) != len(block.dimensions):
                 raise ValueError("blocks: intervals and dimensions differ in number")
-            if not 1 <= block.num_candidates <= 1 << MAX_LOG2_CANDIDATES:
+            count = block.num_candidates
+            if type(count) is not int or not 1 <= count <= 1 << MAX_LOG2_CANDIDATES:
                 raise ValueError(f"num_candidates is {block.num_candidates}; allowed: 1 to 2^20")
-            code.bits(torch.tensor([block.num_candidates - 1]))  # the code reaches every rank
+            code.bits(torch.tensor([count - 1]))  # the code reaches every rank
+            if max(code.raw_bits) > MAX_LOG2_CANDIDATES:
+                raise ValueError("rank_code: raw_bits above 20")
+        _ = self.coders  # raises for intervals that make no partition
 
     @property
     def image_shape(self) -> tuple[int, int]:
@@ -150,8 +157,9 @@ def content_hash(description: dict[str, Any], tensors: dict[str, Tensor]) -> str
 
 def load_model(name_or_folder: str | Path) -> CodecModel:
     """A model that ships, by name, or one in a folder. Raises InputError if it cannot be used."""
-    folder = _find(name_or_folder)
+    folder = Path(name_or_folder)
     try:
+        folder = _find(name_or_folder)
         text = _read_json(folder)
         tensors = load_file(folder / WEIGHTS_NAME)
         stated_hash = text.pop("hash", None)
@@ -164,9 +172,31 @@ def load_model(name_or_folder: str | Path) -> CodecModel:
         return _build(text, tensors)
     except OSError as error:
         raise InputError(f"model {folder}: cannot be read ({error.strerror or error})") from error
+    except InputError as error:
+        if str(error).startswith("no model"):
+            raise
+        raise InputError(f"model {folder}: {error}") from error
     except (ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
         reason = f"{error!s} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"model {folder}: {reason.splitlines()[0]}") from error
+        raise InputError(f"model {folder}: {' '.join(reason.split())[:300]}") from error
+
+
+def save_model(model: CodecModel, folder: Path) -> None:
+    """Write a model to a folder, which holds the old or the new one at any time.
+
+    Raises InputError if it cannot be written, or if what was written does not load.
+    """
+    temporary = folder.parent / f".{folder.name}.{os.getpid()}.part"
+    try:
+        with translate_os_errors(folder):
+            temporary.mkdir()
+            model.save(temporary)
+            load_model(temporary)
+            folder.mkdir(exist_ok=True)
+            for name in (WEIGHTS_NAME, JSON_NAME):
+                (temporary / name).replace(folder / name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def shipped_models() -> dict[str, Path]:

@@ -31,7 +31,7 @@ class Encoder:
 
     def encode(self, symbols: Symbols, frequencies: NDArray[np.int32]) -> None:
         """Code symbols (n,) under frequencies (n, classes) or (classes,), rows summing to 2^24."""
-        if len(symbols):
+        if len(symbols) and frequencies.shape[-1] > 1:
             model = _weights(frequencies)
             if model.ndim == 1:
                 self._encoder.encode(_int32(symbols), Categorical(model, perfect=False))
@@ -82,8 +82,8 @@ class Decoder:
 
     def decode_repeated(self, frequencies: NDArray[np.int32], count: int) -> NDArray[np.int32]:
         """Symbols (count,) under the same frequencies (classes,)."""
-        if not count:
-            return np.zeros(0, dtype=np.int32)
+        if not count or len(frequencies) == 1:
+            return np.zeros(count, dtype=np.int32)
         return self._decode(Categorical(_weights(frequencies), perfect=False), count)
 
     def decode_uniform(self, sizes: Symbols) -> NDArray[np.int32]:

@@ -1,5 +1,6 @@
 """Where the bits of a file go."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,8 +31,8 @@ class CompressionReport:
 
     @property
     def bits_per_pixel(self) -> float:
-        """Bits of the whole file over the number of pixels; 0 for no images."""
-        return 8 * self.sizes.total / max(self.num_pixels, 1)
+        """Bits of the whole file over the number of pixels; NaN for no images."""
+        return 8 * self.sizes.total / self.num_pixels if self.num_pixels else math.nan
 
     @property
     def container_bits(self) -> float:
@@ -46,7 +47,7 @@ class CompressionReport:
             "images": self.num_images,
             "bytes_in": self.num_pixels,
             "bytes_out": self.sizes.total,
-            "bits_per_pixel": round(self.bits_per_pixel, 5),
+            "bits_per_pixel": round(self.bits_per_pixel, 5) if self.num_pixels else None,
             "bins_bpp": round(self.bins_bits / pixels, 5),
             "ranks_bpp": round(self.ranks_bits / pixels, 5),
             "pixels_bpp": round((self.pixels_bits + self.stored_bits) / pixels, 5),

@@ -12,11 +12,17 @@ holds. That is the certificate of `recvae.exact.layers`; this module holds its p
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
+from typing import Any
 
 import torch
 from torch import Tensor
 
 FLOAT32_EXACT = 1 << 24
+
+_LOCK = Lock()
+_SAVED: dict[Any, Any] = {}
+_users = 0
 
 
 @dataclass(frozen=True)
@@ -59,14 +65,41 @@ class FixedPoint:
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
     """Keeps torch from replacing float32 products by coarser ones (TF32, bfloat16, autocast)."""
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    with (
+        _full_precision_products(),
+        torch.inference_mode(),
+        torch.autocast("cpu", enabled=False),
+        torch.autocast("cuda", enabled=False),
+    ):
+        yield
+
+
+@contextmanager
+def _full_precision_products() -> Iterator[None]:
+    # torch has two interfaces for one process-wide setting, and reading through the older one fails
+    # where a program has used the newer. Nested or concurrent users only ever set what is needed;
+    # the last to leave restores.
+    global _users
+    with _LOCK:
+        if _users == 0:
+            _SAVED.clear()
+            try:
+                _SAVED["precision"] = torch.get_float32_matmul_precision()
+                torch.set_float32_matmul_precision("highest")
+            except RuntimeError:
+                mkldnn = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+                for backend in (torch.backends.cuda.matmul, mkldnn):
+                    _SAVED[backend] = backend.fp32_precision
+                    backend.fp32_precision = "ieee"
+        _users += 1
     try:
-        with (
-            torch.inference_mode(),
-            torch.autocast("cpu", enabled=False),
-            torch.autocast("cuda", enabled=False),
-        ):
-            yield
+        yield
     finally:
-        torch.set_float32_matmul_precision(precision)
+        with _LOCK:
+            _users -= 1
+            if _users == 0:
+                for place, value in _SAVED.items():
+                    if place == "precision":
+                        torch.set_float32_matmul_precision(value)
+                    else:
+                        place.fp32_precision = value

@@ -63,7 +63,7 @@ class IntegerDense(nn.Module):
         self.chunks = certified_chunks(weight, bias, input_limit)
         # What the forward pass uses, in float; derived, hence not part of the state.
         self.register_buffer("_columns", weight.float().T.contiguous(), persistent=False)
-        self.register_buffer("_scale", torch.exp2(-shift.float()), persistent=False)
+        self.register_buffer("_scale", 1.0 / (1 << shift.long()).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) to (..., outputs), integers in float32."""

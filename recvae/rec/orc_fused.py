@@ -36,8 +36,19 @@ _REST_BITS, _REST_MASK = _U(REST_BITS), _U((1 << REST_BITS) - 1)
 _MANTISSA_MASK, _ONE_PATTERN = _U(arrivals.MANTISSA_MASK), _U(arrivals.ONE_PATTERN)
 _TIME_FRACTION = float(arrivals.TIME_FRACTION_BITS)
 
-_step = numba.njit(error_model="numpy", cache=True)
-_inlined = numba.njit(forceinline=True, error_model="numpy", cache=True)
+
+def _compiled(**options):
+    def decorate(function):
+        try:
+            return numba.njit(function, error_model="numpy", cache=True, **options)
+        except RuntimeError:  # neither the package's folder nor the user's can be written to
+            return numba.njit(function, error_model="numpy", **options)
+
+    return decorate
+
+
+_step = _compiled()
+_inlined = _compiled(forceinline=True)
 
 
 @_inlined

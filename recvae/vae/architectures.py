@@ -1,10 +1,12 @@
 """The networks by name: what a config chooses, a checkpoint remembers and a codec model states."""
 
+import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
+from recvae.errors import InputError
 from recvae.vae.betabinomial import BetaBinomialDecoder
 from recvae.vae.encoders import ConvEncoder, MLPEncoder
 from recvae.vae.passes import Decoder
@@ -13,6 +15,15 @@ from recvae.vae.staged import StagedDecoder
 NETWORKS: dict[str, tuple[type[nn.Module], type[Decoder]]] = {
     "mlp": (MLPEncoder, BetaBinomialDecoder),
     "staged": (ConvEncoder, StagedDecoder),
+}
+
+ARCHITECTURE_SIZES = ("latent_dim", "height", "width")
+LIMITS = {
+    "channels": (1, 1024),
+    "blocks": (0, 64),
+    "hidden": (1, 4096),
+    "radius": (0, 16),
+    "saturation": (3, 255),
 }
 
 
@@ -24,7 +35,10 @@ class Architecture:
         name: "mlp" (the baseline of the literature) or "staged" (the better one).
         latent_dim: D, number of latents.
         height, width: size of the images in pixels.
-        encoder, decoder: further arguments of the two networks, by name.
+        encoder, decoder: further arguments of the two networks, by name. Those not given are filled
+            in, so that a model states all of its architecture.
+
+    Raises InputError for anything that the networks do not take.
     """
 
     name: str = "staged"
@@ -36,18 +50,32 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if self.name not in NETWORKS:
-            raise ValueError(f"architecture.name is {self.name!r}; choose from {sorted(NETWORKS)}")
+            raise InputError(f"architecture.name is {self.name!r}; choose from {sorted(NETWORKS)}")
         for name, low, high in [("latent_dim", 1, 1024), ("height", 4, 64), ("width", 4, 64)]:
             if not low <= getattr(self, name) <= high:
-                raise ValueError(
+                raise InputError(
                     f"architecture.{name} is {getattr(self, name)}; allowed: {low} to {high}"
                 )
+        for role, network in zip(("encoder", "decoder"), NETWORKS[self.name], strict=True):
+            object.__setattr__(self, role, _all_arguments(network, role, getattr(self, role)))
 
     def build(self) -> tuple[nn.Module, Decoder]:
-        """A new encoder and a new decoder. Raises ValueError for arguments they do not take."""
+        """A new encoder and a new decoder."""
         sizes = {"latent_dim": self.latent_dim, "height": self.height, "width": self.width}
         encoder, decoder = NETWORKS[self.name]
-        try:
-            return encoder(**sizes, **self.encoder), decoder(**sizes, **self.decoder)
-        except TypeError as error:
-            raise ValueError(f"architecture: {error}") from error
+        return encoder(**sizes, **self.encoder), decoder(**sizes, **self.decoder)
+
+
+def _all_arguments(network: type[nn.Module], role: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a network beyond the sizes, in its order, defaults filled in."""
+    parameters = inspect.signature(network).parameters
+    known = {n: p.default for n, p in parameters.items() if n not in ARCHITECTURE_SIZES}
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"architecture.{role}.{name} is unknown; there are {sorted(known)}")
+        low, high = LIMITS[name]
+        if type(value) is not int or not low <= value <= high:
+            raise InputError(
+                f"architecture.{role}.{name} is {value!r}; allowed: {low} to {high}, an integer"
+            )
+    return known | given

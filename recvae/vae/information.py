@@ -24,9 +24,6 @@ def posterior(encoder: nn.Module, pixels: Tensor) -> DiagonalGaussian:
         mean, log_scale = encoder(torch.cat([batch, padding]).to(device))
         means.append(mean[: len(batch)].float())
         scales.append(log_scale[: len(batch)].float().exp())
-    if not means:
-        mean, _ = encoder(pixels.new_zeros(ENCODER_BATCH, *pixels.shape[1:]).to(device))
-        return DiagonalGaussian(mean[:0], mean[:0])
     return DiagonalGaussian(torch.cat(means), torch.cat(scales))
 
 

@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from recvae.errors import InputError
 from recvae.vae.architectures import Architecture
 from recvae.vae.objective import NATS_PER_BIT, BetaSchedule, kl_nats
 from recvae.vae.passes import sample_pixels
@@ -62,6 +63,16 @@ class VAE(pl.LightningModule):
             "mean_kl_bits", torch.full((architecture.latent_dim,), beta.target_bits)
         )
         self._terms = torch.compile(self.elbo_terms_nats) if compile else self.elbo_terms_nats
+
+    def setup(self, stage: str) -> None:
+        images = getattr(getattr(self.trainer, "datamodule", None), "train_images", None)
+        expected = (self.architecture.height, self.architecture.width)
+        if images is not None and tuple(images.shape[-2:]) != expected:
+            raise InputError(
+                f"the images are {images.shape[-2]} x {images.shape[-1]}: pass "
+                f"--model.architecture.height {images.shape[-2]} "
+                f"--model.architecture.width {images.shape[-1]}"
+            )
 
     def elbo_terms_nats(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """-log p(x|z) of one posterior sample, (b,), and KL per dimension, (b, D), in nats."""

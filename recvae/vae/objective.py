@@ -11,6 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from recvae.errors import InputError
+
 NATS_PER_BIT = 0.6931471805599453
 
 
@@ -47,12 +49,14 @@ class BetaSchedule:
 
     def __post_init__(self) -> None:
         if self.mode not in ("fixed", "warmup", "controlled"):
-            raise ValueError(f"beta.mode is {self.mode!r}; choose fixed, warmup or controlled")
+            raise InputError(f"beta.mode is {self.mode!r}; choose fixed, warmup or controlled")
         if not (self.value >= 0 and self.limit >= 1 and self.rate >= 0 and self.warmup_steps >= 0):
-            raise ValueError("beta: value, rate, warmup_steps must be >= 0 and limit >= 1")
+            raise InputError("beta: value, rate, warmup_steps must be >= 0 and limit >= 1")
+        if not self.target_bits > 0:
+            raise InputError(f"beta.target_bits is {self.target_bits}; it must be above 0")
         start, end = self.release
         if not 0 <= start < end <= 1:
-            raise ValueError(f"beta.release is {self.release}; it must be 0 <= start < end <= 1")
+            raise InputError(f"beta.release is {self.release}; it must be 0 <= start < end <= 1")
 
     def steer(self, log_factor: Tensor, kl_bits: Tensor) -> Tensor:
         """The controller's next log factors (D,) given each dimension's mean KL (D,) in bits."""

@@ -36,14 +36,16 @@ class ContainerReader:
         source: a path, the bytes of a file, or a binary stream that holds nothing else. A stream
             stays open after `close`; one that cannot seek is read to its end.
 
+    `name` is the path, or what messages call a source without one.
+
     Every method raises `InputError` where the file is damaged or cannot be read: one line that says
     what and where. Memory is bounded by the size of the file, never by what it claims; names
     take at most 64 MiB of text.
     """
 
     def __init__(self, source: Source) -> None:
-        self._name = _name(source)
-        with _naming(self._name):
+        self.name = _name(source)
+        with _naming(self.name):
             self._stream, self._ours = _open(source)
             try:
                 self._read_ends()
@@ -75,7 +77,7 @@ class ContainerReader:
     @property
     def names(self) -> tuple[str, ...] | None:
         """The file names of the images if it has any; unpacked at each call."""
-        with _naming(self._name):
+        with _naming(self.name):
             return unpack_names(self._index.packed_names, self.num_images)
 
     def group_images(self, group: int) -> int:
@@ -96,7 +98,7 @@ class ContainerReader:
         """
         groups = range(self.num_groups)[start:stop]
         crc = 0
-        with _naming(self._name):
+        with _naming(self.name):
             for run, members in groupby(groups, lambda group: group // GROUPS_PER_RUN):
                 bounds = self._walk(run)
                 for group in members:
