@@ -37,15 +37,16 @@ def run(codec: Codec) -> tuple[dict[str, Any], list[Table]]:
 
 
 def _own_table(codec: Codec, facts: dict[str, Any]) -> Table:
-    table = Table(title=f"recvae, model {codec.model.name!r}", title_justify="left")
-    table.add_column("")
-    table.add_column("", justify="right")
-    bpp = "bits per pixel"
+    table = Table(
+        title=f"recvae, model {codec.model.name!r}", title_justify="left", show_header=False
+    )
+    table.add_column()
+    table.add_column(justify="right")
     for label, value in [
         ("images, every byte checked after the round trip", f"{facts['images']}"),
         ("bytes in", f"{facts['bytes_in']:,}"),
         ("bytes out", f"{facts['bytes_out']:,}"),
-        (bpp, f"{facts['bits_per_pixel']:.4f}"),
+        ("bits per pixel", f"{facts['bits_per_pixel']:.4f}"),
         ("    bins of the latents", f"{facts['bins_bpp']:.4f}"),
         ("    ranks of the latents", f"{facts['ranks_bpp']:.4f}"),
         ("    pixels given the latents", f"{facts['pixels_bpp']:.4f}"),

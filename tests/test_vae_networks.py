@@ -192,5 +192,5 @@ def test_bad_architectures(fields: dict, message: str) -> None:
 
 
 def test_unknown_network_argument() -> None:
-    with pytest.raises(ValueError, match="architecture.decoder.depth is unknown"):
+    with pytest.raises(ValueError, match="depth is unknown"):
         Architecture(decoder={"depth": 3}).build()
