@@ -5,7 +5,6 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,7 +184,7 @@ def _progress(options: Namespace, num_images: int, image_pixels: int) -> Iterato
         transient=True,
         disable=options.quiet or options.json or not console.is_terminal,
     ) as bar:
-        task = bar.add_task(Path(options.input).name, total=num_images, rate="")
+        task = bar.add_task("images", total=num_images, rate="")
 
         def hook(images: int, num_bytes: int) -> None:
             speed = images / (time.perf_counter() - started)
