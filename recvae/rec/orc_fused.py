@@ -7,6 +7,7 @@ the eager code, and none is contracted. Threads share nothing, and no threading 
 All kernels are in this file, since numba's cache notices no change of another.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -38,13 +39,29 @@ _TIME_FRACTION = float(arrivals.TIME_FRACTION_BITS)
 
 
 def _compiled(**options):
+    """numba.njit, kept in the user's cache; compiled anew in each process where none is writable.
+
+    Not in the package's folder, numba's default: what pip does not know it does not uninstall, and
+    the folder that remains would hide an editable installation.
+    """
+
     def decorate(function):
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = before or _cache_folder()
         try:
             return numba.njit(function, error_model="numpy", cache=True, **options)
-        except RuntimeError:  # neither the package's folder nor the user's can be written to
+        except RuntimeError:  # numba found no place for its cache
             return numba.njit(function, error_model="numpy", **options)
+        finally:
+            numba.config.CACHE_DIR = before
 
     return decorate
+
+
+def _cache_folder() -> str:
+    return os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "recvae"
+    )
 
 
 _step = _compiled()
