@@ -226,7 +226,7 @@ def _keep_best(ratios, log_times, bins, ranks, width, best_scores, best_bins, be
             best_ranks[place] = np.int64(ranks[i])
 
 
-@numba.njit(nogil=True, error_model="numpy", cache=True)
+@_compiled(nogil=True)
 def _search(
     num_candidates, log2_slots, intervals, strides, cut, starts, table, private, shared, ladder,
     step_bits, base, center, quadratic, linear, best_bins, best_ranks, best_scores,
