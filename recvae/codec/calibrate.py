@@ -117,25 +117,14 @@ def calibrate(
             options.extra_bits,
             options.max_log2_candidates,
         )
-        draft = model_with(blocks, [_any_rank(block.num_candidates) for block in blocks])
-        codes = send_latents(draft, sample_target)
-        rank_codes = [
-            fit_bucket_code(code.ranks, block.num_candidates)
-            for code, block in zip(codes, blocks, strict=True)
-        ]
-        model = model_with(blocks, rank_codes)
-        latent_bits = sum(
-            coder.partition.log2_bins + float(rank_code.bits(code.ranks).mean())
-            for coder, rank_code, code in zip(model.coders, rank_codes, codes, strict=True)
-        )
-        pixels = _mean_pixel_bits(model, receive_latents(model, codes), sample)
+        model, latents, pixels = _code_sample(model_with, blocks, sample, sample_target)
+        searches = ", ".join(f"{np.log2(block.num_candidates):.1f}" for block in blocks)
         report(
-            f"{num_blocks} blocks, log2 N = "
-            f"{', '.join(f'{np.log2(block.num_candidates):.1f}' for block in blocks)}: "
-            f"{latent_bits:.2f} bits of latents + {pixels:.2f} of pixels an image"
+            f"{num_blocks} blocks, log2 N = {searches}: "
+            f"{latents:.2f} bits of latents + {pixels:.2f} of pixels an image"
         )
-        if best is None or latent_bits + pixels < best[0]:
-            best = (latent_bits + pixels, model)
+        if best is None or latents + pixels < best[0]:
+            best = (latents + pixels, model)
     assert best is not None
     elbo = negative_elbo_bits(best[1], sample).mean()
     report(
@@ -143,6 +132,27 @@ def calibrate(
         f"coded {best[0]:.2f}"
     )
     return best[1]
+
+
+def _code_sample(
+    model_with: Callable[[list[Block], list[IndexCode]], CodecModel],
+    blocks: list[Block],
+    images: Tensor,
+    target: DiagonalGaussian,
+) -> tuple[CodecModel, float, float]:
+    """Code images in a layout: the model with rank codes fitted, bits of latents and of pixels."""
+    draft = model_with(blocks, [_any_rank(block.num_candidates) for block in blocks])
+    codes = send_latents(draft, target)
+    rank_codes = [
+        fit_bucket_code(code.ranks, block.num_candidates)
+        for code, block in zip(codes, blocks, strict=True)
+    ]
+    model = model_with(blocks, rank_codes)
+    latent_bits = sum(
+        coder.partition.log2_bins + float(rank_code.bits(code.ranks).mean())
+        for coder, rank_code, code in zip(model.coders, rank_codes, codes, strict=True)
+    )
+    return model, latent_bits, _mean_pixel_bits(model, receive_latents(model, codes), images)
 
 
 def _any_rank(num_candidates: int) -> IndexCode:

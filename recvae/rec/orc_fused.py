@@ -9,6 +9,7 @@ All kernels are in this file, since numba's cache notices no change of another.
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numba
 import numpy as np
@@ -46,14 +47,15 @@ def _compiled(**options):
     """
 
     def decorate(function):
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = before or _cache_folder()
+        config: Any = numba.config
+        before = config.CACHE_DIR
+        config.CACHE_DIR = before or _cache_folder()
         try:
             return numba.njit(function, error_model="numpy", cache=True, **options)
         except RuntimeError:  # numba found no place for its cache
             return numba.njit(function, error_model="numpy", **options)
         finally:
-            numba.config.CACHE_DIR = before
+            config.CACHE_DIR = before
 
     return decorate
 
