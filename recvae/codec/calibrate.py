@@ -85,6 +85,11 @@ def calibrate(
         DiagonalGaussian(target.mean[chosen], target.scale[chosen]),
     )
     decoder = quantise(vae.decoder, options.number)
+    measured = {
+        "mutual_information_bits": [round(i, 4) for i in information.tolist()],
+        "training_images": len(images),
+        "training_images_sha256": hashlib.sha256(images.numpy().tobytes()).hexdigest(),
+    }
 
     def model_with(blocks: list[Block], rank_codes: list[IndexCode]) -> CodecModel:
         return CodecModel(
@@ -96,12 +101,7 @@ def calibrate(
             rank_codes=tuple(rank_codes),
             encoder=vae.encoder,
             decoder=decoder,
-            facts=facts
-            | {
-                "mutual_information_bits": [round(i, 4) for i in information.tolist()],
-                "training_images": len(images),
-                "training_images_sha256": hashlib.sha256(images.numpy().tobytes()).hexdigest(),
-            },
+            facts=facts | measured,
         )
 
     best: tuple[float, CodecModel] | None = None
