@@ -97,6 +97,16 @@ def test_hostile_descriptions(folder: Path, fields: dict, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("raw_bits", [21, 40, 41])
+def test_hostile_rank_code(folder: Path, raw_bits: int) -> None:
+    """An index code may have more raw bits than a model may hold."""
+    blocks = json.loads((folder / "model.json").read_text())["blocks"]
+    blocks[0]["rank_code"] = {"frequencies": [1 << 24], "raw_bits": [raw_bits]}
+    rewrite(folder, blocks=blocks)
+    with pytest.raises(InputError, match="raw_bits"):
+        load_model(folder)
+
+
 def test_hostile_tensors(folder: Path) -> None:
     good = load_file(folder / "weights.safetensors")
     encoder = next(name for name in good if name.startswith("encoder."))

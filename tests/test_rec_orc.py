@@ -15,8 +15,8 @@ from test_philox import philox_of_integers
 
 from recvae.exact.gaussian import quantile, to_float
 from recvae.rec import DiagonalGaussian, Partition, PartitionedORC
-from recvae.rec.arrivals import log2_ordered_arrivals, series_log2
-from recvae.rec.orc import rank_within_bin
+from recvae.rec.arrivals import arrival_times, log2_times, series_log2
+from recvae.rec.search import rank_within_bin
 
 IMPLEMENTATIONS = ("eager", "fused")
 
@@ -81,7 +81,7 @@ def test_encode_is_the_pseudocode(implementation, intervals):
     expected = sorted(
         race_by_the_pseudocode(mean, scale, intervals, n, key, block, seed), reverse=True
     )
-    coder = PartitionedORC(Partition(intervals), n, block, implementation=implementation)
+    coder = PartitionedORC(Partition(intervals), n, block=block, implementation=implementation)
     target = DiagonalGaussian(torch.tensor([mean]).double(), torch.tensor([scale]).double())
     code, scores = coder.encode_best(target, key, seeded(seed), keep=n)
     assert [tuple(b) for b in code.bins[0].tolist()] == [b for _, b, _ in expected]
@@ -120,7 +120,11 @@ def test_implementations_agree(intervals, batch, num_candidates, keep, double, b
     codes = []
     for implementation in IMPLEMENTATIONS:
         coder = PartitionedORC(
-            Partition(tuple(intervals)), num_candidates, block, 3000, implementation
+            Partition(tuple(intervals)),
+            num_candidates,
+            block=block,
+            chunk_elements=3000,
+            implementation=implementation,
         )
         key = torch.arange(batch) * 7919 - 2
         codes.append(coder.encode_best(target, key, seeded(seed), min(keep, num_candidates)))
@@ -139,7 +143,9 @@ def test_a_code_does_not_depend_on_batch_or_chunks(implementation):
     code, scores = whole.encode_best(target, key, seeded(), 3)
     order = torch.randperm(37, generator=seeded())
     for chunk_elements, batch in itertools.product((1, 1000, 1 << 20), (1, 5, 37)):
-        coder = PartitionedORC(partition, 400, 0, chunk_elements, implementation)
+        coder = PartitionedORC(
+            partition, 400, chunk_elements=chunk_elements, implementation=implementation
+        )
         if chunk_elements == 1 and batch > 1:
             continue
         for items in order.split(batch)[:3]:
@@ -208,7 +214,7 @@ def test_items_with_different_keys_differ_and_with_the_same_key_agree():
 
 def test_blocks_draw_independently():
     target, partition = random_target(30, 4), Partition((2, 1, 4, 1))
-    coders = [PartitionedORC(partition, 64, block) for block in (0, 1)]
+    coders = [PartitionedORC(partition, 64, block=block) for block in (0, 1)]
     codes = [coder.encode(target, 3, seeded()) for coder in coders]
     assert not torch.equal(codes[0].ranks, codes[1].ranks)
     assert not (coders[0].decode(codes[0], 3) == coders[1].decode(codes[0], 3)).any()
@@ -274,8 +280,21 @@ def test_logarithms_and_arrival_times():
     x = torch.cat([torch.rand(9999).double() * 2**40, 1 + torch.rand(9999).double() * 1e-3])
     torch.testing.assert_close(series_log2(x), torch.log2(x), rtol=2**-28, atol=0)
     words = torch.randint(1 << 32, (3, 50), generator=seeded())
+    exponentials = -torch.log((words.double() + 0.5) / 2**32)
     left = torch.arange(50, 0, -1).double()
-    times = (-torch.log((words.double() + 0.5) / 2**32) * 50 / left).cumsum(1)
-    torch.testing.assert_close(log2_ordered_arrivals(words), times.log2(), rtol=0, atol=1e-6)
-    ends = log2_ordered_arrivals(torch.tensor([[(1 << 32) - 1, 0], [0, (1 << 32) - 1]]))
+    for arrivals, times in (
+        ("ordered", (exponentials * 50 / left).cumsum(1)),
+        ("unordered", exponentials * 50),
+        ("poisson", exponentials.cumsum(1)),
+    ):
+        computed = log2_times(arrival_times(words, 0, arrivals, 50))
+        torch.testing.assert_close(computed, times.log2(), rtol=0, atol=1e-6)
+        parts = [
+            arrival_times(part, 25 * i, arrivals, 50) for i, part in enumerate(words.split(25, 1))
+        ]
+        carry = 0 if arrivals == "unordered" else parts[0][:, -1:]
+        torch.testing.assert_close(log2_times(parts[1] + carry), computed[:, 25:], rtol=0, atol=0)
+    ends = log2_times(
+        arrival_times(torch.tensor([[(1 << 32) - 1, 0], [0, (1 << 32) - 1]]), 0, "ordered", 2)
+    )
     assert ends.isfinite().all()

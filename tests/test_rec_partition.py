@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recvae.rec import Partition, allocate_intervals
+from recvae.rec import Partition, allocate_intervals, collapsed_intervals, random_intervals
 
 INTERVALS = st.lists(st.integers(1, 90), min_size=1, max_size=9).map(tuple)
 
@@ -46,6 +46,14 @@ def test_bad_intervals(intervals, message):
         Partition(intervals)
 
 
+def test_no_partition_is_one_bin():
+    partition = Partition.none(3)
+    assert partition == Partition((1, 1, 1))
+    assert partition.log2_bins == 0
+    with pytest.raises(ValueError, match="intervals: got none"):
+        Partition.none(0)
+
+
 def test_allocation_follows_information():
     partition = allocate_intervals([3.0, 1.0, 0.01, 5.0], 8.0)
     assert partition.intervals == (6, 2, 1, 21)
@@ -72,6 +80,66 @@ def test_allocation_reaches_a_target_that_is_the_logarithm_of_an_integer():
         assert allocate_intervals([9.0], math.log2(bins)).intervals == (bins,)
 
 
+@pytest.mark.parametrize("dim", [4, 5, 7])
+def test_the_largest_target_is_met(dim):
+    for partition in (allocate_intervals([9.0] * dim, 62.0), random_intervals(dim, 62.0, 0)):
+        assert 61.99 < partition.log2_bins <= 62
+
+
+@pytest.mark.parametrize(
+    ("arguments", "intervals"),
+    [
+        ((5, 10.0, 0), (4, 2, 4, 6, 5)),
+        ((5, 10.0, 1), (8, 4, 2, 4, 4)),
+        ((8, 24.5, 7), (14, 8, 11, 5, 6, 10, 8, 8)),
+        ((1, math.log2(6), 0), (6,)),
+        ((3, 0.0, 0), (1, 1, 1)),
+    ],
+)
+def test_random_intervals_are_the_same_for_ever(arguments, intervals):
+    assert random_intervals(*arguments).intervals == intervals
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 12), st.floats(0, 24), st.integers(0, 1 << 64))
+def test_random_intervals_use_up_their_target(dim, log2_bins, seed):
+    partition = random_intervals(dim, log2_bins, seed)
+    assert partition.log2_bins <= log2_bins + 1e-9
+    for count in partition.intervals:
+        assert (
+            count == 1 << 20
+            or partition.log2_bins + math.log2((count + 1) / count) > log2_bins - 1e-9
+        )
+
+
+def test_random_intervals_prefer_no_dimension():
+    cut = [random_intervals(4, 1.0, seed).cut_dimensions for seed in range(1000)]
+    for d in range(4):
+        assert cut.count((d,)) == pytest.approx(250, abs=55)  # four standard deviations
+
+
+def test_collapsed_intervals_cut_where_least_is():
+    assert collapsed_intervals([3.0, 0.2, 0.1, 1.0], 8.5).intervals == (1, 1, 362, 1)
+    assert collapsed_intervals([1.0, 1.0], math.log2(36)).intervals == (36, 1)
+    assert collapsed_intervals([2.0, -0.1], 62.0).intervals == (1, 1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, 3.0, 0), "intervals: got none"),
+        ((2, 62.5, 0), "log2_bins: got 62.5"),
+        ((2, math.nan, 0), "log2_bins: got nan"),
+        ((2, 3.0, -1), "seed: got -1"),
+        ((2, 3.0, "0"), "seed: got '0'"),
+    ],
+)
+def test_bad_random_intervals(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        random_intervals(*arguments)
+
+
+@pytest.mark.parametrize("strategy", [allocate_intervals, collapsed_intervals])
 @pytest.mark.parametrize(
     ("information_bits", "log2_bins", "message"),
     [
@@ -81,6 +149,6 @@ def test_allocation_reaches_a_target_that_is_the_logarithm_of_an_integer():
         ([1.0], 62.5, "log2_bins: got 62.5"),
     ],
 )
-def test_bad_allocations(information_bits, log2_bins, message):
+def test_bad_allocations(strategy, information_bits, log2_bins, message):
     with pytest.raises(ValueError, match=message):
-        allocate_intervals(information_bits, log2_bins)
+        strategy(information_bits, log2_bins)

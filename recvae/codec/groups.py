@@ -26,6 +26,7 @@ from torch import Tensor
 
 from recvae.codec.model import CodecModel
 from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.ranks import decode_ranks, encode_ranks
 from recvae.errors import InputError
 from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies
 from recvae.rec import Code, DiagonalGaussian
@@ -209,14 +210,10 @@ def _decode_codes(
 ) -> list[Code]:
     codes = []
     for block, rank_code in zip(model.blocks, model.rank_codes, strict=True):
-        table = np.array(rank_code.frequencies, dtype=np.int32)
-        widths = np.array(rank_code.raw_bits)
         bins, ranks = [], []
         for decoder, count in zip(decoders, counts, strict=True):
             bins.append(decoder.decode_uniform(np.tile(block.intervals, count)))
-            buckets = decoder.decode_repeated(table, count)
-            places = decoder.decode_uniform(1 << widths[buckets])
-            ranks.append(rank_code.join(_int64(buckets), _int64(places)))
+            ranks.append(decode_ranks(decoder, rank_code, count))
         codes.append(
             Code(_int64(np.concatenate(bins)).reshape(-1, len(block.intervals)), torch.cat(ranks))
         )
@@ -250,9 +247,7 @@ def _encode_group(
         encoder.encode_uniform(
             of_group.bins.flatten().numpy(), np.tile(block.intervals, len(coded))
         )
-        buckets, places = (part.numpy() for part in rank_code.split(of_group.ranks))
-        encoder.encode(buckets, np.array(rank_code.frequencies, dtype=np.int32))
-        encoder.encode_uniform(places, 1 << np.array(rank_code.raw_bits)[buckets])
+        encode_ranks(encoder, rank_code, of_group.ranks)
     for step in passes:
         encoder.encode(*step.of(coded))
     raw = pixels[members[stored[members]]].flatten()

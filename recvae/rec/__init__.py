@@ -8,28 +8,52 @@
 Knows tensors only: no image, network, file or configuration.
 """
 
-from recvae.rec.code import Code, Coder
+from recvae.rec.branch_and_bound import AStar, BranchAndBoundGPRS
+from recvae.rec.code import CappedSearchWarning, Code, Coder, Search
+from recvae.rec.dithered import DitheredQuantisation
+from recvae.rec.gprs import GPRS, GlobalGPRS
 from recvae.rec.index_codes import (
     IndexCode,
+    elias_delta_code,
     fit_bucket_code,
-    fit_zeta_exponent,
-    zeta_code,
-    zeta_exponent,
+    fixed_length_code,
 )
-from recvae.rec.orc import PartitionedORC
-from recvae.rec.partition import Partition, allocate_intervals
+from recvae.rec.orc import MRC, ORC, PartitionedORC
+from recvae.rec.partition import (
+    Partition,
+    allocate_intervals,
+    collapsed_intervals,
+    random_intervals,
+)
+from recvae.rec.pfr import PFR, PartitionedPFR
 from recvae.rec.target import DiagonalGaussian
+from recvae.rec.zeta import fit_zeta_exponent, zeta_code, zeta_exponent
 
 __all__ = [
+    "GPRS",
+    "MRC",
+    "ORC",
+    "PFR",
+    "AStar",
+    "BranchAndBoundGPRS",
+    "CappedSearchWarning",
     "Code",
     "Coder",
     "DiagonalGaussian",
+    "DitheredQuantisation",
+    "GlobalGPRS",
     "IndexCode",
     "Partition",
     "PartitionedORC",
+    "PartitionedPFR",
+    "Search",
     "allocate_intervals",
+    "collapsed_intervals",
+    "elias_delta_code",
     "fit_bucket_code",
     "fit_zeta_exponent",
+    "fixed_length_code",
+    "random_intervals",
     "zeta_code",
     "zeta_exponent",
 ]

@@ -6,11 +6,15 @@ between devices, and between eager and fused code.
 """
 
 import math
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
-MAX_LOG2_CANDIDATES = 24
+Arrivals: TypeAlias = Literal["ordered", "unordered", "poisson"]
+
+MAX_LOG2_CANDIDATES = 24  # of the ordered and unordered ones
+MAX_LOG2_POISSON_CANDIDATES = 30
 TIME_FRACTION_BITS = 32
 NATS_TO_TIME = math.log(2) * 2.0**TIME_FRACTION_BITS
 
@@ -19,6 +23,12 @@ TWO_OVER_LN_2 = 2 / math.log(2)
 SERIES = (1 / 9, 1 / 7, 1 / 5, 1 / 3, 1.0)
 MANTISSA_MASK = (1 << 52) - 1
 ONE_PATTERN = 1023 << 52
+
+
+def check_cap(max_candidates: int) -> None:
+    """Raises ValueError for a cap on Poisson arrivals that is out of range."""
+    if not 1 <= max_candidates <= 1 << MAX_LOG2_POISSON_CANDIDATES:
+        raise ValueError(f"max_candidates: got {max_candidates}, need 1 to 2^30")
 
 
 def series_log2(x: Tensor) -> Tensor:
@@ -40,23 +50,32 @@ def series_log2(x: Tensor) -> Tensor:
     return exponent + t * series * TWO_OVER_LN_2
 
 
-def log2_ordered_arrivals(words: Tensor) -> Tensor:
-    """log2 T_n of ordered random coding, T = cumsum(Exp(1) * N / (N - n)).
-
-    These are the sorted values of N exponentials of mean N: the race has the law of N independent
-    runners, and yet the early candidates tend to win.
+def arrival_times(words: Tensor, start: int, arrivals: Arrivals, num_candidates: int) -> Tensor:
+    """Arrival times of the candidates start, start + 1, .., counted from the one before start.
 
     Args:
-        words: (batch, N) int64 uniforms in [0, 2^32), N at most 2^24.
+        words: (batch, n) int64 uniforms in [0, 2^32).
+        start: number of the first of these candidates.
+        arrivals: "poisson": T = cumsum(Exp(1)). "ordered": T = cumsum(Exp(1) * N / (N - n)), the
+            sorted values of N exponentials of mean N: the race has the law of N independent
+            runners, and yet the early candidates tend to win. "unordered": those runners.
+        num_candidates: N, at most 2^30, or 2^24 for ordered and unordered ones.
 
     Returns:
-        (batch, N) float64, bits.
+        (batch, n) int64 in units of 2^-32, at least one unit each.
     """
-    num_candidates = words.shape[1]
     # The uniform is (word + 1/2) / 2^32.
     exponential_bits = 33.0 - series_log2((2 * words + 1).double())
-    left = torch.arange(num_candidates, 0, -1, device=words.device).double()
-    spacings = exponential_bits * NATS_TO_TIME * (num_candidates / left)
-    # At least one unit each: the logarithm needs T > 0.
-    times = torch.cumsum(spacings.long() + 1, dim=1)
+    times = exponential_bits * NATS_TO_TIME
+    if arrivals == "unordered":
+        return (times * float(num_candidates)).long() + 1
+    if arrivals == "ordered":
+        n = torch.arange(start, start + words.shape[1], device=words.device)
+        times = times * (num_candidates / (num_candidates - n).double())
+    # One unit more each: the logarithm needs T > 0.
+    return torch.cumsum(times.long() + 1, dim=1)
+
+
+def log2_times(times: Tensor) -> Tensor:
+    """log2 T in bits, float64, of int64 times in units of 2^-32."""
     return series_log2(times.double()) - float(TIME_FRACTION_BITS)

@@ -1,7 +1,8 @@
 """What a relative entropy coder sends, and what every such coder can do."""
 
+import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ class Code:
     Args:
         bins: (..., dim) int64, the bin tuple; all zeros without partition.
         ranks: (...) int64, how many earlier candidates share that bin.
+
+    Coders that code each dimension on its own send bins (batch, dim, 1) and ranks (batch, dim).
     """
 
     bins: Tensor
@@ -33,15 +36,78 @@ class Code:
         return Code(self.bins[index], self.ranks[index])
 
 
-class Coder(Protocol):
-    """A relative entropy coder: a set of parameters, no state that changes."""
+@dataclass(frozen=True, eq=False)
+class Search:
+    """What a sender's search found, and what it took.
+
+    Args:
+        code: what is sent.
+        candidates: how many candidates were drawn, int64 of the shape of code.ranks.
+        capped: whether the search ended at its cap before it could be sure, bool of that shape:
+            the sample is then close to the target's law but not exactly of it.
+    """
+
+    code: Code
+    candidates: Tensor
+    capped: Tensor
+
+
+class CappedSearchWarning(UserWarning):
+    """A search of an exact coder ended at its cap on candidates: the sample is not exact."""
+
+
+class Coder(ABC):
+    """A relative entropy coder: a set of parameters, no state that changes.
+
+    The bits of a code are those of its bins, `bin_bits`, and those of its ranks under whichever
+    index code carries them, `index_code.bits(code.ranks)`, summed over an item.
+    """
+
+    @abstractmethod
+    def search(
+        self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
+    ) -> Search:
+        """Codes one sample of each target and tells what it took.
+
+        Args:
+            target: (batch, dim).
+            key: 64-bit name of the shared randomness: an integer in [0, 2^64), or (batch,) int64.
+                Items that share a key share all randomness.
+            generator: the sender's own randomness; one 64-bit seed is taken from it.
+
+        Raises:
+            ValueError: if the coder cannot code the target, or key is not as above.
+        """
+
+    @abstractmethod
+    def decode(self, code: Code, key: int | Tensor) -> Tensor:
+        """The samples that were coded: (batch, dim) int64 in units of 2^-28.
+
+        Args:
+            code: as found by `search`.
+            key: as given to `search`.
+
+        Raises:
+            ValueError: if no encoder could have sent the code, or key does not fit.
+        """
+
+    @abstractmethod
+    def bin_bits(self, code: Code, key: int | Tensor) -> Tensor:
+        """Bits that the bins of each item cost, (batch,) float64: the ideal code length."""
 
     def encode(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
     ) -> Code:
-        """Codes one sample of each target; key names the shared randomness of each item."""
-        ...
+        """The code that `search` finds.
 
-    def decode(self, code: Code, key: int | Tensor) -> Tensor:
-        """The samples that were coded: (batch, dim) int64 in units of 2^-28."""
-        ...
+        Warns:
+            CappedSearchWarning: if a search ended at the coder's cap on candidates.
+        """
+        found = self.search(target, key, generator)
+        if bool(found.capped.any()):
+            message = (
+                f"{int(found.capped.sum())} of {found.capped.numel()} searches ended at the cap on "
+                "candidates: their samples are not exact; raise max_candidates or use a partition"
+            )
+            warnings.warn(message, CappedSearchWarning, stacklevel=2)
+        return found.code

@@ -5,7 +5,6 @@ frequency, the place within it with w raw bits. Frequencies are integers that su
 once with floats, they are stored as they are, so that all machines code with the same ones.
 """
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,13 +14,9 @@ import torch
 from torch import Tensor
 
 from recvae.exact.frequencies import PRECISION_BITS
-from recvae.rec.arrivals import MAX_LOG2_CANDIDATES
 
-# Zeta buckets hold ranks that agree in this many bits after the leading one of rank + 1: within a
-# bucket zeta's own probabilities differ by less than a factor 1.01 to the power s.
-ZETA_MANTISSA_BITS = 7
-
-LOG2_E_OVER_E = math.log2(math.e) / math.e
+MAX_LOG2_RANKS = 40  # of an index code; a model file may hold less
+MAX_LOG2_REACH = 41  # of all buckets: a last one may begin below 2^40 and end above
 
 
 @dataclass(frozen=True)
@@ -30,7 +25,8 @@ class IndexCode:
 
     Args:
         frequencies: one integer >= 1 a bucket; their sum is 2^24.
-        raw_bits: w of each bucket: it holds the 2^w ranks after those of the buckets before it.
+        raw_bits: w of each bucket, in [0, 40]: it holds the 2^w ranks after those of the buckets
+            before it. All hold at most 2^41 ranks.
 
     Raises:
         ValueError: if the arguments are not such.
@@ -45,8 +41,10 @@ class IndexCode:
             raise ValueError("frequencies: got others, need integers >= 1 with the sum 2^24")
         if len(self.raw_bits) != len(given):
             raise ValueError(f"raw_bits: got {len(self.raw_bits)}, need {len(given)}, one a bucket")
-        if not all(type(w) is int and 0 <= w <= MAX_LOG2_CANDIDATES for w in self.raw_bits):
-            raise ValueError(f"raw_bits: got {self.raw_bits}, need integers in [0, 24]")
+        if not all(type(w) is int and 0 <= w <= MAX_LOG2_RANKS for w in self.raw_bits):
+            raise ValueError(f"raw_bits: got {self.raw_bits}, need integers in [0, 40]")
+        if sum(1 << w for w in self.raw_bits) > 1 << MAX_LOG2_REACH:
+            raise ValueError("raw_bits: got more than 2^41 ranks in all, need at most that")
 
     @cached_property
     def _starts(self) -> Tensor:
@@ -93,81 +91,47 @@ def fit_bucket_code(ranks: Tensor, num_candidates: int) -> IndexCode:
 
     Args:
         ranks: (n,) int64 in [0, num_candidates), as coded on training data; n may be 0.
-        num_candidates: N, in [1, 2^24].
+        num_candidates: N, in [1, 2^40].
 
     Raises:
         ValueError: if an argument is out of its range.
     """
-    _check_ranks(ranks, num_candidates)
-    buckets = np.frexp(_to_numpy(ranks) + 1.0)[1] - 1
+    check_ranks(ranks, num_candidates)
+    buckets = np.frexp(ranks.cpu().numpy() + 1.0)[1] - 1
     counts = np.bincount(buckets, minlength=num_candidates.bit_length())
     # Half an observation each (Krichevsky and Trofimov) for the buckets not seen in training.
-    return IndexCode(_to_frequencies(counts + 0.5), tuple(range(len(counts))))
+    return IndexCode(to_frequencies(counts + 0.5), tuple(range(len(counts))))
 
 
-def zeta_code(exponent: float, num_candidates: int) -> IndexCode:
-    """The zeta distribution, P(rank) ~ (rank + 1)^-exponent, cut off at num_candidates.
-
-    Args:
-        exponent: s, in [0, 64].
-        num_candidates: N, in [1, 2^24].
-
-    Raises:
-        ValueError: if an argument is out of its range.
-    """
-    _check_num_candidates(num_candidates)
-    if not 0 <= exponent <= 64:
-        raise ValueError(f"exponent: got {exponent}, need a number in [0, 64]")
-    raw_bits: list[int] = []
-    masses: list[float] = []
-    weights = np.arange(1.0, num_candidates + 1) ** -exponent
-    start = 0
-    while start < num_candidates:
-        raw_bits.append(max(0, (start + 1).bit_length() - 1 - ZETA_MANTISSA_BITS))
-        stop = start + (1 << raw_bits[-1])
-        masses.append(weights[start:stop].sum())
-        start = stop
-    return IndexCode(_to_frequencies(np.array(masses)), tuple(raw_bits))
-
-
-def zeta_exponent(kl_bits: float) -> float:
-    """The exponent with which a zeta code meets the bound of the Poisson functional representation.
-
-    s = 1 + 1 / (KL + log2(e)/e + 1), KL in bits; of a block's rank within its bin, KL - log2 J.
-    Source: Li & El Gamal, "Strong functional representation lemma" (2018), section III.
-    """
-    return 1 + 1 / (max(kl_bits, 0.0) + LOG2_E_OVER_E + 1)
-
-
-def fit_zeta_exponent(ranks: Tensor, num_candidates: int) -> float:
-    """The exponent under which the ranks are likeliest, in [0, 64].
+def fixed_length_code(num_candidates: int) -> IndexCode:
+    """All ranks in ceil(log2 N) bits: what minimal random coding sends.
 
     Args:
-        ranks: (n,) int64 in [0, num_candidates), n at least 1.
-        num_candidates: N, in [1, 2^24].
+        num_candidates: N, in [1, 2^40].
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if N is out of its range.
     """
-    _check_ranks(ranks, num_candidates)
-    if not len(ranks):
-        raise ValueError("ranks: got none, need at least one to fit")
-    observed = float(np.log(_to_numpy(ranks) + 1.0).mean())
-    logs = np.log(np.arange(1.0, num_candidates + 1))
-    low, high = 0.0, 64.0
-    # At the maximum the mean of log(rank + 1) is the observed one; it falls with the exponent.
-    for _ in range(50):
-        middle = (low + high) / 2
-        weights = np.exp(-middle * logs)
-        low, high = (middle, high) if weights @ logs > observed * weights.sum() else (low, middle)
-    return (low + high) / 2
+    check_num_candidates(num_candidates)
+    return IndexCode((1 << PRECISION_BITS,), ((num_candidates - 1).bit_length(),))
 
 
-def _to_numpy(ranks: Tensor) -> np.ndarray:
-    return ranks.cpu().numpy()
+def elias_delta_code() -> IndexCode:
+    """Elias's delta code of rank + 1, for ranks below 2^40: it needs no parameter.
+
+    With e = floor(log2(rank + 1)) and g = floor(log2(e + 1)), a rank takes 2 g + 1 + e bits, the
+    last e of them raw. The code is not complete when cut off: what space larger integers would
+    take, 0.027 of all, goes to a last bucket that holds the rank 2^40 - 1 alone.
+    Source: Elias, "Universal codeword sets and representations of the integers" (1975).
+    """
+    raw_bits = tuple(range(MAX_LOG2_RANKS))
+    lengths = [2 * ((e + 1).bit_length() - 1) + 1 for e in raw_bits]
+    frequencies = [1 << (PRECISION_BITS - length) for length in lengths]
+    rest = (1 << PRECISION_BITS) - sum(frequencies)
+    return IndexCode((*frequencies, rest), (*raw_bits, 0))
 
 
-def _to_frequencies(weights: np.ndarray) -> tuple[int, ...]:
+def to_frequencies(weights: np.ndarray) -> tuple[int, ...]:
     """Integers >= 1 that sum to 2^24, in proportion to weights but for rounding."""
     spread = (1 << PRECISION_BITS) - len(weights)
     frequencies = 1 + np.floor(weights / weights.sum() * spread).astype(np.int64)
@@ -175,13 +139,15 @@ def _to_frequencies(weights: np.ndarray) -> tuple[int, ...]:
     return tuple(frequencies.tolist())
 
 
-def _check_num_candidates(num_candidates: int) -> None:
-    if not 1 <= num_candidates <= 1 << MAX_LOG2_CANDIDATES:
-        raise ValueError(f"num_candidates: got {num_candidates}, need 1 to 2^24")
+def check_num_candidates(num_candidates: int) -> None:
+    """Raises ValueError for a number of candidates outside [1, 2^40]."""
+    if not 1 <= num_candidates <= 1 << MAX_LOG2_RANKS:
+        raise ValueError(f"num_candidates: got {num_candidates}, need 1 to 2^40")
 
 
-def _check_ranks(ranks: Tensor, num_candidates: int) -> None:
-    _check_num_candidates(num_candidates)
+def check_ranks(ranks: Tensor, num_candidates: int) -> None:
+    """Raises ValueError for ranks that are not (n,) int64 in [0, num_candidates)."""
+    check_num_candidates(num_candidates)
     if ranks.dtype != torch.int64 or ranks.dim() != 1:
         given = f"{ranks.dtype} of shape {tuple(ranks.shape)}"
         raise ValueError(f"ranks: got {given}, need torch.int64 of shape (n,)")

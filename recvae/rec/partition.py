@@ -2,7 +2,8 @@
 
 import heapq
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,6 +39,11 @@ class Partition:
         if self.num_bins > 1 << MAX_LOG2_BINS:
             given = f"2^{self.log2_bins:.2f} bins"
             raise ValueError(f"intervals: got {given}, need a product of at most 2^62")
+
+    @staticmethod
+    def none(dim: int) -> "Partition":
+        """No partition of dim >= 1 dimensions: one bin, which costs no bits."""
+        return Partition((1,) * dim)
 
     @property
     def dim(self) -> int:
@@ -97,24 +103,93 @@ def allocate_intervals(
         ValueError: if there are no dimensions, a value is not finite, or log2_bins is outside
             [0, 62].
     """
-    if not len(information_bits) or not all(math.isfinite(bits) for bits in information_bits):
-        raise ValueError(
-            f"information_bits: got {list(information_bits)}, need one finite number a dimension"
-        )
-    if not 0 <= log2_bins <= MAX_LOG2_BINS:
-        raise ValueError(f"log2_bins: got {log2_bins}, need a number in [0, 62]")
-    # log2 of an integer may fall just short of it: log2_bins = math.log2(36) must allow 36.
-    limit = int(2.0**log2_bins * (1 + 1e-12))
+    _check_information(information_bits)
+    most_bins = _most_bins(log2_bins)
+    informative = [bits >= min_information_bits for bits in information_bits]
+
+    def excess(d: int, count: int) -> float:
+        return math.log2(count) - information_bits[d]
+
+    return _raise_intervals(informative, most_bins, excess)
+
+
+def random_intervals(dim: int, log2_bins: float, seed: int) -> Partition:
+    """Shares 2^log2_bins bins among dimensions regardless of what they carry.
+
+    Raises J_d by one, again and again, in a dimension drawn uniformly from those where that keeps
+    the product within 2^log2_bins; stops when there is none. The same on every machine.
+
+    Args:
+        dim: number of dimensions, at least 1.
+        log2_bins: target of log2 J; the result stays just below it.
+        seed: of the draws, at least 0.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+    most_bins = _most_bins(log2_bins)
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"seed: got {seed!r}, need an integer of at least 0")
+    uniform = random.Random(seed).random
+    clocks = [0.0] * dim
+
+    # Poisson clocks of the same rate: whichever have not stopped, each is as likely to ring next.
+    def next_ring(d: int, count: int) -> float:
+        clocks[d] -= math.log(1 - uniform())
+        return clocks[d]
+
+    return _raise_intervals([True] * dim, most_bins, next_ring)
+
+
+def collapsed_intervals(information_bits: Sequence[float], log2_bins: float) -> Partition:
+    """Cuts only the dimension with the least information: the worst that a partition can do.
+
+    Args:
+        information_bits: mutual information of each dimension, bits.
+        log2_bins: log2 of the number of intervals, which is rounded down and at most 2^20.
+
+    Raises:
+        ValueError: as for `allocate_intervals`.
+    """
+    _check_information(information_bits)
     intervals = [1] * len(information_bits)
+    least = min(range(len(intervals)), key=information_bits.__getitem__)
+    intervals[least] = min(_most_bins(log2_bins), 1 << MAX_LOG2_INTERVALS)
+    return Partition(tuple(intervals))
+
+
+def _raise_intervals(
+    cut: Sequence[bool], most_bins: int, priority: Callable[[int, int], float]
+) -> Partition:
+    """Raises J_d by one, again and again, where priority(d, J_d) is least, while one can be raised.
+
+    Only dimensions d with cut[d] are; `priority` is asked once for each d and J_d.
+    """
+    intervals = [1] * len(cut)
     product = 1
-    queue = [(-bits, d) for d, bits in enumerate(information_bits) if bits >= min_information_bits]
+    queue = [(priority(d, 1), d) for d in range(len(cut)) if cut[d]]
     heapq.heapify(queue)
     while queue:
         _, d = heapq.heappop(queue)
         raised = product // intervals[d] * (intervals[d] + 1)
-        if raised > limit or intervals[d] == 1 << MAX_LOG2_INTERVALS:
+        if raised > most_bins or intervals[d] == 1 << MAX_LOG2_INTERVALS:
             continue  # for good: the product only grows
         product = raised
         intervals[d] += 1
-        heapq.heappush(queue, (math.log2(intervals[d]) - information_bits[d], d))
+        heapq.heappush(queue, (priority(d, intervals[d]), d))
     return Partition(tuple(intervals))
+
+
+def _check_information(information_bits: Sequence[float]) -> None:
+    if not len(information_bits) or not all(math.isfinite(bits) for bits in information_bits):
+        raise ValueError(
+            f"information_bits: got {list(information_bits)}, need one finite number a dimension"
+        )
+
+
+def _most_bins(log2_bins: float) -> int:
+    """floor(2^log2_bins); raises ValueError for log2_bins outside [0, 62]."""
+    if not 0 <= log2_bins <= MAX_LOG2_BINS:
+        raise ValueError(f"log2_bins: got {log2_bins}, need a number in [0, 62]")
+    # log2 of an integer may fall just short of it: log2_bins = math.log2(36) must allow 36.
+    return min(int(2.0**log2_bins * (1 + 1e-12)), 1 << MAX_LOG2_BINS)

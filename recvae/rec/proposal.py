@@ -1,18 +1,22 @@
 """The sender's proposal P': the prior, reweighted so that candidates fall where the target is.
 
-P'(z) = J * prod_d pi_d(bin_d(z)) * p(z) with pi_d(b) = Q_d(B_b) rounded to multiples of 2^-32. The
-score log2 q/p' is taken with the rounded weights, so rounding costs nothing but the bins whose
-weight it takes to zero (a mass of at most 2^-33 each).
+P'(z) = J * prod_d pi_d(bin_d(z)) * p(z), with weights pi_d rounded to positive multiples of 2^-32.
+The score log2 q/p' is taken with the rounded weights, so rounding costs nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from recvae.exact.gaussian import FRACTION_BITS
 from recvae.rec.partition import Partition
-from recvae.rec.target import LOG2_E, DiagonalGaussian, interval_edges
+from recvae.rec.target import GRID_REACH, LOG2_E, DiagonalGaussian, interval_edges
+
+Weights: TypeAlias = Literal["mass", "sup"]
+"""pi_d(b) in proportion to Q_d(B_b), which minimises KL[Q||P'], or to sup_{B_b} q_d / p_d, which
+minimises D_inf[Q||P']."""
 
 WEIGHT_BITS = 32
 
@@ -27,7 +31,7 @@ class Proposal:
     Args:
         partition: the partition that the weights belong to.
         ladder: (batch, total) int64. The entry of interval b of the d-th cut dimension is
-            d * 2^32 + round(2^32 * Q_d(z below the interval)): one sorted row for all dimensions.
+            d * 2^32 + 2^32 * pi_d(the intervals below it): one sorted row for all dimensions.
         step_bits: (batch, total) float64, -log2(J_d pi_d(b)).
         base: (batch,) float64, bits.
         center: (batch, dim) float64, the target's mean in units of 2^-28.
@@ -42,6 +46,10 @@ class Proposal:
     center: Tensor
     quadratic: Tensor
     linear: Tensor
+
+    def __getitem__(self, items: Tensor) -> "Proposal":
+        tensors = [getattr(self, field.name)[items] for field in fields(self)[1:]]
+        return Proposal(self.partition, *tensors)
 
     def draw_bins(self, uniforms: Tensor) -> Tensor:
         """Bins by inverse CDF: (batch, n, cut) int64 in [0, 2^32) to flat bins (batch, n) int64."""
@@ -78,10 +86,10 @@ class Proposal:
         return (masses.double() * 2.0**-WEIGHT_BITS * self.step_bits).sum(1)
 
 
-def propose(target: DiagonalGaussian, partition: Partition) -> Proposal:
-    """The proposal with pi_d(b) = Q_d(B_b), which minimises KL[Q||P']."""
+def propose(target: DiagonalGaussian, partition: Partition, weights: Weights = "mass") -> Proposal:
+    """The proposal for each item of a batch."""
     mean, scale = target.mean.double(), target.scale.double()
-    ladder, step_bits = _interval_tables(mean, scale, partition)
+    ladder, step_bits = _interval_tables(mean, scale, partition, weights)
     constant = LOG2_E / 2 * mean.square() - torch.log2(scale)
     base = torch.zeros_like(constant[:, 0])
     for d in range(partition.dim):
@@ -98,7 +106,44 @@ def propose(target: DiagonalGaussian, partition: Partition) -> Proposal:
     )
 
 
-def _interval_tables(mean: Tensor, scale: Tensor, partition: Partition) -> tuple[Tensor, Tensor]:
+def log2_sup_ratio(target: DiagonalGaussian, proposal: Proposal) -> Tensor:
+    """D_inf[Q||P'], the largest log2 q/p' on the prior's grid, (batch,) float64 in bits."""
+    mean, scale = target.mean.double(), target.scale.double()
+    offsets = dict(_cut_offsets(proposal.partition))
+    top = torch.zeros_like(proposal.base)
+    for d, count in enumerate(proposal.partition.intervals):
+        lower, upper = _sampled_ranges(count, mean.device)
+        sup = _log2_sup(mean[:, d, None], scale[:, d, None], lower, upper)
+        if d in offsets:
+            sup = sup + proposal.step_bits[:, offsets[d] : offsets[d] + count]
+        top = top + sup.amax(1)
+    return top
+
+
+def _sampled_ranges(intervals: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Ends of the range of samples in each interval, (intervals,) float64 each.
+
+    A little wide: the prior's table is within 2^-20 of the quantiles.
+    """
+    edges = interval_edges(intervals, device).clamp(-GRID_REACH, GRID_REACH)
+    return edges[:-1] - 2.0**-18, edges[1:] + 2.0**-18
+
+
+def _log2_sup(mean: Tensor, scale: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    """Largest log2 q/p of one dimension on [lower, upper], bits; arguments broadcast."""
+
+    def log2_ratio(z: Tensor) -> Tensor:
+        return LOG2_E / 2 * (z.square() - ((z - mean) / scale).square()) - torch.log2(scale)
+
+    ends = torch.maximum(log2_ratio(lower), log2_ratio(upper))
+    mode = mean / (1 - scale.square())
+    inside = (scale < 1) & (lower < mode) & (mode < upper)
+    return torch.where(inside, log2_ratio(mode), ends)
+
+
+def _interval_tables(
+    mean: Tensor, scale: Tensor, partition: Partition, weights: Weights
+) -> tuple[Tensor, Tensor]:
     """Ladder and step_bits of a Proposal, both (batch, total)."""
     cut, device = partition.cut_dimensions, mean.device
     if not cut:
@@ -107,15 +152,31 @@ def _interval_tables(mean: Tensor, scale: Tensor, partition: Partition) -> tuple
     counts = torch.tensor([partition.intervals[d] for d in cut], device=device)
     position = torch.repeat_interleave(torch.arange(len(cut), device=device), counts)
     dimension = torch.tensor(cut, device=device)[position]
-    edges = torch.cat([interval_edges(partition.intervals[d], device)[:-1] for d in cut])
-    below = torch.special.ndtr((edges - mean[:, dimension]) / scale[:, dimension])
-    ladder = torch.round(below * 2.0**WEIGHT_BITS).long() + (position << WEIGHT_BITS)
+    if weights == "mass":
+        edges = torch.cat([interval_edges(partition.intervals[d], device)[:-1] for d in cut])
+        below = torch.special.ndtr((edges - mean[:, dimension]) / scale[:, dimension])
+    else:
+        ranges = [_sampled_ranges(partition.intervals[d], device) for d in cut]
+        lower, upper = (torch.cat(ends) for ends in zip(*ranges, strict=True))
+        sup = _log2_sup(mean[:, dimension], scale[:, dimension], lower, upper)
+        below = torch.cat([_below(part) for part in sup.split(counts.tolist(), dim=1)], dim=1)
+    # Each interval gets 2^-32 first, so that no bin of the target is out of reach.
+    number = torch.cat([torch.arange(count, device=device) for count in counts.tolist()])
+    spread = (1 << WEIGHT_BITS) - counts[position]
+    ladder = (below * spread.double()).long() + number
     # libm's CDF need not be monotone in its last place.
-    ladder = torch.cummax(ladder, dim=1).values
+    ladder = torch.cummax(ladder + (position << WEIGHT_BITS) - number, dim=1).values + number
     end = torch.full_like(ladder[:, :1], len(cut) << WEIGHT_BITS)
     masses = torch.diff(ladder, append=end)
-    step_bits = WEIGHT_BITS - torch.log2((masses.clamp_min(1) * counts[position]).double())
+    step_bits = WEIGHT_BITS - torch.log2((masses * counts[position]).double())
     return ladder, step_bits
+
+
+def _below(log2_weights: Tensor) -> Tensor:
+    """Share of the weights before each one: (batch, n) in bits to (batch, n) in [0, 1]."""
+    weights = torch.exp2(log2_weights - log2_weights.amax(1, keepdim=True))
+    before = weights.cumsum(1) - weights
+    return (before / weights.sum(1, keepdim=True)).clamp(0, 1)
 
 
 def _cut_offsets(partition: Partition) -> list[tuple[int, int]]:

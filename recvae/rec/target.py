@@ -6,10 +6,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from recvae.exact.gaussian import FRACTION_BITS, POSITION_BITS
+
 LOG2_E = math.log2(math.e)
 
 # Beyond these, squares and their products would leave the range of float64.
 MAX_LOG2_MAGNITUDE = 100
+
+# The prior's samples are table look-ups: |z| < 6.4, on a grid of 2^32 positions.
+GRID_REACH = 6.35
+MIN_POSITIONS_PER_SCALE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +98,28 @@ class DiagonalGaussian:
         log_upper = torch.special.log_ndtr(upper)
         log_complement = _log1mexp(torch.special.log_ndtr(lower) - log_upper)
         return LOG2_E * (log_upper + log_complement)
+
+
+def require_on_grid(target: DiagonalGaussian) -> None:
+    """Refuses targets that the prior's grid cannot carry to the accuracy of an exact coder.
+
+    Samples are restricted to the 2^32 positions of `exact.gaussian`. On it a target keeps its law
+    if it reaches no further (its mass beyond is then below 2^-16) and is not so narrow that it
+    would meet single positions.
+
+    Raises:
+        ValueError: if a dimension of an item is too far out or too narrow.
+    """
+    mean, scale = target.mean.double().abs(), target.scale.double()
+    # 4.4 standard deviations on either side hold all but 2^-16.
+    if not bool((mean + 4.4 * scale <= GRID_REACH).all()):
+        needed = f"|mean| + 4.4 scale of at most {GRID_REACH}, where the prior's samples end"
+        raise ValueError(f"mean: got a target too far out for an exact coder, need {needed}")
+    density = torch.exp(-(mean + 2 * scale).square() / 2) / math.sqrt(2 * math.pi)
+    positions = scale * (density * 2.0**POSITION_BITS).clamp_max(2.0**FRACTION_BITS)
+    if not bool((positions >= MIN_POSITIONS_PER_SCALE).all()):
+        needed = f"{MIN_POSITIONS_PER_SCALE} positions of the prior's grid within one scale"
+        raise ValueError(f"scale: got a target too narrow for an exact coder, need {needed}")
 
 
 def interval_edges(intervals: int, device: torch.device) -> Tensor:

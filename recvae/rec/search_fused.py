@@ -1,4 +1,4 @@
-"""The search of PartitionedORC fused into one pass for CPUs (numba); same codes as eager torch.
+"""The search through candidates fused into one pass for CPUs (numba); same codes as `search`.
 
 Candidates go through in strips that stay in the first-level cache. Each step is a loop over a strip
 of its own: those without table look-ups become vector instructions. Integers are unsigned (an
@@ -7,21 +7,25 @@ the eager code, and none is contracted. Threads share nothing, and no threading 
 All kernels are in this file, since numba's cache notices no change of another.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import numba
 import numpy as np
 import torch
 
 from recvae.exact.gaussian import FIRST_ENTRY, MANTISSA_BITS, REST_BITS, gaussian_table
 from recvae.rec import arrivals, philox, randomness
+from recvae.rec.compiled import compiled
 from recvae.rec.partition import MAX_LOG2_INTERVALS
-from recvae.rec.proposal import Proposal
+from recvae.rec.search import Found, Problem
+from recvae.rec.stretch import Stretch
 
 STRIP = 256
+FIRST_STRIP = 16
 LINEAR_SEARCH_LIMIT = 64
+FIRST_LOG2_SLOTS = 10
+
+ORDERED, UNORDERED, POISSON = range(3)
+ARRIVALS = {"ordered": ORDERED, "unordered": UNORDERED, "poisson": POISSON}
 
 _U = np.uint64
 _MASK = _U(philox.MASK)
@@ -39,35 +43,8 @@ _MANTISSA_MASK, _ONE_PATTERN = _U(arrivals.MANTISSA_MASK), _U(arrivals.ONE_PATTE
 _TIME_FRACTION = float(arrivals.TIME_FRACTION_BITS)
 
 
-def _compiled(**options):
-    """numba.njit, kept in the user's cache; compiled anew in each process where none is writable.
-
-    Not in the package's folder, numba's default: what pip does not know it does not uninstall, and
-    the folder that remains would hide an editable installation.
-    """
-
-    def decorate(function):
-        config: Any = numba.config
-        before = config.CACHE_DIR
-        config.CACHE_DIR = before or _cache_folder()
-        try:
-            return numba.njit(function, error_model="numpy", cache=True, **options)
-        except RuntimeError:  # numba found no place for its cache
-            return numba.njit(function, error_model="numpy", **options)
-        finally:
-            config.CACHE_DIR = before
-
-    return decorate
-
-
-def _cache_folder() -> str:
-    return os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "recvae"
-    )
-
-
-_step = _compiled()
-_inlined = _compiled(forceinline=True)
+_step = compiled()
+_inlined = compiled(forceinline=True)
 
 
 @_inlined
@@ -122,17 +99,21 @@ def _shared_words(bins, ranks, width, quads, quad, key, words):
 
 
 @_step
-def _spacings(first, width, num_candidates, words, times):
+def _arrive(first, width, kind, num_candidates, words, time, times, log_times):
+    """Fills log_times; returns the time of the last of the strip."""
+    constant = np.float64(num_candidates if kind == UNORDERED else 1)
     for i in range(width):
         exponential_bits = 33.0 - _series_log2(2.0 * np.float64(words[i]) + 1.0)
         left = np.float64(num_candidates - first - i)
-        times[i] = np.int64(exponential_bits * arrivals.NATS_TO_TIME * (num_candidates / left)) + 1
-
-
-@_step
-def _log_times(times, width, log_times):
+        factor = num_candidates / left if kind == ORDERED else constant
+        times[i] = np.int64(exponential_bits * arrivals.NATS_TO_TIME * factor) + 1
+    if kind != UNORDERED:
+        for i in range(width):
+            time += times[i]
+            times[i] = time
     for i in range(width):
         log_times[i] = _series_log2(np.float64(times[i])) - _TIME_FRACTION
+    return time
 
 
 @_step
@@ -165,15 +146,36 @@ def _enter_intervals(digits, width, stride, step_bits, bins, ratios):
 
 @_step
 def _rank_within_bin(bins, width, slots, counts, shift, ranks):
-    """Ranks by a hash table with open addressing of the bins met so far."""
+    """Ranks by a hash table with open addressing; returns how many bins were new to it."""
     last = _U(slots.size - 1)
+    new = 0
     for i in range(width):
         slot = (bins[i] * _GOLDEN) >> shift
         while counts[slot] != 0 and slots[slot] != bins[i]:
             slot = (slot + _U(1)) & last
         slots[slot] = bins[i]
+        new += counts[slot] == 0
         ranks[i] = _U(counts[slot])
         counts[slot] += 1
+    return new
+
+
+@_step
+def _grow(slots, counts):
+    """The hash table with twice the slots."""
+    log2_slots = 1
+    while 1 << log2_slots <= slots.size:
+        log2_slots += 1
+    shift, last = _U(64 - log2_slots), _U(2 * slots.size - 1)
+    new_slots = np.empty(2 * slots.size, np.uint64)
+    new_counts = np.zeros(2 * slots.size, np.int32)
+    for old in range(slots.size):
+        if counts[old] != 0:
+            slot = (slots[old] * _GOLDEN) >> shift
+            while new_counts[slot] != 0:
+                slot = (slot + _U(1)) & last
+            new_slots[slot], new_counts[slot] = slots[old], counts[old]
+    return new_slots, new_counts, shift
 
 
 @_inlined
@@ -211,8 +213,11 @@ def _add_gaussian(positions, entries, width, center, quadratic, linear, ratios):
 
 
 @_step
-def _keep_best(ratios, log_times, bins, ranks, width, best_scores, best_bins, best_ranks):
-    """Inserts a strip into the lists of the best so far; at equal scores the earlier one leads."""
+def _keep_best(ratios, log_times, bins, ranks, width, log2_sup, best_scores, best_bins, best_ranks):
+    """Inserts a strip into the lists of the best so far; at equal scores the earlier one leads.
+
+    Returns how many it took until no later one could lead, or 0.
+    """
     last = best_scores.size - 1
     for i in range(width):
         score = ratios[i] - log_times[i]
@@ -226,36 +231,73 @@ def _keep_best(ratios, log_times, bins, ranks, width, best_scores, best_bins, be
             best_scores[place] = score
             best_bins[place] = np.int64(bins[i])
             best_ranks[place] = np.int64(ranks[i])
+        if best_scores[0] >= log2_sup - log_times[i]:
+            return i + 1
+    return 0
 
 
-@_compiled(nogil=True)
+@_inlined
+def _log2_sigma(log2_ratio, bottom, step, table):
+    """Stretch.log2_sigma for one candidate."""
+    height, last = log2_ratio - bottom, np.int64(table.size - 1)
+    place = height / step
+    if place <= 0.0:
+        return table[0] + height
+    if place >= np.float64(last):
+        return np.inf
+    entry = min(np.int64(place), last - 1)
+    return table[entry] + (place - entry) * (table[entry + 1] - table[entry])
+
+
+@_step
+def _accept_first(
+    ratios, log_times, bins, ranks, width, stretch, best_scores, best_bins, best_ranks
+):
+    """Takes the first of a strip that arrives before sigma(r), or the last; returns its number."""
+    bottom, step, table = stretch
+    for i in range(width):
+        accepted = log_times[i] < _log2_sigma(ratios[i], bottom, step, table)
+        if accepted or i == width - 1:
+            best_scores[0] = ratios[i] - log_times[i]
+            best_bins[0] = np.int64(bins[i])
+            best_ranks[0] = np.int64(ranks[i])
+            if accepted:
+                return i + 1
+    return 0
+
+
+@compiled(nogil=True)
 def _search(
-    num_candidates, log2_slots, intervals, strides, cut, starts, table, private, shared, ladder,
-    step_bits, base, center, quadratic, linear, best_bins, best_ranks, best_scores,
+    num_candidates, kind, intervals, strides, cut, starts, table, stretch_bottom, stretch_step,
+    stretch_table, private, shared, ladder, step_bits, base, center, quadratic, linear, log2_sup,
+    row, best_bins, best_ranks, best_scores, drawn, capped,
 ):  # fmt: skip
-    """Searches all items of the arrays; fills the last three, best candidate first."""
+    """Searches all items of the arrays; fills the last five, best candidate first.
+
+    Takes the winner of the race or, given a stretch function, the first candidate accepted by it.
+    """
     batch, dim = center.shape
-    shift = _U(64 - log2_slots)
-    slots, counts = np.empty(1 << log2_slots, np.uint64), np.empty(1 << log2_slots, np.int32)
+    slots = np.empty(1 << FIRST_LOG2_SLOTS, np.uint64)
+    counts = np.zeros(slots.size, np.int32)
+    shift = _U(64 - FIRST_LOG2_SLOTS)
     quads = _U((dim + 3) // 4)
     words = np.empty(4 * STRIP, np.uint32)
     digits = np.zeros((dim, STRIP), np.uint32)
-    bins, ranks = np.empty(STRIP, np.uint64), np.empty(STRIP, np.uint64)
+    bins, ranks = np.zeros(STRIP, np.uint64), np.empty(STRIP, np.uint64)
     positions, entries = np.empty(STRIP, np.float64), np.empty(STRIP, np.uint64)
     ratios, log_times = np.empty(STRIP, np.float64), np.empty(STRIP, np.float64)
     times = np.empty(STRIP, np.int64)
 
     for item in range(batch):
         counts[:] = 0
-        time = 0
-        for first in range(0, num_candidates, STRIP):
-            width = min(STRIP, num_candidates - first)
+        time, used, first, end = 0, 0, 0, 0
+        best = best_scores[item], best_bins[item], best_ranks[item]
+        while end == 0 and first < num_candidates:
+            # A race that may end soon starts with short strips.
+            longest = max(first, FIRST_STRIP) if kind == POISSON else STRIP
+            width = min(STRIP, longest, num_candidates - first)
             _private_words(first, width, _U(0), private[item], words)
-            _spacings(first, width, num_candidates, words, times)
-            for i in range(width):
-                time += times[i]
-                times[i] = time
-            _log_times(times, width, log_times)
+            time = _arrive(first, width, kind, num_candidates, words, time, times, log_times)
             bins[:] = 0
             ratios[:] = base[item]
             for position in range(cut.size):
@@ -268,7 +310,13 @@ def _search(
                 _enter_intervals(
                     digits[d], width, strides[d], step_bits[item, start:stop], bins, ratios
                 )
-            _rank_within_bin(bins, width, slots, counts, shift, ranks)
+            if cut.size:
+                while 2 * (used + width) > slots.size:
+                    slots, counts, shift = _grow(slots, counts)
+                used += _rank_within_bin(bins, width, slots, counts, shift, ranks)
+            else:
+                for i in range(width):
+                    ranks[i] = _U(first + i)
             for d in range(dim):
                 if d % 4 == 0:
                     _shared_words(bins, ranks, width, quads, _U(d // 4), shared[item], words)
@@ -277,51 +325,69 @@ def _search(
                 _look_up(table, width, entries)
                 mean, square, slope = center[item, d], quadratic[item, d], linear[item, d]
                 _add_gaussian(positions, entries, width, mean, square, slope, ratios)
-            best = best_scores[item], best_bins[item], best_ranks[item]
-            _keep_best(ratios, log_times, bins, ranks, width, *best)
+            if stretch_table.size:
+                of_row = (
+                    stretch_bottom[row[item]],
+                    stretch_step[row[item]],
+                    stretch_table[row[item]],
+                )
+                end = _accept_first(ratios, log_times, bins, ranks, width, of_row, *best)
+            else:
+                end = _keep_best(ratios, log_times, bins, ranks, width, log2_sup[item], *best)
+            drawn[item] = first + (end if end else width)
+            first += width
+        capped[item] = end == 0 and kind == POISSON
 
 
 def search_fused(
-    proposal: Proposal,
-    private: randomness.KeyWords,
-    shared: randomness.KeyWords,
-    num_candidates: int,
-    keep: int,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The `keep` best candidates of each item: flat bins, ranks and scores, each (batch, keep)."""
-    partition, batch = proposal.partition, len(proposal.base)
-    cut = partition.cut_dimensions
+    problem: Problem,
+    keep: int = 1,
+    log2_sup: torch.Tensor | None = None,
+    stretch: Stretch | None = None,
+) -> Found:
+    """`search.race`, or `race_to_the_end` given log2_sup, or `first_accepted` given a stretch."""
+    proposal, batch = problem.proposal, problem.batch
+    partition, cut = proposal.partition, proposal.partition.cut_dimensions
+    if log2_sup is None:
+        log2_sup = torch.full_like(proposal.base, torch.inf)
+    if stretch is None:
+        empty = torch.empty(0, dtype=torch.float64)
+        stretch = Stretch(empty, empty, empty[:, None], torch.zeros(batch, dtype=torch.int64))
     starts = np.cumsum([0, *(partition.intervals[d] for d in cut)], dtype=np.int64)
     table = gaussian_table().astype(np.uint64)
     drops = np.append(table[:-1] - table[1:], _U(0))
     constants = (
-        num_candidates,
-        num_candidates.bit_length() + 1,
+        problem.max_candidates,
+        ARRIVALS[problem.arrivals],
         np.array(partition.intervals, dtype=np.float64),
         np.array(partition.strides, dtype=np.uint64),
         np.array(cut, dtype=np.int64),
         starts,
         (table << _HALF) | drops,
+        *(tensor.numpy() for tensor in (stretch.bottom, stretch.step, stretch.table)),
     )
     keys = (
         np.stack([word.numpy() for word in key], axis=1).astype(np.uint64)
-        for key in (private, shared)
+        for key in (problem.private, problem.shared)
     )
     tables = (
-        proposal.ladder, proposal.step_bits, proposal.base,
-        proposal.center, proposal.quadratic, proposal.linear,
+        proposal.ladder, proposal.step_bits, proposal.base, proposal.center, proposal.quadratic,
+        proposal.linear, log2_sup, stretch.row,
     )  # fmt: skip
-    arrays = (*keys, *(np.ascontiguousarray(table.numpy()) for table in tables))
     bins, ranks = np.zeros((batch, keep), np.int64), np.zeros((batch, keep), np.int64)
     scores = np.full((batch, keep), -np.inf)
+    drawn, capped = np.zeros(batch, np.int64), np.zeros(batch, np.bool_)
+    arrays = (
+        *keys, *(np.ascontiguousarray(table.numpy()) for table in tables),
+        bins, ranks, scores, drawn, capped,
+    )  # fmt: skip
 
     def search(items: slice) -> None:
-        of_items = [array[items] for array in (*arrays, bins, ranks, scores)]
-        _search(*constants, *of_items)
+        _search(*constants, *(array[items] for array in arrays))
 
-    threads = min(torch.get_num_threads(), batch)
+    threads = min(torch.get_num_threads(), max(batch, 1))
     # More parts than threads, so that none waits long for the others.
     bounds = np.linspace(0, batch, min(batch, 4 * threads) + 1).astype(int).tolist()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(search, map(slice, bounds[:-1], bounds[1:])))
-    return torch.from_numpy(bins), torch.from_numpy(ranks), torch.from_numpy(scores)
+    return Found(*(torch.from_numpy(array) for array in (bins, ranks, scores, drawn, capped)))

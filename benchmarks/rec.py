@@ -1,0 +1,150 @@
+"""How fast the searches of `recvae.rec` are, beside torch.randn on the same machine.
+
+    python benchmarks/rec.py [--quick]
+
+Prints millions of candidate-dimensions a second for each way to search and its ratio to the rate of
+torch.randn (float32, all cores), measured in turns in the same run, best of some; then peak memory.
+16 dimensions; the partition has 24 bits in 12 of them.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from recvae.rec import (
+    GPRS,
+    MRC,
+    ORC,
+    PFR,
+    Coder,
+    DiagonalGaussian,
+    Partition,
+    PartitionedORC,
+    PartitionedPFR,
+)
+
+DIM = 16
+PARTITION = Partition((4,) * 12 + (1,) * 4)
+BATCHES = (1, 16, 256, 4096)
+LOG2_CANDIDATES = (8, 12, 16, 20)
+MAX_CANDIDATE_DIMENSIONS = 1 << 33
+SECONDS = 2.0
+"""At most so long a measurement, but for one run at least."""
+
+
+def targets(batch: int) -> DiagonalGaussian:
+    """Posteriors with 21 bits, their means from a fixed seed."""
+    noise = torch.randn((batch, DIM), generator=torch.Generator().manual_seed(0))
+    return DiagonalGaussian(0.9 * noise, torch.full((batch, DIM), 0.4))
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Of the fastest of some calls."""
+    call()
+    best, end = float("inf"), time.perf_counter() + SECONDS
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def randn_rate() -> float:
+    """Normal numbers a second."""
+    return (1 << 24) / seconds(lambda: torch.randn(1 << 24))
+
+
+def search_rate(coder: Coder, batch: int, key: int | torch.Tensor) -> float:
+    """Candidate-dimensions a second."""
+    target = targets(batch)
+    drawn = 0
+
+    def search() -> None:
+        nonlocal drawn
+        found = coder.search(target, key, torch.Generator().manual_seed(1))
+        drawn = int(found.candidates.sum())
+
+    duration = seconds(search)
+    return drawn * DIM / duration
+
+
+def rows(log2_candidates: int) -> dict[str, tuple[Coder, bool]]:
+    """Coders that draw 2^log2_candidates, and whether all items have one key."""
+    n = 1 << log2_candidates
+    return {
+        "ORC, fused": (ORC(DIM, n), False),
+        "ORC, one key for all (matrix product)": (ORC(DIM, n), True),
+        "MRC, fused": (MRC(DIM, n), False),
+        "partitioned ORC, fused": (PartitionedORC(PARTITION, n), False),
+        "PFR, fused, to its cap": (PFR(DIM, max_candidates=n), False),
+        "partitioned PFR, fused, to its cap": (
+            PartitionedPFR(PARTITION, "mass", max_candidates=n), False,
+        ),
+        "GPRS, fused, to its cap": (GPRS(DIM, max_candidates=n), False),
+        "ORC, eager": (ORC(DIM, n, implementation="eager"), False),
+        "partitioned ORC, eager": (PartitionedORC(PARTITION, n, implementation="eager"), False),
+    }  # fmt: skip
+
+
+def report(name: str, batch: int, log2_candidates: int) -> None:
+    """One line: rate, and ratio to torch.randn measured just before and after."""
+    coder, one_key = rows(log2_candidates)[name]
+    key = 7 if one_key else torch.arange(batch)
+    before = randn_rate()
+    rate = search_rate(coder, batch, key)
+    normal = (before + randn_rate()) / 2
+    print(
+        f"{name:<40} {batch:>6} 2^{log2_candidates:<3} {rate / 1e6:>10.1f} {rate / normal:>8.2f}",
+        flush=True,
+    )
+
+
+def peak_memory_mb(name: str, batch: int, log2_candidates: int) -> float:
+    """How far a search goes above what its process had after a small one (Linux)."""
+    program = (
+        "import sys, torch; sys.path.insert(0, sys.argv[1]); import rec\n"
+        "coder, one = rec.rows(int(sys.argv[4]))[sys.argv[2]]\n"
+        "small, _ = rec.rows(8)[sys.argv[2]]\n"
+        "search = lambda c, b: c.search(rec.targets(b), 7 if one else torch.arange(b),"
+        " torch.Generator())\n"
+        "peak = lambda: int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])\n"
+        "search(small, 2); open('/proc/self/clear_refs', 'w').write('5')\n"
+        "before = peak(); search(coder, int(sys.argv[3])); print((peak() - before) / 1024)"
+    )
+    arguments = [str(Path(__file__).parent), name, str(batch), str(log2_candidates)]
+    found = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+    return float(found.stdout)
+
+
+def main() -> None:
+    """Prints both tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--quick", action="store_true", help="batch 256, N = 2^12 only")
+    quick = parser.parse_args().quick
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    print(f"torch.randn: {randn_rate() / 1e6:.1f} million a second\n")
+    print(f"{'search':<40} {'batch':>6} {'N':<5} {'million/s':>10} {'/ randn':>8}")
+    for name in rows(12):
+        for batch in (256,) if quick else BATCHES:
+            for log2_candidates in (12,) if quick else LOG2_CANDIDATES:
+                size = (batch << log2_candidates) * DIM
+                eager_too_long = "eager" in name and size > 1 << 28
+                if size <= MAX_CANDIDATE_DIMENSIONS and not eager_too_long:
+                    report(name, batch, log2_candidates)
+    print(f"\n{'peak memory of a search, MB':<40} {'batch':>6} {'N':<5}")
+    for name in ("ORC, fused", "ORC, one key for all (matrix product)", "partitioned ORC, fused"):
+        for batch, log2_candidates in ((256, 8), (256, 12), (256, 16), (256, 20), (4096, 12)):
+            if not quick or log2_candidates == 12:
+                peak = peak_memory_mb(name, batch, log2_candidates)
+                print(f"{name:<40} {batch:>6} 2^{log2_candidates:<3} {peak:>10.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

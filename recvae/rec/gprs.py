@@ -1,0 +1,61 @@
+"""Greedy Poisson rejection sampling, global form.
+
+Source: Flamich, "Greedy Poisson rejection sampling" (NeurIPS 2023), section 3.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from recvae.rec.arrivals import Arrivals, check_cap
+from recvae.rec.partition import Partition
+from recvae.rec.partitioned import PartitionedCoder
+from recvae.rec.search import Found, Problem, first_accepted
+from recvae.rec.stretch import stretch_function
+from recvae.rec.target import DiagonalGaussian, require_on_grid
+
+
+@dataclass(frozen=True)
+class GlobalGPRS(PartitionedCoder):
+    """Chooses the first candidate that arrives before its stretched density ratio; exact.
+
+    Accepts when T_n < sigma(r(z_n)), T_n the sum of n + 1 exponentials, sigma as in `stretch`.
+    Draws sup r = 2^D_inf[Q||P] candidates in the mean.
+
+    Args:
+        partition: all ones.
+        max_candidates: cap on candidates, in [1, 2^30]. A search that ends there sends its last
+            candidate and is reported, by `Search.capped` and a warning of `encode`.
+    """
+
+    max_candidates: int = 1 << 20
+
+    def __post_init__(self) -> None:
+        check_cap(self.max_candidates)
+        if self.partition.num_bins > 1:
+            raise ValueError(f"partition: got {self.partition.num_bins} bins, need one")
+        super().__post_init__()
+
+    @property
+    def _arrivals(self) -> Arrivals:
+        return "poisson"
+
+    @property
+    def _limit(self) -> int:
+        return self.max_candidates
+
+    def _check_target(self, target: DiagonalGaussian) -> None:
+        super()._check_target(target)
+        require_on_grid(target)
+
+    def _find(self, target: DiagonalGaussian, problem: Problem, fused: bool, keep: int) -> Found:
+        if not fused:
+            return first_accepted(problem, stretch_function(target), self.chunk_elements)
+        # numba takes long to import, and only this needs it.
+        from recvae.rec.search_fused import search_fused
+
+        return search_fused(problem, stretch=stretch_function(target))
+
+
+def GPRS(dim: int, **options: Any) -> GlobalGPRS:
+    """Global greedy Poisson rejection sampling."""
+    return GlobalGPRS(Partition.none(dim), **options)

@@ -1,0 +1,139 @@
+"""One-dimensional targets with scale at most 1, and their stretch functions in closed form.
+
+Their ratio r rises up to one mode and falls after it, so that {r >= h} is an interval.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recvae.rec.stretch import (
+    CERTAIN_BITS,
+    SMALLEST_SURVIVAL,
+    SPREAD,
+    reach,
+)
+from recvae.rec.target import LOG2_E
+
+NODES = 129
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A batch of one-dimensional targets; the fields have a shape that broadcasts with z's.
+
+    Args:
+        mean: float64.
+        scale: float64, at most 1.
+
+    Raises:
+        ValueError: if a scale is above 1.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __post_init__(self) -> None:
+        if not bool((self.scale <= 1).all()):
+            raise ValueError("scale: got above 1, need at most 1: the ratio must have one mode")
+
+    def __getitem__(self, items: Tensor) -> "Line":
+        return Line(self.mean[items], self.scale[items])
+
+    @property
+    def mode(self) -> Tensor:
+        """Where r is largest; infinite for scale 1, except that it is 0 for mean 0."""
+        gap = (1 - self.scale) * (1 + self.scale)
+        return torch.where(self.mean == 0, self.mean, self.mean / gap)
+
+    def log2_ratio(self, z: Tensor) -> Tensor:
+        """log2 q(z) / p(z), bits."""
+        standardised = (z - self.mean) / self.scale
+        return LOG2_E / 2 * (z.square() - standardised.square()) - torch.log2(self.scale)
+
+    def log2_sup(self) -> Tensor:
+        """log2 sup r over the reach of the prior's grid, bits."""
+        end = reach(self.mean.device)
+        return self.log2_ratio(self.mode.clamp(-end, end))
+
+    def slope(self, z: Tensor) -> Tensor:
+        """d/dz ln r(z), nats."""
+        return z - (z - self.mean) / self.scale.square()
+
+    def far_end(self, z: Tensor) -> Tensor:
+        """The end of {r >= r(z)} on the mean's side of the mode, times the sign of the mean.
+
+        It grows with r(z), and all that depends on z by r(z) alone is a function of it.
+        """
+        sign = torch.where(self.mean < 0, -1.0, 1.0)
+        z, mode = sign * z, sign * self.mode
+        return torch.where(z <= mode, z, 2 * mode - z)
+
+
+@dataclass(frozen=True, eq=False)
+class LineStretch:
+    """log2 sigma - log2 r as a function of `Line.far_end`, on equally spaced nodes.
+
+    Args:
+        line: fields (batch,).
+        bottom: (rows,) float64, the far end at the first node; below it the excess is all but 0.
+        step: (rows,) float64.
+        table: (rows, NODES) float64, bits; CERTAIN_BITS at the last node, which is at sup r.
+        row: (batch,) int64, the row of each item: equal lines share one.
+    """
+
+    line: Line
+    bottom: Tensor
+    step: Tensor
+    table: Tensor
+    row: Tensor
+
+    def log2_sigma(self, z: Tensor) -> Tensor:
+        """log2 sigma(r(z)) in bits, (batch,) float64 to the same."""
+        row, last = self.row, self.table.shape[1] - 1
+        place = ((self.line.far_end(z) - self.bottom[row]) / self.step[row]).clamp(0, last)
+        node = place.long().clamp_max(last - 1)
+        start, stop = self.table[row, node], self.table[row, node + 1]
+        return self.line.log2_ratio(z) + (start + (place - node) * (stop - start))
+
+    def __getitem__(self, items: Tensor) -> "LineStretch":
+        return LineStretch(self.line[items], self.bottom, self.step, self.table, self.row[items])
+
+
+def line_stretch(line: Line) -> LineStretch:
+    """The stretch functions of lines with fields (batch,).
+
+    With {r >= r(x)} from x to its mirror image about the mode, S is a difference of normal CDFs.
+    sigma = integral dr / S is summed by Simpson's rule, over x.
+    """
+    pairs = torch.stack((line.mean.abs(), line.scale), 1)
+    pairs, row = pairs.unique(dim=0, return_inverse=True)
+    mean, scale = pairs[:, :1], pairs[:, 1:]
+    mirrored, end = Line(mean, scale), reach(mean.device)
+    bottom = (mean - SPREAD * scale).clamp_min(-end)
+    step = (mirrored.mode.clamp_max(end) - bottom) / (NODES - 1)
+    # All nodes but the last, where S = 0, and the points half way between them.
+    x = bottom + step / 2 * torch.arange(2 * NODES - 3, device=mean.device)
+    image = (2 * mirrored.mode - x).clamp_max(end)
+    log2_ratio = mirrored.log2_ratio(x)
+    ratio = torch.exp2(log2_ratio)
+    mass = _normal_mass((x - mean) / scale, (image - mean) / scale)
+    survival = (mass - ratio * _normal_mass(x, image)).clamp_min(SMALLEST_SURVIVAL)
+    rate = ratio * mirrored.slope(x) / survival
+    simpson = step / 6 * (rate[:, :-1:2] + 4 * rate[:, 1::2] + rate[:, 2::2])
+    # Where all r of P, to speak of, are above h, S(h) is 1 - h.
+    start = -torch.log1p(-ratio[:, :1].clamp_max(1 - 2.0**-53))
+    sigma = torch.cat((start, simpson), 1).cumsum(1)
+    excess = torch.log2(sigma) - log2_ratio[:, ::2]
+    table = torch.cat((excess, torch.full_like(mean, CERTAIN_BITS)), 1)
+    # Where r is 1 everywhere, that is sup r.
+    table = torch.where((mean == 0) & (scale == 1), CERTAIN_BITS, table)
+    return LineStretch(line, bottom[:, 0], step[:, 0], table, row)
+
+
+def _normal_mass(lower: Tensor, upper: Tensor) -> Tensor:
+    """Phi(upper) - Phi(lower), accurate in both tails: the upper one is mirrored."""
+    mirror = lower + upper > 0
+    lower, upper = torch.where(mirror, -upper, lower), torch.where(mirror, -lower, upper)
+    return torch.special.ndtr(upper) - torch.special.ndtr(lower)

@@ -1,0 +1,180 @@
+"""What the coders that search candidates one after another have in common."""
+
+from abc import abstractmethod
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from recvae.rec.arrivals import Arrivals
+from recvae.rec.code import Code, Coder, Search
+from recvae.rec.partition import Partition
+from recvae.rec.proposal import Weights, propose
+from recvae.rec.randomness import (
+    MAX_BLOCK,
+    key_tensor,
+    private_key,
+    shared_key,
+    shared_samples,
+)
+from recvae.rec.search import Found, Problem
+from recvae.rec.target import DiagonalGaussian
+
+
+@dataclass(frozen=True)
+class PartitionedCoder(Coder):
+    """Sends a candidate's bin and its rank among the candidates of that bin.
+
+        for candidate n = 0, 1, 2, ..
+            b_d ~ pi_d in each dimension d                        the sender's own randomness
+            l = number of earlier candidates with the bin tuple b
+            u = shared uniforms of (key, block, b, l)
+            z_d = Phi^-1((b_d + u_d) / J_d)
+            log r'(z) = sum_d log q_d(z_d) - log p_d(z_d) - log J_d - log pi_d(b_d)
+        send (b, l) of the one that is chosen
+
+    How long the search goes on, and which one is chosen, is what the coders differ in. A code
+    depends on its item's target and key and on the generator's seed; not on what else is in the
+    batch, nor on `chunk_elements` or `implementation`.
+
+    Source: He, Flamich & Hernandez-Lobato, "Accelerating relative entropy coding with space
+    partitioning" (NeurIPS 2024), section 3.
+
+    Args:
+        partition: intervals of each dimension; all ones for the coder without partition.
+        block: names this block of latents within an item, in [0, 2^32): blocks draw independently.
+        chunk_elements: bounds the memory of encoding, in elements (of 8 bytes) per temporary.
+        implementation: "eager" torch for any device; "fused" for CPU, by numba; "auto" takes what
+            is fastest for the tensors. They give the same codes.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+
+    partition: Partition
+    _: KW_ONLY
+    block: int = 0
+    chunk_elements: int = 1 << 20
+    implementation: Literal["auto", "eager", "fused"] = "auto"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.block <= MAX_BLOCK:
+            raise ValueError(f"block: got {self.block}, need an integer in [0, 2^32)")
+        if self.chunk_elements < 1:
+            raise ValueError(f"chunk_elements: got {self.chunk_elements}, need at least 1")
+        if self.implementation not in ("auto", "eager", "fused"):
+            raise ValueError(
+                f"implementation: got {self.implementation!r}, need 'auto', 'eager' or 'fused'"
+            )
+
+    @property
+    @abstractmethod
+    def _arrivals(self) -> Arrivals: ...
+
+    @property
+    @abstractmethod
+    def _limit(self) -> int:
+        """How many candidates are drawn at most."""
+
+    @property
+    def _weights(self) -> Weights:
+        return "mass"
+
+    @property
+    def _held_per_item(self) -> int:
+        """Elements that a search holds for each item, its tables left out."""
+        return self.partition.dim
+
+    @abstractmethod
+    def _find(self, target: DiagonalGaussian, problem: Problem, fused: bool, keep: int) -> Found:
+        """Searches a chunk of items."""
+
+    def _check_target(self, target: DiagonalGaussian) -> None:
+        self._check_dim("target", target.dim)
+
+    def search(
+        self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
+    ) -> Search:
+        """See `Coder.search`."""
+        found = self._find_all(target, key, generator, keep=1)
+        code = Code(self.partition.unflatten(found.bins[:, 0]), found.ranks[:, 0])
+        return Search(code, found.drawn, found.capped)
+
+    def decode(self, code: Code, key: int | Tensor) -> Tensor:
+        """The samples that a code names: one draw each, in integers.
+
+        Args:
+            code: bins (batch, dim) and ranks (batch,); or (batch, n, dim) and (batch, n).
+            key: as given to `encode`.
+
+        Returns:
+            int64 of the shape of code.bins, z in units of 2^-28; see `exact.gaussian.to_float`.
+
+        Raises:
+            ValueError: if no encoder could have sent the code, or key does not fit.
+        """
+        bins, ranks = code.bins, code.ranks
+        self._check_dim("code", bins.shape[-1])
+        intervals = torch.tensor(self.partition.intervals, device=bins.device)
+        if not bool(((bins >= 0) & (bins < intervals)).all()):
+            raise ValueError(f"bins: got one out of range, need [0, J) of {self.partition}")
+        if not bool(((ranks >= 0) & (ranks < self._limit)).all()):
+            raise ValueError(f"ranks: got one out of range, need [0, {self._limit})")
+        keys = key_tensor(key, bins.shape[0], bins.device)
+        single = ranks.dim() == 1
+        z = shared_samples(
+            shared_key(keys, self.block),
+            self.partition,
+            bins[:, None] if single else bins,
+            ranks[:, None] if single else ranks,
+        )
+        return z[:, 0] if single else z
+
+    def bin_bits(self, code: Code, key: int | Tensor) -> Tensor:
+        """log2 J for each item, (batch,) float64."""
+        shape, device = code.ranks.shape[:1], code.ranks.device
+        return torch.full(shape, self.partition.log2_bins, dtype=torch.float64, device=device)
+
+    def search_kl_bits(self, target: DiagonalGaussian) -> Tensor:
+        """KL[Q||P'] of each item in bits, (batch,) float64: the search takes some bits more."""
+        self._check_dim("target", target.dim)
+        bits = target.kl_bits().sum(1)
+        for items in self._item_chunks(target.batch):
+            bits[items] += propose(target[items], self.partition, self._weights).weight_bits()
+        return bits
+
+    def _find_all(
+        self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator, keep: int
+    ) -> Found:
+        self._check_target(target)
+        device, batch = target.mean.device, target.batch
+        if self.implementation == "fused" and device.type != "cpu":
+            raise ValueError(f"implementation: got 'fused' for {device} tensors, need CPU tensors")
+        fused = self.implementation != "eager" and device.type == "cpu"
+        keys = key_tensor(key, batch, device)
+        private, shared = private_key(keys, self.block, generator), shared_key(keys, self.block)
+        bins = torch.empty((batch, keep), dtype=torch.int64, device=device)
+        drawn, capped = torch.empty_like(keys), torch.empty_like(keys, dtype=torch.bool)
+        whole = Found(bins, bins.clone(), bins.double(), drawn, capped)
+        with torch.no_grad():
+            for items in self._item_chunks(batch, 0 if fused else self._held_per_item):
+                problem = Problem(
+                    propose(target[items], self.partition, self._weights),
+                    (private[0][items], private[1][items]),
+                    (shared[0][items], shared[1][items]),
+                    self._arrivals,
+                    self._limit,
+                )
+                whole.put(items, self._find(target[items], problem, fused, keep))
+        return whole
+
+    def _item_chunks(self, batch: int, held_per_item: int = 0) -> list[slice]:
+        step = max(1, self.chunk_elements // (sum(self.partition.intervals) + held_per_item))
+        return [slice(start, start + step) for start in range(0, batch, step)]
+
+    def _check_dim(self, field: str, dim: int) -> None:
+        if dim != self.partition.dim:
+            raise ValueError(
+                f"{field}: got dim {dim}, need that of partition, {self.partition.dim}"
+            )

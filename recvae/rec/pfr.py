@@ -1,0 +1,69 @@
+"""The Poisson functional representation and its partitioned form.
+
+Source: Li & El Gamal, "Strong functional representation lemma and applications to coding theorems"
+(IEEE Transactions on Information Theory, 2018), section III.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from recvae.rec.arrivals import Arrivals, check_cap
+from recvae.rec.partition import Partition
+from recvae.rec.partitioned import PartitionedCoder
+from recvae.rec.proposal import Weights, log2_sup_ratio
+from recvae.rec.search import Found, Problem, race_to_the_end
+from recvae.rec.target import DiagonalGaussian, require_on_grid
+
+
+@dataclass(frozen=True)
+class PartitionedPFR(PartitionedCoder):
+    """Chooses, of all candidates that will ever arrive, argmin T_n / r'(z_n); exact.
+
+    T_n is the sum of n + 1 exponentials. The search stops once no later candidate can win, when
+    best <= T_n / sup r': after about 2^D_inf[Q||P'] candidates.
+
+    Args:
+        weights: pi_d(b), in proportion to sup r_d on the interval ("sup", which stops earliest) or
+            to Q_d(B_b) ("mass"). They change how long the search takes, never the code length.
+        max_candidates: cap on candidates, in [1, 2^30]. A search that ends there is reported, by
+            `Search.capped` and a warning of `encode`.
+    """
+
+    weights: Weights = "sup"
+    max_candidates: int = 1 << 20
+
+    def __post_init__(self) -> None:
+        check_cap(self.max_candidates)
+        if self.weights not in ("sup", "mass"):
+            raise ValueError(f"weights: got {self.weights!r}, need 'sup' or 'mass'")
+        super().__post_init__()
+
+    @property
+    def _arrivals(self) -> Arrivals:
+        return "poisson"
+
+    @property
+    def _limit(self) -> int:
+        return self.max_candidates
+
+    @property
+    def _weights(self) -> Weights:
+        return self.weights
+
+    def _check_target(self, target: DiagonalGaussian) -> None:
+        super()._check_target(target)
+        require_on_grid(target)
+
+    def _find(self, target: DiagonalGaussian, problem: Problem, fused: bool, keep: int) -> Found:
+        log2_sup = log2_sup_ratio(target, problem.proposal)
+        if not fused:
+            return race_to_the_end(problem, log2_sup, self.chunk_elements)
+        # numba takes long to import, and only this needs it.
+        from recvae.rec.search_fused import search_fused
+
+        return search_fused(problem, log2_sup=log2_sup)
+
+
+def PFR(dim: int, **options: Any) -> PartitionedPFR:
+    """The Poisson functional representation: PartitionedPFR without partition."""
+    return PartitionedPFR(Partition.none(dim), **options)

@@ -1,0 +1,84 @@
+"""The race of items that share all their candidates: one matrix product scores them all.
+
+log2 r(z) is linear in (z^2, z), so the scores of all items and candidates are a product of two
+small matrices. It is taken in float32 and only shortlists: candidates within its rounding error of
+the lead are scored again in float64, as `search.race` does it, so the codes are the same.
+"""
+
+import torch
+from torch import Tensor
+
+from recvae.exact import exact_arithmetic
+from recvae.exact.gaussian import FRACTION_BITS
+from recvae.rec.arrivals import arrival_times, log2_times
+from recvae.rec.randomness import private_uniforms, shared_samples
+from recvae.rec.search import Found, Problem
+from recvae.rec.target import GRID_REACH
+
+# A bound on float32's rounding errors above this, in bits, would make the shortlists long.
+MAX_ERROR_BITS = 0.25
+EPSILON = 2.0**-23
+
+
+def has_one_set(problem: Problem) -> bool:
+    """Whether all items share their candidates, and float32 tells good ones from bad ones."""
+    keys = (*problem.private, *problem.shared)
+    if problem.batch < 2 or problem.proposal.partition.cut_dimensions:
+        return False
+    one = all(bool((word == word[0]).all()) for word in keys)
+    return one and bool((_scores_and_error(problem)[1] <= MAX_ERROR_BITS).all())
+
+
+def shared_race(problem: Problem, chunk_elements: int) -> Found:
+    """`search.race` with keep = 1 for items that share their candidates."""
+    proposal, limit, batch = problem.proposal, problem.max_candidates, problem.batch
+    weights, error = _scores_and_error(problem)
+    one = problem[torch.zeros(1, dtype=torch.int64, device=error.device)]
+    words = private_uniforms(one.private, 0, limit, 1)[:, :, 0]
+    log2_arrivals = log2_times(arrival_times(words, 0, problem.arrivals, limit))[0]
+    best = torch.full_like(error, -torch.inf)
+    winner = torch.zeros(batch, dtype=torch.int64, device=error.device)
+    step = max(1, chunk_elements // max(batch, 2 * proposal.partition.dim))
+    for start in range(0, limit, step):
+        ranks = torch.arange(start, min(start + step, limit), device=error.device)[None]
+        bins = torch.zeros((*ranks.shape, proposal.partition.dim), dtype=torch.int64)
+        z = shared_samples(one.shared, proposal.partition, bins.to(error.device), ranks)[0]
+        real = z.float() * 2.0**-FRACTION_BITS
+        times = log2_arrivals[start : start + step]
+        columns = [real.square(), real, torch.ones_like(real[:, :1]), times.float()[:, None]]
+        with exact_arithmetic():
+            scores = weights @ torch.cat(columns, dim=1).T
+        lead = torch.maximum(scores.amax(1).double() - error, best)
+        # Twice the error: the threshold is rounded to float32, too.
+        threshold = (lead - 2 * error).float()
+        item, n = torch.nonzero(scores >= threshold[:, None], as_tuple=True)
+        exact = proposal[item].log2_ratio(bins[0, n, None], z[n, None])[:, 0] - times[n]
+        # At equal scores the earlier one leads: the shortlist is in order of arrival.
+        top = best.scatter_reduce(0, item, exact, "amax")
+        first = torch.full_like(winner, limit).scatter_reduce(
+            0, item[exact == top[item]], start + n[exact == top[item]], "amin"
+        )
+        winner = torch.where(top > best, first, winner)
+        best = top
+    drawn = torch.full_like(winner, limit)
+    return Found(
+        torch.zeros_like(winner)[:, None],
+        winner[:, None],
+        best[:, None],
+        drawn,
+        torch.zeros_like(drawn, dtype=torch.bool),
+    )
+
+
+def _scores_and_error(problem: Problem) -> tuple[Tensor, Tensor]:
+    """Weights of (z^2, z, 1, log2 T), (batch, 2 dim + 2) float32, and a bound on the error of
+    scores that are their products in float32, (batch,) float64, bits."""
+    proposal, unit = problem.proposal, 2.0**-FRACTION_BITS
+    mean = proposal.center * unit
+    square = proposal.quadratic / unit**2
+    slope = proposal.linear / unit - 2 * square * mean
+    constant = proposal.base + (square * mean.square() - proposal.linear / unit * mean).sum(1)
+    columns = [square, slope, constant[:, None], torch.full_like(constant, -1.0)[:, None]]
+    weights = torch.cat(columns, dim=1)
+    size = (square.abs() * GRID_REACH**2 + slope.abs() * GRID_REACH).sum(1) + constant.abs() + 64
+    return weights.float(), EPSILON * (weights.shape[1] + 4) * size
