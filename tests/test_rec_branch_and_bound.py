@@ -1,31 +1,25 @@
-"""AStar and BranchAndBoundGPRS against the pseudocode, the target's law and the theory's bounds.
-
-Fixed seeds; laws are tested at significance 0.01.
-"""
+"""AStar and BranchAndBoundGPRS against the pseudocode, and their promises."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from goodness import follows_target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 from test_philox import philox_of_integers
 
-from recvae.exact.gaussian import quantile, to_float
-from recvae.rec import Code, DiagonalGaussian, branch_and_bound, line, zeta_code, zeta_exponent
+from recvae.exact.gaussian import quantile
+from recvae.rec import Code, DiagonalGaussian, branch_and_bound
 from recvae.rec.branch_and_bound import (
     AStar,
     BranchAndBoundGPRS,
     _Streams,
     shortest_position,
 )
-from recvae.rec.code import CappedSearchWarning
 
 CODERS = (AStar, BranchAndBoundGPRS)
-SAMPLES = 20_000
 
 
 def seeded(seed: int = 1) -> torch.Generator:
@@ -41,11 +35,6 @@ def random_target(batch: int, dim: int, seed: int = 0) -> DiagonalGaussian:
 def repeated(mean, scale, batch: int, dtype=torch.float64) -> DiagonalGaussian:
     row = (torch.tensor(x, dtype=dtype).reshape(1, -1) for x in (mean, scale))
     return DiagonalGaussian(*(x.expand(batch, -1).contiguous() for x in row))
-
-
-def standardised(coder, target: DiagonalGaussian, code: Code, key) -> torch.Tensor:
-    z = to_float(coder.decode(code, key), torch.float64)
-    return (z - target.mean.double()) / target.scale.double()
 
 
 def log2_sigma(mean: float, scale: float, z: float) -> float:
@@ -118,89 +107,6 @@ def test_search_is_the_pseudocode(coder):
 
 
 @pytest.mark.parametrize("coder", CODERS)
-@pytest.mark.parametrize(
-    ("mean", "scale", "dtype"),
-    [
-        (0.0, 1.0, torch.float32),
-        (0.5, 1e-4, torch.float64),
-        (-2.0, 0.25, torch.float32),
-        (1.3, 1.0, torch.float64),
-        (0.3, 0.99, torch.float32),
-    ],
-)
-def test_samples_follow_the_target(coder, mean, scale, dtype):
-    target, key, coder = repeated(mean, scale, SAMPLES, dtype), torch.arange(SAMPLES), coder(1)
-    found = coder.search(target, key, seeded())
-    assert not found.capped.any()
-    assert (found.code.ranks < found.candidates).all()
-    assert follows_target(standardised(coder, target, found.code, key))
-
-
-def test_that_test_notices_searches_that_stop_too_early(monkeypatch):
-    target, key = repeated(0.5, 0.1, SAMPLES), torch.arange(SAMPLES)
-    for coder in (AStar(1, max_candidates=3), BranchAndBoundGPRS(1, max_candidates=3)):
-        with pytest.warns(CappedSearchWarning, match="of 20000 searches ended at the cap"):
-            code = coder.encode(target, key, seeded())
-        assert not follows_target(standardised(coder, target, code, key), significance=1e-6)
-    # A GPRS that does not stretch, but for what keeps it from going on for ever.
-    monkeypatch.setattr(
-        line.LineStretch,
-        "log2_sigma",
-        lambda self, z: self.line.log2_ratio(z) + 1.0,
-    )
-    coder = BranchAndBoundGPRS(1)
-    found = coder.search(target, key, seeded())
-    z = standardised(coder, target, found.code, key)
-    assert not follows_target(z, significance=1e-6)
-
-
-@pytest.mark.parametrize("coder", CODERS)
-def test_forty_bits_over_eight_dimensions(coder):
-    """The dimensions are independent, too: of `follows_target` by covariances and projections."""
-    scale = [1.0, 0.5, 0.25, 0.1, 0.03, 0.01, 1e-3, 2e-4]
-    mean = [0.0, 1.0, -1.0, 0.8, -0.5, 1.5, 0.1, -0.7]
-    target, key, coder = repeated(mean, scale, 4000), torch.arange(4000), coder(8)
-    code = coder.encode(target, key, seeded())
-    assert target.kl_bits()[0].sum().item() == pytest.approx(40, abs=3)
-    assert follows_target(standardised(coder, target, code, key))
-    bits = coder.bin_bits(code, key) + zeta_code(1.3, 512).bits(code.ranks).sum(1)
-    assert 40 < bits.mean() < 40 + 8 * 6
-
-
-def scale_of(kl_bits: float) -> float:
-    """The scale of N(0, scale^2) with this KL, by bisection."""
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        kl = math.log2(math.e) / 2 * (middle**2 - 1) - math.log2(middle)
-        low, high = (middle, high) if kl > kl_bits else (low, middle)
-    return high
-
-
-@pytest.mark.parametrize("coder", CODERS)
-@pytest.mark.parametrize("kl_bits", [1, 3, 7, 12, 20])
-def test_bits_and_steps_are_within_their_bounds(coder, kl_bits):
-    samples, coder = 2000, coder(1)
-    target = repeated(0.0, scale_of(kl_bits), samples)
-    key = torch.arange(samples)
-    found = coder.search(target, key, seeded())
-    # The rank grows like the KL, not like 2^KL.
-    index_code = zeta_code(zeta_exponent(math.log2(kl_bits + 1), 0.0), 512)
-    bits = coder.bin_bits(found.code, key) + index_code.bits(found.code.ranks)[:, 0]
-    assert kl_bits <= bits.mean() <= kl_bits + math.log2(kl_bits + 1) + 6
-    assert found.candidates.double().mean() < 2.26 * kl_bits + 9.66
-    assert found.candidates.double().mean() > kl_bits
-
-
-@pytest.mark.parametrize("coder", CODERS)
-def test_nothing_to_say_costs_nothing(coder):
-    found = coder(2).search(repeated([0.0, 0.0], [1.0, 1.0], 500), torch.arange(500), seeded())
-    assert (found.candidates == 1).all()
-    assert (found.code.bins == 0).all()
-    assert (coder(2).bin_bits(found.code, torch.arange(500)) == 0).all()
-
-
-@pytest.mark.parametrize("coder", CODERS)
 def test_golden_codes(coder):
     target = repeated([0.5, -1.0, 0.0, 2.0], [0.25, 0.5, 1.0, 0.0078125], 2)
     key, expected = torch.tensor([17, -17]), GOLDEN[coder]
@@ -211,8 +117,22 @@ def test_golden_codes(coder):
 
 
 GOLDEN = {
-    AStar: {"bins": [], "ranks": [], "z": []},
-    BranchAndBoundGPRS: {"bins": [], "ranks": [], "z": []},
+    AStar: {
+        "bins": [[0, 0, 0, 4160749568], [3221225472, 0, 0, 4198498304]],
+        "ranks": [[0, 3, 0, 8], [4, 3, 0, 10]],
+        "z": [
+            [172649553, -311254570, -259087504, 532983630],
+            [170546573, -382076896, -160786594, 534015416],
+        ],
+    },
+    BranchAndBoundGPRS: {
+        "bins": [[0, 0, 0, 4196401152], [3221225472, 0, 0, 4196401152]],
+        "ranks": [[0, 2, 0, 20], [4, 1, 0, 14]],
+        "z": [
+            [172649553, -240541488, -259087504, 536736051],
+            [170546573, -120776116, -160786594, 537285784],
+        ],
+    },
 }
 
 

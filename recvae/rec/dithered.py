@@ -20,8 +20,9 @@ from torch import Tensor
 
 from recvae.exact.gaussian import FRACTION_BITS, POSITION_BITS, quantile
 from recvae.rec.code import Code, Coder, Search
+from recvae.rec.normal import log2_mass
 from recvae.rec.randomness import MAX_BLOCK, key_tensor, shared_key, shared_uniforms
-from recvae.rec.target import LOG2_E, DiagonalGaussian, _log1mexp
+from recvae.rec.target import DiagonalGaussian
 
 MIN_SCALE, MAX_SCALE = 2.0**-20, 16.0
 MAX_MEAN = 64.0
@@ -93,7 +94,7 @@ class DitheredQuantisation(Coder):
         Given u and Delta these are the probabilities of k under the prior.
         """
         width, place = self._place(code, key)
-        return -_log2_normal_mass(width * (place - 0.5), width * (place + 0.5)).sum(1)
+        return -log2_mass(width * (place - 0.5), width * (place + 0.5)).sum(1)
 
     def _dither(self, key: int | Tensor, batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Delta and u, (batch, dim) float64 each, by exact or correctly rounded operations."""
@@ -127,11 +128,3 @@ class DitheredQuantisation(Coder):
     def _check_dim(self, field: str, dim: int) -> None:
         if dim != self.dim:
             raise ValueError(f"{field}: got dim {dim}, need that of scale, {self.dim}")
-
-
-def _log2_normal_mass(lower: Tensor, upper: Tensor) -> Tensor:
-    """log2 of Phi(upper) - Phi(lower), bits, accurate in both tails: the upper one is mirrored."""
-    mirror = lower + upper > 0
-    lower, upper = torch.where(mirror, -upper, lower), torch.where(mirror, -lower, upper)
-    log_upper = torch.special.log_ndtr(upper)
-    return LOG2_E * (log_upper + _log1mexp(torch.special.log_ndtr(lower) - log_upper))

@@ -8,13 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recvae.rec.stretch import (
-    CERTAIN_BITS,
-    SMALLEST_SURVIVAL,
-    SPREAD,
-    reach,
-)
-from recvae.rec.target import LOG2_E
+from recvae.rec import normal
+from recvae.rec.stretch import CERTAIN_BITS, SMALLEST_SURVIVAL, SPREAD
 
 NODES = 129
 
@@ -44,17 +39,15 @@ class Line:
     @property
     def mode(self) -> Tensor:
         """Where r is largest; infinite for scale 1, except that it is 0 for mean 0."""
-        gap = (1 - self.scale) * (1 + self.scale)
-        return torch.where(self.mean == 0, self.mean, self.mean / gap)
+        return normal.mode(self.mean, self.scale)
 
     def log2_ratio(self, z: Tensor) -> Tensor:
         """log2 q(z) / p(z), bits."""
-        standardised = (z - self.mean) / self.scale
-        return LOG2_E / 2 * (z.square() - standardised.square()) - torch.log2(self.scale)
+        return normal.log2_ratio(z, self.mean, self.scale)
 
     def log2_sup(self) -> Tensor:
         """log2 sup r over the reach of the prior's grid, bits."""
-        end = reach(self.mean.device)
+        end = normal.reach()
         return self.log2_ratio(self.mode.clamp(-end, end))
 
     def slope(self, z: Tensor) -> Tensor:
@@ -105,12 +98,13 @@ def line_stretch(line: Line) -> LineStretch:
     """The stretch functions of lines with fields (batch,).
 
     With {r >= r(x)} from x to its mirror image about the mode, S is a difference of normal CDFs.
-    sigma = integral dr / S is summed by Simpson's rule, over x.
+    sigma = integral dr / S is summed by Simpson's rule, over x. Samples are within 2e-4 of the
+    target in total variation, which is what interpolation costs.
     """
     pairs = torch.stack((line.mean.abs(), line.scale), 1)
     pairs, row = pairs.unique(dim=0, return_inverse=True)
     mean, scale = pairs[:, :1], pairs[:, 1:]
-    mirrored, end = Line(mean, scale), reach(mean.device)
+    mirrored, end = Line(mean, scale), normal.reach()
     bottom = (mean - SPREAD * scale).clamp_min(-end)
     step = (mirrored.mode.clamp_max(end) - bottom) / (NODES - 1)
     # All nodes but the last, where S = 0, and the points half way between them.
@@ -118,8 +112,8 @@ def line_stretch(line: Line) -> LineStretch:
     image = (2 * mirrored.mode - x).clamp_max(end)
     log2_ratio = mirrored.log2_ratio(x)
     ratio = torch.exp2(log2_ratio)
-    mass = _normal_mass((x - mean) / scale, (image - mean) / scale)
-    survival = (mass - ratio * _normal_mass(x, image)).clamp_min(SMALLEST_SURVIVAL)
+    mass = normal.mass((x - mean) / scale, (image - mean) / scale)
+    survival = (mass - ratio * normal.mass(x, image)).clamp_min(SMALLEST_SURVIVAL)
     rate = ratio * mirrored.slope(x) / survival
     simpson = step / 6 * (rate[:, :-1:2] + 4 * rate[:, 1::2] + rate[:, 2::2])
     # Where all r of P, to speak of, are above h, S(h) is 1 - h.
@@ -130,10 +124,3 @@ def line_stretch(line: Line) -> LineStretch:
     # Where r is 1 everywhere, that is sup r.
     table = torch.where((mean == 0) & (scale == 1), CERTAIN_BITS, table)
     return LineStretch(line, bottom[:, 0], step[:, 0], table, row)
-
-
-def _normal_mass(lower: Tensor, upper: Tensor) -> Tensor:
-    """Phi(upper) - Phi(lower), accurate in both tails: the upper one is mirrored."""
-    mirror = lower + upper > 0
-    lower, upper = torch.where(mirror, -upper, lower), torch.where(mirror, -lower, upper)
-    return torch.special.ndtr(upper) - torch.special.ndtr(lower)

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from recvae.exact.gaussian import FRACTION_BITS
+from recvae.rec import normal
+from recvae.rec.normal import LOG2_E
 from recvae.rec.partition import Partition
-from recvae.rec.target import GRID_REACH, LOG2_E, DiagonalGaussian, interval_edges
+from recvae.rec.target import DiagonalGaussian
 
 Weights: TypeAlias = Literal["mass", "sup"]
 """pi_d(b) in proportion to Q_d(B_b), which minimises KL[Q||P'], or to sup_{B_b} q_d / p_d, which
@@ -113,7 +115,7 @@ def log2_sup_ratio(target: DiagonalGaussian, proposal: Proposal) -> Tensor:
     top = torch.zeros_like(proposal.base)
     for d, count in enumerate(proposal.partition.intervals):
         lower, upper = _sampled_ranges(count, mean.device)
-        sup = _log2_sup(mean[:, d, None], scale[:, d, None], lower, upper)
+        sup = normal.log2_sup_ratio(mean[:, d, None], scale[:, d, None], lower, upper)
         if d in offsets:
             sup = sup + proposal.step_bits[:, offsets[d] : offsets[d] + count]
         top = top + sup.amax(1)
@@ -125,20 +127,8 @@ def _sampled_ranges(intervals: int, device: torch.device) -> tuple[Tensor, Tenso
 
     A little wide: the prior's table is within 2^-20 of the quantiles.
     """
-    edges = interval_edges(intervals, device).clamp(-GRID_REACH, GRID_REACH)
+    edges = normal.interval_edges(intervals, device).clamp(-normal.reach(), normal.reach())
     return edges[:-1] - 2.0**-18, edges[1:] + 2.0**-18
-
-
-def _log2_sup(mean: Tensor, scale: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
-    """Largest log2 q/p of one dimension on [lower, upper], bits; arguments broadcast."""
-
-    def log2_ratio(z: Tensor) -> Tensor:
-        return LOG2_E / 2 * (z.square() - ((z - mean) / scale).square()) - torch.log2(scale)
-
-    ends = torch.maximum(log2_ratio(lower), log2_ratio(upper))
-    mode = mean / (1 - scale.square())
-    inside = (scale < 1) & (lower < mode) & (mode < upper)
-    return torch.where(inside, log2_ratio(mode), ends)
 
 
 def _interval_tables(
@@ -153,12 +143,12 @@ def _interval_tables(
     position = torch.repeat_interleave(torch.arange(len(cut), device=device), counts)
     dimension = torch.tensor(cut, device=device)[position]
     if weights == "mass":
-        edges = torch.cat([interval_edges(partition.intervals[d], device)[:-1] for d in cut])
+        edges = torch.cat([normal.interval_edges(partition.intervals[d], device)[:-1] for d in cut])
         below = torch.special.ndtr((edges - mean[:, dimension]) / scale[:, dimension])
     else:
         ranges = [_sampled_ranges(partition.intervals[d], device) for d in cut]
         lower, upper = (torch.cat(ends) for ends in zip(*ranges, strict=True))
-        sup = _log2_sup(mean[:, dimension], scale[:, dimension], lower, upper)
+        sup = normal.log2_sup_ratio(mean[:, dimension], scale[:, dimension], lower, upper)
         below = torch.cat([_below(part) for part in sup.split(counts.tolist(), dim=1)], dim=1)
     # Each interval gets 2^-32 first, so that no bin of the target is out of reach.
     number = torch.cat([torch.arange(count, device=device) for count in counts.tolist()])

@@ -11,9 +11,9 @@ from torch import Tensor
 from recvae.exact import exact_arithmetic
 from recvae.exact.gaussian import FRACTION_BITS
 from recvae.rec.arrivals import arrival_times, log2_times
+from recvae.rec.normal import reach
 from recvae.rec.randomness import private_uniforms, shared_samples
 from recvae.rec.search import Found, Problem
-from recvae.rec.target import GRID_REACH
 
 # A bound on float32's rounding errors above this, in bits, would make the shortlists long.
 MAX_ERROR_BITS = 0.25
@@ -80,5 +80,5 @@ def _scores_and_error(problem: Problem) -> tuple[Tensor, Tensor]:
     constant = proposal.base + (square * mean.square() - proposal.linear / unit * mean).sum(1)
     columns = [square, slope, constant[:, None], torch.full_like(constant, -1.0)[:, None]]
     weights = torch.cat(columns, dim=1)
-    size = (square.abs() * GRID_REACH**2 + slope.abs() * GRID_REACH).sum(1) + constant.abs() + 64
+    size = (square.abs() * reach() ** 2 + slope.abs() * reach()).sum(1) + constant.abs() + 64
     return weights.float(), EPSILON * (weights.shape[1] + 4) * size

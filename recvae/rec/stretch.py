@@ -7,7 +7,8 @@ With r = dQ/dP and w_X(h) = Prob_X[r >= h] it is the sigma that solves
 that is sigma(h) = integral_0^h dg / S(g) with the survival S(g) = w_Q(g) - g w_P(g): the search is
 still going on at time sigma(g) with probability S(g). S falls from 1 to 0 at sup r, where sigma
 becomes infinite; for small h, sigma(h) is h. An error of sigma at g moves the law of the samples
-by its relative size times S(g) at most.
+by its relative size times S(g) at most: with these tables by less than 5e-5 in total variation
+in one dimension, and by about 5e-4 in 256 dimensions of 183 bits in all.
 
 Source: Flamich, "Greedy Poisson rejection sampling" (NeurIPS 2023), section 3.
 """
@@ -18,8 +19,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recvae.exact.gaussian import POSITION_BITS, quantile, to_float
-from recvae.rec.target import LOG2_E, DiagonalGaussian, require_on_grid
+from recvae.rec import normal
+from recvae.rec.normal import LOG2_E
+from recvae.rec.target import DiagonalGaussian, require_on_grid
 
 # Stands for infinity in tables: with infinity itself interpolation would meet 0 * inf.
 CERTAIN_BITS = 2.0**20
@@ -42,8 +44,9 @@ SMALLEST_FALL = 1e-12
 class Stretch:
     """log2 sigma as a function of log2 r, on equally spaced nodes.
 
-    Node j of row i is at log2 r = bottom[i] + j step[i], the last one at sup r. Between nodes
-    log2 sigma is linear; below the first it falls with slope 1; at the last it is infinite.
+    Node j of row i is at log2 r = bottom[i] + j step[i]; the last one is at sup r, or where less
+    than 2^-30 of Q is above. Between nodes log2 sigma is linear; below the first it falls with
+    slope 1; from the last on it is infinite.
 
     Args:
         bottom: (rows,) float64, bits.
@@ -94,17 +97,12 @@ def stretch_function(target: DiagonalGaussian) -> Stretch:
     return Stretch(bottom, step, table, row)
 
 
-def reach(device: torch.device) -> float:
-    """The largest z of the prior's grid."""
-    last = torch.tensor((1 << POSITION_BITS) - 1, device=device)
-    return float(to_float(quantile(last), torch.float64))
-
-
 def _tabulate(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Bottom, step and table row of one target, (dim,)."""
     log2_ratio, mass = _atoms(mean, scale)
     bottom, top = _bounds(log2_ratio, mass)
-    top = torch.minimum(top, _log2_suprema(mean, scale).sum())
+    end = torch.full_like(mean, normal.reach())
+    top = torch.minimum(top, normal.log2_sup_ratio(mean, scale, -end, end).sum())
     spread = float(top - bottom)
     if not spread <= MAX_RANGE_BITS:
         needed = f"at most {MAX_RANGE_BITS}"
@@ -116,13 +114,13 @@ def _tabulate(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _atoms(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     """log2 r and mass under Q of each dimension's atoms, (dim, ATOMS): the midpoint rule."""
-    end = reach(mean.device)
+    end = normal.reach()
     mean, scale = mean[:, None], scale[:, None]
     low, high = ((mean + side * scale).clamp(-end, end) for side in (-SPREAD, SPREAD))
     width = (high - low) / ATOMS
     z = low + width * (torch.arange(ATOMS, device=mean.device) + 0.5)
     density = torch.exp(-((z - mean) / scale).square() / 2) / (scale * math.sqrt(2 * math.pi))
-    return _log2_ratio(z, mean, scale), density * width
+    return normal.log2_ratio(z, mean, scale), density * width
 
 
 def _bounds(log2_ratio: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
@@ -180,15 +178,3 @@ def _integrate(masses: Tensor, step: Tensor) -> Tensor:
 
 def _sum_from_above(x: Tensor) -> Tensor:
     return x.flip(0).cumsum(0).flip(0)
-
-
-def _log2_suprema(mean: Tensor, scale: Tensor) -> Tensor:
-    """log2 sup r of each dimension, (dim,), over the reach of the prior's grid."""
-    end = reach(mean.device)
-    peak = torch.where(mean == 0, mean, mean / ((1 - scale) * (1 + scale))).clamp(-end, end)
-    far = torch.full_like(mean, end)
-    return torch.stack([_log2_ratio(z, mean, scale) for z in (peak, far, -far)]).amax(0)
-
-
-def _log2_ratio(z: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-    return LOG2_E / 2 * (z.square() - ((z - mean) / scale).square()) - torch.log2(scale)

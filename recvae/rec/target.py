@@ -7,14 +7,11 @@ import torch
 from torch import Tensor
 
 from recvae.exact.gaussian import FRACTION_BITS, POSITION_BITS
-
-LOG2_E = math.log2(math.e)
+from recvae.rec import normal
 
 # Beyond these, squares and their products would leave the range of float64.
 MAX_LOG2_MAGNITUDE = 100
 
-# The prior's samples are table look-ups: |z| < 6.4, on a grid of 2^32 positions.
-GRID_REACH = 6.35
 MIN_POSITIONS_PER_SCALE = 32
 
 
@@ -65,7 +62,7 @@ class DiagonalGaussian:
     def kl_bits(self) -> Tensor:
         """KL[Q||P] of each dimension in bits, (batch, dim) float64."""
         mean, scale = self.mean.double(), self.scale.double()
-        return LOG2_E / 2 * (mean.square() + scale.square() - 1) - torch.log2(scale)
+        return normal.LOG2_E / 2 * (mean.square() + scale.square() - 1) - torch.log2(scale)
 
     def log2_ratio(self, z: Tensor) -> Tensor:
         """log2 q(z) / p(z) of floating-point samples.
@@ -76,10 +73,7 @@ class DiagonalGaussian:
         Returns:
             (batch,) or (n, batch) float64, bits.
         """
-        z, mean, scale = z.double(), self.mean.double(), self.scale.double()
-        standardised = (z - mean) / scale
-        ratio = LOG2_E / 2 * (z.square() - standardised.square()) - torch.log2(scale)
-        return ratio.sum(-1)
+        return normal.log2_ratio(z.double(), self.mean.double(), self.scale.double()).sum(-1)
 
     def log2_interval_masses(self, dimension: int, intervals: int) -> Tensor:
         """log2 Q_d(B_b) of the intervals of equal prior mass, accurate far into both tails.
@@ -87,17 +81,10 @@ class DiagonalGaussian:
         Returns:
             (batch, intervals) float64, bits.
         """
-        edges = interval_edges(intervals, self.mean.device)
+        edges = normal.interval_edges(intervals, self.mean.device)
         mean = self.mean[:, dimension, None].double()
         scale = self.scale[:, dimension, None].double()
-        lower = (edges[:-1] - mean) / scale
-        upper = (edges[1:] - mean) / scale
-        # In the upper tail both CDFs are 1 to the last bit: mirror it into the lower one.
-        mirror = lower + upper > 0
-        lower, upper = torch.where(mirror, -upper, lower), torch.where(mirror, -lower, upper)
-        log_upper = torch.special.log_ndtr(upper)
-        log_complement = _log1mexp(torch.special.log_ndtr(lower) - log_upper)
-        return LOG2_E * (log_upper + log_complement)
+        return normal.log2_mass((edges[:-1] - mean) / scale, (edges[1:] - mean) / scale)
 
 
 def require_on_grid(target: DiagonalGaussian) -> None:
@@ -112,22 +99,11 @@ def require_on_grid(target: DiagonalGaussian) -> None:
     """
     mean, scale = target.mean.double().abs(), target.scale.double()
     # 4.4 standard deviations on either side hold all but 2^-16.
-    if not bool((mean + 4.4 * scale <= GRID_REACH).all()):
-        needed = f"|mean| + 4.4 scale of at most {GRID_REACH}, where the prior's samples end"
+    if not bool((mean + 4.4 * scale <= normal.reach()).all()):
+        needed = f"|mean| + 4.4 scale of at most {normal.reach():.2f}, where its samples end"
         raise ValueError(f"mean: got a target too far out for an exact coder, need {needed}")
     density = torch.exp(-(mean + 2 * scale).square() / 2) / math.sqrt(2 * math.pi)
     positions = scale * (density * 2.0**POSITION_BITS).clamp_max(2.0**FRACTION_BITS)
     if not bool((positions >= MIN_POSITIONS_PER_SCALE).all()):
         needed = f"{MIN_POSITIONS_PER_SCALE} positions of the prior's grid within one scale"
         raise ValueError(f"scale: got a target too narrow for an exact coder, need {needed}")
-
-
-def interval_edges(intervals: int, device: torch.device) -> Tensor:
-    """Edges Phi^-1(b / J) of J intervals of equal prior mass, (J + 1,) float64, infinite ends."""
-    steps = torch.arange(intervals + 1, dtype=torch.float64, device=device)
-    return torch.special.ndtri(steps / intervals)
-
-
-def _log1mexp(x: Tensor) -> Tensor:
-    """log(1 - e^x) for x <= 0, by whichever of its two forms loses nothing (Maechler, 2012)."""
-    return torch.where(x > -math.log(2), torch.log(-torch.expm1(x)), torch.log1p(-torch.exp(x)))
