@@ -1,4 +1,4 @@
-"""PartitionedORC against the pseudocode of docs/method.md, and its promises."""
+"""PartitionedORC against the pseudocode of its docstring, and its promises."""
 
 import itertools
 import math

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from recvae.rec import DiagonalGaussian
 from recvae.rec.line import Line, line_stretch
-from recvae.rec.stretch import CERTAIN_BITS, NODES, stretch_function
 from recvae.rec.normal import LOG2_E
+from recvae.rec.stretch import CERTAIN_BITS, NODES, stretch_function
 
 LINES = [
     (0.0, 0.5),

@@ -23,8 +23,9 @@ class GlobalGPRS(PartitionedCoder):
 
     Args:
         partition: all ones.
-        max_candidates: cap on candidates, in [1, 2^30]. A search that ends there sends its last
-            candidate and is reported, by `Search.capped` and a warning of `encode`.
+        max_candidates: cap on candidates, in [1, 2^30]. A search that ends there sends what
+            would win the race of `PartitionedPFR` so far, and is reported, by `Search.capped` and a
+            warning of `encode`.
     """
 
     max_candidates: int = 1 << 20

@@ -4,6 +4,7 @@ Candidates come in the order of their arrival. Their bins are drawn first, a seg
 count the ranks; then they are drawn and scored in chunks.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import torch
@@ -73,13 +74,14 @@ class Segment:
 
 
 class Candidates:
-    """The candidates of a batch of items, a segment at a time."""
+    """The candidates of a batch of items, a segment at a time; `items` are those still searched."""
 
     def __init__(self, problem: Problem, chunk_elements: int) -> None:
         device = problem.proposal.base.device
         self.problem = problem
         self.chunk_elements = chunk_elements
         self.drawn = 0
+        self.items = torch.arange(problem.batch, device=device)
         self.time = torch.zeros((problem.batch, 1), dtype=torch.int64, device=device)
         self.seen = torch.empty((problem.batch, 0), dtype=torch.int64, device=device)
 
@@ -117,10 +119,10 @@ class Candidates:
         self.drawn = end
         return Segment(new, ranks, log2_times(times), ratios)
 
-    def keep_only(self, items: Tensor) -> None:
-        """Goes on with the items (n,) int64 alone."""
-        self.problem, self.time = self.problem[items], self.time[items]
-        self.seen = self.seen[items]
+    def keep_only(self, places: Tensor) -> None:
+        """Goes on with some of the items alone, those at these places (n,) int64 of `items`."""
+        self.problem, self.items = self.problem[places], self.items[places]
+        self.time, self.seen = self.time[places], self.seen[places]
 
 
 def race(problem: Problem, keep: int, chunk_elements: int) -> Found:
@@ -149,47 +151,31 @@ def race_to_the_end(problem: Problem, log2_sup: Tensor, chunk_elements: int) -> 
         chunk_elements: bounds the memory.
     """
     found = _nothing_found(problem)
-    leader, active = found.scores, torch.arange(problem.batch, device=log2_sup.device)
-    candidates = Candidates(problem, chunk_elements)
-    while len(active) and candidates.drawn < problem.max_candidates:
-        start = candidates.drawn
-        segment = candidates.next_segment(_length(candidates))
-        scores = segment.log2_ratios - segment.log2_times
-        running = torch.cat([leader[active], scores], dim=1).cummax(dim=1).values[:, 1:]
-        over = running >= log2_sup[active, None] - segment.log2_times
+    for candidates, segment in _segments(problem, chunk_elements):
+        items, scores = candidates.items, segment.log2_ratios - segment.log2_times
+        running = torch.cat([found.scores[items], scores], dim=1).cummax(dim=1).values[:, 1:]
+        over = running >= log2_sup[items, None] - segment.log2_times
         # Rounding must not let one win that comes after the end.
         scores = torch.where(over.cumsum(1) - over.long() > 0, -torch.inf, scores)
-        # At equal scores the earlier one leads.
-        n = scores.argmax(dim=1, keepdim=True)
-        leads = scores.gather(1, n) > leader[active]
-        for of_all, of_segment in (
-            (found.bins, segment.bins),
-            (found.ranks, segment.ranks),
-            (leader, scores),
-        ):
-            of_all[active] = torch.where(leads, of_segment.gather(1, n), of_all[active])
-        active = _finish(found, candidates, active, over, start)
+        _take_best(found, items, segment, scores)
+        _finish(found, candidates, over)
     return found
 
 
 def first_accepted(problem: Problem, stretch: Stretch, chunk_elements: int) -> Found:
     """The first candidate that arrives before sigma(r): greedy Poisson rejection sampling.
 
-    Its score is log2 r - log2 T. A capped search sends its last candidate.
+    Its score is infinite. Where there is none before the cap, it is the winner of the race so far.
     """
     found = _nothing_found(problem)
-    active = torch.arange(problem.batch, device=found.bins.device)
-    candidates = Candidates(problem, chunk_elements)
-    while len(active) and candidates.drawn < problem.max_candidates:
-        start = candidates.drawn
-        segment = candidates.next_segment(_length(candidates))
-        accepted = segment.log2_times < stretch[active].log2_sigma(segment.log2_ratios)
-        n = accepted.int().argmax(dim=1, keepdim=True)
-        n = torch.where(accepted.any(dim=1, keepdim=True), n, accepted.shape[1] - 1)
-        found.bins[active] = segment.bins.gather(1, n)
-        found.ranks[active] = segment.ranks.gather(1, n)
-        found.scores[active] = (segment.log2_ratios - segment.log2_times).gather(1, n)
-        active = _finish(found, candidates, active, accepted, start)
+    for candidates, segment in _segments(problem, chunk_elements):
+        scores = segment.log2_ratios - segment.log2_times
+        log2_sigma = stretch[candidates.items].log2_sigma(segment.log2_ratios)
+        accepted = segment.log2_times < log2_sigma
+        # The first of several infinite scores leads.
+        scores = torch.where(accepted, torch.inf, scores)
+        _take_best(found, candidates.items, segment, scores)
+        _finish(found, candidates, accepted)
     return found
 
 
@@ -201,24 +187,35 @@ def _nothing_found(problem: Problem) -> Found:
     return Found(bins, bins.clone(), scores, drawn, torch.ones_like(drawn, dtype=torch.bool))
 
 
-def _length(candidates: Candidates) -> int:
-    """Segments double while the items that are left fit into a chunk."""
-    problem, drawn = candidates.problem, candidates.drawn
-    room = candidates.chunk_elements // (problem.batch * problem.proposal.partition.dim)
-    length = min(max(FIRST_SEGMENT, drawn), max(FIRST_SEGMENT, room))
-    return min(length, problem.max_candidates - drawn)
+def _segments(problem: Problem, chunk_elements: int) -> Iterator[tuple[Candidates, Segment]]:
+    """Segments until no item is left or the cap is met; they double while they fit into a chunk."""
+    candidates = Candidates(problem, chunk_elements)
+    while len(candidates.items) and candidates.drawn < problem.max_candidates:
+        room = chunk_elements // (len(candidates.items) * problem.proposal.partition.dim)
+        length = min(max(FIRST_SEGMENT, candidates.drawn), max(FIRST_SEGMENT, room))
+        length = min(length, problem.max_candidates - candidates.drawn)
+        yield candidates, candidates.next_segment(length)
 
 
-def _finish(
-    found: Found, candidates: Candidates, active: Tensor, over: Tensor, start: int
-) -> Tensor:
-    """Takes the items whose search is over out of it; returns those that are left."""
+def _take_best(found: Found, items: Tensor, segment: Segment, scores: Tensor) -> None:
+    """Puts the segment's best candidates where they lead; at equal scores the earlier one does."""
+    n = scores.argmax(dim=1, keepdim=True)
+    leads = scores.gather(1, n) > found.scores[items]
+    for of_all, of_segment in (
+        (found.bins, segment.bins),
+        (found.ranks, segment.ranks),
+        (found.scores, scores),
+    ):
+        of_all[items] = torch.where(leads, of_segment.gather(1, n), of_all[items])
+
+
+def _finish(found: Found, candidates: Candidates, over: Tensor) -> None:
+    """Takes the items whose search is over, at some candidate of the last segment, out of it."""
     ended = over.any(dim=1)
-    found.drawn[active[ended]] = start + 1 + over[ended].int().argmax(dim=1)
-    found.capped[active[ended]] = False
-    left = torch.nonzero(~ended)[:, 0]
-    candidates.keep_only(left)
-    return active[left]
+    items, start = candidates.items[ended], candidates.drawn - over.shape[1]
+    found.drawn[items] = start + 1 + over[ended].int().argmax(dim=1)
+    found.capped[items] = False
+    candidates.keep_only(torch.nonzero(~ended)[:, 0])
 
 
 def rank_within_bin(bins: Tensor) -> Tensor:

@@ -253,16 +253,17 @@ def _log2_sigma(log2_ratio, bottom, step, table):
 def _accept_first(
     ratios, log_times, bins, ranks, width, stretch, best_scores, best_bins, best_ranks
 ):
-    """Takes the first of a strip that arrives before sigma(r), or the last; returns its number."""
+    """Takes the first of a strip that arrives before sigma(r), or the best; returns its number."""
     bottom, step, table = stretch
     for i in range(width):
         accepted = log_times[i] < _log2_sigma(ratios[i], bottom, step, table)
-        if accepted or i == width - 1:
-            best_scores[0] = ratios[i] - log_times[i]
+        score = np.inf if accepted else ratios[i] - log_times[i]
+        if score > best_scores[0]:
+            best_scores[0] = score
             best_bins[0] = np.int64(bins[i])
             best_ranks[0] = np.int64(ranks[i])
-            if accepted:
-                return i + 1
+        if accepted:
+            return i + 1
     return 0
 
 

@@ -1,0 +1,4 @@
+"""The published tables and figures, each experiment one module, all behind one command.
+
+python -m recvae.experiments synthetic --out DIR
+"""

@@ -1,0 +1,11 @@
+"""Relative entropy coding of random Gaussians: what it costs, and how well it hits its target.
+
+Each experiment is a module with one function, `run`, and stands in `command.EXPERIMENTS`:
+
+    runtime        steps of PFR against D_inf, with and without partition
+    code_length    code length of PFR against mutual information
+    orc_bias       candidates that ORC needs for little bias, against KL
+    ablation       histograms of samples, by what the partition cuts
+    large_blocks   bias and code length of blocks of up to 48 bits, against log J
+    side_by_side   every algorithm: bits over KL, candidates, seconds
+"""

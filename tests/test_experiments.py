@@ -1,0 +1,299 @@
+"""The synthetic experiments: one quick run of the command, and what its numbers must obey."""
+
+import csv
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from recvae.experiments.cli import main
+from recvae.experiments.synthetic import command
+from recvae.experiments.synthetic.mmd import median_bandwidth, squared_mmd
+from recvae.experiments.synthetic.tables import Table
+from recvae.experiments.synthetic.targets import random_posteriors, typical_posterior
+from recvae.experiments.synthetic.transmission import transmit
+from recvae.rec import ORC
+
+COLUMNS = {
+    "runtime": "coder,d_inf_bits,items,mean_d_inf_bits,mean_steps,standard_error_steps,"
+    "quartile_1_steps,quartile_3_steps,predicted_mean_steps,capped_share,published_mean_steps",
+    "code_length": "informative_dimensions,coder,information_bits,log2_bins,index_code,"
+    "zeta_exponent,items,code_length_bits,standard_error_bits,capped_share,"
+    "published_code_length_bits",
+    "orc_bias": "coder,kl_bits,log2_bins,threshold_squared_mmd,candidates,published",
+    "orc_bias_mmd": "coder,kl_bits,log2_bins,candidates,squared_mmd,standard_error,samples",
+    "ablation": "strategy,dimension,information_bits,intervals,candidates,samples,ks_statistic,"
+    "mean_error_scales,scale_ratio,bits_of_all_dimensions",
+    "ablation_histogram": "strategy,dimension,from_z,to_z,sampled_density,target_density",
+    "large_blocks": "dim,information_bits,log2_candidates,log2_bins_over_information,log2_bins,"
+    "items,search_kl_bits,shortfall_bits,shortfall_standard_error_bits,"
+    "mean_squared_error_scales2,bits_over_kl,bits_over_kl_standard_error,rank_bits",
+    "side_by_side": "algorithm,kl_bits,items,log2_bins,bits_over_kl,bits_over_kl_standard_error,"
+    "mean_candidates,seconds_per_sample,capped_share,shortfall_bits,shortfall_standard_error_bits",
+}
+FIGURES = set(COLUMNS) - {"orc_bias_mmd", "ablation_histogram"}
+NAMES = {"coder", "index_code", "strategy", "algorithm"}
+
+Rows = list[dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the whole quick run fills."""
+    out = tmp_path_factory.mktemp("experiments") / "made" / "here"
+    command_line = ["synthetic", "--quick", "--out", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-m", "recvae.experiments", *command_line],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    listed = {Path(line).name for line in done.stdout.splitlines() if line.startswith(str(out))}
+    assert listed == {path.name for path in out.iterdir()}
+    assert "standard PFR" in done.stdout
+    return out
+
+
+@pytest.fixture(scope="module")
+def rows(quick_run: Path) -> Callable[[str], Rows]:
+    def read(stem: str) -> Rows:
+        with open(quick_run / f"{stem}.csv", newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    return read
+
+
+def test_all_files_are_made(quick_run: Path) -> None:
+    figures = {f"{stem}.{kind}" for stem in FIGURES for kind in ("png", "svg")}
+    tables = {f"{stem}.csv" for stem in COLUMNS}
+    assert {path.name for path in quick_run.iterdir()} == figures | tables
+    for path in quick_run.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+    for path in quick_run.glob("*.svg"):
+        assert "<dc:date>" not in path.read_text()
+
+
+@pytest.mark.parametrize("stem", COLUMNS)
+def test_tables_have_the_stated_columns_and_finite_numbers(
+    rows: Callable[[str], Rows], stem: str
+) -> None:
+    table = rows(stem)
+    assert len(table) >= 9
+    for row in table:
+        assert ",".join(row) == COLUMNS[stem]
+        numbers = [cell for column, cell in row.items() if column not in NAMES and cell]
+        assert all(math.isfinite(float(cell)) for cell in numbers)
+
+
+def test_steps_are_those_of_theory_and_partitions_save_them(rows: Callable[[str], Rows]) -> None:
+    table = rows("runtime")
+    for row in table:
+        if int(row["items"]) >= 100:
+            assert float(row["mean_steps"]) == pytest.approx(
+                float(row["predicted_mean_steps"]), rel=0.4
+            )
+    steps = {(row["coder"], int(row["d_inf_bits"])): float(row["mean_steps"]) for row in table}
+    for d_inf_bits in (9, 10, 11):
+        standard, partitioned = (
+            steps[name, d_inf_bits] for name in ("standard PFR", "partitioned PFR")
+        )
+        assert partitioned < standard / 3
+
+
+def test_no_code_is_shorter_than_the_information(rows: Callable[[str], Rows]) -> None:
+    for row in rows("code_length"):
+        over = float(row["code_length_bits"]) - float(row["information_bits"])
+        assert 0 < over < 6
+    for row in rows("side_by_side"):
+        if float(row["capped_share"]) == 0 and float(row["shortfall_bits"]) < 0.5:
+            assert float(row["bits_over_kl"]) > 0
+
+
+def test_more_candidates_are_less_biased(rows: Callable[[str], Rows]) -> None:
+    values = {
+        (row["coder"], row["kl_bits"], int(row["candidates"])): float(row["squared_mmd"])
+        for row in rows("orc_bias_mmd")
+    }
+    for (coder, kl_bits, candidates), value in values.items():
+        assert values.get((coder, kl_bits, 4 * candidates), -1) < value
+    needed = {
+        (row["coder"], row["kl_bits"], row["threshold_squared_mmd"]): float(row["candidates"])
+        for row in rows("orc_bias")
+    }
+    assert needed["standard ORC", "7", "0.006"] > 10 * needed["partitioned ORC", "7", "0.006"]
+    assert needed["standard ORC", "7", "0.006"] > needed["standard ORC", "7", "0.012"]
+
+
+def test_only_cutting_informative_dimensions_helps(rows: Callable[[str], Rows]) -> None:
+    worst = {
+        name: max(float(row["ks_statistic"]) for row in rows("ablation") if row["strategy"] == name)
+        for name in ("no partition", "collapsed dimension only", "by mutual information")
+    }
+    assert worst["by mutual information"] < 0.05
+    assert worst["no partition"] > 0.2
+    assert worst["collapsed dimension only"] > 0.2
+
+
+def test_histograms_hold_the_samples(rows: Callable[[str], Rows]) -> None:
+    mass = sum(
+        float(row["sampled_density"]) * (float(row["to_z"]) - float(row["from_z"]))
+        for row in rows("ablation_histogram")
+        if row["strategy"] == "by mutual information" and row["dimension"] == "0"
+    )
+    assert mass == pytest.approx(1, abs=0.01)
+
+
+def test_bins_unburden_the_search_of_large_blocks(rows: Callable[[str], Rows]) -> None:
+    table = rows("large_blocks")
+    bias = {
+        (row["dim"], row["information_bits"], float(row["log2_bins_over_information"])): float(
+            row["shortfall_bits"]
+        )
+        for row in table
+    }
+    for block in {(row["dim"], row["information_bits"]) for row in table}:
+        assert bias[*block, 1.2] < bias[*block, 0.6] < bias[*block, 0.0]
+
+
+def test_every_algorithm_stands_in_the_comparison(rows: Callable[[str], Rows]) -> None:
+    levels: dict[str, list[str]] = {}
+    for row in rows("side_by_side"):
+        levels.setdefault(row["algorithm"], []).append(row["kl_bits"])
+    assert len(levels) == 10
+    assert set(map(tuple, levels.values())) == {("2", "5", "10")}
+
+
+def test_a_seed_names_the_result_whatever_else_runs(quick_run: Path, tmp_path: Path) -> None:
+    same, other = tmp_path / "same", tmp_path / "other"
+    options = ["synthetic", "--quick", "--only", "ablation", "--out"]
+    assert main([*options, str(same)]) == 0
+    assert main([*options, str(other), "--seed", "1"]) == 0
+    files = sorted(path.name for path in same.iterdir())
+    assert files == [f"ablation{end}" for end in (".csv", ".png", ".svg", "_histogram.csv")]
+    for file in files:
+        assert (same / file).read_bytes() == (quick_run / file).read_bytes()
+        assert (same / file).read_bytes() != (other / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "{file}"], "is not a folder"),
+        (["--out", "{file}/below"], "{file}/below: Not a directory"),
+        (["--out", "{folder}", "--only", "ablation", "unknown"], "no such experiment"),
+        (["--out", "{folder}", "--seed", "-1"], "--seed -1"),
+    ],
+)
+def test_bad_input_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    places = {"file": str(tmp_path / "file"), "folder": str(tmp_path / "folder")}
+    (tmp_path / "file").touch()
+    assert main(["synthetic", *(option.format(**places) for option in options)]) == 2
+    said = capsys.readouterr()
+    assert re.fullmatch(r"recvae\.experiments: [^\n]+\n", said.err)
+    assert message.format(**places) in said.err
+    assert not said.out
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_missing_matplotlib_is_one_line(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "from recvae.experiments.cli import main\n"
+        f"sys.exit(main(['synthetic', '--out', {str(tmp_path / 'out')!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert re.fullmatch(r".*pip install 'recvae\[experiments\]'\n", done.stderr)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_run_keeps_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(command.EXPERIMENTS, "side_by_side", interrupted)
+    options = ["synthetic", "--quick", "--only", "ablation", "side_by_side"]
+    assert main([*options, "--out", str(tmp_path)]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_squared_mmd_is_that_of_its_definition() -> None:
+    """Its closed forms against means over samples of N(0, I)."""
+    generator = torch.Generator().manual_seed(0)
+    x = 1.2 * torch.randn((60, 3), generator=generator, dtype=torch.float64) + 0.3
+    y, y2 = torch.randn((2, 200_000, 3), generator=generator, dtype=torch.float64)
+    bandwidth = 1.3
+
+    def kernel(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.exp(-(a - b).square().sum(-1) / (2 * bandwidth**2))
+
+    pairs = kernel(x[:, None], x)
+    expected = (pairs.sum() - pairs.trace()) / (60 * 59) + kernel(y, y2).mean()
+    expected -= 2 * torch.stack([kernel(row, y).mean() for row in x]).mean()
+    assert squared_mmd(x, bandwidth).value == pytest.approx(float(expected), abs=2e-3)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.15])
+def test_squared_mmd_knows_its_standard_error(scale: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    found = [
+        squared_mmd(scale * torch.randn((300, 5), generator=generator), median_bandwidth(5))
+        for _ in range(200)
+    ]
+    values = torch.tensor([estimate.value for estimate in found])
+    errors = torch.tensor([estimate.standard_error for estimate in found])
+    assert float(values.std()) == pytest.approx(float(errors.mean()), rel=0.2)
+    if scale == 1:
+        assert abs(float(values.mean())) < 4 * float(values.std()) / 200**0.5
+
+
+def test_one_candidate_is_as_far_from_the_target_as_the_prior() -> None:
+    """The coder's MMD against the closed form for two Gaussians."""
+    target = typical_posterior([2.0, 1.0, 0.5], 4000)
+    generator = torch.Generator().manual_seed(0)
+    found = squared_mmd(transmit(ORC(3, 1), target, generator).standardised, bandwidth=2.0)
+    mean = -target.mean[0] / target.scale[0]
+    variance = target.scale[0] ** -2.0
+
+    def mean_kernel(mean: torch.Tensor, variance: torch.Tensor) -> float:
+        total = 4 + variance
+        return float(((4 / total).sqrt() * torch.exp(-mean.square() / (2 * total))).prod())
+
+    zero, one = torch.zeros_like(mean), torch.ones_like(mean)
+    expected = mean_kernel(zero, 2 * variance) + mean_kernel(zero, 2 * one)
+    expected -= 2 * mean_kernel(mean, variance + one)
+    assert abs(found.value - expected) < 4 * found.standard_error < 0.05
+
+
+def test_targets_carry_their_information() -> None:
+    shares = [3.0, 1.0, 0.0]
+    target = random_posteriors(shares, 20_000, torch.Generator().manual_seed(0))
+    assert target.kl_bits().mean(0).tolist() == pytest.approx(shares, abs=0.03)
+    variance = target.mean.square().mean(0) + target.scale[0].square()
+    assert variance.tolist() == pytest.approx([1, 1, 1], abs=0.05)
+    typical = typical_posterior(shares, 2)
+    assert typical.kl_bits()[1].tolist() == pytest.approx(shares)
+
+
+def test_median_bandwidth_is_the_median_distance() -> None:
+    x, y = torch.randn((2, 100_000, 5), generator=torch.Generator().manual_seed(0))
+    assert float((x - y).norm(dim=1).median()) == pytest.approx(median_bandwidth(5), rel=0.01)
+
+
+def test_a_row_needs_a_cell_for_each_column() -> None:
+    table = Table(("name", "bits"))
+    table.add("a", 1 / 3)
+    table.add("b, c", None)
+    assert table.to_csv() == b'name,bits\na,0.333333\n"b, c",\n'
+    with pytest.raises(ValueError, match="got 1, need 2"):
+        table.add("d")
