@@ -5,9 +5,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from recvae.exact import FixedPoint, IntegerDense, IntegerResidual, exact_arithmetic, quantise_dense
 from recvae.exact.layers import certified_chunks
+from recvae.vae.architectures import Architecture
+from recvae.vae.quantise import from_tensors, quantise
 
 
 def random_layer(
@@ -24,37 +27,71 @@ def random_layer(
 
 
 def reference(layer: IntegerDense, x: np.ndarray) -> np.ndarray:
-    """The layer's formula in Python integers."""
-    total = x.astype(object) @ layer.weight.numpy().astype(object).T + layer.bias.numpy()
-    shifted = total // (1 << layer.shift.numpy().astype(object))
-    return np.clip(shifted, layer.low, layer.limit).astype(np.int64)
+    """The layer's formula in numpy's integers."""
+    weight, bias, shift = (
+        getattr(layer, name).numpy().astype(np.int64) for name in ("weight", "bias", "shift")
+    )
+    return np.clip((x @ weight.T + bias) >> shift, layer.low, layer.limit)
+
+
+def random_network(rng: np.random.Generator, inputs: int, size: int, limit: int) -> nn.Sequential:
+    """One to three layers, dense or residual, with weights up to `size` or what is certified."""
+
+    def dense(inputs: int, outputs: int, relu: bool, size: int) -> IntegerDense:
+        try:
+            return random_layer(rng, inputs, outputs, size, limit, relu)
+        except ValueError as error:
+            assert "not exact" in str(error)  # noqa: PT017
+            return dense(inputs, outputs, relu, size // 2)
+
+    layers: list[nn.Module] = []
+    for _ in range(rng.integers(1, 4)):
+        if rng.random() < 0.5:
+            layers.append(
+                IntegerResidual(*(dense(inputs, inputs, relu, size) for relu in (True, False)))
+            )
+        else:
+            outputs = int(rng.integers(1, 100))
+            layers.append(dense(inputs, outputs, bool(rng.integers(2)), size))
+            inputs = outputs
+    return nn.Sequential(*layers)
+
+
+def in_int64(network: nn.Sequential, x: np.ndarray) -> np.ndarray:
+    """A network of such layers in numpy's integers."""
+    for layer in network:
+        if isinstance(layer, IntegerResidual):
+            limit = layer.second.limit
+            x = np.clip(x + reference(layer.second, reference(layer.first, x)), -limit, limit)
+        else:
+            x = reference(layer, x)
+    return x
 
 
 @given(
     seed=st.integers(0, 2**32 - 1),
     inputs=st.integers(1, 300),
     size=st.sampled_from([1, 30, 500, 32767]),
-    limit=st.sampled_from([255, 1023]),
-    relu=st.booleans(),
+    limit=st.sampled_from([255, 1023, 4095]),
 )
 @settings(deadline=None, max_examples=60)
-def test_dense_is_integer_arithmetic(
-    seed: int, inputs: int, size: int, limit: int, relu: bool
+def test_every_backend_gives_the_same_integers(
+    seed: int, inputs: int, size: int, limit: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    try:
-        layer = random_layer(rng, inputs, 17, size, limit, relu)
-    except ValueError as error:
-        if "not exact" not in str(error):
-            raise
-        return
+    network = random_network(rng, inputs, size, limit)
     # Half of the inputs at the limit: the largest sums that the certificate allows.
     x = rng.choice([-limit, limit, *rng.integers(-limit, limit, 5)], (9, inputs))
+    expected = in_int64(network, x)
+    carried = torch.from_numpy(x).float()
     with exact_arithmetic():
-        y = layer(torch.from_numpy(x).float())
-        single = torch.cat([layer(row[None]) for row in torch.from_numpy(x).float()])
-    assert (y.numpy() == reference(layer, x)).all()
-    assert torch.equal(y, single)
+        single = network(carried)
+        rows = torch.cat([network(row[None]) for row in carried])
+        double = network.double()(carried)
+    assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
+    assert (single.numpy() == expected).all()
+    assert (double.numpy() == expected).all()
+    assert torch.equal(rows, single)
 
 
 def test_residual_is_clamped_integer_arithmetic() -> None:
@@ -77,6 +114,54 @@ def test_certificate_counts_products() -> None:
     assert certified_chunks(weight, bias, 1 << 12) == 4
     with pytest.raises(ValueError, match="weights are too large"):
         certified_chunks(weight, bias, 1 << 13)
+
+
+def is_certified(weight: np.ndarray, bias: np.ndarray, limit: int) -> bool:
+    """The certificate in Python integers: at most 64 products, none of which can leave 2^24."""
+    sizes = np.abs(weight.astype(object)) * limit
+    return any(
+        max(part.sum(1).max() for part in np.array_split(sizes, products, axis=1)) <= 1 << 24
+        for products in range(2, min(64, weight.shape[1]) + 1)
+    ) or bool((sizes.sum(1) + np.abs(bias.astype(object)) <= 1 << 24).all())
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    inputs=st.sampled_from([1, 2, 3, 50, 64, 65, 129, 200]),
+    magnitude_bits=st.sampled_from([12, 13, 19]),
+    excess=st.integers(-1, 2),
+)
+@settings(deadline=None)
+def test_a_network_that_breaks_the_certificate_is_refused(
+    seed: int, inputs: int, magnitude_bits: int, excess: int
+) -> None:
+    """When it is made and when it is loaded; and only then, to the unit."""
+    rng = np.random.default_rng(seed)
+    number = FixedPoint(9, magnitude_bits)
+    weight = rng.integers(-2, 3, (6, inputs)).astype(np.int16)
+    # As much as so many neighbours may weigh in one product, or a little more.
+    together = int(rng.integers(1, 5))
+    peak = (1 << 24) // number.limit // together + excess
+    place = rng.integers(0, inputs)
+    weight[rng.integers(6), place : place + together] = min(peak, 32767) * rng.choice([-1, 1])
+    bias = rng.integers(-(1 << 10), 1 << 10, 6).astype(np.int32)
+    parts = {"weight": weight, "bias": bias, "shift": np.full(6, 12, np.uint8)}
+    tensors = {name: torch.from_numpy(part) for name, part in parts.items()}
+
+    architecture = Architecture("mlp", inputs, 4, 4, decoder={"hidden": 6})
+    _, decoder = architecture.build()
+    good = quantise(decoder, number).state_dict()
+    changed = good | {f"decoder.hidden.{name}": tensor for name, tensor in tensors.items()}
+    makers = (
+        lambda: IntegerDense(**tensors, relu=True, limit=number.limit, input_limit=number.limit),
+        lambda: from_tensors(decoder, number, changed),
+    )
+    for make in makers:
+        if is_certified(weight, bias, number.limit):
+            make()
+        else:
+            with pytest.raises(ValueError, match="not exact in float32: its weights are too large"):
+                make()
 
 
 def test_uncertified_product_would_be_wrong() -> None:

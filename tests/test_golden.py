@@ -1,37 +1,85 @@
-"""Golden files: what was written once decodes to the same pixels for ever, however it is run."""
+"""Golden files: what was written once decodes by the same steps for ever, however it is run."""
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden.check import COMPILED, CUDA, EAGER, Way, differences
 from golden.make import images
+from golden.steps import FILES
 
 import recvae
 from recvae.codec import shipped_models
 
-FILES = sorted((Path(__file__).parent / "golden").glob("*.recvae"))
+TESTS = Path(__file__).parent
+HERE = torch.backends.cpu.get_cpu_capability().lower()
+
+# For torch, oneDNN and MKL: what a CPU without the later instructions would take.
+INSTRUCTION_SETS = {
+    "default": {"ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"},
+    "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"},
+    "avx512": {},
+}
+
+golden_files = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+
+
+def check_elsewhere(*arguments: str, **environment: str) -> str:
+    """What `golden.check` prints in a process of its own; fails if it finds a difference."""
+    command = [sys.executable, "-m", "golden.check", *arguments]
+    path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        command,
+        env=os.environ | {"PYTHONPATH": path} | environment,
+        cwd=TESTS.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_every_model_has_one() -> None:
-    assert {path.stem.removeprefix("v1-") for path in FILES} >= set(shipped_models())
+    stated = {json.loads(file.with_suffix(".json").read_text())["model"] for file in FILES}
+    assert stated >= set(shipped_models())
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-@pytest.mark.parametrize(("threads", "batch_size"), [(1, 1), (2, 7), (2, 4096)])
-def test_golden_file(path: Path, threads: int, batch_size: int) -> None:
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with recvae.open(path, batch_size=batch_size) as stored:
-            assert np.array_equal(stored[:], images())
-    finally:
-        torch.set_num_threads(before)
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_golden_file_without_onednn(path: Path) -> None:
-    """Another library of matrix products, the same integers."""
-    off = torch.backends.mkldnn.flags(enabled=False, deterministic=None, allow_tf32=None)
-    with off, recvae.open(path) as stored:
+@golden_files
+def test_images(file: Path) -> None:
+    with recvae.open(file) as stored:
         assert np.array_equal(stored[:], images())
+
+
+@golden_files
+@pytest.mark.parametrize("way", EAGER, ids=str)
+def test_same_bits(file: Path, way: Way) -> None:
+    assert differences(file, way) == []
+
+
+@pytest.mark.parametrize("name", [name for name in INSTRUCTION_SETS if name != HERE])
+def test_same_bits_with_other_instructions(name: str) -> None:
+    known = list(INSTRUCTION_SETS)
+    if name not in known[: known.index(HERE) + 1 if HERE in known else 1]:
+        pytest.skip(f"this CPU has {HERE} alone")
+    report = check_elsewhere(ATEN_CPU_CAPABILITY=name, **INSTRUCTION_SETS[name])
+    assert name.upper() in report.splitlines()[0]
+    assert report.count("same bits") == len(EAGER)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which(os.environ.get("CXX", "g++")), reason="no C++ compiler here")
+def test_same_bits_compiled() -> None:
+    assert check_elsewhere("compiled").count("same bits") == len(COMPILED)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
+@pytest.mark.parametrize("way", CUDA, ids=str)
+def test_same_bits_on_a_gpu(way: Way) -> None:
+    for file in FILES:
+        assert differences(file, way) == [], file.stem

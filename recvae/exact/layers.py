@@ -5,6 +5,9 @@ Activations are fixed-point numbers (`FixedPoint`) carried in float32. A layer c
     y = clamp(floor((W x + bias) / 2^shift), low, limit)
 
 with integer W, bias and one shift per output; bias holds the half that turns floor into rounding.
+
+After `.double()` a network carries the same integers in float64. That needs no certificate of its
+own: what float32 sums in at most 64 products of 2^24 each, and a bias of 32 bits, is below 2^53.
 """
 
 import math
@@ -66,10 +69,11 @@ class IntegerDense(nn.Module):
         self.register_buffer("_scale", 1.0 / (1 << shift.long()).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., inputs) to (..., outputs), integers in float32."""
-        rows = x.flatten(0, -2)
-        if self.chunks == 1:
-            total = torch.addmm(self.bias.float(), rows, self._columns)
+        """(..., inputs) to (..., outputs), integers in float32, or in float64 after `double()`."""
+        carrier = self._columns.dtype
+        rows = x.flatten(0, -2).to(carrier)
+        if self.chunks == 1 or carrier == torch.float64:
+            total = torch.addmm(self.bias.to(carrier), rows, self._columns)
         else:
             total = self.bias.double().expand(len(rows), -1).clone()
             parts = zip(
@@ -80,7 +84,7 @@ class IntegerDense(nn.Module):
             for a, w in parts:
                 total += a @ w
         total = total.mul_(self._scale).floor_().clamp_(self.low, self.limit)
-        return total.float().reshape(*x.shape[:-1], len(self.bias))
+        return total.to(carrier).reshape(*x.shape[:-1], len(self.bias))
 
 
 def certified_chunks(weight: Tensor, bias: Tensor, input_limit: int) -> int:
@@ -171,6 +175,6 @@ class IntegerResidual(nn.Module):
         self.first, self.second = first, second
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., width) to (..., width), integers in float32."""
+        """(..., width) to (..., width), integers as in `IntegerDense`."""
         limit = self.second.limit
         return self.second(self.first(x)).add_(x).clamp_(-limit, limit)

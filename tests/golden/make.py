@@ -1,25 +1,36 @@
-"""Write the golden files: `python tests/golden/make.py`. Only for a new model or a new version.
+"""Write golden files: `PYTHONPATH=tests python -m golden.make`, for a new model or a new version.
 
-Files of versions that were released are kept for ever: a new one gets a new name.
+For each model one file in groups of 8 and one in groups of 1, whose batches can be of any size; and
+beside each the digests of its steps. Those that are there are kept for ever: a new version or a new
+model takes a new name.
 """
 
-from pathlib import Path
+import json
 
 import numpy as np
+from golden.steps import FOLDER, decode_steps, digests
 
 import recvae
 from recvae.codec import shipped_models
-from recvae.data import sample_images
 
 
 def images() -> np.ndarray:
-    """Twenty digits, and one image of each kind that is stored or strange."""
-    noise = np.arange(784, dtype=np.uint8).reshape(1, 28, 28) * 37
-    flat = np.zeros((2, 28, 28), dtype=np.uint8) + np.array([0, 255], np.uint8)[:, None, None]
-    return np.concatenate([sample_images()[:20], noise, flat])
+    """Twenty digits of MNIST, noise, a black and a white image: (23, 28, 28) uint8."""
+    return np.load(FOLDER / "v1-images.npz")["images"]
+
+
+def main() -> None:
+    """Write what is not there yet."""
+    for model in shipped_models():
+        codec = recvae.load(model)
+        for name, group_size in ((f"v1-{model}", 8), (f"v1-{model}-single", 1)):
+            path = FOLDER / f"{name}.recvae"
+            if not path.exists():
+                path.write_bytes(codec.compress(images(), group_size))
+            if not path.with_suffix(".json").exists():
+                steps = {"model": model} | digests(*decode_steps(codec, path.read_bytes()))
+                path.with_suffix(".json").write_text(json.dumps(steps, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    for name in shipped_models():
-        path = Path(__file__).parent / f"v1-{name}.recvae"
-        path.write_bytes(recvae.load(name).compress(images(), 8))
+    main()

@@ -1,0 +1,128 @@
+"""Decode the golden files in every way: `PYTHONPATH=tests python -m golden.check [compiled]`.
+
+Prints a line for each way and ends with status 1 if a step of one differs. It needs only what
+decoding needs, so that it runs with any installed `recvae`.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from golden.steps import FILES, decode_steps, digests
+from torch import nn
+
+import recvae
+from recvae.codec import Codec
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to decode.
+
+    Fields:
+        threads: that torch may use.
+        batch_size: images at once, though never less than a group.
+        onednn: whether torch may use it.
+        carrier: floating-point type that carries the integers.
+        precision: what the program around allows for float32 products.
+        device: cpu or cuda.
+        compiled: whether torch.compile has compiled the network, all between two passes as one.
+    """
+
+    threads: int = 1
+    batch_size: int = 64
+    onednn: bool = True
+    carrier: torch.dtype = torch.float32
+    precision: str = "highest"
+    device: str = "cpu"
+    compiled: bool = False
+
+    def __str__(self) -> str:
+        onednn, compiled = "oneDNN" if self.onednn else "no oneDNN", " compiled" * self.compiled
+        carrier = str(self.carrier).removeprefix("torch.")
+        return (
+            f"{self.device} {self.threads} threads, batch {self.batch_size}, {onednn}, "
+            f"{carrier} {self.precision}{compiled}"
+        )
+
+
+F32, F64 = torch.float32, torch.float64
+
+# Every pair of values of two of the first four fields is there.
+EAGER = (
+    Way(1, 1, True, F32),
+    Way(2, 1, False, F64),
+    Way(2, 7, True, F32, "medium"),
+    Way(1, 7, False, F64),
+    Way(2, 4096, False, F32, "medium"),
+    Way(1, 4096, True, F64),
+)
+COMPILED = (Way(2, 7, compiled=True),)
+CUDA = tuple(
+    Way(batch_size=batch_size, carrier=carrier, precision="medium", device="cuda")
+    for batch_size in (1, 7, 4096)
+    for carrier in (F32, F64)
+)
+
+
+@cache
+def codec_for(model: str, way: Way) -> Codec:
+    """The codec of a shipped model, made for a way."""
+    codec = recvae.load(model, way.device, way.batch_size)
+    codec.model.decoder.to(way.carrier)
+    if way.compiled:
+        compile_network(codec.model.decoder.decoder)
+    return codec
+
+
+def compile_network(decoder: nn.Module) -> None:
+    """Let torch.compile compile all arithmetic of a decoder, each function as one graph."""
+    for name in ("features", "zero_logits", "spike_logits", "grey_logits", "log_parameters"):
+        if hasattr(decoder, name):
+            function: Callable[..., Any] = getattr(decoder, name)
+            setattr(decoder, name, torch.compile(function, fullgraph=True, dynamic=True))
+
+
+@contextmanager
+def settings(way: Way) -> Iterator[None]:
+    """What a way asks of the process, for a while."""
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    onednn = torch.backends.mkldnn.flags(way.onednn, deterministic=None, allow_tf32=None)
+    torch.set_num_threads(way.threads)
+    torch.set_float32_matmul_precision(way.precision)
+    try:
+        with onednn:
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(precision)
+
+
+def differences(file: Path, way: Way) -> list[str]:
+    """The steps of a golden file that come out otherwise than they should."""
+    expected = json.loads(file.with_suffix(".json").read_text())
+    with settings(way):
+        steps = decode_steps(codec_for(expected.pop("model"), way), file.read_bytes())
+    found = digests(*steps)
+    return [step for step in expected if found[step] != expected[step]]
+
+
+def main(ways: Sequence[Way]) -> int:
+    """Check all golden files in some ways; returns the exit status."""
+    print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")
+    status = 0
+    for way in ways:
+        wrong = {file.stem: steps for file in FILES if (steps := differences(file, way))}
+        print(f"{way}: {wrong or 'same bits'}", flush=True)
+        status |= bool(wrong)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(COMPILED if sys.argv[1:] == ["compiled"] else EAGER))

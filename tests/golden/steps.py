@@ -1,0 +1,67 @@
+"""The steps of decoding, as the real decoder takes them, and their digests."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+from spec.decoder import Steps
+from torch import Tensor
+
+from recvae.codec import Codec, groups
+
+FOLDER = Path(__file__).parent
+FILES = sorted(FOLDER.glob("*.recvae"))
+
+
+def digests(
+    z: np.ndarray,
+    logits: Sequence[np.ndarray],
+    frequencies: Sequence[np.ndarray],
+    pixels: np.ndarray,
+) -> dict[str, str | list[str]]:
+    """SHA-256 of each step: z as int64, logits and frequencies of each pass as int32."""
+    return {
+        "z": _sha256(z, "<i8"),
+        "logits": [_sha256(of_pass, "<i4") for of_pass in logits],
+        "frequencies": [_sha256(of_pass, "<i4") for of_pass in frequencies],
+        "pixels": _sha256(pixels, "u1"),
+    }
+
+
+def decode_steps(codec: Codec, data: bytes) -> Steps:
+    """Decompress a file and keep what the decoder computes on its way."""
+    z: list[np.ndarray] = []
+    logits: list[list[np.ndarray]] = []  # of each batch, of each pass
+    counts: list[list[np.ndarray]] = []
+
+    def receive_latents(*arguments: Any) -> Tensor:
+        result = received(*arguments)
+        z.append(result.cpu().numpy())
+        logits.append([])
+        counts.append([])
+        return result
+
+    def frequencies(of_pass: Tensor, fraction_bits: int) -> Tensor:
+        result = computed(of_pass, fraction_bits)
+        logits[-1].append(of_pass.cpu().numpy())
+        counts[-1].append(result.cpu().numpy())
+        return result
+
+    received, computed = groups.receive_latents, groups.frequencies
+    with mock.patch.multiple(groups, receive_latents=receive_latents, frequencies=frequencies):
+        pixels = codec.decompress(data)
+    return Steps(np.concatenate(z), _by_pass(logits), _by_pass(counts), pixels)
+
+
+def _by_pass(batches: list[list[np.ndarray]]) -> list[np.ndarray]:
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+
+
+def _sha256(array: np.ndarray, dtype: str) -> str:
+    integers = array.astype(dtype)
+    if not np.array_equal(integers, array):
+        raise ValueError(f"{array.dtype} that are no integers of type {dtype}")
+    return hashlib.sha256(integers.tobytes()).hexdigest()

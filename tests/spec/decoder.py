@@ -1,0 +1,89 @@
+"""A .recvae file and its model's folder to images, and to all that comes between."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from spec import container
+from spec.coder import RangeDecoder, latents
+from spec.container import check
+from spec.model import Model
+from spec.model import read as read_model
+from spec.network import NETWORKS, frequencies
+
+
+class Steps(NamedTuple):
+    """What decoding goes through, for the images that the model codes, in order.
+
+    Fields:
+        z: (coded, D) int64, latents in units of 2^-28.
+        logits, frequencies: for each pass, (n, classes) int64.
+        pixels: (images, height, width) uint8, of all images.
+    """
+
+    z: np.ndarray
+    logits: list[np.ndarray]
+    frequencies: list[np.ndarray]
+    pixels: np.ndarray
+
+
+def decode(data: bytes, folder: Path, table: list[int]) -> Steps:
+    """All groups of a file, which must not be empty, one after the other."""
+    model, file = read_model(folder), container.read(data)
+    shape = model.text["architecture"]
+    check(file.model_hash == model.hash[:16], "another model")
+    check((file.height, file.width) == (shape["height"], shape["width"]), "size of the images")
+    groups = [
+        decode_group(model, table, payload, count)
+        for payload, count in zip(file.payloads, file.counts, strict=True)
+    ]
+    z, logits, counts, pixels = zip(*groups, strict=True)
+    return Steps(
+        np.concatenate(z),
+        [np.concatenate(parts) for parts in zip(*filter(None, logits), strict=True)],
+        [np.concatenate(parts) for parts in zip(*filter(None, counts), strict=True)],
+        np.concatenate(pixels),
+    )
+
+
+def decode_group(model: Model, table: list[int], payload: bytes, count: int) -> Steps:
+    """One group of `count` images; no logits and frequencies if its payload is its pixels."""
+    shape = model.text["architecture"]
+    height, width = shape["height"], shape["width"]
+    no_latents = np.zeros((0, shape["latent_dim"]), np.int64)
+    if len(payload) == count * height * width:
+        pixels = np.frombuffer(payload, np.uint8).reshape(count, height, width)
+        return Steps(no_latents, [], [], pixels)
+    coder = RangeDecoder(payload)
+    stored = np.array([coder.symbol([(1 << 24) - 256, 256]) for _ in range(count)], bool)
+    z = decode_latents(model, table, coder, int((~stored).sum()))
+    logits, counts = [], []
+
+    def read(of_pass: np.ndarray, sites: np.ndarray) -> np.ndarray:
+        logits.append(of_pass)
+        counts.append(frequencies(of_pass, model.fraction_bits))
+        return coder.symbols(counts[-1])
+
+    pixels = np.zeros((count, height, width), np.uint8)
+    pixels[~stored] = NETWORKS[shape["name"]](model, z, read).reshape(-1, height, width)
+    raw = [coder.uniform(256) for _ in range(pixels[stored].size)]
+    pixels[stored] = np.array(raw, np.uint8).reshape(-1, height, width)
+    return Steps(z, logits, counts, pixels)
+
+
+def decode_latents(model: Model, table: list[int], coder: RangeDecoder, count: int) -> np.ndarray:
+    """Latents (count, D) of the images that the model codes."""
+    z = np.zeros((count, model.text["architecture"]["latent_dim"]), np.int64)
+    for number, block in enumerate(model.text["blocks"]):
+        code, intervals = block["rank_code"], block["intervals"]
+        bins = [[coder.uniform(size) for size in intervals] for _ in range(count)]
+        buckets = [coder.symbol(code["frequencies"]) for _ in range(count)]
+        places = [coder.uniform(1 << code["raw_bits"][bucket]) for bucket in buckets]
+        for image, (bucket, place) in enumerate(zip(buckets, places, strict=True)):
+            rank = place + sum(1 << bits for bits in code["raw_bits"][:bucket])
+            check(rank < block["num_candidates"], "a rank that is no candidate")
+            z[image, block["dimensions"]] = latents(
+                model.text["key"], number, intervals, bins[image], rank, table
+            )
+    return z

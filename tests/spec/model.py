@@ -1,0 +1,66 @@
+"""The model's folder: model.json and weights.safetensors, and the hash over both."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+TYPES = {"I16": "int16", "I32": "int32", "U8": "uint8", "F16": "float16"}
+
+
+class Model(NamedTuple):
+    """What the folder states, the decoder's tensors as int64, and the content hash."""
+
+    text: dict[str, Any]
+    tensors: dict[str, np.ndarray]
+    hash: bytes
+
+    @property
+    def fraction_bits(self) -> int:
+        """F."""
+        return self.text["number"]["fraction_bits"]
+
+    @property
+    def limit(self) -> int:
+        """L."""
+        return (1 << self.text["number"]["magnitude_bits"]) - 1
+
+
+def read_safetensors(path: Path) -> dict[str, tuple[str, np.ndarray]]:
+    """Type and array of each tensor by name."""
+    data = path.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8:start])
+    entries.pop("__metadata__", None)
+    return {
+        name: (
+            entry["dtype"],
+            np.frombuffer(
+                data[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]],
+                np.dtype(TYPES[entry["dtype"]]).newbyteorder("<"),
+            ).reshape(entry["shape"]),
+        )
+        for name, entry in entries.items()
+    }
+
+
+def read(folder: Path) -> Model:
+    """A model; ValueError if it is not the one that its hash names."""
+    text = json.loads((folder / "model.json").read_text())
+    tensors = read_safetensors(folder / "weights.safetensors")
+    stated = text.pop("hash")
+    digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
+    for name, (dtype, array) in sorted(tensors.items()):
+        digest.update(f"{name} torch.{TYPES[dtype]} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    if text["format"] != "recvae-model-1" or digest.hexdigest() != stated:
+        raise ValueError("the model's format or hash")
+    prefix = "decoder.decoder."
+    decoder = {
+        name.removeprefix(prefix): array.astype(np.int64)
+        for name, (_, array) in tensors.items()
+        if name.startswith(prefix)
+    }
+    return Model(text, decoder, digest.digest())
