@@ -8,20 +8,23 @@ from recvae.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns 0, 2 for bad input, 130 when interrupted."""
+    """Run one command.
+
+    Returns 0; 1 if `salvage` could not save everything; 2 for bad input; 130 when interrupted.
+    """
     options = _parser().parse_args(arguments)
     # Imported here: `--help` and wrong arguments need not wait for torch.
     from recvae import commands
 
     try:
-        getattr(commands, options.command)(options)
+        status = getattr(commands, options.command)(options)
     except InputError as error:
         print(f"recvae: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("recvae: interrupted; no output was written", file=sys.stderr)
         return 130
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,12 +63,22 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("input", help="the .recvae file")
     verify.add_argument("--against", help="images to compare with, as `compress` takes them")
 
+    salvage = commands.add_parser(
+        "salvage",
+        help="save the undamaged groups of a damaged .recvae file",
+        description="Write what a damaged or truncated .recvae file still holds to a new one and "
+        "list what is lost. Status 0: everything was saved; 1: something is lost; 2: nothing "
+        "was written.",
+    )
+    salvage.add_argument("input", help="the damaged .recvae file")
+    salvage.add_argument("output", help="the .recvae file to write")
+
     demo = commands.add_parser("demo", help="compress the images that come with the package")
     demo.add_argument("--model", help="name or folder (default: mnist)")
 
-    for command in (decompress, verify):
+    for command in (decompress, verify, salvage):
         command.add_argument("--model", help="folder of the model, if it is not one that ships")
-    for command in (compress, decompress, verify, demo):
+    for command in (compress, decompress, verify, salvage, demo):
         command.add_argument(
             "--device", default="auto", choices=["cpu", "cuda", "auto"], help="(default: auto)"
         )
@@ -75,9 +88,9 @@ def _parser() -> argparse.ArgumentParser:
             default=64,
             help="images at once, at least a group: memory and speed (default: 64)",
         )
-    for command in (compress, decompress):
+    for command in (compress, decompress, salvage):
         command.add_argument("--force", action="store_true", help="replace an existing output")
-    for command in (compress, decompress, info, verify, demo):
+    for command in (compress, decompress, info, verify, salvage, demo):
         how = command.add_mutually_exclusive_group()
         how.add_argument("--quiet", action="store_true", help="print nothing but errors")
         how.add_argument("--json", action="store_true", help="print one line of JSON")

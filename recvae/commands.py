@@ -1,10 +1,12 @@
 """What the commands do: files in, files out, and what is said about it."""
 
 import json
+import os
 import time
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,16 @@ from recvae.codec import (
     open_images,
     shipped_model_name,
 )
+from recvae.codec import salvage as find_salvage
 from recvae.codec.codec import Progress as ProgressHook
 from recvae.codec.container import ContainerReader
-from recvae.data import atomic_file, default_names, read_images, write_chunks
+from recvae.data import (
+    atomic_file,
+    default_names,
+    read_images,
+    translate_os_errors,
+    write_chunks,
+)
 from recvae.errors import InputError
 
 
@@ -116,6 +125,27 @@ def verify(options: Namespace) -> None:
     _say(options, facts, f"{options.input}: all checksums match, {done} images decode{compared}")
 
 
+def salvage(options: Namespace) -> int:
+    """Write what a damaged file still holds; 0 if that is all of it, else 1."""
+    started = time.perf_counter()
+    with translate_os_errors(options.input):
+        data = Path(options.input).read_bytes()
+        if Path(options.output).exists() and os.path.samefile(options.input, options.output):
+            raise InputError(f"{options.output} is the damaged file: choose another output name")
+    with (
+        atomic_file(options.output, options.force) as stream,
+        _progress(options, None, 1) as hook,
+    ):
+        found = find_salvage(
+            data, options.input, options.model, options.device, options.batch_size, hook
+        )
+        sizes = found.write_to(stream)
+    seconds = round(time.perf_counter() - started, 3)
+    facts = found.facts() | {"bytes_out": sizes.total, "seconds": seconds}
+    _say(options, facts, "\n".join(_salvage_lines(options, facts)))
+    return 0 if found.is_complete else 1
+
+
 def demo(options: Namespace) -> None:
     """Compress the images that come with the package; see `recvae.demo`."""
     from recvae.demo import run
@@ -147,6 +177,32 @@ def _compression_line(options: Namespace, facts: dict[str, Any]) -> str:
     return line
 
 
+def _salvage_lines(options: Namespace, facts: dict[str, Any]) -> Iterator[str]:
+    images, before, damaged = facts["images"], facts["images_before"], facts["damaged"]
+    of_all = "" if before is None else f" of {before}"
+    state = f"damaged: {', '.join(damaged)}" if damaged else "undamaged"
+    yield f"{options.output}: {images}{of_all} images saved from {options.input} ({state})"
+    if facts["lost"]:
+        yield f"lost: {', '.join(map(_lost_words, facts['lost']))}"
+    if facts["unplaced"]:
+        places = ", ".join(f"{part['first']} to {part['last']}" for part in facts["unplaced"])
+        yield f"saved, but from an unknown place between those: images {places} of {options.output}"
+    if "order" in damaged:
+        yield "images may be exchanged: their common checksum does not match"
+    if facts["names"] == "lost":
+        yield "file names: lost, if there were any"
+
+
+def _lost_words(lost: dict[str, Any]) -> str:
+    first, last, count = lost["first"], lost["last"], lost["count"]
+    if last is None:
+        return f"images from {first} on, if there were any"
+    if first == last:
+        return f"image {first}"
+    span = f"{first} to {last}"
+    return f"images {span}" if count == last - first + 1 else f"{count} of the images {span}"
+
+
 def _check_same_shape(options: Namespace, expected: tuple[int, ...], got: tuple[int, ...]) -> None:
     if tuple(expected) != tuple(got):
         raise InputError(
@@ -167,7 +223,9 @@ def _say(options: Namespace, facts: dict[str, Any], text: str) -> None:
 
 
 @contextmanager
-def _progress(options: Namespace, num_images: int, image_pixels: int) -> Iterator[ProgressHook]:
+def _progress(
+    options: Namespace, num_images: int | None, image_pixels: int
+) -> Iterator[ProgressHook]:
     """A progress bar on a terminal, nothing elsewhere and with --quiet or --json."""
     console = Console(stderr=True)
     columns = (

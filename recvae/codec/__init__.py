@@ -11,6 +11,7 @@ from recvae.codec.codec import (
 )
 from recvae.codec.model import CodecModel, load_model, shipped_model_name, shipped_models
 from recvae.codec.report import CompressionReport
+from recvae.codec.salvage import salvage
 
 __all__ = [
     "DEFAULT_BATCH_SIZE",
@@ -23,6 +24,7 @@ __all__ = [
     "load",
     "load_model",
     "open_images",
+    "salvage",
     "shipped_model_name",
     "shipped_models",
 ]

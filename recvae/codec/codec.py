@@ -147,6 +147,16 @@ class Codec:
             "overhead_bpp": round(report.bits_per_pixel - bound_bpp, 5),
         }
 
+    def check_header(self, header: Header, name: str) -> None:
+        """Raise InputError unless the file `name` with this header was made with this model."""
+        if header.model_hash != self.model.file_id:
+            raise InputError(
+                f"{name}: made with another model (hash {header.model_hash.hex()}) than "
+                f"{self.model.name!r} ({self.model.file_id.hex()}): pass the right one by --model"
+            )
+        if (header.height, header.width) != self.model.image_shape:
+            raise InputError(f"{name}: its header states another image size than its model")
+
     def _check(self, pixels: NDArray[Any]) -> None:
         height, width = self.model.image_shape
         if pixels.dtype != np.uint8:
@@ -167,14 +177,7 @@ class CompressedImages:
 
     def __init__(self, reader: ContainerReader, codec: Codec) -> None:
         self.reader, self.codec = reader, codec
-        header = reader.header
-        if header.model_hash != codec.model.file_id:
-            raise InputError(
-                f"{reader.name}: made with another model (hash {header.model_hash.hex()}) than "
-                f"{codec.model.name!r} ({codec.model.file_id.hex()}): pass the right one by --model"
-            )
-        if (header.height, header.width) != codec.model.image_shape:
-            raise InputError(f"{reader.name}: its header states another image size than its model")
+        codec.check_header(reader.header, reader.name)
 
     def __enter__(self) -> "CompressedImages":
         return self
@@ -264,24 +267,27 @@ def open_images(
     device: str = "cpu",
     batch_size: int = DEFAULT_BATCH_SIZE,
 ) -> CompressedImages:
-    """The images of a .recvae file, decoded when asked for.
+    """The images of a .recvae file, decoded when asked for; without `model`, by `model_of` it.
 
-    Without `model`, the shipped model that the file names is taken. Raises InputError if the file
-    is damaged or there is no such model.
+    Raises InputError if the file is damaged or there is no such model.
     """
     reader = ContainerReader(source)
     try:
-        if model is None:
-            model = shipped_model_name(reader.header.model_hash)
-            if model is None:
-                raise InputError(
-                    f"{reader.name}: made with a model that does not ship (hash "
-                    f"{reader.header.model_hash.hex()}): pass its folder by --model"
-                )
+        model = model or model_of(reader.header, reader.name)
         return CompressedImages(reader, load(model, device, batch_size))
     except BaseException:
         reader.close()
         raise
+
+
+def model_of(header: Header, name: str) -> str:
+    """The shipped model that the file `name` was made with; InputError if it is none of them."""
+    if model := shipped_model_name(header.model_hash):
+        return model
+    raise InputError(
+        f"{name}: made with a model that does not ship (hash {header.model_hash.hex()}): "
+        "pass its folder by --model"
+    )
 
 
 def _device(name: str) -> torch.device:

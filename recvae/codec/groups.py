@@ -166,7 +166,9 @@ def decode_groups(
     coded = [i for i, full in enumerate(in_full) if not full]
     try:
         decoded = iter(
-            _decode_coded(model, [payloads[i] for i in coded], [num_images[i] for i in coded])
+            decode_streams(
+                model, [Decoder(payloads[i]) for i in coded], [num_images[i] for i in coded]
+            )
         )
     except ValueError as error:
         raise InputError(f"a group holds what no encoder writes: {error}") from error
@@ -177,13 +179,15 @@ def decode_groups(
     return np.concatenate([np.zeros((0, height, width), dtype=np.uint8), *groups])
 
 
-def _decode_coded(
-    model: CodecModel, payloads: Sequence[bytes], num_images: Sequence[int]
+def decode_streams(
+    model: CodecModel, decoders: Sequence[Decoder], num_images: Sequence[int]
 ) -> list[NDArray[np.uint8]]:
-    """The images of each group that went through the range coder."""
-    if not payloads:
+    """The images of each group that went through the range coder.
+
+    Raises ValueError for data that no encoder writes, where it can tell.
+    """
+    if not decoders:
         return []
-    decoders = [Decoder(payload) for payload in payloads]
     stored = [
         decoder.decode_repeated(STORED, count).astype(bool)
         for decoder, count in zip(decoders, num_images, strict=True)

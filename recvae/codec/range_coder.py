@@ -101,6 +101,36 @@ class Decoder:
             raise ValueError("the range coder's data is not valid") from error
 
 
+class CheckingDecoder(Decoder):
+    """Encodes again what it decodes, to tell whether an encoder can have written the data."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._data, self._again = data, Encoder()
+
+    def decode(self, frequencies: NDArray[np.int32]) -> NDArray[np.int32]:
+        """As `Decoder` does."""
+        symbols = super().decode(frequencies)
+        self._again.encode(symbols, frequencies)
+        return symbols
+
+    def decode_repeated(self, frequencies: NDArray[np.int32], count: int) -> NDArray[np.int32]:
+        """As `Decoder` does."""
+        symbols = super().decode_repeated(frequencies, count)
+        self._again.encode(symbols, frequencies)
+        return symbols
+
+    def decode_uniform(self, sizes: Symbols) -> NDArray[np.int32]:
+        """As `Decoder` does."""
+        symbols = super().decode_uniform(sizes)
+        self._again.encode_uniform(symbols, sizes)
+        return symbols
+
+    def is_whole(self) -> bool:
+        """Whether the symbols decoded so far make these very data, to the last byte."""
+        return self._again.finish() == self._data
+
+
 def _weights(frequencies: NDArray[np.int32]) -> NDArray[np.float32]:
     return (frequencies - 1).astype(np.float32)
 

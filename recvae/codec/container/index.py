@@ -51,7 +51,12 @@ class Index:
         if zlib.crc32(data[:-8]).to_bytes(4) != data[-8:-4]:
             raise InputError("the index or the footer is damaged")
         try:
-            index = cls._parse(data[:-FOOTER_BYTES], header, group_bytes)
+            num_images, _ = unpack_short(data[:-FOOTER_BYTES])
+            if header.num_groups(num_images) * MIN_GROUP_BYTES > group_bytes:
+                raise InputError(
+                    f"the index claims {num_images} images in {group_bytes} bytes: not possible"
+                )
+            index = cls.parse(data[:-FOOTER_BYTES], header)
         except IndexError as error:
             raise InputError("the index is too short for what it claims") from error
         if index.to_bytes() != data:
@@ -61,13 +66,10 @@ class Index:
         return index
 
     @classmethod
-    def _parse(cls, data: bytes, header: Header, group_bytes: int) -> Self:
+    def parse(cls, data: bytes, header: Header) -> Self:
+        """Read an index alone, whatever groups there are; `IndexError` if it is too short."""
         num_images, position = unpack_short(data)
         num_groups = header.num_groups(num_images)
-        if num_groups * MIN_GROUP_BYTES > group_bytes:
-            raise InputError(
-                f"the index claims {num_images} images in {group_bytes} bytes: not possible"
-            )
         groups_crc, position = int.from_bytes(data[position : position + 4]), position + 4
         run_lengths = []
         for _ in range(0, num_groups, GROUPS_PER_RUN):

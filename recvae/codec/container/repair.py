@@ -1,0 +1,177 @@
+"""The two ends of a damaged file: its header and its index, as far as checksums vouch for them."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from recvae.codec.container.header import HEADER_BYTES, MAGIC, MAX_GROUP_SIZE, Header
+from recvae.codec.container.index import END_MAGIC, FOOTER_BYTES, Index
+from recvae.codec.container.names import MAX_NAMES_BYTES, unpack_names
+from recvae.codec.container.numbers import unpack_short
+from recvae.errors import InputError
+
+_CRC_BYTES = 4
+_MOST_REPAIRED = 1 << 20  # bytes of an index: more would take seconds
+_TABLE = [zlib.crc32(bytes([byte])) ^ zlib.crc32(b"\0") for byte in range(256)]
+_BYTE_OF_TOP = {entry >> 24: byte for byte, entry in enumerate(_TABLE)}
+
+
+def one_byte_repairs(sealed: bytes) -> Iterator[bytes]:
+    """Yield data with a right CRC-32 behind them that differ from `sealed` in one byte.
+
+    If one byte was damaged, the first thing yielded is, but for a chance of 2^-24 a byte, what was
+    there before. The time is linear in the bytes.
+    """
+    data, crc = sealed[:-_CRC_BYTES], int.from_bytes(sealed[-_CRC_BYTES:])
+    difference = zlib.crc32(data) ^ crc
+    if sum(byte > 0 for byte in difference.to_bytes(4)) == 1:
+        yield data + zlib.crc32(data).to_bytes(4)
+    # A wrong byte goes through the checksum's register as all that follow it do; backwards, the
+    # register holds that byte's error alone when it comes to the byte.
+    for position in reversed(range(len(data))):
+        byte = _BYTE_OF_TOP[difference >> 24]
+        difference = ((difference ^ _TABLE[byte]) << 8) & 0xFFFFFFFF | byte
+        if 0 < difference < 256:
+            repaired = bytearray(sealed)
+            repaired[position] ^= difference
+            yield bytes(repaired)
+
+
+def find_header(data: bytes, likely: Iterable[tuple[bytes, int, int]]) -> tuple[Header, int, bool]:
+    """Return the header of a damaged file, where it begins, and whether it was damaged.
+
+    Args:
+        data: the file; other bytes may stand before the header.
+        likely: model hash, height and width of the models that can have made it: a header with
+            these whose CRC-32 is there is found, whatever happened to its fields.
+
+    Raises `InputError` as `Header.from_bytes` does if there is no header that a CRC-32 confirms.
+    """
+    head = data[:HEADER_BYTES]
+    try:
+        return Header.from_bytes(head), 0, False
+    except InputError as error:
+        intact = zlib.crc32(head[:-_CRC_BYTES]).to_bytes(4) == head[-_CRC_BYTES:]
+        if intact or len(head) < HEADER_BYTES:  # of another version, or cut off
+            raise
+        for candidate in chain(one_byte_repairs(head), _rebuilt(head, likely)):
+            with suppress(InputError):
+                return Header.from_bytes(candidate), 0, True
+        if (start := data.find(MAGIC)) > 0:
+            return find_header(data[start:], ())[0], start, True
+        hint = "if its model does not ship with recvae, pass the model's folder by --model"
+        raise InputError(f"{error}, beyond repair; {hint}") from error
+
+
+def _rebuilt(head: bytes, likely: Iterable[tuple[bytes, int, int]]) -> Iterator[bytes]:
+    for fields in likely:
+        for group_size in range(1, MAX_GROUP_SIZE + 1):
+            rebuilt = Header(*fields, group_size).to_bytes()
+            if rebuilt[-_CRC_BYTES:] == head[-_CRC_BYTES:]:
+                yield rebuilt
+
+
+@dataclass(frozen=True)
+class FoundIndex:
+    """The index of a damaged file.
+
+    Fields:
+        index: what it says; names only if they are whole.
+        start: where it begins, in bytes.
+        certain: its CRC-32 fits, or its names do; else only that of the groups does, and nothing
+            vouches for `num_images`.
+        damaged: it had to be repaired, or does not end where the file ends.
+        names_lost: the images have names that are damaged, or may have had.
+    """
+
+    index: Index
+    start: int
+    certain: bool = True
+    damaged: bool = True
+    names_lost: bool = False
+
+
+def find_index(data: bytes, header: Header, group_ends: Iterable[int]) -> FoundIndex | None:
+    """Return the index of a damaged file, None if nothing vouches for one.
+
+    `group_ends` are the likely places where the last group ends, best first.
+    """
+    last = len(data) - FOOTER_BYTES
+    places = list(_places(data, list(group_ends)))
+    for start, footer in places:
+        sealed = _sealed(data, start, footer)
+        if zlib.crc32(sealed[:-_CRC_BYTES]).to_bytes(4) == sealed[-_CRC_BYTES:]:
+            with suppress(InputError, IndexError):
+                whole = footer == last and data.endswith(sealed[-8:] + END_MAGIC)
+                return FoundIndex(_read(sealed, header), start, damaged=not whole)
+    for start, footer in places:
+        if footer - start > _MOST_REPAIRED:
+            continue
+        sealed = _sealed(data, start, footer)
+        for repaired in one_byte_repairs(sealed):
+            with suppress(InputError, IndexError):
+                index = _read(repaired, header)
+                if (
+                    sum(index.run_lengths) == start - HEADER_BYTES
+                    and repaired[-8:-4] == sealed[-8:-4]
+                ):
+                    return FoundIndex(index, start)
+    return None
+
+
+def _places(data: bytes, group_ends: list[int]) -> dict[tuple[int, int], None]:
+    """Where an index may begin, and its footer."""
+    magics = [data.find(END_MAGIC, end) for end in group_ends] + [data.rfind(END_MAGIC)]
+    footers = dict.fromkeys([*(magic - 8 for magic in magics), len(data) - FOOTER_BYTES])
+    return {
+        (start, footer): None
+        for footer in footers
+        if HEADER_BYTES < footer <= len(data) - 8
+        for start in (footer - int.from_bytes(data[footer : footer + 4]), *group_ends)
+        if HEADER_BYTES <= start < footer
+    }
+
+
+def _sealed(data: bytes, start: int, footer: int) -> bytes:
+    """Index, its length and the CRC-32 of both."""
+    length = (footer - start).to_bytes(4)
+    return data[start:footer] + length + data[footer + 4 : footer + 8]
+
+
+def _read(sealed: bytes, header: Header) -> Index:
+    """The index in `sealed`, which ends with its length and CRC-32."""
+    index = Index.parse(sealed[:-8], header)
+    if index.to_bytes() != sealed + END_MAGIC:
+        raise InputError("a number is not written in the shortest way")
+    unpack_names(index.packed_names, index.num_images)
+    return index
+
+
+def read_cut_index(
+    data: bytes, header: Header, start: int, run_lengths: list[int], num_groups: int
+) -> FoundIndex | None:
+    """Return what is left of an index at `start`, if the CRC-32 in it is that of the groups.
+
+    So many groups in runs of these lengths must fill the bytes from the header to `start`.
+    """
+    try:
+        num_images, end = unpack_short(data, start)
+    except IndexError:
+        return None
+    crc = zlib.crc32(memoryview(data)[HEADER_BYTES:start])
+    if header.num_groups(num_images) != num_groups or data[end : end + 4] != crc.to_bytes(4):
+        return None
+    index = Index(num_images, crc, run_lengths)
+    unnamed = index.to_bytes()
+    footer, rest = unnamed[-FOOTER_BYTES:], data[start + len(unnamed) - FOOTER_BYTES :]
+    if rest and footer.startswith(rest[:FOOTER_BYTES]):
+        return FoundIndex(index, start, certain=len(rest) >= 8)
+    stream = zlib.decompressobj()
+    with suppress(InputError, zlib.error):
+        stream.decompress(rest, MAX_NAMES_BYTES + 1)
+        packed = rest[: len(rest) - len(stream.unused_data)]
+        if unpack_names(packed, num_images):
+            return FoundIndex(replace(index, packed_names=packed), start)
+    return FoundIndex(index, start, certain=False, names_lost=True)
