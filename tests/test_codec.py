@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recvae
-from recvae.codec import Codec, shipped_models
+from recvae.codec import Codec, groups, shipped_models
 from recvae.codec.elbo import negative_elbo_bits
 from recvae.codec.groups import decode_groups, encode_groups
 from recvae.data import sample_images
 from recvae.errors import InputError
+from recvae.exact import frequencies
+from recvae.vae import passes
 
 RAW_BYTES = 28 * 28
 
@@ -146,6 +148,27 @@ def test_one_image_does_not_need_the_rest(codec: Codec, digits: np.ndarray) -> N
         assert np.array_equal(images[39], digits[39])
         with pytest.raises(InputError, match="group 0 is damaged"):
             images[0]
+
+
+def test_pieces_bound_what_is_evaluated_at_once_and_change_no_bit(
+    codec: Codec, digits: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.concatenate([digits[:5], np.full((2, 28, 28), 7, np.uint8), digits[5:9]])
+    expected = codec.compress(images, 4)
+    seen: list[int] = []
+
+    def recorded(logits: torch.Tensor, fraction_bits: int) -> torch.Tensor:
+        seen.append(logits.numel())
+        return frequencies(logits, fraction_bits)
+
+    monkeypatch.setattr(groups, "frequencies", recorded)
+    assert np.array_equal(codec.decompress(expected), images)
+    whole = seen.copy()
+    seen.clear()
+    monkeypatch.setattr(passes, "PIECE_LOGITS", 5000)  # ends of pieces fall within groups
+    assert codec.compress(images, 4) == expected
+    assert np.array_equal(codec.decompress(expected), images)
+    assert max(seen) <= 5000 < max(whole)
 
 
 def test_hostile_payloads_end_in_images_or_one_line(codec: Codec) -> None:

@@ -15,7 +15,7 @@ The sender regenerates the latents from the code it writes and runs the very dec
 receiver will run, so both see the same frequencies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -126,11 +126,12 @@ def code_pixels(model: CodecModel, z: Tensor, images: Tensor) -> list[_CodedPass
 
     def answer(step: Pass) -> Tensor:
         symbols = step.symbols_of(values[step.sites])
-        counts = frequencies(step.logits, model.number.fraction_bits)
+        tables = [np.zeros((0, step.classes), dtype=np.int32)]
+        tables += [table for _, table in _frequency_tables(model, step)]
         coded.append(
             _CodedPass(
                 symbols.int().cpu().numpy(),
-                counts.cpu().numpy(),
+                np.concatenate(tables) if len(tables) > 2 else tables[-1],
                 (step.sites // image_size).cpu().numpy(),
             )
         )
@@ -227,12 +228,21 @@ def _decode_codes(
 def _decode_pass(
     model: CodecModel, decoders: Sequence[Decoder], counts: Sequence[int], step: Pass
 ) -> Tensor:
-    table = frequencies(step.logits, model.number.fraction_bits).cpu().numpy()
     image_size = model.architecture.height * model.architecture.width
-    ends = np.cumsum(counts) * image_size
-    rows = np.split(table, np.searchsorted(step.sites.cpu().numpy(), ends[:-1]))
-    symbols = [decoder.decode(part) for decoder, part in zip(decoders, rows, strict=True)]
+    ends = np.cumsum(counts)[:-1] * image_size
+    ends = np.searchsorted(step.sites.cpu().numpy(), ends)
+    symbols = [np.zeros(0, dtype=np.int32)]
+    for piece, table in _frequency_tables(model, step):
+        parts = np.split(table, (ends - piece.start).clip(0, len(table)))
+        symbols += [decoder.decode(part) for decoder, part in zip(decoders, parts, strict=True)]
     return _int64(np.concatenate(symbols)).to(step.sites.device)
+
+
+def _frequency_tables(model: CodecModel, step: Pass) -> Iterator[tuple[slice, NDArray[np.int32]]]:
+    """The frequencies (m, classes) of each piece of a pass, in order."""
+    for piece in step.pieces():
+        counts = frequencies(step.logits_of(piece), model.number.fraction_bits)
+        yield piece, counts.cpu().numpy()
 
 
 def _encode_group(

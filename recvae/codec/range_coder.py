@@ -18,6 +18,7 @@ RangeDecoder = constriction.stream.queue.RangeDecoder
 
 WORD_BYTES = 4
 STATE_BYTES = 8
+ROWS_AT_ONCE = 1 << 14
 Symbols = NDArray[np.integer]
 
 
@@ -31,12 +32,16 @@ class Encoder:
 
     def encode(self, symbols: Symbols, frequencies: NDArray[np.int32]) -> None:
         """Code symbols (n,) under frequencies (n, classes) or (classes,), rows summing to 2^24."""
-        if len(symbols) and frequencies.shape[-1] > 1:
-            model = _weights(frequencies)
-            if model.ndim == 1:
-                self._encoder.encode(_int32(symbols), Categorical(model, perfect=False))
-            else:
-                self._encoder.encode(_int32(symbols), self._categorical, model)
+        if not len(symbols) or frequencies.shape[-1] == 1:
+            return
+        if frequencies.ndim == 1:
+            model = Categorical(_weights(frequencies), perfect=False)
+            self._encoder.encode(_int32(symbols), model)
+            return
+        for start in range(0, len(symbols), ROWS_AT_ONCE):  # what is converted takes memory
+            rows = slice(start, start + ROWS_AT_ONCE)
+            model = _weights(frequencies[rows])
+            self._encoder.encode(_int32(symbols[rows]), self._categorical, model)
 
     def encode_uniform(self, symbols: Symbols, sizes: Symbols) -> None:
         """Code symbols (n,), each one of sizes (n,) equally likely ones, in log2(size) bits."""

@@ -95,16 +95,16 @@ class BetaBinomialDecoder(Decoder):
 
     def passes(self, z: Tensor) -> Passes:
         """Code images in one pass; see `recvae.vae.passes`."""
-        log_a, log_b = self.log_parameters(z)
-        k = torch.arange(LEVELS + 1, device=z.device)
-        table = self.rising_factorials
-        logits = (
-            self.binomials
-            + table[self._grid_row(log_a)]
-            + table[self._grid_row(log_b)][:, LEVELS - k]
+        rows_a, rows_b = map(self._grid_row, self.log_parameters(z))
+        of_ones = self.rising_factorials
+        of_zeros = of_ones.flip(1) + self.binomials  # k ones beside 255 - k zeros
+        every = torch.arange(len(rows_a), device=z.device)
+        symbols = yield Pass(
+            LEVELS + 1,
+            lambda rows: of_ones[rows_a[rows]] + of_zeros[rows_b[rows]],
+            every,
+            lambda x: x,
         )
-        every = torch.arange(len(log_a), device=z.device)
-        symbols = yield Pass(logits, every, lambda x: x)
         return symbols.reshape(len(z), self.height, self.width)
 
     def quantise_tables(self, one: int) -> None:

@@ -6,25 +6,41 @@ returns the pixels. The sender sends it the true symbols, the receiver the ones 
 a sampler the ones it has drawn: one definition of the model for all three.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
+
+PIECE_LOGITS = 1 << 21  # evaluated at once: the memory of a pass does not grow with its sites
 
 
 class Pass(NamedTuple):
     """What is coded at one go.
 
     Fields:
-        logits: (n, classes); nats in a float network, units of the fixed point in an exact one.
+        classes: number of symbols.
+        logits_of: the logits (m, classes) of a slice of the sites; nats in a float network, units
+            of the fixed point in an exact one.
         sites: (n,) int64, ascending: which of the b*h*w pixels these symbols belong to.
         symbols_of: the symbols, (n,) int64, that stand for the pixel values (n,) at the sites.
     """
 
-    logits: Tensor
+    classes: int
+    logits_of: Callable[[slice], Tensor]
     sites: Tensor
     symbols_of: Callable[[Tensor], Tensor]
+
+    @property
+    def logits(self) -> Tensor:
+        """Those of all sites, (n, classes)."""
+        return self.logits_of(slice(0, len(self.sites)))
+
+    def pieces(self) -> Iterator[slice]:
+        """Slices of the sites, in order, that have at most `PIECE_LOGITS` logits each."""
+        step = max(1, PIECE_LOGITS // self.classes)
+        for start in range(0, len(self.sites), step):
+            yield slice(start, min(start + step, len(self.sites)))
 
 
 Passes: TypeAlias = Generator[Pass, Tensor, Tensor]

@@ -71,9 +71,9 @@ class StagedDecoder(Decoder):
             x = shuffle_2x2(up(windows_2x2(x)))
         return self.blocks(x[:, : self.height, : self.width])
 
-    def zero_logits(self, features: Tensor) -> Tensor:
-        """Pass 1, every pixel: (b, h, w, c) -> (b*h*w, 2), classes (zero, not zero)."""
-        return self.zero(features.flatten(0, 2))
+    def zero_logits(self, features: Tensor, sites: slice = slice(None)) -> Tensor:
+        """Pass 1, pixels among b*h*w: (b, h, w, c) -> (n, 2), classes (zero, not zero)."""
+        return self.zero(features.flatten(0, 2)[sites])
 
     def spike_logits(self, features: Tensor, sites: Tensor, ink: Tensor) -> Tensor:
         """Pass 2, non-zero pixels: (n, classes), class 0 is grey, class k is saturation + k - 1.
@@ -120,19 +120,27 @@ class StagedDecoder(Decoder):
         pixels = torch.zeros(len(z) * self.height * self.width, dtype=torch.long, device=z.device)
 
         every = torch.arange(len(pixels), device=z.device)
-        symbols = yield Pass(self.zero_logits(features), every, lambda x: (x > 0).long())
+        symbols = yield Pass(
+            2, lambda rows: self.zero_logits(features, rows), every, lambda x: (x > 0).long()
+        )
         ink = symbols.reshape(shape)
 
-        sites = symbols.nonzero()[:, 0]
+        inked = symbols.nonzero()[:, 0]
         symbols = yield Pass(
-            self.spike_logits(features, sites, ink),
-            sites,
+            256 - self.saturation + 1,
+            lambda rows: self.spike_logits(features, inked[rows], ink),
+            inked,
             lambda x: (x - self.saturation + 1).clamp(min=0),
         )
-        pixels[sites] = torch.where(symbols > 0, symbols + self.saturation - 1, 0)
+        pixels[inked] = torch.where(symbols > 0, symbols + self.saturation - 1, 0)
         full = (pixels > 0).long().reshape(shape)
 
-        sites = sites[symbols == 0]
-        symbols = yield Pass(self.grey_logits(features, sites, ink, full), sites, lambda x: x - 1)
-        pixels[sites] = symbols + 1
+        grey = inked[symbols == 0]
+        symbols = yield Pass(
+            self.saturation - 1,
+            lambda rows: self.grey_logits(features, grey[rows], ink, full),
+            grey,
+            lambda x: x - 1,
+        )
+        pixels[grey] = symbols + 1
         return pixels.reshape(shape)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -34,8 +35,8 @@ def digests(
 def decode_steps(codec: Codec, data: bytes) -> Steps:
     """Decompress a file and keep what the decoder computes on its way."""
     z: list[np.ndarray] = []
-    logits: list[list[np.ndarray]] = []  # of each batch, of each pass
-    counts: list[list[np.ndarray]] = []
+    logits: list[list[list[np.ndarray]]] = []  # of each batch, of each pass, of each piece
+    counts: list[list[list[np.ndarray]]] = []
 
     def receive_latents(*arguments: Any) -> Tensor:
         result = received(*arguments)
@@ -44,20 +45,31 @@ def decode_steps(codec: Codec, data: bytes) -> Steps:
         counts.append([])
         return result
 
-    def frequencies(of_pass: Tensor, fraction_bits: int) -> Tensor:
-        result = computed(of_pass, fraction_bits)
-        logits[-1].append(of_pass.cpu().numpy())
-        counts[-1].append(result.cpu().numpy())
+    def decode_pass(*arguments: Any) -> Tensor:
+        none = np.zeros((0, arguments[-1].classes), dtype=np.int32)
+        logits[-1].append([none])
+        counts[-1].append([none])
+        return decoded(*arguments)
+
+    def frequencies(of_piece: Tensor, fraction_bits: int) -> Tensor:
+        result = computed(of_piece, fraction_bits)
+        logits[-1][-1].append(of_piece.cpu().numpy())
+        counts[-1][-1].append(result.cpu().numpy())
         return result
 
-    received, computed = groups.receive_latents, groups.frequencies
-    with mock.patch.multiple(groups, receive_latents=receive_latents, frequencies=frequencies):
+    received, decoded, computed = groups.receive_latents, groups._decode_pass, groups.frequencies
+    with mock.patch.multiple(
+        groups,
+        receive_latents=receive_latents,
+        _decode_pass=decode_pass,
+        frequencies=frequencies,
+    ):
         pixels = codec.decompress(data)
     return Steps(np.concatenate(z), _by_pass(logits), _by_pass(counts), pixels)
 
 
-def _by_pass(batches: list[list[np.ndarray]]) -> list[np.ndarray]:
-    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+def _by_pass(batches: list[list[list[np.ndarray]]]) -> list[np.ndarray]:
+    return [np.concatenate(list(chain(*parts))) for parts in zip(*batches, strict=True)]
 
 
 def _sha256(array: np.ndarray, dtype: str) -> str:
