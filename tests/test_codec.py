@@ -1,6 +1,7 @@
 """The codec: every byte back, from real images and from any others, whatever the grouping."""
 
 import io
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -148,6 +149,18 @@ def test_one_image_does_not_need_the_rest(codec: Codec, digits: np.ndarray) -> N
         assert np.array_equal(images[39], digits[39])
         with pytest.raises(InputError, match="group 0 is damaged"):
             images[0]
+
+
+def test_no_damaged_byte_gives_wrong_pixels(codec: Codec, digits: np.ndarray) -> None:
+    data = codec.compress(digits[:4], 2)
+    for position in range(len(data)):
+        damaged = bytearray(data)
+        damaged[position] ^= 0x55
+        with pytest.raises(InputError):
+            codec.decompress(bytes(damaged))
+        if position % 9 == 0:
+            with suppress(InputError), codec.open(bytes(damaged)) as images:
+                assert np.array_equal(images[0], digits[0])
 
 
 def test_pieces_bound_what_is_evaluated_at_once_and_change_no_bit(

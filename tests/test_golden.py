@@ -12,12 +12,14 @@ import pytest
 import torch
 from golden.check import COMPILED, CUDA, EAGER, Way, differences
 from golden.make import images
+from golden.make_bad import BAD, WHOLE, refusal
 from golden.steps import FILES
 
 import recvae
 from recvae.codec import shipped_models
 
 TESTS = Path(__file__).parent
+MESSAGES = json.loads((BAD / "bad.json").read_text())
 HERE = torch.backends.cpu.get_cpu_capability().lower()
 
 # For torch, oneDNN and MKL: what a CPU without the later instructions would take.
@@ -70,6 +72,17 @@ def test_same_bits_with_other_instructions(name: str) -> None:
     report = check_elsewhere(ATEN_CPU_CAPABILITY=name, **INSTRUCTION_SETS[name])
     assert name.upper() in report.splitlines()[0]
     assert report.count("same bits") == len(EAGER)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_bad_file(name: str) -> None:
+    assert refusal((BAD / f"{name}.recvae").read_bytes()) == MESSAGES[name]
+
+
+def test_bad_files_have_messages_of_their_own() -> None:
+    assert {path.stem for path in BAD.glob("*.recvae")} == set(MESSAGES)
+    assert len(set(MESSAGES.values())) == len(MESSAGES)
+    assert refusal(WHOLE) is None
 
 
 @pytest.mark.slow

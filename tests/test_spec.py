@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from golden.make import images
+from golden.make_bad import BAD
 from golden.steps import FILES, decode_steps, digests
 from spec import container, decoder
 from spec.coder import latents, philox, quantile
@@ -50,6 +51,12 @@ def test_it_stands_alone() -> None:
     modules = set(names.stdout.split())
     assert "spec" in modules
     assert not modules & {"recvae", "torch", "safetensors", "constriction"}
+
+
+def test_bad_golden_files() -> None:
+    for file in BAD.glob("*.recvae"):
+        with pytest.raises(ValueError, match=r"."):
+            spec_decode(file.read_bytes(), "mnist")
 
 
 def worked_example() -> bytes:

@@ -25,8 +25,10 @@ def unpack_group(group: bytes, header: Header) -> bytes:
     """Return the payload of a group of `group_extent` bytes; `InputError` if it is damaged."""
     _, start = unpack_short(group)
     payload = group[start:-2]
-    if pack_group(payload, header) != group:
+    if crc_hqx(group[:-2], _CRC_START).to_bytes(2) != group[-2:]:
         raise InputError("its checksum does not match")
+    if pack_group(payload, header) != group:
+        raise InputError("its length is not written in the one form of its value")
     return payload
 
 

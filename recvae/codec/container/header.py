@@ -70,7 +70,9 @@ class Header:
 
         Raises `InputError` if they are no header, damaged, or of another version.
         """
-        if not data or not MAGIC.startswith(data[:8]):
+        if not data:
+            raise InputError("not a recvae file: it is empty")
+        if not MAGIC.startswith(data[:8]):
             textual = data[1:4] == MAGIC[1:4]
             hint = ": its first 8 bytes are damaged, as by a transfer as text" if textual else ""
             raise InputError(f"not a recvae file{hint}")

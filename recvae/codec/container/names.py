@@ -40,13 +40,17 @@ def unpack_names(packed: bytes, num_images: int) -> tuple[str, ...] | None:
         text = stream.decompress(packed, limit + 1)
         if len(text) > limit:
             raise InputError(f"the image names take more than {limit} bytes")
-        if not stream.eof or stream.unused_data:
-            raise InputError("the image names do not end where the index ends")
+        if not stream.eof:
+            raise InputError("the image names do not end before the index does")
+        if stream.unused_data:
+            raise InputError("bytes follow the image names within the index")
         if (found := text.count(0) + 1) != num_images:
             raise InputError(f"the index has {found} image names for {num_images} images")
         return tuple(text.decode().split("\0"))
-    except (zlib.error, UnicodeDecodeError) as error:
-        raise InputError(f"the image names are damaged ({error})") from error
+    except zlib.error as error:
+        raise InputError("the image names are damaged: they are no zlib stream") from error
+    except UnicodeDecodeError as error:
+        raise InputError("the image names are damaged: they are not UTF-8") from error
 
 
 def _limit(num_images: int) -> int:

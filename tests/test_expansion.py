@@ -1,0 +1,76 @@
+"""No file is much larger than the pixels, whatever the images: README states the bound."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+import recvae
+from recvae.codec import Codec, shipped_models
+from recvae.codec.elbo import negative_elbo_bits
+from recvae.codec.groups import receive_latents, send_latents
+from recvae.exact import exact_arithmetic
+from recvae.vae.information import posterior
+from recvae.vae.passes import Pass, run_passes
+
+Images = np.ndarray
+
+
+def least_likely(codec: Codec, images: Images) -> Images:
+    """The least likely images (n, h, w) given the latents that the codec sends for some images."""
+
+    def answer(step: Pass) -> torch.Tensor:
+        return step.logits.argmin(dim=1)
+
+    with exact_arithmetic():
+        codes = send_latents(codec.model, posterior(codec.model.encoder, torch.from_numpy(images)))
+        z = receive_latents(codec.model, codes)
+        return run_passes(codec.model.decoder.passes(z), answer).numpy().astype(np.uint8)
+
+
+def adversarial(codec: Codec, digits: Images, noise: Images) -> Images:
+    """Least likely given a digit's latents, then given their own, which an encoder never saw."""
+    first = least_likely(codec, digits)
+    return np.concatenate([first, least_likely(codec, first), least_likely(codec, noise)])
+
+
+def just_too_dear(codec: Codec, digits: Images) -> Images:
+    """Digits with as much noise as makes them cost about their raw size."""
+    rng = np.random.default_rng(1)
+    raw_bits = 8 * digits[0].size
+    shares = np.linspace(0, 1, 41)[:, None, None]
+    made = np.where(
+        rng.random((41, 28, 28)) < shares, rng.integers(0, 256, (41, 28, 28)), digits[0]
+    )
+    made = made.astype(np.uint8)
+    bits = negative_elbo_bits(codec.model, torch.from_numpy(made))
+    return made[np.argsort(np.abs(bits - raw_bits))[:12]]
+
+
+MIXTURES: dict[str, Callable[[Codec, Images, Images], Images]] = {
+    "noise": lambda codec, digits, noise: noise,
+    "adversarial": adversarial,
+    "just too dear": lambda codec, digits, noise: just_too_dear(codec, digits),
+    "one image": lambda codec, digits, noise: noise[:1],
+    "none": lambda codec, digits, noise: noise[:0],
+}
+
+
+@pytest.mark.parametrize("name", list(shipped_models()))
+@pytest.mark.parametrize("kind", MIXTURES)
+def test_bound_on_expansion(name: str, kind: str, digits: Images, noise: Images) -> None:
+    codec = recvae.load(name)
+    images = MIXTURES[kind](codec, digits[:8], noise)
+    for group_size in (1, 3, 64):
+        data = codec.compress(images, group_size)
+        assert len(data) <= 1.005 * images.size + 64
+        assert np.array_equal(codec.decompress(data), images)
+
+
+@pytest.mark.parametrize("name", list(shipped_models()))
+def test_the_model_alone_would_expand_them(name: str, digits: Images, noise: Images) -> None:
+    """Else the bound would not be put to the test."""
+    codec = recvae.load(name)
+    worst = torch.from_numpy(adversarial(codec, digits[:8], noise))
+    assert negative_elbo_bits(codec.model, worst).mean() > 2 * 8 * noise[0].size
