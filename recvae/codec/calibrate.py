@@ -7,7 +7,7 @@ their code. All of it becomes a constant of the model.
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -126,12 +126,16 @@ def calibrate(
         if best is None or latents + pixels < best[0]:
             best = (latents + pixels, model)
     assert best is not None
-    elbo = negative_elbo_bits(best[1], sample).mean()
+    coded, model = best
+    bound = {
+        "in_integers": float(negative_elbo_bits(model, sample).mean()),
+        "in_floats": _float_elbo(vae, sample),
+    }
     report(
-        f"-ELBO {elbo:.2f} bits an image (in floats {_float_elbo(vae, sample):.2f}), "
-        f"coded {best[0]:.2f}"
+        f"-ELBO {bound['in_integers']:.2f} bits an image (in floats {bound['in_floats']:.2f}), "
+        f"coded {coded:.2f}"
     )
-    return best[1]
+    return replace(model, facts=model.facts | {"negative_elbo_bits_an_image": bound})
 
 
 def _code_sample(

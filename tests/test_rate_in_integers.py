@@ -1,0 +1,52 @@
+"""What integer arithmetic costs: the shipped models beside the same networks in floats."""
+
+import pytest
+import torch
+from torch import Tensor
+
+import recvae
+from recvae.codec import CodecModel, shipped_models
+from recvae.codec.groups import code_pixels, pixel_bits
+from recvae.data import sample_images
+from recvae.exact import FRACTION_BITS, IntegerDense
+from recvae.vae.information import posterior
+from recvae.vae.layers import Dense
+from recvae.vae.objective import NATS_PER_BIT
+from recvae.vae.passes import Decoder
+
+
+def in_floats(model: CodecModel) -> Decoder:
+    """The decoder with the same weights, but activations and logits that are not rounded."""
+    decoder = model.architecture.build()[1].eval().requires_grad_(False)
+    integer = {
+        name: layer
+        for name, layer in model.decoder.decoder.named_modules()
+        if isinstance(layer, IntegerDense)
+    }
+    input_bits = model.decoder.latent.fraction_bits  # of the first layer, which the latents enter
+    for name, layer in decoder.named_modules():
+        if isinstance(layer, Dense):
+            of_layer, output_bits = integer[name], model.number.fraction_bits
+            scale = 2.0 ** -of_layer.shift.double()
+            bias = of_layer.bias.double() * scale - 0.5  # the half that turned floor into rounding
+            weight = of_layer.weight.double() * scale[:, None]
+            layer.weight.copy_(weight * 2.0 ** (input_bits - output_bits))
+            layer.bias.copy_(bias * 2.0**-output_bits)
+            input_bits = output_bits
+    return decoder
+
+
+@pytest.mark.parametrize("name", list(shipped_models()))
+def test_at_most_three_in_a_thousand_bits_are_lost(name: str) -> None:
+    model = recvae.load(name).model
+    images = torch.from_numpy(sample_images("test")[:200].copy())
+    target = posterior(model.encoder, images)
+    noise = torch.randn(target.mean.shape, generator=torch.Generator().manual_seed(0))
+    z: Tensor = target.mean + target.scale * noise
+    fixed = torch.round(z.double() * 2.0**FRACTION_BITS).long()
+    kl_bits = float(target.kl_bits().sum())
+    exact_bits = kl_bits + pixel_bits(code_pixels(model, fixed, images), len(images)).sum()
+    log_likelihood = float(in_floats(model).log_likelihood_nats(z, images).sum())
+    float_bits = kl_bits - log_likelihood / NATS_PER_BIT
+    assert exact_bits <= 1.003 * float_bits
+    assert exact_bits >= 0.99 * float_bits  # the two are the same network
