@@ -30,6 +30,7 @@ def start(folder: Path, *arguments: object, stdout: int | None = None) -> int:
         err = os.open(folder / "err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(err, 2)
         os.dup2(err if stdout is None else stdout, 1)
+        os.closerange(3, 256)  # among them the other end of the pipe
         torch.set_num_threads(1)
         status = main([str(argument) for argument in arguments])
         sys.stdout.flush()
