@@ -10,20 +10,25 @@ from recvae.errors import InputError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Returns 0; 1 if `salvage` could not save everything; 2 for bad input; 130 when interrupted.
+    Returns 0; 1 if `salvage` could not save everything; 2 for bad input; 130 when interrupted; 141,
+    as a shell says it, when nobody reads the output to its end.
     """
     options = _parser().parse_args(arguments)
-    # Imported here: `--help` and wrong arguments need not wait for torch.
-    from recvae import commands
-
     try:
+        # Imported here: `--help` and wrong arguments need not wait for torch.
+        from recvae import commands, console
+
         status = getattr(commands, options.command)(options)
+        sys.stdout.flush()
     except InputError as error:
         print(f"recvae: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("recvae: interrupted; no output was written", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"recvae: interrupted; {interrupt or 'no output was written'}", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        console.silence_output()
+        return 141
     return status or 0
 
 
@@ -35,8 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     compress = commands.add_parser("compress", help="images to a .recvae file")
-    compress.add_argument("input", help="idx file (plain or .gz), .npy, PNG, or a folder of PNGs")
-    compress.add_argument("output", help="the .recvae file to write")
+    compress.add_argument(
+        "input", help="idx file or .npy (plain or .gz), PNG, a folder of PNGs, or - for stdin"
+    )
+    compress.add_argument("output", help="the .recvae file to write, or - for stdout")
     compress.add_argument("--model", help="name or folder (default: mnist)")
     compress.add_argument(
         "--group-size",
@@ -50,17 +57,26 @@ def _parser() -> argparse.ArgumentParser:
         help="also evaluate -ELBO, the bound, and the overhead over it",
     )
 
+    compress.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an interrupted run with the same input and options ended; the file will "
+        "be the same as without interruption",
+    )
+
     decompress = commands.add_parser("decompress", help="a .recvae file to images")
-    decompress.add_argument("input", help="the .recvae file")
+    decompress.add_argument("input", help="the .recvae file, or - for stdin")
     decompress.add_argument(
-        "output", help="by its name: .npy, .idx or -ubyte (also .gz), .png, else a folder of PNGs"
+        "output",
+        help="by its name: .npy, .idx or -ubyte (also .gz), .png, else a folder of PNGs; - writes "
+        "idx to stdout",
     )
 
     info = commands.add_parser("info", help="what a .recvae file holds, without decoding it")
-    info.add_argument("input", help="the .recvae file")
+    info.add_argument("input", help="the .recvae file, or - for stdin")
 
     verify = commands.add_parser("verify", help="decode a .recvae file and compare checksums")
-    verify.add_argument("input", help="the .recvae file")
+    verify.add_argument("input", help="the .recvae file, or - for stdin")
     verify.add_argument("--against", help="images to compare with, as `compress` takes them")
 
     salvage = commands.add_parser(

@@ -5,28 +5,32 @@ import os
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from recvae.codec import (
     DEFAULT_GROUP_SIZE,
     DEFAULT_MODEL,
+    CompressedImages,
+    NegativeElbo,
+    compress_file,
     load,
     open_images,
     shipped_model_name,
 )
 from recvae.codec import salvage as find_salvage
-from recvae.codec.codec import Progress as ProgressHook
 from recvae.codec.container import ContainerReader
+from recvae.console import STANDARD, progress, say, source, standard_output
 from recvae.data import (
+    ImageStream,
     atomic_file,
     default_names,
-    read_images,
+    image_stream,
+    regroup,
     translate_os_errors,
     write_chunks,
 )
@@ -35,49 +39,55 @@ from recvae.errors import InputError
 
 def compress(options: Namespace) -> None:
     """Images to a .recvae file."""
-    images = read_images(options.input)
     codec = load(options.model or DEFAULT_MODEL, options.device, options.batch_size)
     group_size = DEFAULT_GROUP_SIZE if options.group_size is None else options.group_size
-    names = images.names
-    if names is not None and names == default_names(len(names)):
-        names = None  # what decompressing makes up anyhow
     started = time.perf_counter()
-    with (
-        atomic_file(options.output, options.force) as stream,
-        _progress(options, len(images.pixels), images.pixels[0:1].size) as hook,
-    ):
-        report = codec.compress_to(stream, images.pixels, group_size, names, hook)
+    with image_stream(source(options.input)) as images:
+        codec.check_shape(images.shape)
+        names = images.names
+        if names is not None and names == default_names(len(names)):
+            names = None  # what decompressing makes up anyhow
+        bound = NegativeElbo(codec.model, codec.batch_size)
+        chunks = bound.over(images.chunks) if options.elbo else images.chunks
+        with progress(options, *_sizes(images.shape)) as hook:
+            coding = (chunks, group_size, names, hook)
+            if options.output == STANDARD:
+                with standard_output() as stream:
+                    report = codec.compress_to(stream, *coding)
+            else:
+                report = compress_file(
+                    codec, options.output, *coding, force=options.force, resume=options.resume
+                )
     seconds = max(time.perf_counter() - started, 1e-3)
     facts = report.facts() | {"seconds": round(seconds, 3)}
     if options.elbo:
-        facts |= codec.negative_elbo_facts(images.pixels, report)
-    _say(options, facts, _compression_line(options, facts))
+        facts |= bound.facts(report)
+    say(options, facts, _compression_line(options, facts))
 
 
 def decompress(options: Namespace) -> None:
     """A .recvae file to images."""
     started = time.perf_counter()
     with (
-        open_images(options.input, options.model, options.device, options.batch_size) as images,
-        _progress(options, *_sizes(images.shape)) as hook,
+        _open(options) as images,
+        progress(options, *_sizes(images.shape)) as hook,
+        _output(options) as output,
     ):
-        write_chunks(
-            options.output, images.shape, images.batches(hook), images.names, options.force
-        )
+        write_chunks(output, images.shape, images.batches(hook), images.names, options.force)
         shape = images.shape
     seconds = max(time.perf_counter() - started, 1e-3)
     facts = {"images": shape[0], "bytes_out": int(np.prod(shape)), "seconds": round(seconds, 3)}
-    _say(
+    say(
         options,
         facts,
-        f"{options.output}: {shape[0]} images of {shape[1]} x {shape[2]} pixels, "
+        f"{_output_name(options)}: {shape[0]} images of {shape[1]} x {shape[2]} pixels, "
         f"{shape[0] / seconds:.0f} images/s",
     )
 
 
 def info(options: Namespace) -> None:
     """What a file holds."""
-    with ContainerReader(options.input) as reader:
+    with ContainerReader(source(options.input)) as reader:
         header, sizes, names = reader.header, reader.sizes(), reader.names
         num_images = reader.num_images
     pixels = num_images * header.height * header.width
@@ -95,34 +105,26 @@ def info(options: Namespace) -> None:
         "container_bytes": sizes.overhead,
         "names": len(names or ()),
     }
-    _say(options, facts, "\n".join(f"{key:16} {value}" for key, value in facts.items()))
+    say(options, facts, "\n".join(f"{key:16} {value}" for key, value in facts.items()))
 
 
 def verify(options: Namespace) -> None:
     """Decode everything; compare with the images it should hold."""
-    against = read_images(options.against) if options.against else None
-    with (
-        open_images(options.input, options.model, options.device, options.batch_size) as images,
-        _progress(options, *_sizes(images.shape)) as hook,
-    ):
-        if against is not None:
-            _check_same_shape(options, against.pixels.shape, images.shape)
-            kept = images.names or default_names(len(images))
-            if against.names is not None and kept != against.names:
-                raise InputError(f"{options.input}: holds other file names than {options.against}")
-        done = 0
-        for batch in images.batches(hook):
-            if against is not None:
-                same = (batch == against.pixels[done : done + len(batch)]).all(axis=(1, 2))
-                if not same.all():
-                    first = done + int(np.flatnonzero(~same)[0])
-                    raise InputError(
-                        f"{options.input}: image {first} differs from {options.against}"
-                    )
-            done += len(batch)
+    if options.input == options.against == STANDARD:
+        raise InputError("standard input can be one of the two files only")
+    with ExitStack() as stack:
+        images = stack.enter_context(_open(options))
+        hook = stack.enter_context(progress(options, *_sizes(images.shape)))
+        decoded = images.batches(hook)
+        if options.against:
+            against = stack.enter_context(image_stream(source(options.against)))
+            done = _compare(images, decoded, against, options.against)
+        else:
+            done = sum(map(len, decoded))
+        name = images.reader.name
     facts = {"images": done, "checksums": "match", "against": options.against}
     compared = f", each the same as in {options.against}" if options.against else ""
-    _say(options, facts, f"{options.input}: all checksums match, {done} images decode{compared}")
+    say(options, facts, f"{name}: all checksums match, {done} images decode{compared}")
 
 
 def salvage(options: Namespace) -> int:
@@ -134,7 +136,7 @@ def salvage(options: Namespace) -> int:
             raise InputError(f"{options.output} is the damaged file: choose another output name")
     with (
         atomic_file(options.output, options.force) as stream,
-        _progress(options, None, 1) as hook,
+        progress(options, None, 1) as hook,
     ):
         found = find_salvage(
             data, options.input, options.model, options.device, options.batch_size, hook
@@ -142,7 +144,7 @@ def salvage(options: Namespace) -> int:
         sizes = found.write_to(stream)
     seconds = round(time.perf_counter() - started, 3)
     facts = found.facts() | {"bytes_out": sizes.total, "seconds": seconds}
-    _say(options, facts, "\n".join(_salvage_lines(options, facts)))
+    say(options, facts, "\n".join(_salvage_lines(options, facts)))
     return 0 if found.is_complete else 1
 
 
@@ -161,13 +163,13 @@ def demo(options: Namespace) -> None:
 
 def _compression_line(options: Namespace, facts: dict[str, Any]) -> str:
     if not facts["images"]:
-        return f"{options.output}: no images, {facts['bytes_out']} bytes"
+        return f"{_output_name(options)}: no images, {facts['bytes_out']} bytes"
     line = (
-        f"{options.output}: {facts['images']} images, {facts['bytes_in']} bytes -> "
+        f"{_output_name(options)}: {facts['images']} images, {facts['bytes_in']} bytes -> "
         f"{facts['bytes_out']}, {facts['bits_per_pixel']:.4f} bits per pixel "
         f"(bins {facts['bins_bpp']:.4f}, ranks {facts['ranks_bpp']:.4f}, "
         f"pixels {facts['pixels_bpp']:.4f}, container {facts['container_bpp']:.4f}), "
-        f"{facts['images'] / facts['seconds']:.0f} images/s"
+        f"{(facts['images'] - facts['resumed_images']) / facts['seconds']:.0f} images/s"
     )
     if "negative_elbo_bpp" in facts:
         line += (
@@ -203,50 +205,45 @@ def _lost_words(lost: dict[str, Any]) -> str:
     return f"images {span}" if count == last - first + 1 else f"{count} of the images {span}"
 
 
-def _check_same_shape(options: Namespace, expected: tuple[int, ...], got: tuple[int, ...]) -> None:
-    if tuple(expected) != tuple(got):
+def _compare(
+    images: CompressedImages,
+    decoded: Iterator[np.ndarray],
+    against: ImageStream,
+    against_name: str,
+) -> int:
+    """Count the images; InputError at the first difference."""
+    name = images.reader.name
+    if images.shape != against.shape:
+        got, expected = images.shape, against.shape
         raise InputError(
-            f"{options.input}: holds {got[0]} images of {got[1]} x {got[2]}, {options.against} "
+            f"{name}: holds {got[0]} images of {got[1]} x {got[2]}, {against_name} "
             f"{expected[0]} of {expected[1]} x {expected[2]}"
         )
+    kept = images.names or default_names(len(images)) if against.names else None
+    if kept != against.names:
+        raise InputError(f"{name}: holds other file names than {against_name}")
+    done = 0
+    pairs = zip(regroup(decoded, 1024), regroup(against.chunks, 1024), strict=True)
+    for ours, theirs in pairs:
+        same = (ours == theirs).all(axis=(1, 2))
+        if not same.all():
+            first = done + int(np.flatnonzero(~same)[0])
+            raise InputError(f"{name}: image {first} differs from {against_name}")
+        done += len(ours)
+    return done
+
+
+def _open(options: Namespace) -> CompressedImages:
+    return open_images(source(options.input), options.model, options.device, options.batch_size)
+
+
+def _output(options: Namespace) -> AbstractContextManager[str | BinaryIO]:
+    return standard_output() if options.output == STANDARD else nullcontext(options.output)
+
+
+def _output_name(options: Namespace) -> str:
+    return "standard output" if options.output == STANDARD else options.output
 
 
 def _sizes(shape: tuple[int, int, int]) -> tuple[int, int]:
     return shape[0], shape[1] * shape[2]
-
-
-def _say(options: Namespace, facts: dict[str, Any], text: str) -> None:
-    if options.json:
-        print(json.dumps(facts))
-    elif not options.quiet:
-        print(text)
-
-
-@contextmanager
-def _progress(
-    options: Namespace, num_images: int | None, image_pixels: int
-) -> Iterator[ProgressHook]:
-    """A progress bar on a terminal, nothing elsewhere and with --quiet or --json."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    started = time.perf_counter()
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=options.quiet or options.json or not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("images", total=num_images, rate="")
-
-        def hook(images: int, num_bytes: int) -> None:
-            speed = images / (time.perf_counter() - started)
-            rate = f"{speed:.0f} images/s, {8 * num_bytes / (images * image_pixels):.4f} bits/pixel"
-            bar.update(task, completed=images, rate=rate)
-
-        yield hook

@@ -121,4 +121,4 @@ def _training_images(root: str) -> Any:
         from recvae.data.datamodule import load_mnist
 
         return load_mnist(root, train=True)[:, 0]
-    return torch.tensor(read_images(root).pixels)
+    return torch.from_numpy(read_images(root).pixels)

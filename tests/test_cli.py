@@ -205,7 +205,7 @@ def test_no_space_left(capsys, monkeypatch, files: Path, command: str) -> None:
 
 
 def test_interrupted(capsys, monkeypatch, files: Path) -> None:
-    from recvae.codec import codec as module
+    from recvae.codec import compression as module
 
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 """The codec: every byte back, from real images and from any others, whatever the grouping."""
 
 import io
+import os
 from contextlib import suppress
 
 import numpy as np
@@ -89,10 +90,13 @@ def test_decoding_in_any_batch_is_the_same(codec: Codec, digits: np.ndarray) -> 
         assert np.array_equal(Codec(codec.model, batch_size=batch_size).decompress(data), digits)
 
 
-def test_torch_tensors_and_memory_maps(codec: Codec, digits: np.ndarray, tmp_path) -> None:
+def test_torch_tensors_chunks_and_memory_maps(codec: Codec, digits: np.ndarray, tmp_path) -> None:
     np.save(tmp_path / "digits.npy", digits)
     expected = codec.compress(digits)
     assert codec.compress(torch.from_numpy(digits.copy())) == expected
+    stream = io.BytesIO()
+    codec.compress_to(stream, (digits[start : start + 7] for start in range(0, 40, 7)))
+    assert stream.getvalue() == expected
     assert codec.compress(np.load(tmp_path / "digits.npy", mmap_mode="r")) == expected
 
 
@@ -139,6 +143,20 @@ def test_random_access(codec: Codec, tmp_path) -> None:
         assert np.array_equal(np.stack(list(stored)), images)
         with pytest.raises(IndexError):
             stored[70]
+
+
+def test_an_open_file_is_read_on_while_it_is_replaced(
+    codec: Codec, digits: np.ndarray, tmp_path
+) -> None:
+    for name, images in (("old", digits[:12]), ("new", digits[12:20])):
+        (tmp_path / name).write_bytes(codec.compress(images, 4))
+    with codec.open(tmp_path / "old") as stored:
+        assert np.array_equal(stored[0], digits[0])
+        os.replace(tmp_path / "new", tmp_path / "old")
+        assert np.array_equal(stored[:], digits[:12])
+        assert np.array_equal(stored[9], digits[9])
+    with codec.open(tmp_path / "old") as stored:
+        assert np.array_equal(stored[:], digits[12:20])
 
 
 def test_one_image_does_not_need_the_rest(codec: Codec, digits: np.ndarray) -> None:

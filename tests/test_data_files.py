@@ -1,5 +1,7 @@
 """Every kind of input and output comes back as it was."""
 
+import gzip
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +17,9 @@ import recvae.data
 from recvae.data import (
     Images,
     default_names,
+    image_stream,
     read_images,
+    regroup,
     sample_images,
     write_chunks,
     write_idx,
@@ -81,17 +85,51 @@ def test_chunks_of_another_shape_make_no_file(tmp_path: Path, chunks: list, outp
     assert not list(tmp_path.iterdir())
 
 
-def test_plain_files_are_mapped_not_read(tmp_path: Path) -> None:
-    for name in ("x.idx", "x.npy"):
-        write_images(tmp_path / name, Images(SMALL))
-        assert isinstance(read_images(tmp_path / name).pixels, np.memmap)
-
-
-def test_a_kind_is_told_by_content(tmp_path: Path) -> None:
+def test_a_kind_is_told_by_content_from_files_and_pipes(tmp_path: Path) -> None:
     for name in ("x.npy", "x.idx", "x.idx.gz"):
         write_images(tmp_path / name, Images(SMALL))
-        (tmp_path / name).rename(tmp_path / "anything")
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / "anything").write_bytes(data)
         np.testing.assert_array_equal(read_images(tmp_path / "anything").pixels, SMALL)
+        receiver, sender = os.pipe()
+        with open(sender, "wb") as stream:
+            stream.write(data)
+        with open(receiver, "rb") as stream:
+            np.testing.assert_array_equal(read_images(stream).pixels, SMALL)
+
+
+def test_an_array_in_any_order_and_under_gzip(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.asfortranarray(SMALL))
+    (tmp_path / "x.npy.gz").write_bytes(gzip.compress((tmp_path / "x.npy").read_bytes()))
+    for name in ("x.npy", "x.npy.gz"):
+        np.testing.assert_array_equal(read_images(tmp_path / name).pixels, SMALL)
+
+
+@pytest.mark.parametrize("output", ["x.npy", "x.idx", "x.idx.gz", "folder"])
+def test_images_come_in_chunks_of_a_megabyte(tmp_path: Path, output: str) -> None:
+    large = np.zeros((40, 256, 256), np.uint8)
+    write_images(tmp_path / output, Images(large))
+    with image_stream(tmp_path / output) as images:
+        assert images.shape == large.shape
+        assert [len(chunk) for chunk in images.chunks] == [16, 16, 8]
+
+
+def test_an_open_input_is_read_on_while_it_is_replaced(tmp_path: Path) -> None:
+    write_images(tmp_path / "x.idx", Images(SMALL))
+    with image_stream(tmp_path / "x.idx") as images:
+        write_images(tmp_path / "x.idx", Images(SMALL + 1), force=True)
+        np.testing.assert_array_equal(np.concatenate(list(images.chunks)), SMALL)
+    np.testing.assert_array_equal(read_images(tmp_path / "x.idx").pixels, SMALL + 1)
+
+
+@given(st.lists(st.integers(0, 9)), st.integers(1, 12))
+def test_regrouped_images_are_the_same(lengths: list[int], size: int) -> None:
+    pixels = np.arange(sum(lengths)).reshape(-1, 1, 1)
+    chunks = np.split(pixels, np.cumsum(lengths))
+    groups = list(regroup(chunks, size))
+    assert all(len(group) == size for group in groups[:-1])
+    assert all(0 < len(group) <= size for group in groups[-1:])
+    np.testing.assert_array_equal(np.concatenate([pixels[:0], *groups]), pixels)
 
 
 def test_an_array_of_two_dimensions_is_one_image(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from recvae.codec.codec import (
     load,
     open_images,
 )
+from recvae.codec.elbo import NegativeElbo
 from recvae.codec.model import CodecModel, load_model, shipped_model_name, shipped_models
 from recvae.codec.report import CompressionReport
+from recvae.codec.resume import compress_file
 from recvae.codec.salvage import salvage
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "CodecModel",
     "CompressedImages",
     "CompressionReport",
+    "NegativeElbo",
+    "compress_file",
     "load",
     "load_model",
     "open_images",

@@ -1,7 +1,7 @@
 """Images to .recvae files and back: the library's public face."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recvae.codec.compression import Compression, Progress, no_progress
 from recvae.codec.container import ContainerReader, ContainerWriter, Header
 from recvae.codec.container.reader import Source
-from recvae.codec.elbo import negative_elbo_bits
 from recvae.codec.groups import decode_groups, encode_groups
 from recvae.codec.model import CodecModel, load_model, shipped_model_name
 from recvae.codec.report import CompressionReport
-from recvae.data import check_names
+from recvae.data import check_names, regroup
 from recvae.errors import InputError
 
 DEFAULT_MODEL = "mnist"
@@ -24,12 +24,8 @@ DEFAULT_GROUP_SIZE = 64
 DEFAULT_BATCH_SIZE = 64  # larger ones leave the cache: half the speed on CPU
 
 Pixels = NDArray[np.uint8]
-Progress = Callable[[int, int], None]
-"""Is told after each batch how many images are done, and the bytes written or read."""
-
-
-def _no_progress(images: int, num_bytes: int) -> None:
-    pass
+ImageSource = Pixels | Tensor | Iterable[Pixels]
+"""Images uint8 (n, height, width): an array, a tensor, or arrays of any number of them."""
 
 
 class Codec:
@@ -70,43 +66,38 @@ class Codec:
     def compress_to(
         self,
         stream: BinaryIO,
-        images: Pixels | Tensor,
+        images: ImageSource,
         group_size: int = DEFAULT_GROUP_SIZE,
         names: Sequence[str] | None = None,
-        progress: Progress = _no_progress,
+        progress: Progress = no_progress,
     ) -> CompressionReport:
         """Write a .recvae file to a binary stream, batch by batch; the stream need not seek.
 
         Args:
             stream: to write to.
-            images: uint8 (n, height, width), numpy (a memory map, too) or torch.
+            images: uint8 (n, height, width), numpy or torch; or an iterable of such arrays,
+                of which one is in memory at a time.
             group_size: as in `compress`.
             names: a file name for each image, to be kept.
             progress: called after each batch.
         """
-        pixels = images.cpu().numpy() if isinstance(images, Tensor) else np.asanyarray(images)
-        self._check(pixels)
         if names is not None:
-            check_names(names, len(pixels))
-        height, width = self.model.image_shape
-        header = Header(self.model.file_id, height, width, group_size)
-        writer = ContainerWriter(stream, header)
-        sums = dict.fromkeys(("bins", "ranks", "pixels", "stored", "kl"), 0.0)
-        step = -(-self.batch_size // group_size) * group_size
-        for start in range(0, len(pixels), step):
-            batch = np.array(pixels[start : start + step])
-            groups, bits = encode_groups(self.model, batch, group_size)
-            for index, payload in enumerate(groups):
-                writer.add_group(payload, min(group_size, len(batch) - index * group_size))
-            for part in sums:
-                sums[part] += float(getattr(bits, part).sum())
-            progress(writer.num_images, writer.num_bytes)
-        return CompressionReport(
-            num_images=len(pixels),
-            num_pixels=pixels.size,
-            sizes=writer.finish(names),
-            **{f"{part}_bits": total for part, total in sums.items()},
-        )
+            check_names(names, len(names))
+        work = Compression(self.model, stream, group_size)
+        for batch in regroup(self.checked(images), self.images_at_once(group_size)):
+            work.add(batch)
+            progress(work.writer.num_images, work.writer.num_bytes)
+        return work.finish(names)
+
+    def checked(self, images: ImageSource) -> Iterator[Pixels]:
+        """The images in chunks; InputError where one does not fit the model."""
+        if isinstance(images, Tensor):
+            images = images.cpu().numpy()
+        return map(self._checked, [images] if isinstance(images, np.ndarray) else images)
+
+    def images_at_once(self, group_size: int) -> int:
+        """The batch size, made to whole groups."""
+        return -(-self.batch_size // group_size) * group_size
 
     def one_image_file_sizes(self, images: Pixels) -> list[int]:
         """Bytes of a file for each image (n, height, width) on its own."""
@@ -137,16 +128,6 @@ class Codec:
             reader.close()
             raise
 
-    def negative_elbo_facts(self, images: Pixels, report: CompressionReport) -> dict[str, float]:
-        """-ELBO of the images and the overhead of their file over it, both in bits per pixel."""
-        pixels = torch.from_numpy(np.array(images))
-        bound = negative_elbo_bits(self.model, pixels, self.batch_size).sum()
-        bound_bpp = float(bound) / max(report.num_pixels, 1)
-        return {
-            "negative_elbo_bpp": round(bound_bpp, 5),
-            "overhead_bpp": round(report.bits_per_pixel - bound_bpp, 5),
-        }
-
     def check_header(self, header: Header, name: str) -> None:
         """Raise InputError unless the file `name` with this header was made with this model."""
         if header.model_hash != self.model.file_id:
@@ -157,15 +138,20 @@ class Codec:
         if (header.height, header.width) != self.model.image_shape:
             raise InputError(f"{name}: its header states another image size than its model")
 
-    def _check(self, pixels: NDArray[Any]) -> None:
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raise InputError unless the model codes images of this shape (n, height, width)."""
         height, width = self.model.image_shape
-        if pixels.dtype != np.uint8:
-            raise InputError(f"images are {pixels.dtype}: they must be uint8; convert them first")
-        if pixels.ndim != 3 or pixels.shape[1:] != (height, width):
+        if len(shape) != 3 or shape[1:] != (height, width):
             raise InputError(
-                f"images have shape {pixels.shape}: model {self.model.name!r} codes "
+                f"images have shape {shape}: model {self.model.name!r} codes "
                 f"(n, {height}, {width}); train a model for other sizes"
             )
+
+    def _checked(self, pixels: NDArray[Any]) -> Pixels:
+        if pixels.dtype != np.uint8:
+            raise InputError(f"images are {pixels.dtype}: they must be uint8; convert them first")
+        self.check_shape(pixels.shape)
+        return pixels
 
 
 class CompressedImages:
@@ -224,7 +210,7 @@ class CompressedImages:
         for batch in self.batches():
             yield from batch
 
-    def batches(self, progress: Progress = _no_progress) -> Iterator[Pixels]:
+    def batches(self, progress: Progress = no_progress) -> Iterator[Pixels]:
         """All images in order, (k, height, width) at a time."""
         done = payload_bytes = 0
         for batch, num_bytes in self._sized_batches(0, self.reader.num_groups):

@@ -18,6 +18,7 @@ class CompressionReport:
         pixels_bits: given the latents.
         stored_bits: of images stored as they are, and of the symbols that tell which.
         kl_bits: KL[q(z|x) || p(z)], what bins and ranks cost at least.
+        resumed_images: how many of the images an interrupted run before this one had coded.
     """
 
     num_images: int
@@ -28,6 +29,7 @@ class CompressionReport:
     pixels_bits: float
     stored_bits: float
     kl_bits: float
+    resumed_images: int = 0
 
     @property
     def bits_per_pixel(self) -> float:
@@ -45,6 +47,7 @@ class CompressionReport:
         pixels = max(self.num_pixels, 1)
         return {
             "images": self.num_images,
+            "resumed_images": self.resumed_images,
             "bytes_in": self.num_pixels,
             "bytes_out": self.sizes.total,
             "bits_per_pixel": round(self.bits_per_pixel, 5) if self.num_pixels else None,

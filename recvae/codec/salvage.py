@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from recvae.codec.codec import DEFAULT_BATCH_SIZE, Codec, Progress, load, model_of
+from recvae.codec.codec import DEFAULT_BATCH_SIZE, Codec, load, model_of
+from recvae.codec.compression import Progress, no_progress
 from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import Salvage, salvage_groups
 from recvae.codec.groups import decode_streams
@@ -20,7 +21,7 @@ def salvage(
     model: str | Path | None = None,
     device: str = "cpu",
     batch_size: int = DEFAULT_BATCH_SIZE,
-    progress: Progress = lambda images, num_bytes: None,
+    progress: Progress = no_progress,
 ) -> Salvage:
     """Find what a damaged .recvae file still holds.
 

@@ -6,12 +6,13 @@ The data modules need Lightning and torchvision; they are imported when they are
 from typing import TYPE_CHECKING, Any
 
 from recvae.data.atomic import atomic_file, atomic_folder
-from recvae.data.idx import read_idx, write_idx
-from recvae.data.images import Images, read_images
+from recvae.data.idx import write_idx
+from recvae.data.images import Images, image_stream, read_images, source_name
 from recvae.data.names import check_names, default_names
 from recvae.data.os_errors import translate_os_errors
 from recvae.data.reference_codecs import ReferenceSize, reference_sizes
 from recvae.data.samples import sample_images
+from recvae.data.stream import ImageStream, regroup
 from recvae.data.writer import write_chunks, write_images
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ImageFolderDataModule",
+    "ImageStream",
     "Images",
     "MNISTDataModule",
     "ReferenceSize",
@@ -26,10 +28,12 @@ __all__ = [
     "atomic_folder",
     "check_names",
     "default_names",
-    "read_idx",
+    "image_stream",
     "read_images",
     "reference_sizes",
+    "regroup",
     "sample_images",
+    "source_name",
     "translate_os_errors",
     "write_chunks",
     "write_idx",

@@ -26,15 +26,14 @@ def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[Bina
     """
     with translate_os_errors(path):
         target = Path(os.path.realpath(path))
-        _refuse_file(path, target, force)
+        refuse_file(path, target, force)
         temporary = _temporary_beside(target)
         try:
             with open(temporary, "xb") as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
-            _refuse_file(path, target, force)  # another process may have been faster
-            os.replace(temporary, target)
+                sync(file)
+            refuse_file(path, target, force)  # another process may have been faster
+            replace_file(temporary, target)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
@@ -60,6 +59,7 @@ def atomic_folder(path: str | PathLike[str], force: bool = False) -> Iterator[Pa
                 _replace_folder(temporary, target)
             else:
                 temporary.rename(target)
+            _sync_folder(target.parent)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -80,7 +80,29 @@ def _replace_folder(new: Path, old: Path) -> None:
     shutil.rmtree(aside)
 
 
-def _refuse_file(path: str | PathLike[str], target: Path, force: bool) -> None:
+def sync(file: BinaryIO) -> None:
+    """Wait until what was written is on the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def replace_file(new: Path, old: Path) -> None:
+    """Let a file that is on the disk take another's name, and wait until that is there too."""
+    os.replace(new, old)
+    _sync_folder(old.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):  # not every file system can, and the output is there
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def refuse_file(path: str | PathLike[str], target: Path, force: bool) -> None:
+    """Raise `InputError` unless a file can be written to `target`, which the user calls `path`."""
     _refuse(path, target, force)
     if target.exists() and not target.is_file():
         raise InputError(f"{path} is not a regular file: choose another output name")

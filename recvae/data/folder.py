@@ -1,19 +1,21 @@
-"""A folder of PNGs as one array."""
+"""A folder of PNGs."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from recvae.data.os_errors import translate_os_errors
 from recvae.data.png import decode_png
+from recvae.data.stream import Shape, images_at_once
 from recvae.errors import InputError
 
 
-def read_folder(folder: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the PNGs in `folder`, uint8 (n, height, width), and their names, both in name order.
+def folder_images(folder: Path) -> tuple[Shape, Iterator[np.ndarray], tuple[str, ...]]:
+    """Return shape (n, height, width), chunks and names of the PNGs in `folder`, in name order.
 
     Hidden entries are passed over. Raises `InputError` naming whatever else is no PNG of the same
-    size as the first: what is in the folder would not come back.
+    size as the first, at once or when its chunk comes: it would not come back.
     """
     visible = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
     entries = sorted(visible, key=lambda entry: entry.name)  # paths sort differently on Windows
@@ -22,11 +24,17 @@ def read_folder(folder: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     if strange := [e.name for e in entries if e.suffix.lower() != ".png" or not e.is_file()]:
         more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
         raise InputError(f"{folder}: holds what is no PNG: {', '.join(strange[:3])}{more}")
-    first = _read_png(entries[0])
-    pixels = np.empty((len(entries), *first.shape), np.uint8)
-    for image, entry in zip(pixels, entries, strict=True):
-        image[...] = _read_same_size(entry, first, entries[0])
-    return pixels, tuple(entry.name for entry in entries)
+    height, width = _read_png(entries[0]).shape
+    names = tuple(entry.name for entry in entries)
+    return (len(entries), height, width), _chunks(folder, names), names
+
+
+def _chunks(folder: Path, names: Sequence[str]) -> Iterator[np.ndarray]:
+    first = _read_png(folder / names[0])
+    step = images_at_once((len(names), *first.shape))
+    for start in range(0, len(names), step):
+        chunk = names[start : start + step]
+        yield np.stack([_read_same_size(folder / name, first, names[0]) for name in chunk])
 
 
 def _read_png(path: Path) -> np.ndarray:
@@ -34,11 +42,11 @@ def _read_png(path: Path) -> np.ndarray:
         return decode_png(path.read_bytes(), path)
 
 
-def _read_same_size(path: Path, first: np.ndarray, first_path: Path) -> np.ndarray:
+def _read_same_size(path: Path, first: np.ndarray, first_name: str) -> np.ndarray:
     pixels = _read_png(path)
     if pixels.shape != first.shape:
         raise InputError(
-            f"{path.parent}: images differ in size: {first_path.name} is {_size(first)} and "
+            f"{path.parent}: images differ in size: {first_name} is {_size(first)} and "
             f"{path.name} is {_size(pixels)}; give one folder per size"
         )
     return pixels

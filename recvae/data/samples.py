@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from recvae.data.idx import read_idx
+from recvae.data.images import read_images
 
 _FILES = {
     "train": "train-first500-images-idx3-ubyte.gz",
@@ -19,4 +19,4 @@ _FILES = {
 
 def sample_images(split: Literal["train", "test"] = "test") -> np.ndarray:
     """Return MNIST digits, uint8 (n, 28, 28): 500 for "train", 300 for "test"."""
-    return read_idx(Path(__file__).with_name("samples") / _FILES[split])
+    return read_images(Path(__file__).with_name("samples") / _FILES[split]).pixels

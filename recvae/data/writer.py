@@ -29,7 +29,7 @@ def write_images(path: str | PathLike[str], images: Images, force: bool = False)
 
 
 def write_chunks(
-    path: str | PathLike[str],
+    output: str | PathLike[str] | BinaryIO,
     shape: tuple[int, ...],
     chunks: Iterable[np.ndarray],
     names: Sequence[str] | None = None,
@@ -37,13 +37,17 @@ def write_chunks(
 ) -> None:
     """Write images of `shape` (n, height, width) from uint8 `chunks` (any number, height, width).
 
-    One chunk is in memory at a time. The end of `path` chooses: `.npy`; `.png` for a single image;
-    `-ubyte`, `.idx` and `.idx3` for idx, with `.gz` compressed; anything else for a folder of PNGs
-    called `names`, or 00000.png and so on. The output appears when it is complete.
+    One chunk is in memory at a time. A binary stream gets idx. The end of a path chooses: `.npy`;
+    `.png` for a single image; `-ubyte`, `.idx` and `.idx3` for idx, with `.gz` compressed; anything
+    else for a folder of PNGs called `names`, or 00000.png and so on, and the output appears when it
+    is complete.
     Raises `InputError` as `atomic_file` and `check_names` do, and if a `.png` is to hold several.
     """
-    name = Path(path).name.lower()
     images = _checked(chunks, shape)
+    if not isinstance(output, str | PathLike):
+        write_idx_chunks(output, shape, images, compress=False)
+        return
+    path, name = output, Path(output).name.lower()
     if name.endswith(".png") and shape[0] != 1:
         raise InputError(f"{path}: one PNG cannot hold {shape[0]} images: give a folder's name")
     if name.endswith(".png"):

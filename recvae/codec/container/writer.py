@@ -21,7 +21,8 @@ class ContainerWriter:
         stream: at its beginning.
         header: of the file; written at once.
 
-    `num_images` and `num_bytes` say how many were written so far.
+    `num_images` and `num_bytes` say how many were written so far, `groups_crc` is the CRC-32 of the
+    groups.
     """
 
     def __init__(self, stream: BinaryIO, header: Header) -> None:
@@ -29,11 +30,15 @@ class ContainerWriter:
         self.num_images = 0
         self.num_bytes = 0
         self._stream = stream
-        self._groups_crc = 0
+        self.groups_crc = 0
         self._payload_bytes = 0
         self._run_lengths = array("Q")
         self._finished = False
         self._write(header.to_bytes())
+
+    def redirect(self, stream: BinaryIO) -> None:
+        """Go on with another stream, which already has what was written to this one."""
+        self._stream = stream
 
     def add_group(self, payload: bytes, num_images: int) -> None:
         """Write the next group; all but the last hold `group_size` images.
@@ -49,7 +54,7 @@ class ContainerWriter:
             self._run_lengths.append(0)
         self._write(group)
         self._run_lengths[-1] += len(group)
-        self._groups_crc = zlib.crc32(group, self._groups_crc)
+        self.groups_crc = zlib.crc32(group, self.groups_crc)
         self._payload_bytes += len(payload)
         self.num_images += num_images
 
@@ -63,7 +68,7 @@ class ContainerWriter:
             raise ValueError("the file is finished")
         if names is not None and len(names) != self.num_images:
             raise ValueError(f"names: {len(names)} for {self.num_images} images")
-        index = Index(self.num_images, self._groups_crc, self._run_lengths, pack_names(names or ()))
+        index = Index(self.num_images, self.groups_crc, self._run_lengths, pack_names(names or ()))
         self._write(index.to_bytes())
         self._stream.flush()
         self._finished = True

@@ -1,0 +1,89 @@
+"""What the commands share: standard streams as input and output, what is said, progress."""
+
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from recvae.codec.compression import Progress as ProgressHook
+from recvae.data import translate_os_errors
+from recvae.errors import InputError
+
+STANDARD = "-"
+
+
+def source(path: str) -> str | BinaryIO:
+    """A path, or standard input for `-`; InputError if that is a terminal."""
+    if path != STANDARD:
+        return path
+    if sys.stdin.isatty():
+        raise InputError("standard input is a terminal: pipe a file into it")
+    return sys.stdin.buffer
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Standard output for bytes; InputError if it is a terminal or, say, on a full disk."""
+    if sys.stdout.isatty():
+        raise InputError("standard output is a terminal: send it to a file or a pipe")
+    try:
+        with translate_os_errors("standard output"):
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+    except (InputError, BrokenPipeError):
+        silence_output()
+        raise
+
+
+def silence_output() -> None:
+    """Let what standard output still holds go nowhere, instead of failing once more at the end."""
+    with suppress(OSError):  # there is no descriptor where a program has replaced the stream
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def say(options: Namespace, facts: dict[str, Any], text: str) -> None:
+    """Print facts or text, as the options ask; to stderr if standard output has the images."""
+    to = sys.stderr if getattr(options, "output", None) == STANDARD else sys.stdout
+    if options.json:
+        print(json.dumps(facts), file=to)
+    elif not options.quiet:
+        print(text, file=to)
+
+
+@contextmanager
+def progress(
+    options: Namespace, num_images: int | None, image_pixels: int
+) -> Iterator[ProgressHook]:
+    """A progress bar on a terminal, nothing elsewhere and with --quiet or --json."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    started = time.perf_counter()
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        disable=options.quiet or options.json or not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("images", total=num_images, rate="")
+
+        def hook(images: int, num_bytes: int) -> None:
+            speed = images / (time.perf_counter() - started)
+            rate = f"{speed:.0f} images/s, {8 * num_bytes / (images * image_pixels):.4f} bits/pixel"
+            bar.update(task, completed=images, rate=rate)
+
+        yield hook

@@ -1,0 +1,129 @@
+"""Commands in processes of their own that are killed, interrupted or left alone.
+
+They are forked from this one, in which torch is imported and unused: that costs seconds each time.
+"""
+
+import fcntl
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numba
+import torch
+
+from recvae import commands
+from recvae.cli import main
+from recvae.data import sample_images, write_idx
+
+RNG = random.Random(0)
+
+
+def start(folder: Path, *arguments: object, stdout: int | None = None) -> int:
+    """Start a command; its stderr goes to the file `err`."""
+    if pid := os.fork():
+        return pid
+    status = 99
+    try:
+        err = os.open(folder / "err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(err, 2)
+        os.dup2(err if stdout is None else stdout, 1)
+        os.closerange(3, 256)  # among them the other end of the pipe
+        torch.set_num_threads(1)
+        status = main([str(argument) for argument in arguments])
+        sys.stdout.flush()
+    finally:
+        os._exit(status)
+
+
+def finish(pid: int) -> int:
+    """Wait: the exit status, or minus the signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def visible(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
+
+
+def stop_soon(pid: int, number: int, has_begun) -> int:
+    """Send a signal at a random moment after there is something to lose."""
+    while not has_begun():
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0), "it ended before it was stopped"
+        time.sleep(0.005)
+    time.sleep(RNG.random() / 10)
+    os.kill(pid, number)
+    return finish(pid)
+
+
+def compress_and_stop(folder: Path) -> None:
+    """A kill, an interrupt and a kill, then the rest; the bytes are those of a quiet run."""
+    source, packed = folder / "images.idx", folder / "x.recvae"
+    journal = folder / ".x.recvae.journal"
+    options = ["--group-size=2", "--batch-size=2", "--quiet"]
+    assert finish(start(folder, "compress", source, folder / "whole.recvae", *options)) == 0
+    before, done = visible(folder), 0
+    for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
+        pid = start(folder, "compress", source, packed, *options, "--resume")
+        status = stop_soon(pid, number, lambda old=done: _lines(journal) > old)
+        done = _lines(journal)
+        assert visible(folder) == before
+        if number == signal.SIGINT:
+            assert status == 130
+            told = "recvae: interrupted; what is done is kept, --resume goes on\n"
+            assert (folder / "err").read_text() == told
+        else:
+            assert status == -number
+    assert finish(start(folder, "compress", source, packed, *options, "--resume")) == 0
+    assert packed.read_bytes() == (folder / "whole.recvae").read_bytes()
+    assert not journal.exists()
+
+
+def _lines(journal: Path) -> int:
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+
+def decompress_and_stop(folder: Path) -> None:
+    """Nothing under the final name; what an interrupt leaves is nothing at all."""
+    for number, output in ((signal.SIGKILL, "back.idx"), (signal.SIGINT, "back")):
+        before, hidden = visible(folder), set(folder.iterdir())
+        pid = start(folder, "decompress", folder / "x.recvae", folder / output, "--batch-size=2")
+        stop_soon(pid, number, lambda old=hidden: set(folder.iterdir()) - old)
+        assert visible(folder) == before
+    assert set(folder.iterdir()) == hidden
+
+
+def read_together(folder: Path) -> None:
+    """Two processes decode one file at once, which they may only read, in such a folder."""
+    packed = folder / "x.recvae"
+    packed.chmod(0o400)
+    folder.chmod(0o500)
+    readers = [start(folder, "verify", packed, "--against", folder / "images.idx") for _ in "ab"]
+    assert [finish(reader) for reader in readers] == [0, 0]
+    folder.chmod(0o700)
+
+
+def stop_reading(folder: Path) -> None:
+    """As `recvae decompress FILE - | head -c 16` does."""
+    receiver, sender = os.pipe()
+    fcntl.fcntl(sender, fcntl.F_SETPIPE_SZ, 4096)  # else all of it fits
+    pid = start(folder, "decompress", folder / "x.recvae", "-", "--batch-size=2", stdout=sender)
+    os.close(sender)
+    assert os.read(receiver, 16)[:4] == b"\0\0\x08\x03"
+    os.close(receiver)
+    assert finish(pid) == 141
+    assert (folder / "err").read_text() == ""
+
+
+if __name__ == "__main__":
+    assert commands
+    assert numba  # imported once, for all
+    folder = Path(sys.argv[1])
+    write_idx(folder / "images.idx", sample_images()[:40])
+    (folder / "err").touch()
+    compress_and_stop(folder)
+    decompress_and_stop(folder)
+    read_together(folder)
+    stop_reading(folder)
+    print("all as it should be")
