@@ -3,6 +3,7 @@
 import gzip
 import struct
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
@@ -37,7 +38,20 @@ def png(mode: str, **options: object) -> bytes:
     return stream.getvalue()
 
 
+def png_of(rows: bytes, *header: int, before: bytes = b"") -> bytes:
+    """A 4 × 3 PNG with these bytes of rows; `header` replaces its last fields."""
+    fields = struct.pack(">2I5B", *(4, 3, 8, 0, 0, 0, 0)[: 7 - len(header)], *header)
+    chunks = [(b"IHDR", fields), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + before + b"".join(chunk(*parts) for parts in chunks)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    crc = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + crc
+
+
 GOOD_PNG = encode_png(SMALL[0])
+RGB_HEADER = chunk(b"IHDR", struct.pack(">2I5B", 4, 3, 8, 2, 0, 0, 0))
 BAD_FILES = {
     "empty": (b"", "empty file"),
     "unknown": (b"GIF89a..", "unknown kind of file; give an idx file, a .npy array, a PNG"),
@@ -77,6 +91,14 @@ BAD_FILES = {
     "png truncated": (GOOD_PNG[:50], "damaged PNG file"),
     "png damaged": (GOOD_PNG[:45] + b"\x99" + GOOD_PNG[46:], "damaged PNG file"),
     "png checksum": (GOOD_PNG[:-13] + b"\x99" + GOOD_PNG[-12:], "damaged PNG file"),
+    "png without a row": (png_of(bytes(10)), "damaged PNG file"),
+    "png with a row more": (png_of(bytes(20)), "damaged PNG file"),
+    "png absurd": (png_of(bytes(15), 13000, 13000, 8, 0, 0, 0, 0), "damaged PNG file"),
+    "png bomb": (png_of(bytes(20 << 20), 20000, 20000, 8, 0, 0, 0, 0), "damaged PNG file"),
+    "png with two headers": (png_of(bytes(15), before=RGB_HEADER), "damaged PNG file"),
+    "png of unknown colour": (png_of(bytes(15), 7, 0, 0, 0), "8-bit unknown; only 8-bit grey"),
+    "png of unknown interlace": (png_of(bytes(15), 2), "damaged PNG file"),
+    "png interlaced and short": (png_of(bytes(15), 1), "damaged PNG file"),
     "png header": (GOOD_PNG[:12], "not a PNG file"),
 }
 
@@ -89,6 +111,14 @@ def test_a_bad_file_is_told_by_name(tmp_path: Path, kind: str) -> None:
         read_images(tmp_path / "input")
     assert str(error.value).startswith(f"{tmp_path / 'input'}: ")
     assert "\n" not in str(error.value)
+
+
+def test_an_interlaced_png(tmp_path: Path) -> None:
+    pixels = SMALL[0]
+    passes = [pixels[:1, :1], pixels[:1, 2:3], pixels[2:, ::2], pixels[::2, 1::2], pixels[1:2]]
+    rows = b"".join(b"\0" + row.tobytes() for part in passes for row in part)
+    (tmp_path / "a.png").write_bytes(png_of(rows, 1))
+    assert np.array_equal(read_images(tmp_path / "a.png").pixels[0], pixels)
 
 
 @given(
@@ -131,6 +161,8 @@ def bad_folders() -> Iterator[tuple[str, dict[str, bytes], str]]:
     yield "mixed", {"a.png": GOOD_PNG, "b.png": other}, r"a.png is 3 × 4 and b.png is 4 × 3"
     yield "disguised", {"a.png": b"no"}, r"a.png: not a PNG file"
     yield "colour", {"a.png": png("RGB")}, r"a.png: a PNG of kind 8-bit RGB"
+    yield "line end", {"a.png": GOOD_PNG, "b\nc": b""}, r"holds what is no PNG: b\\nc$"
+    yield "half a character", {"\udc80.png": b""}, r"\\udc80.png: not a PNG file$"
     yield "name", {"a:b.png": GOOD_PNG}, r"'a:b.png' is not a bare file name"
 
 

@@ -77,7 +77,7 @@ def _map_npy(path: Path) -> np.ndarray:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # numpy reads the header with Python's parser, which may raise any
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path}: not a readable .npy array ({reason})") from error
     if array.offset + array.nbytes != path.stat().st_size:
         raise InputError(f"{path}: bytes trail the array that its header announces")
