@@ -64,6 +64,8 @@ BAD_FILES = {
     "idx labels": (idx(12, data=bytes(12)), "has 1 dimension.*file of labels"),
     "idx absurd": (idx(2**32 - 1, 2**32 - 1, 2**32 - 1), "truncated: its header announces"),
     "idx none": (idx(3, 0, 28), "holds no pixels"),
+    "idx none, absurd": (idx(0, 2**32 - 1, 2**32 - 1), "holds no pixels"),
+    "gz none, absurd": (gzip.compress(idx(2**32 - 1, 0, 2**32 - 1)), "holds no pixels"),
     "gz truncated": (gzip.compress(idx(2, 3, 4, data=bytes(24)))[:-3], "not a whole gzip file"),
     "gz damaged": (gzip.compress(idx(2, 3, 4, data=SMALL.tobytes()))[:-8] + bytes(8), "CRC"),
     "gz of truncated": (gzip.compress(idx(2, 3, 4, data=bytes(23))), "truncated"),

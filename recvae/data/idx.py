@@ -121,6 +121,8 @@ def _check_length(data_bytes: int, shape: Shape, path: Path) -> None:
         )
     if data_bytes > expected:
         raise InputError(f"{path}: bytes trail the {_describe(shape)} that its header announces")
+    if not expected and max(shape) >= 1 << 31:  # arrays have limits even where they are empty
+        raise InputError(f"{path}: holds no pixels: its header announces {_describe(shape)}")
 
 
 def _describe(shape: Shape) -> str:

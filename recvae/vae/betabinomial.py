@@ -73,7 +73,7 @@ class BetaBinomialDecoder(Decoder):
     def log_parameters(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """log a and log b of every pixel, each (b*h*w,)."""
         y = self.parameters_layer(self.hidden(z))
-        log_a, log_b = y.reshape(len(z), 2, -1).unbind(1)
+        log_a, log_b = y.reshape(len(z), 2, self.height * self.width).unbind(1)
         return log_a.flatten(), log_b.flatten()
 
     def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
