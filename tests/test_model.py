@@ -1,6 +1,8 @@
 """Model files: what is saved loads to the same bits, and what is not whole is refused."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +50,15 @@ def test_shipped_models_are_found_by_their_hash() -> None:
         assert model.name == name
         assert shipped_model_name(model.file_id) == name
     assert shipped_model_name(bytes(16)) is None
+
+
+def test_loading_imports_no_compiler() -> None:
+    """Torch's takes seconds."""
+    code = (
+        "import sys, recvae; recvae.load('mnist'); recvae.load('mnist-mlp');"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_nothing_is_pickled(folder: Path) -> None:

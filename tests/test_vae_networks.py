@@ -192,12 +192,26 @@ def test_samples_follow_the_passes() -> None:
         ({"name": "gan"}, "choose from"),
         ({"latent_dim": 0}, "latent_dim"),
         ({"height": 65}, "height"),
+        ({"height": 28.0}, "height is 28.0; allowed: 4 to 64, an integer"),
+        ({"latent_dim": True}, "latent_dim"),
         ({"width": 3}, "width"),
     ],
 )
 def test_bad_architectures(fields: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Architecture(**fields)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: f"{a.name}-{a.height}")
+def test_empty_networks_have_shapes_alone(architecture: Architecture) -> None:
+    random_state = torch.get_rng_state()
+    empty = architecture.build_empty()
+    assert torch.equal(torch.get_rng_state(), random_state)
+    for network, full in zip(empty, architecture.build(), strict=True):
+        weights = network.state_dict()
+        assert all(weight.is_meta for weight in weights.values())
+        shapes = {name: weight.shape for name, weight in weights.items()}
+        assert shapes == {name: weight.shape for name, weight in full.state_dict().items()}
 
 
 def test_unknown_network_argument() -> None:
