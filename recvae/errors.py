@@ -4,5 +4,9 @@
 class InputError(ValueError):
     """Bad input: the message is one line that says what is wrong, where, and what to do.
 
-    The command line prints it and exits with status 2.
+    The command line prints it and exits with status 2. Names that come from elsewhere may stand in
+    it: what could not be printed, as a line end or half a character, is escaped as in Python.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))

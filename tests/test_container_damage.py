@@ -4,6 +4,7 @@ import random
 import struct
 import tracemalloc
 import zlib
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -13,10 +14,12 @@ from test_container import HASH, NAMES, container, digits
 from recvae.codec.container import ContainerReader, Header
 from recvae.codec.container.group import pack_group
 from recvae.codec.container.index import Index
-from recvae.codec.container.numbers import pack_short
+from recvae.codec.container.names import pack_names, unpack_names
+from recvae.codec.container.numbers import pack_short, unpack_short
 from recvae.errors import InputError
 
 ONE_EACH = Header(HASH, 28, 28, 1)
+EDGES = st.sampled_from([b"\0", b"\1", b"\2", b"\x04", b"\xff"])
 MASKS = (0x01, 0x08, 0x80, 0x55, 0xFF)
 SMALL = container([b"first", bytes(range(200)), b"", b"last"], ONE_EACH, names=NAMES[:4])
 
@@ -146,6 +149,40 @@ def test_arbitrary_bytes_between_the_ends_never_crash(groups, rest, num_images):
     footer = struct.pack(">I", len(index))
     crc = zlib.crc32(index + footer).to_bytes(4)
     refused(ONE_EACH.to_bytes() + groups + b"\0" + index + footer + crc + b"CER\x89")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(min_size=26, max_size=26) | st.builds(b"".join, st.lists(EDGES, min_size=26)))
+def test_a_header_is_refused_or_is_the_same_again(fields):
+    data = b"\x89REC\r\n\x1a\n" + fields[:26]
+    data += zlib.crc32(data).to_bytes(4)
+    with suppress(InputError):
+        assert Header.from_bytes(data).to_bytes() == data
+
+
+@given(st.binary(max_size=10) | st.builds(lambda b: b"\xff" + b, st.binary(max_size=9)))
+def test_a_short_is_read_within_its_bytes(data):
+    try:
+        value, end = unpack_short(data)
+    except IndexError:
+        assert len(data) < 9
+    else:
+        assert end <= len(data)
+        assert 0 <= value < 1 << 64
+        assert len(pack_short(value)) <= end
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.binary(max_size=60) | st.text().map(str.encode),
+    st.integers(0, 40),
+    st.sampled_from([bytes, zlib.compress, lambda text: zlib.compress(text)[:-1]]),
+)
+def test_names_are_refused_or_are_the_same_again(text, num_images, pack):
+    with suppress(InputError):
+        names = unpack_names(pack(text), num_images)
+        assert len(names or ()) == (num_images if names else 0)
+        assert unpack_names(pack_names(names or ()), num_images) == names
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Each bad input is told in one line that names it; what is wrong never becomes an output."""
 
 import gzip
+import math
 import os
 import struct
 import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -43,7 +45,21 @@ def png(mode: str, **options: object) -> bytes:
     return stream.getvalue()
 
 
+def png_of(rows: bytes, *header: int, before: bytes = b"") -> bytes:
+    """A 4 × 3 PNG with these bytes of rows; `header` replaces its last fields."""
+    fields = struct.pack(">2I5B", *(4, 3, 8, 0, 0, 0, 0)[: 7 - len(header)], *header)
+    chunks = [(b"IHDR", fields), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + before + b"".join(chunk(*parts) for parts in chunks)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    crc = struct.pack(">I", zlib.crc32(kind + content))
+    return struct.pack(">I", len(content)) + kind + content + crc
+
+
 GOOD_PNG = encode_png(SMALL[0])
+KINDS = [b"IHDR", b"IDAT", b"tRNS", b"acTL", b"tEXt", b"PLTE", b"fcTL", b"IEND", b"gAMA", b"iCCP"]
+RGB_HEADER = chunk(b"IHDR", struct.pack(">2I5B", 4, 3, 8, 2, 0, 0, 0))
 BAD_FILES = {
     "empty": (b"", "empty file"),
     "unknown": (b"GIF89a..", "unknown kind of file; give an idx file, a .npy array, a PNG"),
@@ -56,6 +72,8 @@ BAD_FILES = {
     "idx labels": (idx(12, data=bytes(12)), "has 1 dimension.*file of labels"),
     "idx absurd": (idx(2**32 - 1, 2**32 - 1, 2**32 - 1), "truncated: its header announces"),
     "idx none": (idx(3, 0, 28), "holds no pixels"),
+    "idx none, absurd": (idx(0, 2**32 - 1, 2**32 - 1), "holds no pixels"),
+    "gz none, absurd": (gzip.compress(idx(2**32 - 1, 0, 2**32 - 1)), "holds no pixels"),
     "gz truncated": (gzip.compress(idx(2, 3, 4, data=bytes(24)))[:-3], "not a whole gzip file"),
     "gz damaged": (gzip.compress(idx(2, 3, 4, data=SMALL.tobytes()))[:-8] + bytes(8), "CRC"),
     "gz of truncated": (gzip.compress(idx(2, 3, 4, data=bytes(23))), "truncated"),
@@ -85,6 +103,14 @@ BAD_FILES = {
     "png truncated": (GOOD_PNG[:50], "damaged PNG file"),
     "png damaged": (GOOD_PNG[:45] + b"\x99" + GOOD_PNG[46:], "damaged PNG file"),
     "png checksum": (GOOD_PNG[:-13] + b"\x99" + GOOD_PNG[-12:], "damaged PNG file"),
+    "png without a row": (png_of(bytes(10)), "damaged PNG file"),
+    "png with a row more": (png_of(bytes(20)), "damaged PNG file"),
+    "png absurd": (png_of(bytes(15), 13000, 13000, 8, 0, 0, 0, 0), "damaged PNG file"),
+    "png bomb": (png_of(bytes(20 << 20), 20000, 20000, 8, 0, 0, 0, 0), "damaged PNG file"),
+    "png with two headers": (png_of(bytes(15), before=RGB_HEADER), "damaged PNG file"),
+    "png of unknown colour": (png_of(bytes(15), 7, 0, 0, 0), "8-bit unknown; only 8-bit grey"),
+    "png of unknown interlace": (png_of(bytes(15), 2), "damaged PNG file"),
+    "png interlaced and short": (png_of(bytes(15), 1), "damaged PNG file"),
     "png header": (GOOD_PNG[:12], "not a PNG file"),
 }
 
@@ -114,6 +140,14 @@ def test_what_shows_late_comes_after_the_images(tmp_path: Path) -> None:
             list(images.chunks)
 
 
+def test_an_interlaced_png(tmp_path: Path) -> None:
+    pixels = SMALL[0]
+    passes = [pixels[:1, :1], pixels[:1, 2:3], pixels[2:, ::2], pixels[::2, 1::2], pixels[1:2]]
+    rows = b"".join(b"\0" + row.tobytes() for part in passes for row in part)
+    (tmp_path / "a.png").write_bytes(png_of(rows, 1))
+    assert np.array_equal(read_images(tmp_path / "a.png").pixels[0], pixels)
+
+
 @given(
     original=st.sampled_from(["x.npy", "x.idx", "x.idx.gz", "x.png"]),
     place=st.integers(0, 10**6),
@@ -135,6 +169,83 @@ def test_damage_raises_nothing_but_input_errors(
             read_images(path)
 
 
+def read_or_refuse(data: bytes) -> np.ndarray | None:
+    """The pixels, or None where they are refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "input"
+        path.write_bytes(data)
+        with suppress(InputError):
+            return read_images(path).pixels.copy()
+        return None
+
+
+SIZES = st.integers(0, 5) | st.sampled_from([255, 1 << 16, (1 << 31) - 1, 1 << 31, (1 << 32) - 1])
+
+
+@given(
+    sizes=st.lists(SIZES, max_size=4),
+    kind=st.sampled_from([8, 8, 8, 9, 13, 255]),
+    data=st.binary(max_size=70) | st.integers(0, 70).map(bytes),
+    pack=st.sampled_from([bytes, gzip.compress]),
+)
+@settings(deadline=None)
+def test_any_idx_is_read_exactly_or_refused(
+    sizes: list[int], kind: int, data: bytes, pack: Callable[[bytes], bytes]
+) -> None:
+    fits = kind == 8 and len(sizes) == 3 and math.prod(sizes) == len(data)
+    pixels = read_or_refuse(pack(idx(*sizes, kind=kind, data=data)))
+    if pixels is not None:
+        assert fits
+        assert (pixels.shape, pixels.tobytes()) == (tuple(sizes), data)
+    elif fits:
+        assert 0 in sizes
+
+
+@given(
+    descr=st.sampled_from(["|u1", "<u1", "u1", "|b1", "<u2", "|O", "|V3", "x", [("a", "u1")], 7]),
+    order=st.sampled_from([False, True, None, 1]),
+    shape=st.lists(SIZES | st.sampled_from([-1, 1.0, True, "2"]), max_size=4).map(tuple),
+    data=st.binary(max_size=70) | st.integers(0, 70).map(bytes),
+    version=st.sampled_from([b"\1\0", b"\2\0", b"\3\0", b"\1\1"]),
+)
+@settings(deadline=None)
+def test_any_npy_is_read_exactly_or_refused(
+    descr: object, order: object, shape: tuple, data: bytes, version: bytes
+) -> None:
+    text = repr({"descr": descr, "fortran_order": order, "shape": shape}).encode()
+    width = 2 if version[0] == 1 else 4
+    pixels = read_or_refuse(
+        b"\x93NUMPY" + version + len(text).to_bytes(width, "little") + text + data
+    )
+    if pixels is not None:
+        assert pixels.shape == (shape if len(shape) == 3 else (1, *shape))
+        assert pixels.tobytes(order="F" if order else "C") == data
+
+
+@given(
+    header=st.tuples(SIZES, SIZES, *[st.integers(0, 9)] * 5)
+    | st.tuples(
+        st.integers(1, 5), st.integers(1, 5), *map(st.just, (8, 0, 0, 0)), st.integers(0, 1)
+    ),
+    rows=st.binary(max_size=40) | st.integers(0, 40).map(bytes),
+    extra=st.lists(st.tuples(st.sampled_from(KINDS), st.binary(max_size=8)), max_size=2),
+)
+@settings(deadline=None)
+def test_any_png_is_grey_and_whole_or_refused(
+    header: tuple[int, ...], rows: bytes, extra: list[tuple[bytes, bytes]]
+) -> None:
+    chunks = [(b"IHDR", struct.pack(">2I5B", *header)), *extra, (b"IDAT", zlib.compress(rows))]
+    pixels = read_or_refuse(
+        b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*parts) for parts in [*chunks, (b"IEND", b"")])
+    )
+    if pixels is not None:
+        width, height = header[:2]
+        assert pixels.shape == (1, height, width)
+        assert header[2:6] == (8, 0, 0, 0)
+        assert header[6] or len(rows) == height * (1 + width)
+        assert not {kind for kind, _ in extra} & {b"IHDR", b"tRNS", b"acTL"}
+
+
 def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="missing: No such file or directory"):
         read_images(tmp_path / "missing")
@@ -152,6 +263,8 @@ def bad_folders() -> Iterator[tuple[str, dict[str, bytes], str]]:
     yield "mixed", {"a.png": GOOD_PNG, "b.png": other}, r"a.png is 3 × 4 and b.png is 4 × 3"
     yield "disguised", {"a.png": b"no"}, r"a.png: not a PNG file"
     yield "colour", {"a.png": png("RGB")}, r"a.png: a PNG of kind 8-bit RGB"
+    yield "line end", {"a.png": GOOD_PNG, "b\nc": b""}, r"holds what is no PNG: b\\nc$"
+    yield "half a character", {"\udc80.png": b""}, r"\\udc80.png: not a PNG file$"
     yield "name", {"a:b.png": GOOD_PNG}, r"'a:b.png' is not a bare file name"
 
 

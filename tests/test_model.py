@@ -1,6 +1,8 @@
 """Model files: what is saved loads to the same bits, and what is not whole is refused."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +52,15 @@ def test_shipped_models_are_found_by_their_hash() -> None:
     assert shipped_model_name(bytes(16)) is None
 
 
+def test_loading_imports_no_compiler() -> None:
+    """Torch's takes seconds."""
+    code = (
+        "import sys, recvae; recvae.load('mnist'); recvae.load('mnist-mlp');"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_nothing_is_pickled(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["model.json", "weights.safetensors"]
     data = (folder / "weights.safetensors").read_bytes()
@@ -57,74 +68,9 @@ def test_nothing_is_pickled(folder: Path) -> None:
     assert all(set(entry) == {"dtype", "shape", "data_offsets"} for entry in header.values())
 
 
-@pytest.mark.parametrize("name", ["model.json", "weights.safetensors"])
-@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "empty"])
-def test_damaged_files(folder: Path, name: str, damage: str) -> None:
-    path = folder / name
-    data = bytearray(path.read_bytes())
-    if damage == "flip":
-        data[len(data) // 2] ^= 4
-    if damage == "remove":
-        path.unlink()
-    else:
-        path.write_bytes({"flip": data, "cut": data[:-9], "empty": b""}[damage])
-    with pytest.raises(InputError, match="model") as caught:
-        load_model(folder)
-    assert "\n" not in str(caught.value)
-
-
 def test_unknown_model_lists_the_known() -> None:
     with pytest.raises(InputError, match=r"no model 'cifar'.*mnist"):
         load_model("cifar")
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"format": "recvae-model-9"}, "recvae-model-9"),
-        ({"key": 1 << 64}, "key"),
-        ({"key": 1.5}, "key"),
-        ({"blocks": []}, "blocks"),
-        ({"number": {"fraction_bits": 7, "magnitude_bits": 40}}, "magnitude_bits"),
-        ({"architecture": {"name": "gan"}}, "gan"),
-        ({"architecture": {"size": 3}}, "size"),
-    ],
-)
-def test_hostile_descriptions(folder: Path, fields: dict, message: str) -> None:
-    rewrite(folder, **fields)
-    with pytest.raises(InputError, match=message) as caught:
-        load_model(folder)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("raw_bits", [21, 40, 41])
-def test_hostile_rank_code(folder: Path, raw_bits: int) -> None:
-    """An index code may have more raw bits than a model may hold."""
-    blocks = json.loads((folder / "model.json").read_text())["blocks"]
-    blocks[0]["rank_code"] = {"frequencies": [1 << 24], "raw_bits": [raw_bits]}
-    rewrite(folder, blocks=blocks)
-    with pytest.raises(InputError, match="raw_bits"):
-        load_model(folder)
-
-
-def test_hostile_tensors(folder: Path) -> None:
-    good = load_file(folder / "weights.safetensors")
-    encoder = next(name for name in good if name.startswith("encoder."))
-    decoder = next(name for name in good if name.endswith(".weight") and "decoder." in name)
-    cases = {
-        "not finite": good | {encoder: torch.full_like(good[encoder], torch.nan)},
-        "missing": {k: v for k, v in good.items() if k != decoder},
-        "not part of a model": good | {"extra": torch.zeros(1)},
-        "not part of the architecture": good | {"decoder.extra": torch.zeros(1)},
-        "weights are too large": good | {decoder: torch.full_like(good[decoder], 32767)},
-    }
-    for message, tensors in cases.items():
-        rewrite(folder, tensors)
-        if message == "weights are too large":
-            rewrite(folder, number={"fraction_bits": 7, "magnitude_bits": 16})
-        with pytest.raises(InputError, match=message) as caught:
-            load_model(folder)
-        assert "\n" not in str(caught.value)
 
 
 def test_parts_must_make_a_model(codec: Codec) -> None:

@@ -101,6 +101,15 @@ def test_exact_decoder(architecture: Architecture) -> None:
         assert torch.equal(torch.cat(one_by_one), table)
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: f"{a.name}-{a.height}")
+def test_no_images_are_decoded_to_none(architecture: Architecture) -> None:
+    """As in a group all of whose images are stored."""
+    exact = quantise(architecture.build()[1], FixedPoint(7, 12))
+    z = torch.zeros(0, architecture.latent_dim, dtype=torch.int64)
+    shape = (0, architecture.height, architecture.width)
+    assert run_passes(exact.passes(z), lambda step: step.sites).shape == shape
+
+
 def test_from_tensors_refuses_what_does_not_fit() -> None:
     architecture = ARCHITECTURES[1]
     decoder, number = architecture.build()[1], FixedPoint(7, 12)
@@ -109,7 +118,7 @@ def test_from_tensors_refuses_what_does_not_fit() -> None:
     cases = {
         "is missing": {k: v for k, v in good.items() if k != name},
         "is not part": good | {"decoder.more": good[name]},
-        "has shape": good | {name: good[name][:, 1:]},
+        r"\(2, 7\); needed: .*\(2, 8\)": good | {name: good[name][:, 1:]},
         "torch.int16": good | {name: good[name].int()},
         "too large": good | {name: torch.full_like(good[name], 32767)},
     }  # fmt: skip
@@ -183,12 +192,26 @@ def test_samples_follow_the_passes() -> None:
         ({"name": "gan"}, "choose from"),
         ({"latent_dim": 0}, "latent_dim"),
         ({"height": 65}, "height"),
+        ({"height": 28.0}, "height is 28.0; allowed: 4 to 64, an integer"),
+        ({"latent_dim": True}, "latent_dim"),
         ({"width": 3}, "width"),
     ],
 )
 def test_bad_architectures(fields: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Architecture(**fields)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: f"{a.name}-{a.height}")
+def test_empty_networks_have_shapes_alone(architecture: Architecture) -> None:
+    random_state = torch.get_rng_state()
+    empty = architecture.build_empty()
+    assert torch.equal(torch.get_rng_state(), random_state)
+    for network, full in zip(empty, architecture.build(), strict=True):
+        weights = network.state_dict()
+        assert all(weight.is_meta for weight in weights.values())
+        shapes = {name: weight.shape for name, weight in weights.items()}
+        assert shapes == {name: weight.shape for name, weight in full.state_dict().items()}
 
 
 def test_unknown_network_argument() -> None:

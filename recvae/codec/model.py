@@ -14,22 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from recvae.codec.model_files import (
+    FORMAT,
+    JSON_NAME,
+    WEIGHTS_NAME,
+    read_description,
+    read_object,
+    read_tensors,
+)
 from recvae.data import translate_os_errors
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.rec import IndexCode, PartitionedORC
 from recvae.vae.architectures import Architecture
 from recvae.vae.blocks import Block
-from recvae.vae.quantise import ExactDecoder, from_tensors
+from recvae.vae.passes import Decoder
+from recvae.vae.quantise import ExactDecoder, Spec, exact_specs, from_tensors
 
-FORMAT = "recvae-model-1"
-JSON_NAME, WEIGHTS_NAME = "model.json", "weights.safetensors"
-MAX_JSON_BYTES = 1 << 20
 MAX_LOG2_CANDIDATES = 20
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 HASH_BYTES = 16  # of the SHA-256, in a file's header
@@ -156,29 +160,30 @@ def content_hash(description: dict[str, Any], tensors: dict[str, Tensor]) -> str
 
 
 def load_model(name_or_folder: str | Path) -> CodecModel:
-    """A model that ships, by name, or one in a folder. Raises InputError if it cannot be used."""
-    folder = Path(name_or_folder)
+    """A model that ships, by name, or one in a folder. Raises InputError if it cannot be used.
+
+    A model costs some times the bytes of its files, which may be no more than its architecture
+    needs; one of a wrong hash costs less.
+    """
+    folder = _find(name_or_folder)
     try:
-        folder = _find(name_or_folder)
-        text = _read_json(folder)
-        tensors = load_file(folder / WEIGHTS_NAME)
-        stated_hash = text.pop("hash", None)
-        if text.get("format") != FORMAT:
-            raise ValueError(f"its format is {text.get('format')!r}, this program reads {FORMAT!r}")
+        text = read_description(folder)
+        architecture = Architecture(**text["architecture"])
+        encoder, decoder = architecture.build_empty()
+        tensors = read_tensors(folder / WEIGHTS_NAME, _tensor_specs(encoder, decoder))
+        stated_hash = text.pop("hash")
         if content_hash(text, tensors) != stated_hash:
             raise ValueError(
                 "its contents do not match its hash: the files are damaged or mixed up"
             )
-        return _build(text, tensors)
+        return _build(text, architecture, encoder, decoder, tensors)
     except OSError as error:
         raise InputError(f"model {folder}: cannot be read ({error.strerror or error})") from error
-    except InputError as error:
-        if str(error).startswith("no model"):
-            raise
-        raise InputError(f"model {folder}: {error}") from error
-    except (ValueError, KeyError, TypeError, SafetensorError, RuntimeError) as error:
-        reason = f"{error!s} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"model {folder}: {' '.join(reason.split())[:300]}") from error
+    except RecursionError as error:  # of json, which reads and writes it
+        raise InputError(f"model {folder}: {JSON_NAME} is nested too deep") from error
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"model {folder}: {reason}") from error
 
 
 def save_model(model: CodecModel, folder: Path) -> None:
@@ -207,7 +212,7 @@ def shipped_models() -> dict[str, Path]:
 def shipped_model_name(file_id: bytes) -> str | None:
     """The name of the shipped model with this hash, None if there is none."""
     for name, folder in shipped_models().items():
-        if str(_read_json(folder).get("hash", "")).startswith(file_id.hex()):
+        if str(read_object(folder / JSON_NAME).get("hash", "")).startswith(file_id.hex()):
             return name
     return None
 
@@ -223,31 +228,35 @@ def _find(name_or_folder: str | Path) -> Path:
     return folder
 
 
-def _read_json(folder: Path) -> dict[str, Any]:
-    path = folder / JSON_NAME
-    if path.stat().st_size > MAX_JSON_BYTES:
-        raise ValueError(f"{JSON_NAME} is larger than {MAX_JSON_BYTES} bytes")
-    text = json.loads(path.read_text())
-    if not isinstance(text, dict):
-        raise ValueError(f"{JSON_NAME} holds no object")
-    return text
+def _tensor_specs(encoder: nn.Module, decoder: Decoder) -> dict[str, Spec]:
+    """What `weights.safetensors` must hold for these networks; see `CodecModel.tensors`."""
+    encoder_tensors = encoder.state_dict().items()
+    specs: dict[str, Spec] = {
+        f"encoder.{name}": (torch.float16, tuple(tensor.shape)) for name, tensor in encoder_tensors
+    }
+    return specs | {f"decoder.{name}": spec for name, spec in exact_specs(decoder).items()}
 
 
-def _build(text: dict[str, Any], tensors: dict[str, Tensor]) -> CodecModel:
-    architecture = Architecture(**text["architecture"])
+def _build(
+    text: dict[str, Any],
+    architecture: Architecture,
+    encoder: nn.Module,
+    decoder: Decoder,
+    tensors: dict[str, Tensor],
+) -> CodecModel:
+    """The model that keeps to the schema in `text` and has the tensors it needs."""
     number = FixedPoint(**text["number"])
-    encoder, decoder = architecture.build()
     parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "decoder": {}}
     for name, tensor in tensors.items():
         role, _, rest = name.partition(".")
-        if role not in parts:
-            raise ValueError(f"tensor {name} is not part of a model")
         parts[role][rest] = tensor
-    if not all(bool(torch.isfinite(t).all()) for t in parts["encoder"].values()):
-        raise ValueError("an encoder weight is not finite")
-    encoder.load_state_dict(parts["encoder"])
+    for name, tensor in parts["encoder"].items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"tensor encoder.{name}: a weight is not finite")
+    weights = {name: tensor.float() for name, tensor in parts["encoder"].items()}
+    encoder.load_state_dict(weights, assign=True)
     return CodecModel(
-        name=str(text["name"]),
+        name=text["name"],
         architecture=architecture,
         number=number,
         key=text["key"],

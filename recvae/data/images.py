@@ -60,10 +60,10 @@ def image_stream(source: Source) -> Iterator[ImageStream]:
     """Open an idx file, a .npy array, an 8-bit grey PNG, or a folder of such PNGs.
 
     A source is a path or a binary stream, which may be a pipe and stays open. The kind is told by
-    the first bytes; gzip around it is undone. An array of shape (height, width) is one image. A
-    folder gives its images in the order of their names, and their names. What is open is read on,
-    whatever takes its name meanwhile. Raises `InputError` for everything that is not entirely such
-    an input, at the end of the chunks at the latest.
+    the first bytes; gzip around idx and .npy is undone. An array of shape (height, width) is one
+    image. A folder gives its images in the order of their names, and their names. What is open is
+    read on, whatever takes its name meanwhile. Raises `InputError` for everything that is not
+    entirely such an input, at the end of the chunks at the latest.
     """
     with ExitStack() as stack:
         name = source_name(source)
@@ -96,13 +96,13 @@ def _open(path: str | PathLike[str]) -> BinaryIO:
 
 def _file_images(file: BinaryIO, name: str) -> tuple[Shape, Iterator[np.ndarray]]:
     head, file = _peek(file)
+    if head.startswith(PNG_MAGIC):
+        pixels = decode_png(file.read(), name)
+        return (1, *pixels.shape), iter([pixels[None]])
     if head.startswith(GZIP_MAGIC):
         head, file = _peek(cast(BinaryIO, gzip.GzipFile(fileobj=file)))
     if not head:
         raise InputError(f"{name}: empty file")
-    if head.startswith(PNG_MAGIC):
-        pixels = decode_png(file.read(), name)
-        return (1, *pixels.shape), iter([pixels[None]])
     if head.startswith(NPY_MAGIC):
         shape, chunks = npy_images(file, name)
     elif head.startswith(IDX_MAGIC[: len(head)]):

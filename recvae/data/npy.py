@@ -21,7 +21,7 @@ def npy_images(file: BinaryIO, name: str) -> tuple[Shape, Iterator[np.ndarray]]:
     try:
         shape, is_fortran, dtype = _read_header(file)
     except Exception as error:  # numpy reads the header with Python's parser, which may raise any
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split())[:300]
         raise InputError(f"{name}: not a readable .npy array ({reason})") from error
     try:
         images = check_pixels(dtype, (1, *shape) if len(shape) == 2 else shape)

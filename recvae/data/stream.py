@@ -39,7 +39,8 @@ def check_pixels(dtype: np.dtype, shape: tuple[int, ...]) -> Shape:
         raise InputError(f"holds {dtype} where pixels are uint8: convert it first")
     if len(shape) != 3:
         raise InputError(f"has shape {shape}, not (n, height, width)")
-    if 0 in shape[1:]:
+    too_large = not shape[0] and max(shape) >= 1 << 31  # arrays have limits even where empty
+    if 0 in shape[1:] or too_large:
         raise InputError(f"holds no pixels: its shape is {shape}")
     return (shape[0], shape[1], shape[2])
 

@@ -4,7 +4,9 @@ import inspect
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from recvae.errors import InputError
 from recvae.vae.betabinomial import BetaBinomialDecoder
@@ -19,6 +21,9 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Decoder]]] = {
 
 ARCHITECTURE_SIZES = ("latent_dim", "height", "width")
 LIMITS = {
+    "latent_dim": (1, 1024),
+    "height": (4, 64),
+    "width": (4, 64),
     "channels": (1, 1024),
     "blocks": (0, 64),
     "hidden": (1, 4096),
@@ -51,10 +56,12 @@ class Architecture:
     def __post_init__(self) -> None:
         if self.name not in NETWORKS:
             raise InputError(f"architecture.name is {self.name!r}; choose from {sorted(NETWORKS)}")
-        for name, low, high in [("latent_dim", 1, 1024), ("height", 4, 64), ("width", 4, 64)]:
-            if not low <= getattr(self, name) <= high:
+        for name in ARCHITECTURE_SIZES:
+            low, high = LIMITS[name]
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value <= high:
                 raise InputError(
-                    f"architecture.{name} is {getattr(self, name)}; allowed: {low} to {high}"
+                    f"architecture.{name} is {value!r}; allowed: {low} to {high}, an integer"
                 )
         for role, network in zip(("encoder", "decoder"), NETWORKS[self.name], strict=True):
             object.__setattr__(self, role, _all_arguments(network, role, getattr(self, role)))
@@ -64,6 +71,24 @@ class Architecture:
         sizes = {"latent_dim": self.latent_dim, "height": self.height, "width": self.width}
         encoder, decoder = NETWORKS[self.name]
         return encoder(**sizes, **self.encoder), decoder(**sizes, **self.decoder)
+
+    def build_empty(self) -> tuple[nn.Module, Decoder]:
+        """The same without memory or values, on torch's meta device: they tell shapes."""
+        with torch.device("meta"), _NoInitialisation():
+            return self.build()
+
+
+class _NoInitialisation(TorchFunctionMode):
+    """Draws no values: on the meta device that does nothing, after seconds to import a compiler."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return None
+        return func(*args, **kwargs or {})
 
 
 def _all_arguments(network: type[nn.Module], role: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -67,13 +67,15 @@ class BetaBinomialDecoder(Decoder):
         self.hidden = Dense(latent_dim, hidden)
         self.parameters_layer = Dense(hidden, 2 * height * width, relu=False)
         nn.init.normal_(self.parameters_layer.weight, std=0.01)
-        self.register_buffer("rising_factorials", rising_factorial_table(), persistent=False)
-        self.register_buffer("binomials", log_binomials(), persistent=False)
+        with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
+            tables = rising_factorial_table(), log_binomials()
+        self.register_buffer("rising_factorials", tables[0], persistent=False)
+        self.register_buffer("binomials", tables[1], persistent=False)
 
     def log_parameters(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """log a and log b of every pixel, each (b*h*w,)."""
         y = self.parameters_layer(self.hidden(z))
-        log_a, log_b = y.reshape(len(z), 2, -1).unbind(1)
+        log_a, log_b = y.reshape(len(z), 2, self.height * self.width).unbind(1)
         return log_a.flatten(), log_b.flatten()
 
     def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:

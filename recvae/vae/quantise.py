@@ -1,8 +1,10 @@
 """From a trained decoder to one in integer arithmetic, after training and without retraining."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from recvae.exact import FRACTION_BITS, FixedPoint, IntegerDense, IntegerResidual, quantise_dense
@@ -12,6 +14,8 @@ from recvae.vae.passes import Decoder, Passes
 
 # Latents reach 6.4 in magnitude, so they can be finer than the other activations.
 LATENT_LIMIT_BITS = 3
+
+Spec: TypeAlias = tuple[torch.dtype, tuple[int, ...]]  # type and shape of a tensor
 
 
 class ExactDecoder(nn.Module):
@@ -56,42 +60,72 @@ def quantise(decoder: Decoder, number: FixedPoint, chunk_inputs: int = 256) -> E
             layer.weight, layer.bias, layer.relu, number, input_format, chunk_inputs
         )
 
-    exact = _with_integer_layers(decoder, number, convert)
+    exact = _with_integer_layers(copy.deepcopy(decoder).cpu(), number, convert)
     if isinstance(exact.decoder, BetaBinomialDecoder):
         exact.decoder.quantise_tables(number.one)
     return exact
 
 
 def from_tensors(decoder: Decoder, number: FixedPoint, tensors: dict[str, Tensor]) -> ExactDecoder:
-    """The exact decoder whose `state_dict` is `tensors`; `decoder` gives the architecture.
+    """The exact decoder whose `state_dict` is `tensors`.
+
+    Args:
+        decoder: gives the architecture; may be on the meta device.
+        number: format of the activations and logits.
+        tensors: by name.
 
     Raises:
         ValueError: if a tensor is missing, superfluous or malformed, or fails its certificate.
     """
-    left = dict(tensors)
-
-    def take(name: str) -> Tensor:
-        if name not in left:
-            raise ValueError(f"tensor {name} is missing")
-        return left.pop(name)
+    check_tensors({name: spec_of(tensor) for name, tensor in tensors.items()}, exact_specs(decoder))
 
     def convert(path: str, layer: Dense, input_format: FixedPoint) -> IntegerDense:
         weight, bias, shift = (
-            take(f"decoder.{path}.{part}") for part in ("weight", "bias", "shift")
+            tensors[f"decoder.{path}.{part}"] for part in ("weight", "bias", "shift")
         )
-        if weight.shape != layer.weight.shape:
-            raise ValueError(
-                f"tensor decoder.{path}.weight has shape {tuple(weight.shape)}; "
-                f"needed: {tuple(layer.weight.shape)}"
-            )
         return IntegerDense(weight, bias, shift, layer.relu, number.limit, input_format.limit)
 
-    exact = _with_integer_layers(decoder, number, convert)
+    exact = _with_integer_layers(copy.deepcopy(decoder), number, convert)
     if isinstance(exact.decoder, BetaBinomialDecoder):
-        exact.decoder.load_tables(take("decoder.rising_factorials"), take("decoder.binomials"))
-    if left:
-        raise ValueError(f"tensor {min(left)} is not part of the architecture")
+        exact.decoder.load_tables(
+            tensors["decoder.rising_factorials"], tensors["decoder.binomials"]
+        )
     return exact
+
+
+def spec_of(tensor: Tensor) -> Spec:
+    """Type and shape."""
+    return tensor.dtype, tuple(tensor.shape)
+
+
+def exact_specs(decoder: Decoder) -> dict[str, Spec]:
+    """Of the tensors in the `state_dict` of an exact decoder; `decoder` gives the architecture."""
+    specs: dict[str, Spec] = {}
+    for path, layer in decoder.named_modules():
+        if isinstance(layer, Dense):
+            outputs = tuple(layer.bias.shape)
+            specs[f"decoder.{path}.weight"] = torch.int16, tuple(layer.weight.shape)
+            specs[f"decoder.{path}.bias"] = torch.int32, outputs
+            specs[f"decoder.{path}.shift"] = torch.uint8, outputs
+    if isinstance(decoder, BetaBinomialDecoder):
+        for name in ("rising_factorials", "binomials"):
+            specs[f"decoder.{name}"] = torch.int32, tuple(getattr(decoder, name).shape)
+    return specs
+
+
+def check_tensors(
+    given: Mapping[str, tuple[Any, tuple[int, ...]]], needed: Mapping[str, Spec]
+) -> None:
+    """Raises ValueError, naming a tensor, unless both are the same: names, types and shapes."""
+    if missing := sorted(needed.keys() - given.keys()):
+        raise ValueError(f"tensor {missing[0]} is missing")
+    if superfluous := sorted(given.keys() - needed.keys()):
+        raise ValueError(f"tensor {superfluous[0]!r} is not part of the architecture")
+    for name, spec in needed.items():
+        if given[name] != spec:
+            raise ValueError(
+                f"tensor {name} is {given[name][0]} {given[name][1]}; needed: {spec[0]} {spec[1]}"
+            )
 
 
 def _with_integer_layers(
@@ -99,8 +133,8 @@ def _with_integer_layers(
     number: FixedPoint,
     convert: Callable[[str, Dense, FixedPoint], IntegerDense],
 ) -> ExactDecoder:
-    decoder = copy.deepcopy(decoder).cpu().eval()
-    decoder.one = number.one
+    """`decoder` is used up."""
+    decoder.eval().one = number.one
     # The latents enter the first layer; everything else is in the common format.
     first = next(name for name, layer in decoder.named_modules() if isinstance(layer, Dense))
 

@@ -1,0 +1,64 @@
+"""Run a target under atheris until it finds a fault: `pip install -e '.[fuzz]'` first.
+
+    python -m fuzz TARGET [-max_total_time=SECONDS] [more options of libFuzzer]
+    python -m fuzz TARGET FILE        try one input again
+
+What was found to be new is kept in `.fuzz/TARGET`, and a fault in `.fuzz/TARGET-crash-...`. A fault
+is any exception of `check`, 10 seconds for one input, or 512 MiB.
+"""
+
+import argparse
+import hashlib
+import random
+import resource
+import sys
+from importlib import import_module
+from pathlib import Path
+
+TARGETS = ("container", "salvage", "images", "model", "payload")
+INSTRUMENTED = ("recvae", "jsonschema", "safetensors")
+MEMORY_BYTES = 512 << 20
+OPTIONS = ["-timeout=10", "-rss_limit_mb=8192", "-max_len=4096", "-print_final_stats=1"]
+
+
+def main() -> None:
+    """Fuzz one target; never returns."""
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    parser.add_argument("target", choices=TARGETS)
+    name, options = parser.parse_known_args()
+    name = name.target
+    import atheris
+    import torch
+
+    torch.set_num_threads(1)
+    # Kernels are imported later, when first used: numba cannot compile what is instrumented.
+    with atheris.instrument_imports(include=INSTRUMENTED):
+        target = import_module(f"fuzz.{name}")
+    corpus = Path(".fuzz") / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    seeds = list(target.seeds())
+    for seed in seeds:
+        (corpus / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
+    for seed in seeds:  # lazy imports and caches are no cost of an input
+        target.check(seed)
+
+    def check(data: bytes) -> None:
+        # For this input: atheris leaks what instrumented code compares.
+        held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_DATA, (held + MEMORY_BYTES, resource.RLIM_INFINITY))
+        target.check(data)
+
+    def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+        if seed % 2:
+            return target.mutate(data, random.Random(seed))[:max_size]
+        return atheris.Mutate(data, max_size)
+
+    paths = [] if any(not option.startswith("-") for option in options) else [str(corpus)]
+    arguments = [sys.argv[0], *OPTIONS, f"-artifact_prefix=.fuzz/{name}-", *options, *paths]
+    hooks = {"custom_mutator": mutate} if hasattr(target, "mutate") else {}
+    atheris.Setup(arguments, check, **hooks)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""Target: the loader of models, `model.json` and `weights.safetensors`.
+
+An input is a byte of flags and three parts with `SEPARATOR` between them: `model.json`, the JSON at
+the beginning of `weights.safetensors`, and its data, to which zeros are added as that JSON claims.
+"""
+
+import json
+import random
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as from_safetensors
+
+from fuzz.invariants import refusal_is_one_line, scratch
+from recvae.codec import Codec, CodecModel, load_model
+from recvae.codec.model import content_hash
+from recvae.exact import FixedPoint
+from recvae.rec import fit_bucket_code
+from recvae.vae.architectures import Architecture
+from recvae.vae.blocks import Block
+from recvae.vae.quantise import quantise
+
+SEPARATOR = b"\xff"  # no JSON holds it
+WRONG_HASH, WHOLE_FILE = 1, 2  # flags: leave the hash; the last part is weights.safetensors, whole
+MAX_DATA_BYTES = 1 << 20
+MAX_ORDER = 1 << 14  # candidates or intervals of a block: models that order more are only loaded
+NUMBERS = (0, 1, -1, 3, 4, 63, 64, 65, 1025, 65535, 1 << 20, 1 << 24, 1 << 31, 1 << 63, 1 << 64)
+ANY: tuple[Any, ...] = (
+    *NUMBERS,
+    True,
+    None,
+    1.0,
+    0.5,
+    1e300,
+    "",
+    "x",
+    "I16",
+    "F16",
+    [],
+    {},
+    [[[]]],
+    [0, 0],
+)
+
+
+def seeds() -> Iterator[bytes]:
+    """The two architectures at their smallest, all of the file and by parts."""
+    for model in tiny_models():
+        text = model.description() | {"hash": model.hash}
+        folder = scratch("seed")
+        folder.mkdir(exist_ok=True)
+        model.save(folder)
+        weights = (folder / "weights.safetensors").read_bytes()
+        start = 8 + int.from_bytes(weights[:8], "little")
+        parts = [json.dumps(text).encode(), weights[8:start].rstrip(), weights[start:]]
+        if len(weights) < 10_000:
+            yield bytes([0]) + SEPARATOR.join(parts)
+            yield bytes([WHOLE_FILE]) + SEPARATOR.join([parts[0], b"", weights])
+        yield bytes([0]) + SEPARATOR.join([*parts[:2], parts[2][:50]])
+
+
+def tiny_models() -> list[CodecModel]:
+    """Models as small as can be, which code nothing well."""
+    sizes: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "staged": (
+            {"channels": 1, "hidden": 1, "saturation": 253},
+            {"channels": 1, "blocks": 1, "hidden": 1, "radius": 1, "saturation": 253},
+        ),
+        "mlp": ({"hidden": 1}, {"hidden": 1}),
+    }
+    models = []
+    for name, (encoder, decoder) in sizes.items():
+        torch.manual_seed(0)
+        architecture = Architecture(name, 3, 4, 5, encoder, decoder)
+        networks = architecture.build()
+        blocks = (Block((0, 2), (2, 1), 16), Block((1,), (3,), 4))
+        models.append(
+            CodecModel(
+                name=f"tiny {name}",
+                architecture=architecture,
+                number=FixedPoint(7, 12),
+                key=7,
+                blocks=blocks,
+                rank_codes=tuple(
+                    fit_bucket_code(torch.zeros(0, dtype=torch.int64), block.num_candidates)
+                    for block in blocks
+                ),
+                encoder=networks[0].half().float().eval().requires_grad_(False),
+                decoder=quantise(networks[1], FixedPoint(7, 12)),
+            )
+        )
+    return models
+
+
+def images_for(model: CodecModel) -> np.ndarray:
+    """Three images of the size that a model codes, half black."""
+    values = np.random.default_rng(0).integers(0, 256, (3, *model.image_shape))
+    return np.where(values < 128, 0, values).astype(np.uint8)
+
+
+def check(data: bytes) -> None:
+    """A model that loads has the hash that it states, is saved the same, and codes."""
+    flags = data[0] if data else 0
+    parts = [*data[1:].split(SEPARATOR, 2), b"", b""]
+    weights = parts[2] if flags & WHOLE_FILE else _weights(parts[1], parts[2])
+    text = parts[0] if flags & WRONG_HASH else _with_hash(parts[0], weights)
+    folder = scratch("model")
+    folder.mkdir(exist_ok=True)
+    (folder / "model.json").write_bytes(text)
+    (folder / "weights.safetensors").write_bytes(weights)
+    with refusal_is_one_line():
+        model = load_model(folder)
+        assert model.hash == json.loads(text)["hash"]
+        assert sum(tensor.nbytes for tensor in model.tensors().values()) <= len(weights)
+        copy = scratch("copy")
+        copy.mkdir(exist_ok=True)
+        model.save(copy)
+        assert load_model(copy).hash == model.hash
+        # A sender's time and memory grow with what the model orders: it may order up to 2^20.
+        orders = [max(block.num_candidates, sum(block.intervals)) for block in model.blocks]
+        if max(orders) <= MAX_ORDER:
+            images = images_for(model)
+            codec = Codec(model)
+            assert np.array_equal(codec.decompress(codec.compress(images)), images)
+
+
+def mutate(data: bytes, rng: random.Random) -> bytes:
+    """Change one node of one of the two JSON texts."""
+    parts = data[1:].split(SEPARATOR, 2)
+    place = rng.randrange(min(2, len(parts)))
+    with suppress(ValueError, RecursionError):
+        root = [json.loads(parts[place])]
+        holders = list(_holders(root))
+        for _ in range(rng.choice((1, 1, 1, 2, 4))):
+            _change(rng.choice(holders), holders, rng)
+        parts[place] = json.dumps(root[0]).encode()
+    return data[:1] + SEPARATOR.join(parts)
+
+
+def _change(holder: Any, holders: list[Any], rng: random.Random) -> None:
+    """Replace, remove, add or copy a value in an object or list."""
+    keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
+    if not keys:
+        return
+    key, action = rng.choice(keys), rng.randrange(6)
+    old = holder[key]
+    if action == 0 and len(holder) > 1:
+        del holder[key]
+    elif action == 1 and isinstance(holder, list):
+        holder.insert(key, rng.choice(NUMBERS))
+    elif action == 1:
+        holder[rng.choice((f"{key}x", "encoder.x", "decoder.decoder.x"))] = rng.choice((old, 0))
+    elif action == 2:
+        holder[key] = rng.choice(holders[1:] or ANY)
+    elif action == 3 and type(old) is int:
+        holder[key] = old + rng.choice((-1, 1, 2, -old, old))
+    else:
+        holder[key] = rng.choice(ANY)
+
+
+def _holders(node: Any) -> Iterator[Any]:
+    if isinstance(node, dict | list):
+        yield node
+        for child in node.values() if isinstance(node, dict) else node:
+            yield from _holders(child)
+
+
+def _weights(header: bytes, data: bytes) -> bytes:
+    """A safetensors file, with zeros for what the header claims beyond the data."""
+    claimed = 0
+    with suppress(ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError):
+        entries = json.loads(header)
+        claimed = max(int(e["data_offsets"][1]) for e in entries.values() if "data_offsets" in e)
+    size = min(claimed, MAX_DATA_BYTES)
+    return len(header).to_bytes(8, "little") + header + data[:size].ljust(size, b"\0")
+
+
+def _with_hash(text: bytes, weights: bytes) -> bytes:
+    """`text` with the right hash, if there is one."""
+    with suppress(
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        SafetensorError,
+        RuntimeError,
+        OverflowError,
+    ):
+        fields = json.loads(text)
+        tensors = from_safetensors(weights)
+        fields.pop("hash", None)
+        fields["hash"] = content_hash(fields, tensors)
+        return json.dumps(fields).encode()
+    return text

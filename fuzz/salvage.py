@@ -1,0 +1,53 @@
+"""Target: what is saved from a damaged `.recvae` file, without a model."""
+
+import io
+import zlib
+from collections.abc import Iterable, Iterator
+
+from fuzz import container
+from fuzz.invariants import refusal_is_one_line
+from recvae.codec.container import ContainerReader
+from recvae.codec.container.repair import find_header
+from recvae.codec.container.salvage import salvage_groups
+from recvae.errors import InputError
+
+seeds = container.seeds
+
+
+def check(data: bytes) -> None:
+    """What is saved is a file without faults; of a file without faults, all is saved."""
+    strictness, rest = data[:1], data[1:]
+    if strictness and strictness[0] & 1:
+        rest = container.reseal(rest)
+    mask = strictness[0] >> 4 if strictness else 0
+
+    def accepts(groups: Iterable[tuple[bytes, int]]) -> Iterator[bool]:
+        """As a model would: some payloads, for some numbers of images; all if `mask` is 0."""
+        for payload, count in groups:
+            yield not zlib.crc32(payload, count) & mask
+
+    with refusal_is_one_line():
+        header, start, _ = find_header(rest, [(container.HASH, 2, 3)])
+        found = salvage_groups(rest[start:], header, accepts)
+        stream = io.BytesIO()
+        found.write_to(stream)
+        found.facts()
+        with ContainerReader(stream.getvalue()) as reader:
+            reader.verify()
+            assert reader.num_images == found.num_recovered
+            saved = list(reader.payloads())
+        intact = _payloads_of(rest)
+        if intact is not None:
+            assert found.is_complete, "nothing was damaged"
+            assert not found.damaged
+            assert saved == intact
+
+
+def _payloads_of(data: bytes) -> list[bytes] | None:
+    """The payloads of a file without faults."""
+    try:
+        with ContainerReader(data) as reader:
+            reader.verify()
+            return list(reader.payloads())
+    except InputError:
+        return None

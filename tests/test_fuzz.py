@@ -1,0 +1,88 @@
+"""The fuzz targets hold on their seeds and on what hypothesis makes of them, without atheris."""
+
+import random
+from functools import cache
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fuzz import container, images, invariants, model, payload, salvage
+from recvae.errors import InputError
+
+TARGETS = [container, salvage, images, model, payload]
+QUICK = [container, salvage, images]
+# What stands in the way of a parser: limits of its numbers, and its signs.
+TOKENS = [b"\0", b"\xff", b"\xff" * 8, b"\x80\0\0\0", b"IHDR", b"IDAT", b"\x1f\x8b", b"CER\x89"]
+TOKENS += [b'"key"', b"{", b"[", b"}", b"-", b"1e9", b"null", b"(28,", b"|O", b"\xfe|\xfe", b"\xc0"]
+
+
+@cache
+def seeds_of(target: ModuleType) -> list[bytes]:
+    return list(target.seeds())
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
+def test_seeds(target: ModuleType) -> None:
+    seeds = seeds_of(target)
+    assert len(set(seeds)) >= 3
+    for seed in seeds:
+        target.check(seed)
+
+
+@st.composite
+def damaged(draw: st.DrawFn, target: ModuleType) -> bytes:
+    """A seed, or part of it, with a few bytes overwritten, put in or taken out."""
+    data = bytearray(draw(st.sampled_from(seeds_of(target))))
+    for _ in range(draw(st.integers(1, 4))):
+        # Most fields stand near one of the ends.
+        place = draw(st.integers(0, len(data)) | st.integers(0, 80) | st.integers(-80, -1))
+        new = draw(st.binary(max_size=4) | st.sampled_from(TOKENS))
+        place = min(place, len(data)) if place >= 0 else max(len(data) + place, 0)
+        data[place : place + draw(st.sampled_from([0, 1, len(new), 1000]))] = new
+    return bytes(data)
+
+
+@pytest.mark.parametrize("target", QUICK, ids=lambda target: target.__name__)
+def test_damaged_seeds(target: ModuleType) -> None:
+    @settings(max_examples=200, deadline=None)
+    @given(damaged(target))
+    def holds(data: bytes) -> None:
+        target.check(data)
+
+    holds()
+
+
+@settings(max_examples=60, deadline=None)
+@given(damaged(model))
+def test_damaged_models(data: bytes) -> None:
+    model.check(data)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.data())
+def test_models_with_other_fields(seed: int, data: st.DataObject) -> None:
+    start = data.draw(st.sampled_from([s for s in seeds_of(model) if not s[0]]))
+    model.check(model.mutate(start, random.Random(seed)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 255), st.binary(max_size=60))
+def test_any_payload(choice: int, data: bytes) -> None:
+    payload.check(bytes([choice]) + data)
+
+
+@pytest.mark.parametrize("message", ["", "x" * 5001, "two\nlines"])
+def test_a_refusal_that_is_not_one_line_is_a_fault(message: str) -> None:
+    error = InputError("")
+    error.args = (message,)
+    with pytest.raises(AssertionError), invariants.refusal_is_one_line():
+        raise error
+
+
+def test_any_other_exception_is_a_fault() -> None:
+    with pytest.raises(KeyError), invariants.refusal_is_one_line():
+        raise KeyError("x")
+    with invariants.refusal_is_one_line():
+        raise InputError("one line")
