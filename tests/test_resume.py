@@ -49,7 +49,7 @@ def interrupt(codec: Codec, path: Path, images: np.ndarray, batches: int, **opti
     """Run until so many batches are done."""
 
     def stop(done: int, num_bytes: int) -> None:
-        if done >= batches * GROUP_SIZE:
+        if done >= min(batches * GROUP_SIZE, len(images)):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
@@ -65,7 +65,7 @@ def test_interrupted_anywhere_and_resumed(small, images, whole, tmp_path: Path) 
     assert (tmp_path / "x.recvae").read_bytes() == whole
     assert names(tmp_path) == ["x.recvae"]
     (tmp_path / "x.recvae").unlink()
-    for batches in range(1, BATCHES):  # each goes on from the one before
+    for batches in range(1, BATCHES + 1):  # each goes on from the one before
         interrupt(small, tmp_path / "x.recvae", images, batches, resume=True)
         assert names(tmp_path) == [JOURNAL, PART]
     report = compress(small, tmp_path / "x.recvae", images, resume=True)
@@ -194,7 +194,7 @@ def test_bad_input_that_shows_late_leaves_nothing(capsys, images, tmp_path: Path
     (tmp_path / "x.idx.gz").write_bytes(gzip.compress(gzip.decompress(data) + b"x"))
     path = str(tmp_path / "x.recvae")
     status = main(
-        ["compress", str(tmp_path / "x.idx.gz"), path, *"--group-size=1 --batch-size=4".split()]
+        ["compress", str(tmp_path / "x.idx.gz"), path, *["--group-size=1", "--batch-size=4"]]
     )
     assert (status, capsys.readouterr().err.count("\n")) == (2, 1)
     assert names(tmp_path) == ["x.idx.gz"]
