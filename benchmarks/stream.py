@@ -4,16 +4,20 @@
 
 Digits, repeated and perturbed as they are sent, go through `recvae compress - FILE` and back
 through `recvae decompress FILE -`; each is compared with what was sent, which is made once more.
-Seconds include starting Python. The model that ships takes hours for a million images; one that
-codes badly but quickly shows the memory as well:
+Seconds include starting Python. The model that ships takes hours for a million images; one for
+digits of half the size that codes badly but quickly shows the memory as well:
 
-    python train.py fit --config configs/mnist.yaml --data.root DIR --trainer.max_epochs 1 \\
-        --trainer.precision 32 --model.beta.mode fixed --model.architecture.latent_dim 2 \\
+    python -c "from recvae.data import *; write_idx('half.idx', read_images(
+        'DIR/MNIST/raw/train-images-idx3-ubyte').pixels[:, ::2, ::2])"
+    python train.py fit --config configs/folder.yaml --data.root half.idx --trainer.max_epochs 1 \\
+        --trainer.precision 32 --trainer.logger.init_args.name half --model.beta.mode fixed \\
+        --model.architecture.height 14 --model.architecture.width 14 \\
+        --model.architecture.latent_dim 2 \\
         --model.architecture.encoder '{channels: 4, hidden: 16}' \\
         --model.architecture.decoder '{channels: 8, blocks: 0, hidden: 8, radius: 0}'
-    python train.py export --ckpt_path runs/mnist/version_0/checkpoints/last.ckpt --out light \\
-        --data.root DIR --num-blocks 1 --max-log2-candidates 4
-    python benchmarks/stream.py --model light
+    python train.py export --ckpt_path runs/half/version_0/checkpoints/last.ckpt --out half \\
+        --data.root half.idx --num-blocks 1 --max-log2-candidates 4
+    python benchmarks/stream.py --model half --images half.idx
 """
 
 import argparse

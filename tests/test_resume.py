@@ -49,7 +49,7 @@ def interrupt(codec: Codec, path: Path, images: np.ndarray, batches: int, **opti
     """Run until so many batches are done."""
 
     def stop(done: int, num_bytes: int) -> None:
-        if done >= batches * GROUP_SIZE:
+        if done >= min(batches * GROUP_SIZE, len(images)):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
@@ -65,7 +65,7 @@ def test_interrupted_anywhere_and_resumed(small, images, whole, tmp_path: Path) 
     assert (tmp_path / "x.recvae").read_bytes() == whole
     assert names(tmp_path) == ["x.recvae"]
     (tmp_path / "x.recvae").unlink()
-    for batches in range(1, BATCHES):  # each goes on from the one before
+    for batches in range(1, BATCHES + 1):  # each goes on from the one before
         interrupt(small, tmp_path / "x.recvae", images, batches, resume=True)
         assert names(tmp_path) == [JOURNAL, PART]
     report = compress(small, tmp_path / "x.recvae", images, resume=True)
@@ -191,11 +191,28 @@ def test_a_full_disk(capsys, images, tmp_path: Path) -> None:
 def test_bad_input_that_shows_late_leaves_nothing(capsys, images, tmp_path: Path) -> None:
     write_images(tmp_path / "x.idx.gz", Images(images))
     data = (tmp_path / "x.idx.gz").read_bytes()
-    (tmp_path / "x.idx.gz").write_bytes(gzip.compress(gzip.decompress(data)[:-1]))
+    (tmp_path / "x.idx.gz").write_bytes(gzip.compress(gzip.decompress(data) + b"x"))
     path = str(tmp_path / "x.recvae")
-    status = main(["compress", str(tmp_path / "x.idx.gz"), path, "--group-size=1"])
+    status = main(
+        ["compress", str(tmp_path / "x.idx.gz"), path, *["--group-size=1", "--batch-size=4"]]
+    )
     assert (status, capsys.readouterr().err.count("\n")) == (2, 1)
     assert names(tmp_path) == ["x.idx.gz"]
+
+
+def test_what_appears_meanwhile_is_not_overwritten(small, images, whole, tmp_path: Path) -> None:
+    path = tmp_path / "x.recvae"
+
+    def appear(done: int, num_bytes: int) -> None:
+        path.write_bytes(b"another program")
+
+    with pytest.raises(InputError, match="exists: pass --force"):
+        compress(small, path, images, progress=appear)
+    assert path.read_bytes() == b"another program"
+    report = compress(small, path, images, resume=True, force=True)
+    assert report.resumed_images > 0
+    assert path.read_bytes() == whole
+    assert names(tmp_path) == ["x.recvae"]
 
 
 def test_a_link_in_place_of_the_part_is_not_followed(small, images, tmp_path: Path) -> None:
@@ -204,8 +221,8 @@ def test_a_link_in_place_of_the_part_is_not_followed(small, images, tmp_path: Pa
         (tmp_path / name).symlink_to("precious")
         with pytest.raises(InputError, match=r"x.recvae: "):
             compress(small, tmp_path / "x.recvae", images, force=True)
+        assert names(tmp_path) == [name, "precious"]
         (tmp_path / name).unlink()
-        (tmp_path / JOURNAL).unlink(missing_ok=True)
         assert (tmp_path / "precious").read_bytes() == b"precious"
 
 

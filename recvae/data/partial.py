@@ -60,33 +60,43 @@ def resumable_file(
         part, journal = (target.with_name(f".{target.name}.{kind}") for kind in ("part", "journal"))
         with _opened(journal) as journal_file:
             _lock(journal_file, journal, path)
-            with _opened(part) as part_file:
-                partial = Partial(str(path), part_file, journal_file)
-                had_begun = os.path.getsize(part) > 0 and os.path.getsize(journal) > 0
-                if had_begun and not resume and not force:
-                    raise InputError(
-                        f"{path}: an interrupted run left its part: --resume goes on, "
-                        "--force begins anew"
-                    )
-                if not (goes_on := had_begun and resume):
-                    partial.begin_anew()
-                try:
-                    yield partial
+            try:
+                with _opened(part) as part_file:
+                    partial = Partial(str(path), part_file, journal_file)
+                    goes_on = _has_begun(part, journal, path, force, resume)
+                    if not goes_on:
+                        partial.begin_anew()
+                    try:
+                        yield partial
+                    except InputError:
+                        if not goes_on:
+                            partial.begin_anew()
+                        raise
                     sync(part_file)
-                except BaseException as error:
-                    is_bad_input = isinstance(error, InputError) and not goes_on
-                    if is_bad_input or not os.path.getsize(journal):
-                        _remove(part_file, part)
-                        _remove(journal_file, journal)
-                    elif isinstance(error, KeyboardInterrupt):
-                        raise KeyboardInterrupt(KEPT) from error
-                    elif isinstance(error, OSError):
-                        reason = error.strerror or error
-                        raise InputError(f"{path}: {reason}; {KEPT}") from error
-                    raise
-            refuse_file(path, target, force)  # another process may have been faster
-            replace_file(part, target)
-            _remove(journal_file, journal)
+                refuse_file(path, target, force)  # another process may have been faster
+                replace_file(part, target)
+            except BaseException as error:
+                if not os.path.getsize(journal):
+                    _remove(part)
+                    _remove(journal)
+                elif isinstance(error, KeyboardInterrupt):
+                    raise KeyboardInterrupt(KEPT) from error
+                elif isinstance(error, OSError):
+                    raise InputError(f"{path}: {error.strerror or error}; {KEPT}") from error
+                raise
+            _remove(journal)
+
+
+def _has_begun(
+    part: Path, journal: Path, path: str | PathLike[str], force: bool, resume: bool
+) -> bool:
+    """Whether there is something to resume; InputError if nobody said what to do with it."""
+    has_begun = part.stat().st_size > 0 and journal.stat().st_size > 0
+    if has_begun and not resume and not force:
+        raise InputError(
+            f"{path}: an interrupted run left its part: --resume goes on, --force begins anew"
+        )
+    return has_begun and resume
 
 
 @contextmanager
@@ -111,8 +121,8 @@ def _lock(file: BinaryIO, name: Path, path: str | PathLike[str]) -> None:
     raise InputError(f"{path}: another process is writing it")
 
 
-def _remove(file: BinaryIO, name: Path) -> None:
-    """Remove a file that is open, as long as its lock holds; where that cannot be, empty it."""
+def _remove(name: Path) -> None:
+    """Remove what is ours, if need be while it is open: its lock must hold until it is gone."""
     with suppress(OSError):
-        os.truncate(name, 0)
-        name.unlink()
+        if not name.is_symlink():
+            name.unlink()
