@@ -13,6 +13,8 @@ from scipy import stats
 
 from recvae.exact.gaussian import to_float
 from recvae.rec import (
+    GPRS,
+    PFR,
     Code,
     DiagonalGaussian,
     Partition,
@@ -77,6 +79,19 @@ def test_gprs_meets_its_bound(information_bits):
     index_code = zeta_code(1 + 1 / (kl_bits + 1), MAX_RANK)
     length = bits(EXACT["GPRS"](target), target, index_code)
     assert kl_bits < length.mean().item() <= kl_bits + math.log2(kl_bits + 2) + 3
+
+
+@pytest.mark.parametrize("scale", [0.1, 2.0**-8, 2.0**-12, 2.0**-16, 2.0**-20])
+def test_the_bounds_hold_up_to_twenty_bits(scale):
+    """For one target in one dimension, where the search needs no more than 2^(KL + 1) steps."""
+    target = same_target((0.3,), (scale,), 40, torch.float64)
+    kl_bits = target.kl_bits()[0].item()
+    for coder, excess, bound in (
+        (PFR(1, max_candidates=1 << 30), LOG2_E_OVER_E, math.log2(kl_bits + 1) + 5),
+        (GPRS(1, max_candidates=1 << 30), 0.0, math.log2(kl_bits + 2) + 3),
+    ):
+        length = bits(coder, target, zeta_code(zeta_exponent(kl_bits, excess), MAX_RANK))
+        assert kl_bits < length.mean().item() <= kl_bits + bound
 
 
 @pytest.mark.parametrize("weights", ["sup", "mass"])

@@ -4,6 +4,7 @@ import pytest
 import torch
 from scipy import stats
 
+import recvae.rec.search
 from recvae.exact.gaussian import to_float
 from recvae.rec import DiagonalGaussian, Partition, PartitionedORC, allocate_intervals
 
@@ -40,6 +41,35 @@ def test_samples_follow_the_target_when_candidates_are_ample(intervals):
     # Dimensions are independent: correlations are normal with deviation 1 / sqrt(n).
     correlations = torch.corrcoef(standardised.T)[~torch.eye(3, dtype=torch.bool)]
     assert correlations.abs().max() < 4 / SAMPLES**0.5
+
+
+@pytest.mark.parametrize(
+    ("ordered", "shuffled", "holds"),
+    [(True, True, True), (False, False, True), (True, False, False)],
+)
+def test_the_winner_has_the_law_of_self_normalised_weights(monkeypatch, ordered, shuffled, holds):
+    """P[z_n wins] = r(z_n) / sum r, on a fixed set of candidates. Chi^2, significance 1 %.
+
+    Ordered times prefer the early ones, so that the set must come in an order of its own for each
+    item; in one fixed order the same test rejects them.
+    """
+    values = torch.linspace(-1.2, 1.6, 12).double()
+    order = torch.arange(12).expand(SAMPLES, 12)
+    if shuffled:
+        uniforms = torch.rand(order.shape, generator=torch.Generator().manual_seed(3))
+        order = uniforms.argsort(1)
+
+    def draw(block_key, partition, bins, ranks):
+        return torch.round(values * 2**28).long()[order.gather(1, ranks)][..., None]
+
+    monkeypatch.setattr(recvae.rec.search, "shared_samples", draw)
+    target = DiagonalGaussian(torch.full((SAMPLES, 1), 0.5), torch.full((SAMPLES, 1), 0.6))
+    coder = PartitionedORC(Partition.none(1), 12, ordered=ordered, implementation="eager")
+    code = coder.encode(target, torch.arange(SAMPLES), torch.Generator().manual_seed(7))
+    counts = torch.bincount(order.gather(1, code.ranks[:, None])[:, 0], minlength=12)
+    weights = target[:1].log2_ratio(values[:, None, None]).exp2()[:, 0]
+    pvalue = stats.chisquare(counts, SAMPLES * weights / weights.sum()).pvalue
+    assert pvalue > 0.01 if holds else pvalue < 1e-6
 
 
 @pytest.mark.parametrize("intervals", [(1, 1, 1), (4, 3, 1)])

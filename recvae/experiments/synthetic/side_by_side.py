@@ -79,7 +79,7 @@ class Effort:
     most_items: int
 
 
-FULL = Effort(KL_BITS, log2_cap=23, log2_all_candidates=30, most_items=500)
+FULL = Effort(KL_BITS, log2_cap=23, log2_all_candidates=29, most_items=500)
 QUICK = Effort(KL_BITS[:3], log2_cap=16, log2_all_candidates=21, most_items=50)
 
 SERIES = {
@@ -209,8 +209,8 @@ def _draw(table: Table) -> Figure:
         axes.set_xticks(kl_bits)
         label(axes, "KL$[Q\\|P]$ (bits)", text)
     figure.suptitle(
-        f"{DIM}-dimensional Gaussian. Hollow: more than {FAIR_SHARE:.0%} of the searches capped, "
-        f"or a bias above {FAIR_BITS} bits",
+        f"{DIM}-dimensional Gaussian. *: a fixed number of candidates, approximate. Hollow: more "
+        f"than {FAIR_SHARE:.0%} of the searches capped, or a bias above {FAIR_BITS} bits",
         fontsize=10,
     )
     legend_below(figure, 5)
