@@ -21,14 +21,18 @@ from recvae.rec import (
     MRC,
     ORC,
     PFR,
+    AStar,
+    BranchAndBoundGPRS,
     Coder,
     DiagonalGaussian,
+    DitheredQuantisation,
     Partition,
     PartitionedORC,
     PartitionedPFR,
 )
 
 DIM = 16
+SCALE = 0.4
 PARTITION = Partition((4,) * 12 + (1,) * 4)
 BATCHES = (1, 16, 256, 4096)
 LOG2_CANDIDATES = (8, 12, 16, 20)
@@ -40,7 +44,7 @@ SECONDS = 2.0
 def targets(batch: int) -> DiagonalGaussian:
     """Posteriors with 21 bits, their means from a fixed seed."""
     noise = torch.randn((batch, DIM), generator=torch.Generator().manual_seed(0))
-    return DiagonalGaussian(0.9 * noise, torch.full((batch, DIM), 0.4))
+    return DiagonalGaussian(0.9 * noise, torch.full((batch, DIM), SCALE))
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -62,15 +66,16 @@ def randn_rate() -> float:
 def search_rate(coder: Coder, batch: int, key: int | torch.Tensor) -> float:
     """Candidate-dimensions a second."""
     target = targets(batch)
-    drawn = 0
+    drawn = 0.0
 
     def search() -> None:
         nonlocal drawn
         found = coder.search(target, key, torch.Generator().manual_seed(1))
-        drawn = int(found.candidates.sum())
+        # Candidates of all dimensions, or one search a dimension.
+        drawn = float(found.candidates.sum()) * DIM / found.candidates[0].numel()
 
     duration = seconds(search)
-    return drawn * DIM / duration
+    return drawn / duration
 
 
 def rows(log2_candidates: int) -> dict[str, tuple[Coder, bool]]:
@@ -88,6 +93,9 @@ def rows(log2_candidates: int) -> dict[str, tuple[Coder, bool]]:
         "GPRS, fused, to its cap": (GPRS(DIM, max_candidates=n), False),
         "ORC, eager": (ORC(DIM, n, implementation="eager"), False),
         "partitioned ORC, eager": (PartitionedORC(PARTITION, n, implementation="eager"), False),
+        "A*, branch and bound, to its end": (AStar(DIM), False),
+        "GPRS, branch and bound, to its end": (BranchAndBoundGPRS(DIM), False),
+        "dithered quantisation": (DitheredQuantisation((SCALE,) * DIM), False),
     }  # fmt: skip
 
 

@@ -135,7 +135,7 @@ BAD_INPUT = {
     "group size": (["compress", "digits.npy", "out.recvae", "--group-size", "0"], "group_size"),
     "batch size": (["compress", "digits.npy", "out.recvae", "--batch-size", "0"], "batch size"),
     "damaged model": (["compress", "digits.npy", "out.recvae", "--model", "model"], "model model"),
-    "long name": (["compress", "digits.npy", "out.recvae", "--model", "x" * 300], "model xxx"),
+    "long name": (["compress", "digits.npy", "out.recvae", "--model", "x" * 300], "no model 'xxx"),
     "wrong model": (["decompress", "digits.recvae", "o.npy", "--model", "mnist-mlp"], "another"),
     "not recvae": (["decompress", "digits.npy", "out.npy"], "digits.npy"),
     "truncated": (["decompress", "cut.recvae", "out.npy"], "cut.recvae"),

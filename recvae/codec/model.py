@@ -220,7 +220,7 @@ def shipped_model_name(file_id: bytes) -> str | None:
 def _find(name_or_folder: str | Path) -> Path:
     shipped = shipped_models()
     folder = shipped.get(str(name_or_folder), Path(name_or_folder))
-    if not (folder / JSON_NAME).is_file():
+    if not os.path.isfile(folder / JSON_NAME):  # False for names that no file can have
         raise InputError(
             f"no model {str(name_or_folder)!r}: pass one of {', '.join(shipped)} "
             f"or a folder that holds {JSON_NAME} and {WEIGHTS_NAME}"
