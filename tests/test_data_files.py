@@ -137,6 +137,16 @@ def test_an_array_of_two_dimensions_is_one_image(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_images(tmp_path / "x.npy").pixels, SMALL[:1])
 
 
+def test_an_array_that_python_2_wrote(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", SMALL)
+    data = (tmp_path / "x.npy").read_bytes()
+    shape = "({}, {}, {})".format(*SMALL.shape).encode()
+    longs = "({}L, {}L, {}L)".format(*SMALL.shape).encode()
+    assert data.count(shape) == 1
+    (tmp_path / "x.npy").write_bytes(data.replace(shape + b", }   ", longs + b", }"))
+    np.testing.assert_array_equal(read_images(tmp_path / "x.npy").pixels, SMALL)
+
+
 def test_hidden_files_in_a_folder_are_passed_over(tmp_path: Path) -> None:
     write_images(tmp_path / "in", Images(SMALL))
     (tmp_path / "in" / ".DS_Store").write_bytes(b"Finder was here")

@@ -1,5 +1,6 @@
 """Images from numpy's .npy files."""
 
+import warnings
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -19,7 +20,9 @@ def npy_images(file: BinaryIO, name: str) -> tuple[Shape, Iterator[np.ndarray]]:
     pixels lie mixed, comes in one chunk. Raises `InputError` that names the file.
     """
     try:
-        shape, is_fortran, dtype = _read_header(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that Python 2 wrote it is no news here
+            shape, is_fortran, dtype = _read_header(file)
     except Exception as error:  # numpy reads the header with Python's parser, which may raise any
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{name}: not a readable .npy array ({reason})") from error
