@@ -16,7 +16,7 @@ from recvae.data import Images, sample_images, write_images
 ROOT = Path(__file__).parent.parent
 MODELS = {
     "staged": {"encoder": {"channels": 8, "hidden": 16}, "decoder": {"channels": 8, "hidden": 16}},
-    "mlp": {"encoder": {"hidden": 16}, "decoder": {"hidden": 16}},
+    "mlp": {"decoder": {"hidden": 16}},
 }
 
 

@@ -115,7 +115,7 @@ class CodecModel:
         return {
             "format": FORMAT,
             "name": self.name,
-            "architecture": asdict(self.architecture),
+            "architecture": self.architecture.stated(),
             "number": asdict(self.number),
             "key": self.key,
             "blocks": [

@@ -1,7 +1,7 @@
 """The networks by name: what a config chooses, a checkpoint remembers and a codec model states."""
 
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -40,8 +40,7 @@ class Architecture:
         name: "mlp" (the baseline of the literature) or "staged" (the better one).
         latent_dim: D, number of latents.
         height, width: size of the images in pixels.
-        encoder, decoder: further arguments of the two networks, by name. Those not given are filled
-            in, so that a model states all of its architecture.
+        encoder, decoder: further arguments of the two networks, by name; not all need be given.
 
     Raises InputError for anything that the networks do not take.
     """
@@ -63,8 +62,14 @@ class Architecture:
                 raise InputError(
                     f"architecture.{name} is {value!r}; allowed: {low} to {high}, an integer"
                 )
-        for role, network in zip(("encoder", "decoder"), NETWORKS[self.name], strict=True):
-            object.__setattr__(self, role, _all_arguments(network, role, getattr(self, role)))
+        self.stated()
+
+    def stated(self) -> dict[str, Any]:
+        """All fields, with every argument of the networks: what a model remembers of itself."""
+        networks = zip(("encoder", "decoder"), NETWORKS[self.name], strict=True)
+        return asdict(self) | {
+            role: _all_arguments(network, role, getattr(self, role)) for role, network in networks
+        }
 
     def build(self) -> tuple[nn.Module, Decoder]:
         """A new encoder and a new decoder."""

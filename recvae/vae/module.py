@@ -44,7 +44,7 @@ class VAE(pl.LightningModule):
             beta = BetaSchedule(**{**beta, "release": tuple(beta["release"])})
         self.save_hyperparameters(
             {
-                "architecture": asdict(architecture),
+                "architecture": architecture.stated(),
                 "beta": asdict(beta) | {"release": list(beta.release)},
                 "learning_rate": learning_rate,
                 "weight_decay": weight_decay,
