@@ -114,7 +114,7 @@ def log2_sup_ratio(target: DiagonalGaussian, proposal: Proposal) -> Tensor:
     offsets = dict(_cut_offsets(proposal.partition))
     top = torch.zeros_like(proposal.base)
     for d, count in enumerate(proposal.partition.intervals):
-        lower, upper = _sampled_ranges(count, mean.device)
+        lower, upper = sampled_ranges(count, mean.device)
         sup = normal.log2_sup_ratio(mean[:, d, None], scale[:, d, None], lower, upper)
         if d in offsets:
             sup = sup + proposal.step_bits[:, offsets[d] : offsets[d] + count]
@@ -122,7 +122,7 @@ def log2_sup_ratio(target: DiagonalGaussian, proposal: Proposal) -> Tensor:
     return top
 
 
-def _sampled_ranges(intervals: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def sampled_ranges(intervals: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Ends of the range of samples in each interval, (intervals,) float64 each.
 
     A little wide: the prior's table is within 2^-20 of the quantiles.
@@ -146,7 +146,7 @@ def _interval_tables(
         edges = torch.cat([normal.interval_edges(partition.intervals[d], device)[:-1] for d in cut])
         below = torch.special.ndtr((edges - mean[:, dimension]) / scale[:, dimension])
     else:
-        ranges = [_sampled_ranges(partition.intervals[d], device) for d in cut]
+        ranges = [sampled_ranges(partition.intervals[d], device) for d in cut]
         lower, upper = (torch.cat(ends) for ends in zip(*ranges, strict=True))
         sup = normal.log2_sup_ratio(mean[:, dimension], scale[:, dimension], lower, upper)
         below = torch.cat([_below(part) for part in sup.split(counts.tolist(), dim=1)], dim=1)

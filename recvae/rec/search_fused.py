@@ -1,24 +1,34 @@
 """The search through candidates fused into one pass for CPUs; same codes as `search`.
 
-The kernels are those of `search_kernels`. Threads share nothing, and no threading layer is started.
+The kernels are those of `rec.kernels`. Threads share nothing, and no threading layer is started.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from recvae.exact.gaussian import MANTISSA_BITS, gaussian_table
+from recvae.exact.gaussian import FRACTION_BITS, MANTISSA_BITS, gaussian_table
+from recvae.rec.kernels.search import search_items
+from recvae.rec.kernels.times import ARRIVALS
+from recvae.rec.normal import reach
+from recvae.rec.partition import Partition
+from recvae.rec.proposal import WEIGHT_BITS, Proposal, sampled_ranges
 from recvae.rec.search import Found, Problem
-from recvae.rec.search_kernels import ARRIVALS, search_items
 from recvae.rec.stretch import Stretch
+
+EPSILON = 2.0**-23  # of float32, twice what an operation may be off
+TABLE_ROUNDINGS = 16  # of z, its difference from the center and the polynomial
+LARGEST_LOG2_TIME = 64
+LARGEST_SIZE = 2.0**126  # beyond it float32 might overflow
 
 
 def search_fused(
     problem: Problem,
     keep: int = 1,
-    log2_sup: torch.Tensor | None = None,
+    log2_sup: Tensor | None = None,
     stretch: Stretch | None = None,
 ) -> Found:
     """`search.race`, or `race_to_the_end` given log2_sup, or `first_accepted` given a stretch."""
@@ -33,11 +43,14 @@ def search_fused(
     constants = (
         problem.max_candidates,
         ARRIVALS[problem.arrivals],
-        np.array(partition.intervals, dtype=np.float64),
+        np.array(partition.intervals, dtype=np.uint64),
         np.array(partition.strides, dtype=np.uint64),
         np.array(cut, dtype=np.int64),
         starts,
-        _starts_and_drops(),
+        np.cumsum([0, *partition.intervals], dtype=np.int64),
+        *_ranges(partition),
+        gaussian_table(),
+        _lines(),
         *(tensor.numpy() for tensor in (stretch.bottom, stretch.step, stretch.table)),
     )
     keys = (
@@ -45,8 +58,8 @@ def search_fused(
         for key in (problem.private, problem.shared)
     )
     tables = (
-        proposal.ladder, proposal.step_bits, proposal.base, proposal.center, proposal.quadratic,
-        proposal.linear, log2_sup, stretch.row,
+        proposal.ladder, _all_step_bits(proposal), proposal.base, proposal.center,
+        proposal.quadratic, proposal.linear, *_screen(proposal), log2_sup, stretch.row,
     )  # fmt: skip
     bins, ranks = np.zeros((batch, keep), np.int64), np.zeros((batch, keep), np.int64)
     scores = np.full((batch, keep), -np.inf)
@@ -68,11 +81,50 @@ def search_fused(
 
 
 @cache
-def _starts_and_drops() -> np.ndarray:
-    """Start and 2^8 drop of each entry in turn, int32: z = start - floor(drop rest / 2^23).
+def _lines() -> np.ndarray:
+    """The Gaussian table in floats: |z| = start - slope (t + 1/2) between an entry and the next.
 
-    The rest comes as 2^-31 of itself, hence the factor.
+    The two float32 of an entry in one uint64.
     """
-    starts = gaussian_table()
-    drops = starts - np.append(starts[1:], starts[-1])
-    return np.stack([starts, drops << MANTISSA_BITS], axis=1).ravel().astype(np.int32)
+    magnitudes = gaussian_table() * 2.0**-FRACTION_BITS
+    entries = np.arange(len(magnitudes))
+    steps = 1 << MANTISSA_BITS
+    heights = (1 + entries % steps / steps) * 2.0 ** (entries // steps - 1)
+    slopes = np.append(-np.diff(magnitudes) / np.diff(heights), 0.0)
+    lines = np.stack([magnitudes + slopes * heights, slopes], axis=1)
+    return lines.astype(np.float32).view(np.uint64)[:, 0]
+
+
+def _screen(proposal: Proposal) -> tuple[Tensor, Tensor]:
+    """What screens candidates in float32, z in units of 1, and how far off it may be.
+
+    Returns center, quadratic and linear, (batch, dim, 3); a bound on the error in log2 q/p',
+    (batch,) float64 in bits.
+    """
+    unit = 2.0**-FRACTION_BITS
+    center, linear = proposal.center * unit, proposal.linear / unit
+    quadratic = proposal.quadratic / unit**2
+    farthest = reach() + center.abs()
+    terms = (farthest * (quadratic.abs() * farthest + linear.abs())).sum(1)
+    dim, cut = proposal.partition.dim, len(proposal.partition.cut_dimensions)
+    size = proposal.base.abs() + WEIGHT_BITS * cut + 2 * terms + LARGEST_LOG2_TIME
+    error = EPSILON * (3 * dim + TABLE_ROUNDINGS) * size
+    error = torch.where(size < LARGEST_SIZE, error, torch.inf)
+    return torch.stack([center, quadratic, linear], dim=2).float(), error
+
+
+def _all_step_bits(proposal: Proposal) -> Tensor:
+    """The step_bits of all dimensions, 0 for those that are not cut."""
+    intervals = torch.tensor(proposal.partition.intervals)
+    is_cut = (intervals > 1).repeat_interleave(intervals)
+    table = proposal.step_bits.new_zeros(len(proposal.base), len(is_cut))
+    table[:, is_cut] = proposal.step_bits
+    return table
+
+
+@lru_cache(8)
+def _ranges(partition: Partition) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of what is sampled in each interval of each dimension, float64 in units of 2^-28."""
+    ranges = [sampled_ranges(count, torch.device("cpu")) for count in partition.intervals]
+    lower, upper = (torch.cat(ends) * 2.0**FRACTION_BITS for ends in zip(*ranges, strict=True))
+    return lower.numpy(), upper.numpy()

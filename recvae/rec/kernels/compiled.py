@@ -1,10 +1,21 @@
 """numba's compiler, with a cache that leaves nothing behind in the package's folder."""
 
+import hashlib
 import os
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
+
+from recvae import exact, rec
+
+STRIP = 256
+"""Candidates that the kernels work on at a time."""
+
+U64 = np.uint64
 
 
 def compiled(**options: Any) -> Callable[[Any], Any]:
@@ -28,7 +39,16 @@ def compiled(**options: Any) -> Callable[[Any], Any]:
     return decorate
 
 
+@cache
 def _cache_folder() -> str:
-    return os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "recvae"
+    """Named by the sources of all kernels: numba itself looks only at the file that one is in."""
+    sources = sorted(
+        path for package in (exact, rec) for path in Path(package.__path__[0]).rglob("*.py")
     )
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(caches, "recvae", digest[:16])
+
+
+step = compiled()
+inlined = compiled(forceinline=True)

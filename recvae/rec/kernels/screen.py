@@ -1,0 +1,103 @@
+"""Bounds of the log2 q/p' of a strip of candidates, in float32.
+
+A candidate starts with the most that its bin allows. Each dimension takes away what its sample
+falls short of that, until the bound is log2 q/p' but for rounding errors.
+"""
+
+import numpy as np
+
+from recvae.exact.gaussian import MANTISSA_BITS
+from recvae.rec.kernels.compiled import STRIP, U64, step
+
+PLACED = U64(4 * STRIP)
+"""Where positions are put among the words: behind the four of a counter."""
+
+# 1/2 has the exponent 126 in float32.
+_ENTRY_SHIFT, _FIRST_ENTRY = np.uint32(23 - MANTISSA_BITS), np.uint32(126 << MANTISSA_BITS)
+_ONE_HALF = np.float32(0.5)
+_SIGN, _ONES = np.uint32(1 << 31), np.uint32(0xFFFFFFFF)
+
+
+@step
+def tabulate_peaks(lower, upper, center, quadratic, linear, step_bits, peaks, losses):
+    """The most that each interval adds to log2 q/p', and what of that a candidate there loses."""
+    middle = -0.5 * linear / quadratic
+    for i in range(lower.size):
+        low, high = lower[i] - center, upper[i] - center
+        top = max(low * (quadratic * low + linear), high * (quadratic * high + linear))
+        if quadratic < 0.0 and low < middle < high:
+            top = 0.5 * linear * middle
+        peaks[i], losses[i] = step_bits[i] + top, -top
+
+
+@step
+def add_losses(digits, kept, width, losses, bounds, kept_digits):
+    """Takes away what `add_peaks` added for one dimension, of those kept; gathers their digits."""
+    for i in range(width):
+        kept_digits[i] = digits[kept[i]]
+        bounds[i] += losses[U64(kept_digits[i])]
+
+
+@step
+def place(words, at, digits, width, intervals):
+    """Positions floor((2^32 digit + u) / J) of the prior's quantiles."""
+    log2_intervals = np.uint32(0)
+    while U64(1) << U64(log2_intervals) < intervals:
+        log2_intervals += np.uint32(1)
+    if U64(1) << U64(log2_intervals) == intervals:
+        for i in range(width):
+            high = np.uint32(digits[i] << (np.uint32(32 - log2_intervals) & np.uint32(31)))
+            words[PLACED + U64(i)] = high | np.uint32(
+                words[at + U64(i)] >> (log2_intervals & np.uint32(31))
+            )
+        return
+    # Integers below 2^53 are exact in float64, and so is the floor of this quotient: below 2^32 it
+    # is rounded by less than 2^-21, and it lies at least 1 / J >= 2^-20 below the next integer.
+    for i in range(width):
+        x = np.float64(np.int32(digits[i])) * 4294967296.0 + np.float64(words[at + U64(i)])
+        from_middle = np.floor(x / np.float64(intervals)) - 2147483648.0
+        words[PLACED + U64(i)] = np.uint32(np.int32(from_middle)) ^ _SIGN
+
+
+@step
+def find_entries(words, at, width, tails, entries):
+    """t + 1/2, t the position in its tail, and which line interpolates the quantile there."""
+    for i in range(width):
+        position = words[at + U64(i)]
+        tail = min(position, np.uint32(position ^ _ONES))
+        height = np.float32(np.float32(np.int32(tail)) + _ONE_HALF)
+        tails[i] = height
+        entries[i] = np.uint32(height.view(np.uint32) >> _ENTRY_SHIFT) - _FIRST_ENTRY
+
+
+@step
+def look_up(table, width, entries, lines):
+    """The lines of the entries, start and slope of each in one word."""
+    for i in range(width):
+        lines[i] = table[entries[i]]
+
+
+@step
+def add_gaussian(words, at, tails, lines, width, center, quadratic, linear, loss, bounds):
+    """Puts one dimension's s (quadratic s + linear) in the place of the most it could have been."""
+    for i in range(width):
+        magnitude = lines[2 * i] - lines[2 * i + 1] * tails[i]
+        s = (magnitude if words[at + U64(i)] >= _SIGN else -magnitude) - center
+        bounds[i] += s * (quadratic * s + linear) + loss
+
+
+@step
+def drop_hopeless(bounds, log_times, least, kept, places, width, bins, first_counts):
+    """Drops candidates of a score below `least`; returns how many are kept, in order."""
+    left = 0
+    for i in range(width):
+        places[left] = U64(i)
+        # Told so that what is not a number stays.
+        left += not bounds[i] - log_times[kept[i]] < least
+    if left == width:
+        return left
+    for i in range(left):
+        place = places[i]
+        kept[i], bounds[i] = kept[place], bounds[place]
+        bins[i], first_counts[i] = bins[place], first_counts[place]
+    return left

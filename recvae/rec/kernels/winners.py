@@ -1,0 +1,105 @@
+"""Exact scores of the candidates that may lead, and who does."""
+
+import numpy as np
+
+from recvae.exact.gaussian import FIRST_ENTRY, MANTISSA_BITS, REST_BITS
+from recvae.rec.kernels.compiled import U64, inlined, step
+from recvae.rec.kernels.words import HALF, MASK, counter_of, philox
+
+_ENTRY_SHIFT, _REST_SHIFT = U64(52 - MANTISSA_BITS), U64(52 - MANTISSA_BITS - REST_BITS)
+_FIRST_ENTRY, _REST_MASK = U64(FIRST_ENTRY), (1 << REST_BITS) - 1
+
+
+@step
+def _exact_ratio(
+    number, rank, key, intervals, strides, offsets, table, step_bits, base, center, quadratic,
+    linear,
+):  # fmt: skip
+    """Proposal.log2_ratio of one candidate, bit for bit."""
+    ratio = base
+    for d in range(center.size):
+        ratio += step_bits[U64(offsets[d]) + number // strides[d] % intervals[d]]
+    words = (U64(0), U64(0), U64(0), U64(0))
+    for d in range(center.size):
+        if d % 4 == 0:
+            count = rank * U64((center.size + 3) // 4) + U64(d // 4)
+            words = philox(counter_of(number, count), key[0], key[1])
+        digit = number // strides[d] % intervals[d]
+        position = ((digit << HALF) | words[d % 4]) // intervals[d]
+        # As in exact.gaussian.quantile.
+        pattern = np.float64(np.float64(min(position, MASK - position)) + 0.5).view(np.uint64)
+        entry = (pattern >> _ENTRY_SHIFT) - _FIRST_ENTRY
+        rest = np.int64(pattern >> _REST_SHIFT) & _REST_MASK
+        drop = np.int64(table[entry]) - np.int64(table[entry + U64(1)])
+        magnitude = np.float64(np.int64(table[entry]) - (drop * rest >> REST_BITS))
+        s = (magnitude if position > MASK >> U64(1) else -magnitude) - center[d]
+        ratio += s * (quadratic[d] * s + linear[d])
+    return ratio
+
+
+@step
+def keep_best(
+    bounds, log_times, bins, ranks, kept, left, width, error, log2_sup, exact, best_scores,
+    best_bins, best_ranks,
+):  # fmt: skip
+    """Inserts a strip into the lists of the best so far; at equal scores the earlier one leads.
+
+    Returns how many it took until no later one could lead, or 0.
+    """
+    last, j = best_scores.size - 1, 0
+    if left == 0 and best_scores[0] < log2_sup - log_times[width - 1]:
+        return 0
+    for i in range(width):
+        if j < left and kept[j] == U64(i):
+            if not bounds[j] - log_times[i] < best_scores[last] - error:
+                score = _exact_ratio(bins[j], ranks[i], *exact) - log_times[i]
+                place = best_scores.size
+                while place > 0 and score > best_scores[place - 1]:
+                    place -= 1
+                for moved in range(last, place, -1):
+                    best_scores[moved] = best_scores[moved - 1]
+                    best_bins[moved] = best_bins[moved - 1]
+                    best_ranks[moved] = best_ranks[moved - 1]
+                if place <= last:
+                    best_scores[place] = score
+                    best_bins[place] = np.int64(bins[j])
+                    best_ranks[place] = np.int64(ranks[i])
+            j += 1
+        if best_scores[0] >= log2_sup - log_times[i]:
+            return i + 1
+    return 0
+
+
+@inlined
+def _log2_sigma(log2_ratio, bottom, step, table):
+    """Stretch.log2_sigma for one candidate."""
+    height, last = log2_ratio - bottom, np.int64(table.size - 1)
+    place = height / step
+    if place <= 0.0:
+        return table[0] + height
+    if not place < np.float64(last):
+        return np.inf
+    entry = min(np.int64(place), last - 1)
+    return table[entry] + (place - entry) * (table[entry + 1] - table[entry])
+
+
+@step
+def accept_first(
+    bounds, log_times, bins, ranks, width, error, stretch, exact, best_scores, best_bins,
+    best_ranks,
+):  # fmt: skip
+    """Takes the first of a strip that arrives before sigma(r), or the best; returns its number."""
+    bottom, step, table = stretch
+    for i in range(width):
+        could_lead = not bounds[i] - log_times[i] < best_scores[0] - error
+        if could_lead or log_times[i] < _log2_sigma(bounds[i] + error, bottom, step, table):
+            log2_ratio = _exact_ratio(bins[i], ranks[i], *exact)
+            accepted = log_times[i] < _log2_sigma(log2_ratio, bottom, step, table)
+            score = np.inf if accepted else log2_ratio - log_times[i]
+            if score > best_scores[0]:
+                best_scores[0] = score
+                best_bins[0] = np.int64(bins[i])
+                best_ranks[0] = np.int64(ranks[i])
+            if accepted:
+                return i + 1
+    return 0

@@ -1,0 +1,87 @@
+"""Random words of a strip of candidates: Philox, as in `rec.philox` and `rec.randomness`."""
+
+from recvae.rec import philox as eager
+from recvae.rec import randomness
+from recvae.rec.kernels.compiled import STRIP, U64, inlined, step
+
+MASK = U64(eager.MASK)
+HALF = U64(32)
+
+_MULTIPLIER0, _MULTIPLIER1 = (U64(m) for m in eager.MULTIPLIERS)
+_INCREMENT0, _INCREMENT1 = (U64(i) for i in eager.KEY_INCREMENTS)
+_CANDIDATES = U64(randomness.CANDIDATES)
+
+
+@inlined
+def _round(counter, k0, k1):
+    c0, c1, c2, c3 = counter
+    product0, product1 = _MULTIPLIER0 * c0, _MULTIPLIER1 * c2
+    return (
+        (product1 >> HALF) ^ c1 ^ k0,
+        product1 & MASK,
+        (product0 >> HALF) ^ c3 ^ k1,
+        product0 & MASK,
+    )
+
+
+@inlined
+def philox(counter, k0, k1):
+    """Four words of a counter of four under a key of two."""
+    for _ in range(eager.ROUNDS):
+        counter = _round(counter, k0, k1)
+        k0, k1 = (k0 + _INCREMENT0) & MASK, (k1 + _INCREMENT1) & MASK
+    return counter
+
+
+@inlined
+def philox_twice(counter, other, k0, k1):
+    """Of two counters at a time: one alone is a chain of operations that wait for each other."""
+    for _ in range(eager.ROUNDS):
+        counter, other = _round(counter, k0, k1), _round(other, k0, k1)
+        k0, k1 = (k0 + _INCREMENT0) & MASK, (k1 + _INCREMENT1) & MASK
+    return counter, other
+
+
+@inlined
+def _put(counter, words, i):
+    words[i], words[STRIP + i], words[2 * STRIP + i], words[3 * STRIP + i] = counter
+
+
+@inlined
+def counter_of(number, count):
+    """The counter of two 64-bit numbers, low word first."""
+    return number & MASK, number >> HALF, count & MASK, count >> HALF
+
+
+@step
+def private_words(first, width, quad, key, words):
+    """The sender's words 4 quad to 4 quad + 3 of each candidate, one row of a strip each."""
+    k0, k1 = key[0], key[1]
+    for i in range(width):
+        _put(philox((U64(first) + U64(i), U64(0), quad, _CANDIDATES), k0, k1), words, U64(i))
+
+
+@inlined
+def _shared_pairs(bins, first_counts, width, quad, key, words, distance):
+    k0, k1 = key[0], key[1]
+    for i in range(min(width, distance)):
+        j = U64(i) + U64(distance)
+        counter, other = philox_twice(
+            counter_of(bins[i], first_counts[i] + quad),
+            counter_of(bins[j], first_counts[j] + quad),
+            k0,
+            k1,
+        )
+        _put(counter, words, U64(i))
+        _put(other, words, j)
+
+
+@step
+def shared_words(bins, first_counts, width, quad, key, words):
+    """The shared words of each candidate likewise; first_counts: rank times quads of an item."""
+    if width > STRIP // 2:
+        _shared_pairs(bins, first_counts, width, quad, key, words, STRIP // 2)
+    elif width > STRIP // 4:
+        _shared_pairs(bins, first_counts, width, quad, key, words, STRIP // 4)
+    elif width > 0:
+        _shared_pairs(bins, first_counts, width, quad, key, words, STRIP // 8)
