@@ -1,6 +1,6 @@
 """How fast the searches of `recvae.rec` are, beside torch.randn on the same machine.
 
-    python benchmarks/rec.py [--quick]
+    python benchmarks/rec.py [--quick] [--only NAME]
 
 Prints millions of candidate-dimensions a second for each way to search and its ratio to the rate of
 torch.randn (float32, all cores), measured in turns in the same run, best of some; then peak memory.
@@ -135,11 +135,13 @@ def main() -> None:
     """Prints both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--quick", action="store_true", help="batch 256, N = 2^12 only")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", help="the rows whose name starts like this")
+    options = parser.parse_args()
+    quick, only = options.quick, options.only or ""
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
     print(f"torch.randn: {randn_rate() / 1e6:.1f} million a second\n")
     print(f"{'search':<40} {'batch':>6} {'N':<5} {'million/s':>10} {'/ randn':>8}")
-    for name in rows(12):
+    for name in filter(lambda name: name.startswith(only), rows(12)):
         for batch in (256,) if quick else BATCHES:
             for log2_candidates in (12,) if quick else LOG2_CANDIDATES:
                 size = (batch << log2_candidates) * DIM
