@@ -152,14 +152,22 @@ def partitioned(latent_dim: int, blocks: int, log2_candidates: int, images: int)
 
 def fitted_bins(latent_dim: int, blocks: int, log2_candidates: int, images: int) -> Row:
     """Partitioned ORC whose bins are coded under the aggregate posterior."""
-    name = f"fitted bin prior, {_blocks(blocks)}, N = 2^{log2_candidates}"
-    return Row(name, "fitted bin prior", latent_dim, images, blocks, None, log2_candidates, True)
+    return replace(
+        partitioned(latent_dim, blocks, log2_candidates, images),
+        name=f"fitted bin prior, {_blocks(blocks)}, N = 2^{log2_candidates}",
+        family="fitted bin prior",
+        training_images=20_000,  # only their posteriors: many, for frequencies that hold
+    )
 
 
 def min_cost(latent_dim: int, blocks: int, log2_candidates: int, images: int) -> Row:
     """Partitioned ORC that sends the candidate with the fewest bits in total."""
-    name = f"min-cost selection, {_blocks(blocks)}, N = 2^{log2_candidates}"
-    return Row(name, "min-cost selection", latent_dim, images, blocks, None, log2_candidates, True)
+    return replace(
+        partitioned(latent_dim, blocks, log2_candidates, images),
+        name=f"min-cost selection, {_blocks(blocks)}, N = 2^{log2_candidates}",
+        family="min-cost selection",
+        training_images=200,
+    )
 
 
 def standard(
