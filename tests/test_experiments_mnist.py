@@ -1,7 +1,6 @@
 """The MNIST experiment: its command, run quickly and interrupted, and the coders of its rows."""
 
 import csv
-import json
 import re
 import signal
 import subprocess
@@ -71,7 +70,7 @@ def model() -> CodecModel:
 
 @pytest.fixture(scope="module")
 def training(model: CodecModel) -> Training:
-    return Training.of(model, load_images(None, "train", 40))
+    return Training.of(model, load_images(None, "train", 20))
 
 
 @pytest.fixture(scope="module")
@@ -145,13 +144,15 @@ def test_bad_input_is_one_line(
 
 def test_a_store_keeps_rows_of_its_own_settings(tmp_path: Path) -> None:
     row = rows.partitioned(50, 2, 8, 10)
-    store = Store(tmp_path, {"seed": 0})
+    hashes = {"mnist-mlp": "cafe"}
+    store = Store(tmp_path, {"seed": 0}, hashes)
     assert store.load(row) is None
     store.save(row, {"bits_per_pixel": 1.5})
     assert store.load(row) == {"bits_per_pixel": 1.5}
     store.check([row])
     for other, again in [
-        (Store(tmp_path, {"seed": 1}), row),
+        (Store(tmp_path, {"seed": 1}, hashes), row),
+        (Store(tmp_path, {"seed": 0}, {"mnist-mlp": "beef"}), row),
         (store, replace(row, images=11)),
     ]:
         with pytest.raises(ValueError, match="was measured with"):
@@ -266,7 +267,7 @@ def test_targets_are_judged_on_like_images() -> None:
 def test_missing_models_are_told(tmp_path: Path) -> None:
     planned = rows.all_rows(quick=False)
     assert len({row.slug for row in planned}) == len(planned)
-    notes = command._notes_on_missing({50: "mnist-mlp"}, planned)
+    notes = command._notes_on_missing({"mnist-mlp": tmp_path}, planned)
     assert [re.findall("mnist-mlp-[0-9]+", note) for note in notes] == [
         ["mnist-mlp-20"],
         ["mnist-mlp-100"],
@@ -274,10 +275,14 @@ def test_missing_models_are_told(tmp_path: Path) -> None:
     assert all(note in to_markdown([measured("GPRS", 1.0)], notes) for note in notes)
 
 
-def test_a_failing_row_is_not_silent(tmp_path: Path) -> None:
+def test_a_failing_row_is_not_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A model that is damaged, met in the child process, is told by the parent."""
     folder = tmp_path / "models" / "mnist-mlp"
     folder.mkdir(parents=True)
-    (folder / "model.json").write_text(json.dumps({"format": 1}))
-    assert main(["mnist", "--quick", "--out", str(tmp_path)]) == 2
+    for text, message in [('{"format": 1}', "states no hash"), ('{"hash": "cafe"}', "model")]:
+        (folder / "model.json").write_text(text)
+        assert main(["mnist", "--quick", "--out", str(tmp_path)]) == 2
+        said = capsys.readouterr().err
+        assert re.fullmatch(r"recvae\.experiments: [^\n]+\n", said)
+        assert message in said
     assert not list(tmp_path.glob("rows/*"))
