@@ -171,7 +171,7 @@ ROWS = [
     rows.standard(50, 8, 6.0, IMAGES, zeta=True),
     rows.pfr(50, 5.0, IMAGES),
     rows.pfr(50, 10.0, IMAGES, partitioned=True),
-    rows.gprs(50, 6.0, IMAGES),
+    rows.gprs(50, 8.0, IMAGES),
     rows.gprs(50, None, IMAGES),
     rows.a_star(50, IMAGES),
 ]
