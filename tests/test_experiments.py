@@ -14,9 +14,9 @@ import torch
 from recvae.experiments.cli import main
 from recvae.experiments.synthetic import command
 from recvae.experiments.synthetic.mmd import median_bandwidth, squared_mmd
-from recvae.experiments.synthetic.tables import Table
 from recvae.experiments.synthetic.targets import random_posteriors, typical_posterior
 from recvae.experiments.synthetic.transmission import transmit
+from recvae.experiments.tables import Table
 from recvae.rec import ORC
 
 COLUMNS = {

@@ -1,4 +1,5 @@
 """The published tables and figures, each experiment one module, all behind one command.
 
 python -m recvae.experiments synthetic --out DIR
+python -m recvae.experiments mnist --data.root DIR --out DIR
 """

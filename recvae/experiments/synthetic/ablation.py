@@ -11,8 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from recvae.experiments.synthetic.experiment import Findings, Headline, Track
-from recvae.experiments.synthetic.figures import (
+from recvae.experiments.figures import (
     BLACK,
     BLUE,
     GREEN,
@@ -23,10 +22,12 @@ from recvae.experiments.synthetic.figures import (
     panels,
     styled,
 )
+from recvae.experiments.running import Track
+from recvae.experiments.synthetic.experiment import Findings, Headline
 from recvae.experiments.synthetic.published import ABLATION_CANDIDATES, ABLATION_SAMPLES
-from recvae.experiments.synthetic.tables import Table
 from recvae.experiments.synthetic.targets import typical_posterior
 from recvae.experiments.synthetic.transmission import Transmission, transmit
+from recvae.experiments.tables import Table
 from recvae.rec import (
     Partition,
     PartitionedORC,

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import torch
 from matplotlib.figure import Figure
 
-from recvae.experiments.synthetic.experiment import Findings, Headline, Track
-from recvae.experiments.synthetic.figures import (
+from recvae.experiments.figures import (
     BLACK,
     BLUE,
     GREEN,
@@ -26,10 +25,12 @@ from recvae.experiments.synthetic.figures import (
     styled,
     whole_ticks,
 )
+from recvae.experiments.running import Track
+from recvae.experiments.synthetic.experiment import Findings, Headline
 from recvae.experiments.synthetic.published import CODE_LENGTH_BITS, DIM
-from recvae.experiments.synthetic.tables import Table
 from recvae.experiments.synthetic.targets import even_shares, random_posteriors
 from recvae.experiments.synthetic.transmission import standard_error, transmit
+from recvae.experiments.tables import Table
 from recvae.rec import PartitionedPFR, allocate_intervals, zeta_code, zeta_exponent
 
 MAX_RANKS = 1 << 40  # of a zeta code: all but infinite, as published

@@ -1,23 +1,14 @@
 """What an experiment is: a function from how much effort to tables, figures and headlines."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import torch
 from matplotlib.figure import Figure
 
-from recvae.experiments.synthetic.tables import Table
-
-T = TypeVar("T")
-
-
-class Track(Protocol):
-    """Goes through a sequence and shows how far it has come."""
-
-    def __call__(self, steps: Sequence[T]) -> Iterable[T]:
-        """The elements of `steps`."""
-        ...
+from recvae.experiments.running import Track
+from recvae.experiments.tables import Table
 
 
 @dataclass(frozen=True)

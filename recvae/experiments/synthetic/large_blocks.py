@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import torch
 from matplotlib.figure import Figure
 
-from recvae.experiments.synthetic.experiment import Findings, Headline, Track
-from recvae.experiments.synthetic.figures import (
+from recvae.experiments.figures import (
     BLACK,
     BLUE,
     GREEN,
@@ -24,9 +23,11 @@ from recvae.experiments.synthetic.figures import (
     panels,
     styled,
 )
-from recvae.experiments.synthetic.tables import Table
+from recvae.experiments.running import Track
+from recvae.experiments.synthetic.experiment import Findings, Headline
 from recvae.experiments.synthetic.targets import even_shares, random_posteriors
 from recvae.experiments.synthetic.transmission import standard_error, transmit
+from recvae.experiments.tables import Table
 from recvae.rec import PartitionedORC, allocate_intervals
 
 BLOCKS = {

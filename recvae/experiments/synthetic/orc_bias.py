@@ -18,8 +18,7 @@ from dataclasses import dataclass
 import torch
 from matplotlib.figure import Figure
 
-from recvae.experiments.synthetic.experiment import Findings, Headline, Track
-from recvae.experiments.synthetic.figures import (
+from recvae.experiments.figures import (
     BLUE,
     GREEN,
     GREY,
@@ -31,11 +30,13 @@ from recvae.experiments.synthetic.figures import (
     styled,
     whole_ticks,
 )
+from recvae.experiments.running import Track
+from recvae.experiments.synthetic.experiment import Findings, Headline
 from recvae.experiments.synthetic.mmd import SquaredMMD, median_bandwidth, squared_mmd
 from recvae.experiments.synthetic.published import DIM, ORC_CANDIDATES, ORC_STANDARD
-from recvae.experiments.synthetic.tables import Table
 from recvae.experiments.synthetic.targets import even_shares, typical_posterior
 from recvae.experiments.synthetic.transmission import transmit
+from recvae.experiments.tables import Table
 from recvae.rec import Partition, PartitionedORC, allocate_intervals
 
 THRESHOLDS = (0.006, 0.009, 0.012)

@@ -11,8 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from recvae.experiments.synthetic.experiment import Findings, Headline, Track
-from recvae.experiments.synthetic.figures import (
+from recvae.experiments.figures import (
     BLACK,
     BLUE,
     GREY,
@@ -24,10 +23,12 @@ from recvae.experiments.synthetic.figures import (
     styled,
     whole_ticks,
 )
+from recvae.experiments.running import Track
+from recvae.experiments.synthetic.experiment import Findings, Headline
 from recvae.experiments.synthetic.published import DIM, STEPS
-from recvae.experiments.synthetic.tables import Table
 from recvae.experiments.synthetic.targets import even_shares, random_posteriors
 from recvae.experiments.synthetic.transmission import standard_error, transmit
+from recvae.experiments.tables import Table
 from recvae.rec import PFR, DiagonalGaussian, PartitionedPFR, allocate_intervals
 from recvae.rec.proposal import log2_sup_ratio, propose
 

@@ -13,8 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from recvae.experiments.synthetic.experiment import Findings, Headline, Track
-from recvae.experiments.synthetic.figures import (
+from recvae.experiments.figures import (
     BLACK,
     BLUE,
     GREEN,
@@ -29,10 +28,12 @@ from recvae.experiments.synthetic.figures import (
     panels,
     styled,
 )
+from recvae.experiments.running import Track
+from recvae.experiments.synthetic.experiment import Findings, Headline
 from recvae.experiments.synthetic.published import DIM
-from recvae.experiments.synthetic.tables import Table
 from recvae.experiments.synthetic.targets import even_shares, random_posteriors
 from recvae.experiments.synthetic.transmission import Transmission, standard_error, transmit
+from recvae.experiments.tables import Table
 from recvae.rec import (
     GPRS,
     MRC,

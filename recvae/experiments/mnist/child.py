@@ -1,0 +1,59 @@
+"""Work in a process of its own, whose peak of memory is then its own."""
+
+import multiprocessing
+import signal
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+from recvae.errors import InputError
+
+R = TypeVar("R")
+
+# A server that has imported everything and computed nothing: its children start at once.
+PRELOADED = ["recvae.experiments.mnist.measure", "recvae.rec.search_fused"]
+
+
+def in_child(function: Callable[..., R], *arguments: Any) -> R:
+    """What the function returns in a child process, which ends with the call.
+
+    Raises what the function raises if that is an InputError, RuntimeError with its traceback for
+    anything else or if the process is killed.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_call, args=(sender, function, arguments), daemon=True)
+    try:
+        process.start()
+        sender.close()
+        failure, result = receiver.recv()
+    except EOFError:
+        process.join()
+        message = f"a process that measures was ended, with status {process.exitcode}"
+        raise RuntimeError(message) from None
+    finally:
+        if process.pid is not None:
+            process.kill()
+            process.join()
+    if isinstance(failure, InputError):
+        raise failure
+    if failure:
+        raise RuntimeError(failure)
+    return result
+
+
+def _call(sender: Connection, function: Callable[..., R], arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    failure: InputError | str | None = None
+    result = None
+    try:
+        result = function(*arguments)
+    except InputError as error:
+        failure = error
+    except Exception:
+        failure = traceback.format_exc()
+    with suppress(BrokenPipeError):  # a parent that was interrupted waits no longer
+        sender.send((failure, result))

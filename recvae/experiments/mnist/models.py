@@ -1,0 +1,63 @@
+"""The models of the table: those that ship, and those that are trained here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import recvae
+from recvae.codec import shipped_models
+from recvae.codec.model_files import JSON_NAME, read_object
+from recvae.errors import InputError
+from recvae.experiments.mnist.rows import MODELS
+
+CONFIG = Path(recvae.__file__).parent.parent / "configs" / "mnist-mlp.yaml"
+TRAINING = "from recvae.training import main; raise SystemExit(main())"
+
+
+def find_models(out: Path) -> dict[str, Path]:
+    """Folder of each model that is there, by name: one trained here before one that ships."""
+    trained = {name: out / "models" / name for name in MODELS.values()}
+    trained = {name: path for name, path in trained.items() if (path / JSON_NAME).is_file()}
+    shipped = {name: path for name, path in shipped_models().items() if name in MODELS.values()}
+    return shipped | trained
+
+
+def stated_hash(model: Path) -> str:
+    """The hash that a model's folder states; InputError if it states none."""
+    found = read_object(model / JSON_NAME).get("hash")
+    if not isinstance(found, str):
+        raise InputError(f"{model / JSON_NAME}: states no hash; delete it or make it anew")
+    return found
+
+
+def train_model(out: Path, root: str, name: str) -> None:
+    """Train one of `MODELS`, the baseline with its number of latents; export it to OUT/models.
+
+    Goes on from the last checkpoint of an interrupted training. Raises InputError if it fails.
+    """
+    (latent_dim,) = (dim for dim, of_dim in MODELS.items() if of_dim == name)
+    if not CONFIG.is_file():
+        raise InputError(f"--train needs {CONFIG}: run it in a copy of the repository")
+    folder = out / "models" / "training"
+    run = folder / name / "version_0"
+    last = run / "checkpoints" / "last.ckpt"
+    (run / "config.yaml").unlink(missing_ok=True)  # LightningCLI would refuse to go on beside it
+    _train(
+        "fit",
+        f"--config={CONFIG}",
+        f"--data.root={root}",
+        f"--model.architecture.latent_dim={latent_dim}",
+        f"--trainer.logger.init_args.save_dir={folder}",
+        f"--trainer.logger.init_args.name={name}",
+        "--trainer.logger.init_args.version=0",
+        *([f"--ckpt_path={last}"] if last.is_file() else []),
+    )
+    best = max((run / "checkpoints").glob("best*.ckpt"), key=lambda path: path.stat().st_mtime)
+    _train("export", f"--ckpt_path={best}", f"--out={out / 'models' / name}", f"--data.root={root}")
+
+
+def _train(*arguments: str) -> None:
+    """`train.py` in a process of its own, which prints to where this one does."""
+    done = subprocess.run([sys.executable, "-c", TRAINING, *arguments])
+    if done.returncode:
+        raise InputError(f"--train: train.py {arguments[0]} ended with status {done.returncode}")

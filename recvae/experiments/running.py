@@ -1,0 +1,71 @@
+"""What every group of experiments needs to run: a folder to fill, a seed, a bar that moves."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from recvae.data import atomic_file, translate_os_errors
+from recvae.errors import InputError
+
+T = TypeVar("T")
+
+
+class Track(Protocol):
+    """Goes through a sequence and shows how far it has come."""
+
+    def __call__(self, steps: Sequence[T], name: Callable[[T], str] | None = None) -> Iterable[T]:
+        """The elements of `steps`; `name` tells what each is called."""
+        ...
+
+
+def check_seed(seed: int) -> None:
+    """Raise InputError for a seed that torch's generators do not take."""
+    if not 0 <= seed < 1 << 63:
+        raise InputError(f"--seed {seed}: need an integer in [0, 2^63)")
+
+
+def output_folder(out: str) -> Path:
+    """The folder, made if need be; InputError if it is not one or may not be written to."""
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{out} is not a folder: choose another for --out")
+    with translate_os_errors(out):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"{out}: may not be written to, choose another folder for --out")
+    return folder
+
+
+def write_files(files: Mapping[Path, bytes]) -> None:
+    """Writes files, each whole or not at all; replaces those of earlier runs."""
+    for path, content in files.items():
+        with atomic_file(path, force=True) as stream:
+            stream.write(content)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Track]:
+    """A bar on a terminal, nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bar:
+
+        def track(steps: Sequence[T], name: Callable[[T], str] | None = None) -> Iterable[T]:
+            task = bar.add_task(title, total=len(steps))
+            for step in steps:
+                bar.update(task, description=f"{title}: {name(step)}" if name else title)
+                yield step
+                bar.advance(task)
+
+        yield track
