@@ -1,0 +1,1 @@
+"""Lossless MNIST: relative entropy coding with space partitioning beside every other algorithm."""
