@@ -146,13 +146,14 @@ def _strips(model: CodecModel, test_images: Tensor, costs: _Costs) -> list[_Stri
 def _caption(name: str, costs: _Costs) -> str:
     total, pixel_bits = costs.image_bits, costs.pixel_bits
     free = float((pixel_bits < FREE_BITS).double().mean())
+    least, mean, most = (f"{float(f(total)):,.0f}" for f in (torch.min, torch.mean, torch.max))
     return (
         f"{name}, {len(total):,} test images, in the latents that the codec sends. Reconstructions "
         "are medians of the decoder's law of each pixel; samples come from latents of the prior. "
         f"The background is all but free: {free:.0%} of the pixels cost less than {FREE_BITS} "
-        f"bits. The dearest tenth of an image's pixels, at the edges of the strokes, takes "
-        f"{_top_share(pixel_bits):.0%} of its pixels' bits. An image takes {float(total.mean()):,.0f} bits, from "
-        f"{float(total.min()):,.0f} to {float(total.max()):,.0f}; the latents are {float(costs.latent_bits.mean()):.0f} of them."
+        "bits. The dearest tenth of an image's pixels, at the edges of the strokes, takes "
+        f"{_top_share(pixel_bits):.0%} of its pixels' bits. An image takes {mean} bits, from "
+        f"{least} to {most}; the latents are {float(costs.latent_bits.mean()):.0f} of them."
     )
 
 

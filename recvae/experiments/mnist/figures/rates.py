@@ -51,7 +51,7 @@ def _caption(rows: Table, swept: Table) -> str:
         f"2^{best['log2_candidates']:g} candidates, {best['overhead_bpp'] / bound:.2%} over -ELBO, "
         f"{bound:.4f}. Right: all algorithms against the time to encode an image; low and left is "
         f"good. Each at its lowest rate: {times}. Rows of fewer images stand at the -ELBO of all "
-        "plus the overhead over their own; bars are standard errors of their rates."
+        "plus the overhead over their own."
     )
 
 
@@ -73,9 +73,7 @@ def _draw(rows: Table, swept: Table, published: list[Published]) -> Figure:
     for family in families:
         part, series = rows.where(family=family), FAMILIES[family]
         milliseconds = [1000 * seconds for seconds in part.column("encode_seconds")]
-        placed, errors = rates_bpp(part, bound), part.column("standard_error_bpp")
-        series.plot(right, milliseconds, placed, linestyle="none")
-        right.errorbar(milliseconds, placed, errors, fmt="none", ecolor=series.colour, elinewidth=1)
+        series.plot(right, milliseconds, rates_bpp(part, bound), linestyle="none")
     for axes in (left, right):
         axes.axhline(bound, color=BLACK, linestyle="--", linewidth=1.1, label="-ELBO")
     for known in published:
