@@ -1,22 +1,35 @@
 """Measures the rows that are missing, writes the table and prints what was reached."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from recvae.codec import CodecModel, load_model
 from recvae.errors import InputError
 from recvae.experiments.mnist.child import in_child
-from recvae.experiments.mnist.images import fingerprint
+from recvae.experiments.mnist.figures import Drawing, drawings
+from recvae.experiments.mnist.images import Split, fingerprint, load_images
 from recvae.experiments.mnist.measure import Job, measure
 from recvae.experiments.mnist.models import find_models, train_model
-from recvae.experiments.mnist.rows import MODELS, Row, all_rows
+from recvae.experiments.mnist.report import write_report
+from recvae.experiments.mnist.rows import (
+    ALL_IMAGES,
+    BASELINE,
+    MODELS,
+    QUICK_IMAGES,
+    Row,
+    all_rows,
+)
 from recvae.experiments.mnist.store import Measured, Store
 from recvae.experiments.mnist.table import sorted_rows, to_markdown, to_table
 from recvae.experiments.mnist.targets import verdicts
 from recvae.experiments.running import check_seed, output_folder, progress, write_files
+
+TRAINING_IMAGES, QUICK_TRAINING_IMAGES = 60_000, 500  # that the figures show
 
 
 def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None:
@@ -56,7 +69,30 @@ def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None
         folder / "table.md": to_markdown(measured, notes).encode(),
     }
     write_files(files)
-    _print_summary(measured, notes, list(files))
+    written = [*files]
+    if BASELINE in models:
+        loaded = {MODELS[latent_dim]: load_model(path) for latent_dim, path in models.items()}
+        made = _drawings(measured, loaded, root, quick)
+        again = _command_line(quick, train, seed)
+        written += write_report(folder, measured, made, notes, again)
+    _print_summary(measured, notes, written)
+
+
+def _drawings(
+    rows: Sequence[Measured], models: dict[str, CodecModel], root: str | None, quick: bool
+) -> list[Drawing]:
+    counts = (QUICK_TRAINING_IMAGES, QUICK_IMAGES) if quick else (TRAINING_IMAGES, ALL_IMAGES)
+    splits: tuple[Split, Split] = ("train", "test")
+    train_images, test_images = map(partial(load_images, root), splits, counts)
+    figures = drawings(MODELS[BASELINE], to_table(rows), models, train_images, test_images)
+    with progress("figures") as track:
+        return [draw() for draw in track(figures)]
+
+
+def _command_line(quick: bool, train: bool, seed: int) -> str:
+    """What makes the same again; folders are the reader's own."""
+    options = ["--quick"] * quick + ["--train"] * train + [f"--seed {seed}"]
+    return f"python -m recvae.experiments mnist --data.root DIR --out OUT {' '.join(options)}"
 
 
 def _models(folder: Path, root: str | None, train: bool, needed: set[int]) -> dict[int, str]:

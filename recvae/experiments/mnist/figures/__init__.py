@@ -1,6 +1,7 @@
 """The figures of the MNIST experiment: from models and images, and from the measured rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from torch import Tensor
 
@@ -18,24 +19,26 @@ __all__ = ["Drawing", "bits", "block_kl", "drawings", "images", "information", "
 
 
 def drawings(
+    main_model: str,
     rows: Table,
     models: Mapping[str, CodecModel],
-    main_model: str,
     train_images: Tensor,
     test_images: Tensor,
-) -> Iterator[Drawing]:
-    """All figures in their order, each made when it is asked for.
+) -> list[Callable[[], Drawing]]:
+    """All figures in their order, each to be called to be made.
 
     Args:
+        main_model: name of the model that most figures are about.
         rows: as measured, any of them.
-        models: by name; the main one, and those of `weights` where they are.
-        main_model: name of the one that most figures are about.
+        models: by name: the main one, and those of `weights` where they are.
         train_images, test_images: (n, h, w) uint8.
     """
     model = models[main_model]
-    yield information(model, train_images, test_images)
-    yield block_kl(model, train_images)
-    yield rates(rows, main_model)
-    yield bits(rows, main_model)
-    yield weights(rows, models, train_images)
-    yield images(model, test_images)
+    return [
+        partial(information, model, train_images, test_images),
+        partial(block_kl, model, train_images),
+        partial(rates, rows, main_model),
+        partial(bits, rows, main_model),
+        partial(weights, rows, models, train_images),
+        partial(images, model, test_images),
+    ]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec import CodecModel
-from recvae.codec.groups import receive_latents, send_latents
+from recvae.codec.latents import receive_latents, send_latents
 from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies, quantile
 from recvae.experiments.figures import panels, styled
 from recvae.experiments.mnist.figures.drawing import Drawing

@@ -1,7 +1,6 @@
 """The columns of the report's table, and the families of its rows, in words."""
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -22,12 +21,7 @@ class Column:
     unit: str
     form: str
     meaning: str
-    factor: float = 1.0
-
-    def text(self, row: dict[str, Any]) -> str:
-        """The cell; empty where nothing was measured."""
-        value = row[self.key]
-        return "" if value is None else format(value * self.factor, self.form)
+    factor: float = 1
 
 
 BPP = "bits per pixel"
@@ -37,7 +31,7 @@ COLUMNS = (
         "blocks",
         "blocks",
         "",
-        ".0f",
+        "d",
         "Blocks of latents: one call of relative entropy coding, one rank each.",
     ),
     Column(

@@ -17,7 +17,7 @@ class Html(str):
 Content: TypeAlias = str | Iterable["Content"]
 
 
-def tag(name: str, *content: Content, **attributes: str | bool | None) -> Html:
+def tag(name: str, /, *content: Content, **attributes: str | bool | None) -> Html:
     """An element.
 
     Args:
@@ -49,14 +49,16 @@ def joined(content: Content) -> Html:
 def inline_svg(svg: bytes, name: str, label: str) -> Html:
     """An SVG file of matplotlib as an element of a page that holds others.
 
-    Ids are made unique with `name`; what the parser of HTML has no need of, namespaces, metadata
-    and fixed sizes, is left out. `label` tells what it shows to those who cannot see it.
+    Ids are made unique with `name`; namespaces and metadata, which a page does not need, are left
+    out; the width becomes the largest. `label` tells what it shows to those who cannot see it.
     """
     text = svg.decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     opening, rest = text.split(">", 1)
-    opening = re.sub(r' (xmlns(:\w+)?|width|height|version)="[^"]*"', "", opening)
+    width = re.search(r' width="([\w.]+)"', opening)
+    style = f' style="max-width: {width[1]}"' if width else ""
+    opening = re.sub(r' (xmlns(:\w+)?|width|height|version)="[^"]*"', "", opening) + style
     rest = re.sub(r'\bid="', f'id="{name}-', rest)
     rest = re.sub(r'href="#', f'href="#{name}-', rest)
     rest = re.sub(r"url\(#", f"url(#{name}-", rest)
