@@ -21,7 +21,6 @@ from recvae.experiments.mnist.figures.series import (
     FAMILIES,
     block_series,
     blocks_label,
-    bound_bpp,
     cheapest,
     cheapest_of_families,
     sweep,
@@ -57,13 +56,11 @@ def _caption(rows: Table) -> str:
     least, most = (rows.rows[biases.index(end(biases))] for end in (min, max))
     name = rows.columns.index("name")
     return (
-        "Above the whole file, below, enlarged, what is not pixels. Latents are "
-        f"{1 - best['pixels_bpp'] / best['bits_per_pixel']:.0%} of the smallest file; what differs "
-        "between algorithms is mostly how they are sent. Searches that are short of candidates "
-        "save bits of the latents and lose more in the pixels: the bias, what the pixels cost "
-        f"more than with samples of the posterior, goes from {min(biases):.1f} bits an image "
+        "Above the whole file; below, enlarged, what is not pixels. A search that is short of "
+        "candidates can save bits of the latents, but the pixels lose more. The bias, what they "
+        f"cost more than with samples of the posterior, goes from {min(biases):.1f} bits an image "
         f"({least[name]}) to {max(biases):.1f} ({most[name]}). Smallest overhead: {best['name']}, "
-        f"{best['bits_per_pixel']:.4f} bits per pixel of which {parts}; -ELBO of the same images "
+        f"{best['bits_per_pixel']:.4f} bits per pixel of which {parts}; −ELBO of the same images "
         f"is {best['negative_elbo_bpp']:.4f}."
     )
 
@@ -75,7 +72,8 @@ def _draw(rows: Table, model: str) -> Figure:
     for (top, bottom), (name, (part, names)) in zip(grid.T, groups.items(), strict=True):
         _stack(top, part, list(PARTS))
         _stack(bottom, part, [column for column in PARTS if column != "pixels_bpp"])
-        top.axhline(bound_bpp(rows), color=BLACK, linestyle="--", linewidth=1.1, label="-ELBO")
+        bounds = part.column("negative_elbo_bpp")
+        top.scatter(range(len(names)), bounds, marker="_", color=BLACK, label="−ELBO", zorder=3)
         words = max(map(len, names)) > 2
         bottom.set_xticks(range(len(names)), names, rotation=90 if words else 0)
         label(top, "", "", name)

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from recvae.codec import CodecModel
 from recvae.experiments.figures import (
-    BLACK,
     BLUE,
+    GREY,
     VERMILLION,
     label,
     legend_below,
@@ -71,8 +71,8 @@ def _draw(information_bits: Tensor, kl_bits: Tensor) -> Figure:
         rank.expand_as(shown),
         shown,
         s=3,
-        color=BLACK,
-        alpha=0.35,
+        color=GREY,
+        alpha=0.6,
         linewidths=0,
         rasterized=True,
         label="single test images",

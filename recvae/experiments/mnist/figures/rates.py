@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from recvae.experiments.figures import BLACK, GREY, label, legend_below, panels, styled
+from recvae.experiments.figures import BLACK, GREY, label, legend_below, panels, styled, whole_ticks
 from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.experiments.mnist.figures.series import (
     FAMILIES,
@@ -48,9 +48,9 @@ def _caption(rows: Table, swept: Table) -> str:
         "pixels pay for it; each block adds an overhead of its own, but needs fewer candidates. "
         f"Within {NEAR:.1%} of their lowest rate are {enough} candidates. Lowest of all: "
         f"{bound + best['overhead_bpp']:.4f} bits per pixel with {blocks_label(best['blocks'])} of "
-        f"2^{best['log2_candidates']:g} candidates, {best['overhead_bpp'] / bound:.2%} over -ELBO, "
+        f"2^{best['log2_candidates']:g} candidates, {best['overhead_bpp'] / bound:.2%} over −ELBO, "
         f"{bound:.4f}. Right: all algorithms against the time to encode an image; low and left is "
-        f"good. Each at its lowest rate: {times}. Rows of fewer images stand at the -ELBO of all "
+        f"good. Each at its lowest rate: {times}. Rows of fewer images stand at the −ELBO of all "
         "plus the overhead over their own."
     )
 
@@ -75,7 +75,7 @@ def _draw(rows: Table, swept: Table, published: list[Published]) -> Figure:
         milliseconds = [1000 * seconds for seconds in part.column("encode_seconds")]
         series.plot(right, milliseconds, rates_bpp(part, bound), linestyle="none")
     for axes in (left, right):
-        axes.axhline(bound, color=BLACK, linestyle="--", linewidth=1.1, label="-ELBO")
+        axes.axhline(bound, color=BLACK, linestyle="--", linewidth=1.1, label="−ELBO")
     for known in published:
         name, rate = f"{known.name}, published", known.bits_per_pixel
         right.axhline(rate, color=GREY, linestyle=":", linewidth=1.4, label=name)
@@ -85,6 +85,7 @@ def _draw(rows: Table, swept: Table, published: list[Published]) -> Figure:
     tops = [bound + row["overhead_bpp"] for row in families.values()]
     top = max([*tops, *(known.bits_per_pixel for known in published)])
     right.set_ylim(bound - MARGIN * (top - bound), top + MARGIN * (top - bound))
+    whole_ticks(left)
     right.set_xscale("log")
     label(left, "log$_2$ candidates per block", "bits per pixel", "partitioned ORC")
     label(right, "milliseconds per image to encode", "bits per pixel", "all algorithms")

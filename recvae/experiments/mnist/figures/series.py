@@ -23,7 +23,7 @@ FAMILIES = {
     "PFR": Series("PFR", BLUE, "X"),
     "A*": Series("A*", BLACK, "v"),
 }
-"""The families of rows that are files; beside them stands "bound", which is -ELBO."""
+"""The families of rows that are files; beside them stands "bound", which is −ELBO."""
 
 _BLOCK_STYLES = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"), (ORANGE, "v"))
 
@@ -51,15 +51,15 @@ def sweep(rows: Table, model: str) -> Table:
 
 
 def bound_bpp(rows: Table) -> float:
-    """-ELBO of a model's rows in bits per pixel: of those with the most images."""
+    """−ELBO of a model's rows in bits per pixel: of those with the most images."""
     bounds = zip(rows.column("images"), rows.column("negative_elbo_bpp"), strict=True)
     return max(bounds)[1]
 
 
 def rates_bpp(rows: Table, bound: float) -> list[float]:
-    """Bits per pixel of a model's rows as on one set of images, that of which `bound` is -ELBO.
+    """Bits per pixel of a model's rows as on one set of images, that of which `bound` is −ELBO.
 
-    Rates on few images differ with the images, overheads over the -ELBO of the same images hardly.
+    Rates on few images differ with the images, overheads over the −ELBO of the same images hardly.
     """
     return [bound + overhead for overhead in rows.column("overhead_bpp")]
 

@@ -35,7 +35,7 @@ PLAIN, CONTROLLED = MODELS
 
 
 def weights(rows: Table, models: Mapping[str, CodecModel], train_images: Tensor) -> Drawing:
-    """Information, -ELBO and rate of both models.
+    """Information, −ELBO and rate of both models.
 
     Args:
         rows: of partitioned ORC, with either.
@@ -74,7 +74,7 @@ def _caption(
         share = float(bits[bits > MIN_INFORMATION_BITS].mean()) if active else 0.0
         words.append(
             f"{name}: {float(bits.sum()):.1f} bits in {active} dimensions, {share:.2f} each; "
-            f"-ELBO {bound_bpp(curves[name]):.4f} bits per pixel; smallest overhead "
+            f"−ELBO {bound_bpp(curves[name]):.4f} bits per pixel; smallest overhead "
             f"{min(curves[name].column('overhead_bits')):.1f} bits an image."
         )
     level_bits = max(min(curve.column("overhead_bits")) for curve in curves.values())
@@ -116,12 +116,12 @@ def _draw(
         curve, bound = curves[name], bound_bpp(curves[name])
         candidates = curve.column("log2_candidates")
         series.plot(second, candidates, rates_bpp(curve, bound))
-        bound_name = f"{series.label}, -ELBO"
+        bound_name = f"{series.label}, −ELBO"
         second.axhline(bound, color=series.colour, linestyle="--", linewidth=1.1, label=bound_name)
         series.plot(third, candidates, curve.column("overhead_bits"))
     third.set_ylim(bottom=0)
     label(first, "dimension, the most informative first", "mutual information (bits)", "latents")
     label(second, "log$_2$ candidates per block", "bits per pixel", f"rate, {blocks_label(blocks)}")
-    label(third, "log$_2$ candidates per block", "bits an image", "overhead over -ELBO")
+    label(third, "log$_2$ candidates per block", "bits an image", "overhead over −ELBO")
     legend_below(figure, 4)
     return figure

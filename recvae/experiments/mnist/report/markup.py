@@ -46,6 +46,11 @@ def joined(content: Content) -> Html:
     return Html("".join(map(joined, content)))
 
 
+def prose(text: str) -> Html:
+    """Text whose powers of 2, such as 2^10, are raised."""
+    return Html(re.sub(r"\b2\^(\d+(?:\.\d+)?)", r"2<sup>\1</sup>", html.escape(text)))
+
+
 def inline_svg(svg: bytes, name: str, label: str) -> Html:
     """An SVG file of matplotlib as an element of a page that holds others.
 

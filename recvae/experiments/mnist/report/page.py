@@ -8,7 +8,7 @@ from typing import Any
 from recvae.experiments.mnist.figures import Drawing
 from recvae.experiments.mnist.published import OTHERS, RESULTS
 from recvae.experiments.mnist.report.columns import COLUMNS, FAMILIES
-from recvae.experiments.mnist.report.markup import Html, inline_svg, joined, tag
+from recvae.experiments.mnist.report.markup import Html, inline_svg, joined, prose, tag
 from recvae.experiments.mnist.targets import Verdict, best
 from recvae.experiments.tables import Table
 
@@ -82,8 +82,9 @@ def _summary(rows: Sequence[dict[str, Any]]) -> Html:
                 tag(
                     "p",
                     tag("strong", f"{ours['bits_per_pixel']:.4f} bits per pixel"),
-                    f" in the file, {ratio:.2%} over −ELBO ({ours['negative_elbo_bpp']:.4f}): "
-                    f"{ours['name']}, model {model} with {ours['latent_dim']} latents, "
+                    f" in the file, {ratio:.2%} over −ELBO ({ours['negative_elbo_bpp']:.4f}): ",
+                    prose(ours["name"]),
+                    f", model {model} with {ours['latent_dim']} latents, "
                     f"{ours['images']:,} test images.",
                 )
             )
@@ -97,7 +98,7 @@ def _targets(verdicts: Sequence[Verdict]) -> Html:
         tag(
             "li",
             tag("span", "reached" if verdict.reached else "missed", class_="verdict"),
-            f" {verdict.target}: {verdict.found}",
+            tag("span", prose(f"{verdict.target}: {verdict.found}")),
             class_="reached" if verdict.reached else "missed",
         )
         for verdict in verdicts
@@ -160,7 +161,10 @@ def _figures(contents: Contents) -> Html:
     figures = []
     for number, drawing in enumerate(contents.drawings, 1):
         content: list[Html] = []
-        words: list[Html | str] = [tag("strong", f"{number}. {drawing.title}. "), drawing.caption]
+        words: list[Html | str] = [
+            tag("strong", f"{number}. {drawing.title}. "),
+            prose(drawing.caption),
+        ]
         if drawing.name in contents.svgs:
             svg = inline_svg(contents.svgs[drawing.name], drawing.name, drawing.title)
             content.append(_scrolled(svg, drawing.title))
@@ -177,7 +181,7 @@ def _all_rows(rows: Sequence[dict[str, Any]]) -> Html:
     ]
     body = [
         [
-            tag("th", row["name"], tag("small", row["family"]), scope="row"),
+            tag("th", prose(row["name"]), tag("small", row["family"]), scope="row"),
             tag("td", row["model"], class_="right"),
             *(_cell(row[c.key], c.form, c.factor) for c in COLUMNS),
         ]
