@@ -14,9 +14,7 @@ from recvae.experiments.mnist.rows import Row
 from recvae.experiments.mnist.senders import ExactSender, gprs_sender, pfr_sender
 from recvae.rec import AStar, BranchAndBoundGPRS
 
-BEAM = 2
-TRIED = {1: 32, 2: 32, 4: 16, 8: 12}
-"""Candidates of a block that min-cost selection tries, by the number of blocks."""
+BEAM = 4  # choices that min-cost selection carries along
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
     model = replace(model, key=key)
     if row.family == "A*" or row.bisecting:
         return _by_lines(row, model, training)
-    blocks = plan(row, training)
+    blocks = plan(row, model, training)
     model = with_blocks(model, blocks)
     if row.family in ("PFR", "GPRS"):
         exact = pfr_sender(blocks) if row.family == "PFR" else gprs_sender(blocks)
@@ -67,7 +65,7 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
         latents = FittedBins(model, tables=fit_bins(blocks, training.target))
     if row.family == "min-cost selection":
         cost = BetaBinomialCost(model.decoder)
-        sender = MinCostSender(cost, TRIED[len(blocks)], BEAM)
+        sender = MinCostSender(cost, row.tried, BEAM)
         model = with_fitted_ranks(model, sender, training)[0]
         latents = BlockLatents(model, sender)
     return Coding(model, latents, len(blocks), math.log2(blocks[0].num_candidates))

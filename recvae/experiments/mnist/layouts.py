@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from recvae.codec.latents import Sender
+from recvae.codec.latents import BlockLatents, Sender, receive_latents, send_latents
 from recvae.codec.model import CodecModel
+from recvae.experiments.mnist.pixel_cost import BetaBinomialCost
 from recvae.experiments.mnist.rows import LOG2_CAP, Row
 from recvae.rec import (
     Code,
@@ -21,9 +22,10 @@ from recvae.rec import (
 from recvae.vae.blocks import Block, balanced_blocks, plan_blocks
 from recvae.vae.information import posterior
 
-# log2 J of a block over its information. With few candidates bins must do what the search cannot.
-BINS_PER_INFORMATION = (0.7, 0.8, 0.9, 1.0)
-SPARE_BITS = 4.0  # log2 N over the search's mean KL: from here on more candidates gain little
+# log2 J of a block over its information, to choose from. With few candidates bins must do what the
+# search cannot; with many, bins cost more than they save.
+BINS_PER_INFORMATION = (1.1, 1.0, 0.9, 0.8, 0.7, 0.6)
+CUT_IMAGES = 200  # that the choice is measured on
 PFR_BINS_PER_INFORMATION = 0.75  # bins of an exact search, which need not hold all that Q holds
 
 
@@ -41,6 +43,9 @@ class Training:
     target: DiagonalGaussian
     information_bits: Tensor
 
+    def __getitem__(self, items: slice) -> "Training":
+        return Training(self.images[items], self.target[items], self.information_bits)
+
     @staticmethod
     def of(model: CodecModel, images: Tensor) -> "Training":
         """For a model that states its mutual information, as all exported ones do."""
@@ -48,11 +53,11 @@ class Training:
         return Training(images, posterior(model.encoder, images), information)
 
 
-def plan(row: Row, training: Training) -> tuple[Block, ...]:
-    """The blocks of a row."""
+def plan(row: Row, model: CodecModel, training: Training) -> tuple[Block, ...]:
+    """The blocks of a row, to be coded by the model's networks."""
     information = training.information_bits
     if row.blocks is not None and row.log2_candidates is not None:
-        return _best_cut(training, row.blocks, row.log2_candidates)
+        return _best_cut(model, training[:CUT_IMAGES], row.blocks, row.log2_candidates)
     assert row.block_bits is not None
     num_blocks = math.ceil(float(information.sum()) / row.block_bits)
     log2_candidates = LOG2_CAP if row.log2_candidates is None else row.log2_candidates
@@ -65,15 +70,32 @@ def plan(row: Row, training: Training) -> tuple[Block, ...]:
     )
 
 
-def _best_cut(training: Training, num_blocks: int, log2_candidates: int) -> tuple[Block, ...]:
-    """Blocks with as few bins as the candidates can do with, at most those of the last choice."""
+def _best_cut(
+    model: CodecModel, training: Training, num_blocks: int, log2_candidates: int
+) -> tuple[Block, ...]:
+    """Partitioned blocks with as many bins as code the training images in the fewest bits.
+
+    From many bins to few, the bits first fall and then rise.
+    """
+    pixel_cost = BetaBinomialCost(model.decoder)
+    best: tuple[Block, ...] = ()
+    fewest_bits = math.inf
     for share in BINS_PER_INFORMATION:
-        blocks = plan_blocks(
-            training.information_bits, training.target, num_blocks, share, SPARE_BITS, LOG2_CAP
-        )
-        if all(block.num_candidates <= 1 << log2_candidates for block in blocks):
+        planned = plan_blocks(training.information_bits, training.target, num_blocks, share)
+        blocks = tuple(replace(block, num_candidates=1 << log2_candidates) for block in planned)
+        bits = _mean_bits(with_blocks(model, blocks), training, pixel_cost)
+        if bits >= fewest_bits:
             break
-    return tuple(replace(block, num_candidates=1 << log2_candidates) for block in blocks)
+        best, fewest_bits = blocks, bits
+    return best
+
+
+def _mean_bits(model: CodecModel, training: Training, pixel_cost: BetaBinomialCost) -> float:
+    """Bits an image of partitioned ORC, with rank codes fitted to the same images."""
+    model, codes = with_fitted_ranks(model, send_latents, training)
+    bins, ranks = BlockLatents(model).bits(codes)
+    pixels = pixel_cost(receive_latents(model, codes), training.images)
+    return float((bins + ranks).mean()) + float(pixels.mean())
 
 
 def with_blocks(model: CodecModel, blocks: tuple[Block, ...]) -> CodecModel:
