@@ -1,7 +1,6 @@
-"""Measures the rows that are missing, writes the table and prints what was reached."""
+"""Measures the rows that are missing, writes table, figures and report, prints what was reached."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +11,7 @@ from recvae.codec import CodecModel, load_model
 from recvae.errors import InputError
 from recvae.experiments.mnist.child import in_child
 from recvae.experiments.mnist.figures import Drawing, drawings
-from recvae.experiments.mnist.images import Split, fingerprint, load_images
+from recvae.experiments.mnist.images import fingerprint, load_images
 from recvae.experiments.mnist.measure import Job, measure
 from recvae.experiments.mnist.models import find_models, train_model
 from recvae.experiments.mnist.report import write_report
@@ -29,7 +28,8 @@ from recvae.experiments.mnist.table import sorted_rows, to_markdown, to_table
 from recvae.experiments.mnist.targets import verdicts
 from recvae.experiments.running import check_seed, output_folder, progress, write_files
 
-TRAINING_IMAGES, QUICK_TRAINING_IMAGES = 60_000, 500  # that the figures show
+# Training and test images that the figures show.
+SHOWN, QUICKLY_SHOWN = (60_000, ALL_IMAGES), (500, QUICK_IMAGES)
 
 
 def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None:
@@ -81,9 +81,9 @@ def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None
 def _drawings(
     rows: Sequence[Measured], models: dict[str, CodecModel], root: str | None, quick: bool
 ) -> list[Drawing]:
-    counts = (QUICK_TRAINING_IMAGES, QUICK_IMAGES) if quick else (TRAINING_IMAGES, ALL_IMAGES)
-    splits: tuple[Split, Split] = ("train", "test")
-    train_images, test_images = map(partial(load_images, root), splits, counts)
+    num_train, num_test = QUICKLY_SHOWN if quick else SHOWN
+    train_images = load_images(root, "train", num_train)
+    test_images = load_images(root, "test", num_test)
     figures = drawings(MODELS[BASELINE], to_table(rows), models, train_images, test_images)
     with progress("figures") as track:
         return [draw() for draw in track(figures)]
