@@ -69,13 +69,10 @@ def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None
         folder / "table.md": to_markdown(measured, notes).encode(),
     }
     write_files(files)
-    written = [*files]
-    if BASELINE in models:
-        loaded = {MODELS[latent_dim]: load_model(path) for latent_dim, path in models.items()}
-        made = _drawings(measured, loaded, root, quick)
-        again = _command_line(quick, train, seed)
-        written += write_report(folder, measured, made, notes, again)
-    _print_summary(measured, notes, written)
+    loaded = {MODELS[latent_dim]: load_model(path) for latent_dim, path in models.items()}
+    made = _drawings(measured, loaded, root, quick)
+    report = write_report(folder, measured, made, notes, _command_line(quick, train, seed))
+    _print_summary(measured, notes, [*files, *report])
 
 
 def _drawings(
