@@ -78,9 +78,12 @@ def _draw(rows: Table, swept: Table, published: list[Published]) -> Figure:
         axes.axhline(bound, color=BLACK, linestyle="--", linewidth=1.1, label="−ELBO")
     for known in published:
         name, rate = f"{known.name}, published", known.bits_per_pixel
-        right.axhline(rate, color=GREY, linestyle=":", linewidth=1.4, label=name)
-        text = f"↑ published for {known.latent_dim} latents: {rate:.3f}"
-        left.text(0.98, 0.97, text, transform=left.transAxes, ha="right", va="top", color=GREY)
+        above = rate > left.get_ylim()[1]  # where a line would leave no room for the others
+        for axes in (right,) if above else (left, right):
+            axes.axhline(rate, color=GREY, linestyle=":", linewidth=1.4, label=name)
+        if above:
+            text = f"↑ published for {known.latent_dim} latents: {rate:.3f}"
+            left.text(0.98, 0.97, text, transform=left.transAxes, ha="right", va="top", color=GREY)
     # Searches that are hopelessly short of candidates are left out above.
     tops = [bound + row["overhead_bpp"] for row in families.values()]
     top = max([*tops, *(known.bits_per_pixel for known in published)])

@@ -101,7 +101,7 @@ COLUMNS = (
         "published",
         BPP,
         ".3f",
-        "What the literature reports for as many latents; sources are below.",
+        "What the literature reports for as many latents; sources stand with the published values.",
     ),
 )
 
@@ -115,7 +115,8 @@ FAMILIES = {
     "latents and pixels together take the fewest bits.",
     "standard ORC": "Ordered random coding without a partition, in as many blocks as its "
     "candidates allow.",
-    "PFR": "Poisson functional representation: exact, steps grow as 2 to the Rényi divergence.",
+    "PFR": "Poisson functional representation, with a partition or without: exact; steps grow as 2 "
+    "to the power of the Rényi divergence.",
     "GPRS": "Greedy Poisson rejection sampling: exact; in blocks, or by branch and bound, a "
     "dimension at a time.",
     "A*": "A* coding, a dimension at a time: exact and fast, but every dimension pays an overhead.",
