@@ -12,7 +12,7 @@ from recvae.errors import InputError
 R = TypeVar("R")
 
 # A server that has imported everything and computed nothing: its children start at once.
-PRELOADED = ["recvae.experiments.mnist.measure"]
+PRELOADED = ["recvae.experiments.mnist.measure", "recvae.rec.search_fused"]
 
 
 def in_child(function: Callable[..., R], *arguments: Any) -> R:

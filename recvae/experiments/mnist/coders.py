@@ -14,6 +14,7 @@ from recvae.experiments.mnist.rows import Row
 from recvae.experiments.mnist.senders import ExactSender, gprs_sender, pfr_sender
 from recvae.rec import AStar, BranchAndBoundGPRS
 
+RANK_IMAGES = 500  # whose latents are sent to fit rank codes to
 BEAM = 4  # choices that min-cost selection carries along
 
 
@@ -49,7 +50,7 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
         key: 64-bit name of the shared randomness.
         training: of the model.
     """
-    model = replace(model, key=key)
+    model, all_training, training = replace(model, key=key), training, training[:RANK_IMAGES]
     if row.family == "A*" or row.bisecting:
         return _by_lines(row, model, training)
     blocks = plan(row, model, training)
@@ -62,7 +63,7 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
     model = with_fitted_ranks(model, send_latents, training, row.zeta)[0]
     latents: Latents = BlockLatents(model)
     if row.family == "fitted bin prior":
-        latents = FittedBins(model, tables=fit_bins(blocks, training.target))
+        latents = FittedBins(model, tables=fit_bins(blocks, all_training.target))
     if row.family == "min-cost selection":
         cost = BetaBinomialCost(model.decoder)
         sender = MinCostSender(cost, row.tried, BEAM)

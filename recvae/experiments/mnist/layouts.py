@@ -25,7 +25,7 @@ from recvae.vae.information import posterior
 # log2 J of a block over its information, to choose from. With few candidates bins must do what the
 # search cannot; with many, bins cost more than they save.
 BINS_PER_INFORMATION = (1.1, 1.0, 0.9, 0.8, 0.7, 0.6)
-CUT_IMAGES = 200  # that the choice is measured on
+CUT_IMAGES = 150  # that the choice is measured on
 PFR_BINS_PER_INFORMATION = 0.75  # bins of an exact search, which need not hold all that Q holds
 
 
