@@ -102,11 +102,8 @@ def _store(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -
 
 
 def _notes_on_missing(models: Mapping[str, Path], rows: Sequence[Row]) -> list[str]:
-    missing = {row.latent_dim: row.model for row in rows if row.model not in models}
-    return [
-        f"Rows of {latent_dim} latents are left out: there is no model {name}; --train trains it."
-        for latent_dim, name in sorted(missing.items())
-    ]
+    missing = dict.fromkeys(row.model for row in rows if row.model not in models)
+    return [f"Rows of {name} are left out: no such model; --train trains it." for name in missing]
 
 
 def _print_summary(rows: Sequence[Measured], notes: Sequence[str], files: Sequence[Path]) -> None:
@@ -114,12 +111,12 @@ def _print_summary(rows: Sequence[Measured], notes: Sequence[str], files: Sequen
     table = Table(title="lossless MNIST, bits per pixel", title_justify="left")
     for heading in ("coder", "images", "in the file", "-ELBO", "overhead", "published"):
         table.add_column(heading, justify="left" if heading == "coder" else "right")
-    latent_dim = None
+    model = None
     for row in sorted_rows(rows):
-        if row["latent_dim"] != latent_dim:
-            latent_dim = row["latent_dim"]
+        if row["model"] != model:
+            model = row["model"]
             table.add_section()
-            table.add_row(f"[bold]{latent_dim} latents[/bold]")
+            table.add_row(f"[bold]{row['latent_dim']} latents[/bold], {model}")
         table.add_row(
             "  " + escape(row["name"]),
             str(row["images"]),

@@ -23,15 +23,16 @@ from recvae.experiments.figures import (
 )
 from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.experiments.mnist.figures.series import blocks_label, bound_bpp, rates_bpp, sweep
+from recvae.experiments.mnist.rows import TWINS
 from recvae.experiments.tables import Table
 from recvae.vae import mutual_information_bits, posterior
 from recvae.vae.blocks import MIN_INFORMATION_BITS
 
+PLAIN, CONTROLLED = TWINS["beta 1"], TWINS["controlled"]
 MODELS = {
-    "mnist-mlp-beta1": Series("$\\beta = 1$", BLUE, "o"),
-    "mnist-mlp-controlled": Series("controlled $\\beta_d$", VERMILLION, "s"),
+    PLAIN: Series("$\\beta = 1$", BLUE, "o"),
+    CONTROLLED: Series("controlled $\\beta_d$", VERMILLION, "s"),
 }
-PLAIN, CONTROLLED = MODELS
 
 
 def weights(rows: Table, models: Mapping[str, CodecModel], train_images: Tensor) -> Drawing:
@@ -47,8 +48,9 @@ def weights(rows: Table, models: Mapping[str, CodecModel], train_images: Tensor)
     blocks = _common_blocks(swept)
     missing = [name for name in MODELS if name not in models]
     if missing or blocks is None:
-        needed = f"models {' and '.join(MODELS)}, each with rows of partitioned ORC"
-        return Drawing("weights", title, f"Left out: this needs the {needed}.")
+        needed = f"the models {' and '.join(MODELS)}, each with rows of partitioned ORC"
+        caption = f"Left out: this needs {needed}. --train, without --quick, makes both."
+        return Drawing("weights", title, caption)
     curves = {name: part.where(blocks=blocks) for name, part in swept.items()}
     information_bits = {
         name: mutual_information_bits(posterior(models[name].encoder, train_images)).cpu()
@@ -80,7 +82,7 @@ def _caption(
     level_bits = max(min(curve.column("overhead_bits")) for curve in curves.values())
     needed = [needed_log2_candidates(curves[name], level_bits) for name in (PLAIN, CONTROLLED)]
     return (
-        "The same network and the same number of epochs. Few dimensions that carry many bits are "
+        "The same network, trained alike but for beta. Few dimensions that carry many bits are "
         f"easier to search than many that carry few. {' '.join(words)} For an overhead of "
         f"{level_bits:.1f} bits an image, the smallest that both reach with "
         f"{blocks_label(blocks)}, the model of beta = 1 needs 2^{needed[0]:.1f} candidates "

@@ -9,6 +9,7 @@ from recvae.experiments.mnist.figures import Drawing
 from recvae.experiments.mnist.published import OTHERS, RESULTS
 from recvae.experiments.mnist.report.columns import COLUMNS, FAMILIES
 from recvae.experiments.mnist.report.markup import Html, inline_svg, joined, prose, tag
+from recvae.experiments.mnist.rows import MODELS
 from recvae.experiments.mnist.targets import Verdict, best
 from recvae.experiments.tables import Table
 
@@ -115,11 +116,11 @@ def _notes(notes: Sequence[str]) -> Html:
 
 
 def _published(rows: Sequence[dict[str, Any]]) -> Html:
-    """Published results beside the best row here with as many latents."""
+    """Published results beside the best row here of the model with as many latents."""
     body = []
     for result in (*RESULTS, *OTHERS):
-        same_latents = [row for row in rows if row["latent_dim"] == result.latent_dim]
-        ours = best(same_latents, "partitioned ORC") or {}
+        model = result.latent_dim and MODELS.get(result.latent_dim)
+        ours = best([row for row in rows if row["model"] == model], "partitioned ORC") or {}
         here = ours.get("bits_per_pixel")
         saving = None if here is None else 100 * (1 - here / result.bits_per_pixel)
         name = [result.name, tag("small", result.source)]
