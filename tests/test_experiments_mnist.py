@@ -177,12 +177,11 @@ def test_a_store_keeps_rows_of_its_own_settings(tmp_path: Path) -> None:
 ROWS = [
     rows.partitioned(50, 4, 6, IMAGES),
     rows.fitted_bins(50, 4, 6, IMAGES),
-    replace(rows.min_cost(50, 8, 5, IMAGES), tried=4),
-    rows.standard(50, 8, 6.0, IMAGES),
+    replace(rows.min_cost(50, 8, 6, IMAGES), tried=4),
     rows.standard(50, 8, 6.0, IMAGES, zeta=True),
     rows.pfr(50, 5.0, IMAGES),
     rows.pfr(50, 10.0, IMAGES, partitioned=True),
-    rows.gprs(50, 4.0, IMAGES),
+    rows.gprs(50, 6.0, IMAGES),
     rows.gprs(50, None, IMAGES),
     rows.a_star(50, IMAGES),
 ]
