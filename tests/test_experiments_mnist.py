@@ -88,6 +88,16 @@ def test_every_row_is_a_file_and_stands_in_the_table(quick_run: Path, table: lis
         assert f"| {row.name} |".replace("*", r"\*") in markdown
 
 
+def test_figures_and_report_are_made_of_the_rows(quick_run: Path, table: list[Cells]) -> None:
+    drawn = {path.stem for path in quick_run.glob("figures/*.svg")}
+    assert drawn == {"information", "block_kl", "rates", "bits", "images"}
+    page = (quick_run / "report.html").read_text()
+    for row in table:
+        assert f">{float(row['bits_per_pixel']):.4f}</td>" in page
+    assert "mnist --data.root DIR --out OUT --quick --seed 0" in page
+    assert str(quick_run) not in page
+
+
 def test_the_parts_of_a_file_add_up(table: list[Cells]) -> None:
     for row in table:
         if row["family"] != "bound":
@@ -267,9 +277,11 @@ def test_missing_models_are_told(tmp_path: Path) -> None:
     planned = rows.all_rows(quick=False)
     assert len({row.slug for row in planned}) == len(planned)
     notes = command._notes_on_missing({"mnist-mlp": tmp_path}, planned)
-    assert [re.findall("mnist-mlp-[0-9]+", note) for note in notes] == [
+    assert [re.findall("mnist-mlp-[0-9a-z]+", note) for note in notes] == [
         ["mnist-mlp-20"],
         ["mnist-mlp-100"],
+        ["mnist-mlp-beta1"],
+        ["mnist-mlp-controlled"],
     ]
     assert all(note in to_markdown([measured("GPRS", 1.0)], notes) for note in notes)
 

@@ -5,5 +5,7 @@ coders      from a row to what codes it; layouts, senders, min_cost, fitted_bins
 measure     a row as a real file: rate, where the bits go, overhead, bias, seconds, memory
 store       measured rows as files, so that an interrupted run goes on
 table       CSV and Markdown; targets: what was hoped for, and whether it was reached
+figures     one module each, from rows, models and images
+report      figures as SVG, and one page that holds everything
 command     all of it
 """

@@ -1,4 +1,4 @@
-"""Measures the rows that are missing, writes the table and prints what was reached."""
+"""Measures the rows that are missing, writes table, figures and report, prints what was reached."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,16 +8,29 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from recvae.codec import CodecModel, load_model
 from recvae.errors import InputError
 from recvae.experiments.mnist.child import in_child
-from recvae.experiments.mnist.images import fingerprint
+from recvae.experiments.mnist.figures import Drawing, drawings
+from recvae.experiments.mnist.images import fingerprint, load_images
 from recvae.experiments.mnist.measure import Job, measure
 from recvae.experiments.mnist.models import find_models, stated_hash, train_model
-from recvae.experiments.mnist.rows import Row, all_rows
+from recvae.experiments.mnist.report import write_report
+from recvae.experiments.mnist.rows import (
+    ALL_IMAGES,
+    BASELINE,
+    MODELS,
+    QUICK_IMAGES,
+    Row,
+    all_rows,
+)
 from recvae.experiments.mnist.store import Measured, Store
 from recvae.experiments.mnist.table import sorted_rows, to_markdown, to_table
 from recvae.experiments.mnist.targets import verdicts
 from recvae.experiments.running import check_seed, output_folder, progress, write_files
+
+# Training and test images that the figures show.
+SHOWN, QUICKLY_SHOWN = (60_000, ALL_IMAGES), (500, QUICK_IMAGES)
 
 
 def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None:
@@ -61,7 +74,27 @@ def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None
         folder / "table.md": to_markdown(measured, notes).encode(),
     }
     write_files(files)
-    _print_summary(measured, notes, list(files))
+    loaded = {name: load_model(path) for name, path in models.items()}
+    made = _drawings(measured, loaded, root, quick)
+    report = write_report(folder, measured, made, notes, _command_line(quick, train, seed))
+    _print_summary(measured, notes, [*files, *report])
+
+
+def _drawings(
+    rows: Sequence[Measured], models: dict[str, CodecModel], root: str | None, quick: bool
+) -> list[Drawing]:
+    num_train, num_test = QUICKLY_SHOWN if quick else SHOWN
+    train_images = load_images(root, "train", num_train)
+    test_images = load_images(root, "test", num_test)
+    figures = drawings(MODELS[BASELINE], to_table(rows), models, train_images, test_images)
+    with progress("figures") as track:
+        return [draw() for draw in track(figures)]
+
+
+def _command_line(quick: bool, train: bool, seed: int) -> str:
+    """What makes the same again; folders are the reader's own."""
+    options = ["--quick"] * quick + ["--train"] * train + [f"--seed {seed}"]
+    return f"python -m recvae.experiments mnist --data.root DIR --out OUT {' '.join(options)}"
 
 
 def _store(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -> Store:
@@ -69,11 +102,8 @@ def _store(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -
 
 
 def _notes_on_missing(models: Mapping[str, Path], rows: Sequence[Row]) -> list[str]:
-    missing = {row.latent_dim: row.model for row in rows if row.model not in models}
-    return [
-        f"Rows of {latent_dim} latents are left out: there is no model {name}; --train trains it."
-        for latent_dim, name in sorted(missing.items())
-    ]
+    missing = dict.fromkeys(row.model for row in rows if row.model not in models)
+    return [f"Rows of {name} are left out: no such model; --train trains it." for name in missing]
 
 
 def _print_summary(rows: Sequence[Measured], notes: Sequence[str], files: Sequence[Path]) -> None:
@@ -81,12 +111,12 @@ def _print_summary(rows: Sequence[Measured], notes: Sequence[str], files: Sequen
     table = Table(title="lossless MNIST, bits per pixel", title_justify="left")
     for heading in ("coder", "images", "in the file", "-ELBO", "overhead", "published"):
         table.add_column(heading, justify="left" if heading == "coder" else "right")
-    latent_dim = None
+    model = None
     for row in sorted_rows(rows):
-        if row["latent_dim"] != latent_dim:
-            latent_dim = row["latent_dim"]
+        if row["model"] != model:
+            model = row["model"]
             table.add_section()
-            table.add_row(f"[bold]{latent_dim} latents[/bold]")
+            table.add_row(f"[bold]{row['latent_dim']} latents[/bold], {model}")
         table.add_row(
             "  " + escape(row["name"]),
             str(row["images"]),

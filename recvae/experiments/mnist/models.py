@@ -8,17 +8,24 @@ import recvae
 from recvae.codec import shipped_models
 from recvae.codec.model_files import JSON_NAME, read_object
 from recvae.errors import InputError
-from recvae.experiments.mnist.rows import MODELS
+from recvae.experiments.mnist.rows import MODEL_NAMES, MODELS, TWINS
 
 CONFIG = Path(recvae.__file__).parent.parent / "configs" / "mnist-mlp.yaml"
 TRAINING = "from recvae.training import main; raise SystemExit(main())"
+TRAINING_OPTIONS = {
+    name: [f"--model.architecture.latent_dim={latent_dim}"] for latent_dim, name in MODELS.items()
+} | {
+    TWINS["beta 1"]: ["--trainer.max_epochs=80"],
+    TWINS["controlled"]: ["--trainer.max_epochs=80", "--model.beta.mode=controlled"],
+}
+"""What is different from the configuration of the baseline."""
 
 
 def find_models(out: Path) -> dict[str, Path]:
     """Folder of each model that is there, by name: one trained here before one that ships."""
-    trained = {name: out / "models" / name for name in MODELS.values()}
+    trained = {name: out / "models" / name for name in MODEL_NAMES}
     trained = {name: path for name, path in trained.items() if (path / JSON_NAME).is_file()}
-    shipped = {name: path for name, path in shipped_models().items() if name in MODELS.values()}
+    shipped = {name: path for name, path in shipped_models().items() if name in MODEL_NAMES}
     return shipped | trained
 
 
@@ -31,11 +38,10 @@ def stated_hash(model: Path) -> str:
 
 
 def train_model(out: Path, root: str, name: str) -> None:
-    """Train one of `MODELS`, the baseline with its number of latents; export it to OUT/models.
+    """Train the baseline with other latents or weights; export it to OUT/models.
 
     Goes on from the last checkpoint of an interrupted training. Raises InputError if it fails.
     """
-    (latent_dim,) = (dim for dim, of_dim in MODELS.items() if of_dim == name)
     if not CONFIG.is_file():
         raise InputError(f"--train needs {CONFIG}: run it in a copy of the repository")
     folder = out / "models" / "training"
@@ -46,7 +52,7 @@ def train_model(out: Path, root: str, name: str) -> None:
         "fit",
         f"--config={CONFIG}",
         f"--data.root={root}",
-        f"--model.architecture.latent_dim={latent_dim}",
+        *TRAINING_OPTIONS[name],
         f"--trainer.logger.init_args.save_dir={folder}",
         f"--trainer.logger.init_args.name={name}",
         "--trainer.logger.init_args.version=0",

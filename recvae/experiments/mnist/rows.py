@@ -32,6 +32,9 @@ FAMILIES: tuple[Family, ...] = (
 
 MODELS = {20: "mnist-mlp-20", 50: "mnist-mlp", 100: "mnist-mlp-100"}
 BASELINE = 50
+TWINS = {"beta 1": "mnist-mlp-beta1", "controlled": "mnist-mlp-controlled"}
+"""The baseline's network, trained alike but for the weights of the dimensions' KL."""
+MODEL_NAMES = (*MODELS.values(), *TWINS.values())
 BLOCKS = (1, 2, 4, 8)
 LOG2_CANDIDATES = (6, 8, 10, 12, 14, 16)
 LOG2_CAP = 20  # of the exact searches: what a model file allows a block
@@ -48,6 +51,7 @@ class Row:
         name: for people; with the model it names the row.
         family: the kind of coder.
         latent_dim: of the model, which it chooses.
+        twin: which of `TWINS` the model is; None for one of `MODELS`.
         images: how many test images.
         training_images: how many its constants are fitted to.
         tried: candidates of a block that min-cost selection tries.
@@ -71,11 +75,12 @@ class Row:
     bisecting: bool = False
     training_images: int = 500
     tried: int = 64
+    twin: str | None = None
 
     @property
     def model(self) -> str:
         """Name of its model."""
-        return MODELS[self.latent_dim]
+        return MODELS[self.latent_dim] if self.twin is None else TWINS[self.twin]
 
     @property
     def slug(self) -> str:
@@ -124,6 +129,11 @@ def _full_rows() -> Iterator[Row]:
             yield min_cost(latent_dim, 4, 12, SIDE_IMAGES)
             yield gprs(latent_dim, 8.0, SIDE_IMAGES)
             yield a_star(latent_dim, SIDE_IMAGES)
+    for twin in TWINS:
+        yield replace(bound(BASELINE, SIDE_IMAGES), twin=twin)
+        for log2_candidates in LOG2_CANDIDATES:
+            row = partitioned(BASELINE, 2, log2_candidates, SIDE_IMAGES)
+            yield replace(row, twin=twin)
 
 
 def _quick_rows() -> Iterator[Row]:

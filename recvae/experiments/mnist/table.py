@@ -68,11 +68,12 @@ rejection coding, for A\\* itself and for -ELBO BB-ANS. Min-cost selection can f
 
 
 def sorted_rows(rows: Sequence[Measured]) -> list[Measured]:
-    """By number of latents, kind of coder, blocks, candidates."""
+    """By number of latents, model, kind of coder, blocks, candidates."""
 
-    def key(row: Measured) -> tuple[int, int, int, float, str]:
+    def key(row: Measured) -> tuple[int, str, int, int, float, str]:
         return (
             row["latent_dim"],
+            row["model"],
             FAMILIES.index(row["family"]),
             row["blocks"] or 0,
             row["log2_candidates"] or 0.0,
@@ -99,9 +100,9 @@ def to_markdown(rows: Sequence[Measured], notes: Sequence[str]) -> str:
     """
     parts = ["# Lossless MNIST", _NOTES]
     ordered = sorted_rows(rows)
-    for latent_dim in sorted({row["latent_dim"] for row in ordered}):
-        of_model = [row for row in ordered if row["latent_dim"] == latent_dim]
-        parts.append(f"## {latent_dim} latents (`{of_model[0]['model']}`)")
+    for model in dict.fromkeys(row["model"] for row in ordered):
+        of_model = [row for row in ordered if row["model"] == model]
+        parts.append(f"## {of_model[0]['latent_dim']} latents (`{model}`)")
         parts.append(_grid([h for h, _ in _MARKDOWN.values()], [_cells(row) for row in of_model]))
     parts.append("## Published")
     published = [

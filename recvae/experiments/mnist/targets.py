@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from recvae.experiments.mnist.published import GREEDY_REJECTION, published_bpp
-from recvae.experiments.mnist.rows import BASELINE
+from recvae.experiments.mnist.rows import BASELINE, MODELS
 from recvae.experiments.mnist.store import Measured
 
 MOST_OVERHEAD = 0.015  # of -ELBO, at the best setting
@@ -26,8 +26,8 @@ def verdicts(rows: Sequence[Measured]) -> list[Verdict]:
     Rows may stand on different test images: what is compared are rates over -ELBO of those images.
     """
     found: list[Verdict] = []
-    for latent_dim in sorted({row["latent_dim"] for row in rows}):
-        of_model = [row for row in rows if row["latent_dim"] == latent_dim]
+    for latent_dim, model in MODELS.items():
+        of_model = [row for row in rows if row["model"] == model]
         ours = best(of_model, "partitioned ORC")
         if ours is None:
             continue

@@ -1,0 +1,202 @@
+"""What the model makes of images: reconstructions, samples, and what each pixel costs.
+
+All of it comes from the exact decoder, and costs are those of the latents that the codec sends.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recvae.codec import CodecModel
+from recvae.codec.latents import receive_latents, send_latents
+from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies, quantile
+from recvae.experiments.figures import panels, styled
+from recvae.experiments.mnist.figures.drawing import Drawing
+from recvae.vae import Pass, posterior, run_passes
+
+SHOWN = 10  # images in a strip
+GAP = 2  # pixels between them
+BATCH = 64
+SAMPLE_SEED = 0
+FREE_BITS = 0.1  # up to which a pixel is all but free
+BRIGHTEST = 0.998  # quantile of the costs from which on all are as bright
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """What images cost: latents (n,) and pixels (n, h, w), in bits; and latents z (n, D)."""
+
+    latent_bits: Tensor
+    pixel_bits: Tensor
+    z: Tensor
+
+    @property
+    def image_bits(self) -> Tensor:
+        """Of latents and pixels together, (n,)."""
+        return self.latent_bits + self.pixel_bits.sum((1, 2))
+
+
+def images(model: CodecModel, test_images: Tensor) -> Drawing:
+    """Strips of images (n, h, w) uint8 of the test set, and of images that the model makes up."""
+    parts = [_costs(model, part) for part in test_images.split(BATCH)]
+    costs = _Costs(
+        torch.cat([part.latent_bits for part in parts]),
+        torch.cat([part.pixel_bits for part in parts]),
+        torch.cat([part.z for part in parts]),
+    )
+    return Drawing(
+        "images",
+        "Images, what the model makes of them, and what their pixels cost",
+        _caption(model.name, costs),
+        _draw(_strips(model, test_images, costs)),
+    )
+
+
+def _costs(model: CodecModel, pixels: Tensor) -> _Costs:
+    with exact_arithmetic():
+        codes = send_latents(model, posterior(model.encoder, pixels))
+        z = receive_latents(model, codes)
+    latent_bits = torch.zeros(len(pixels), dtype=torch.float64)
+    for coder, rank_code, code in zip(model.coders, model.rank_codes, codes, strict=True):
+        latent_bits += coder.partition.log2_bins + rank_code.bits(code.ranks)
+    values = pixels.to(model.device).flatten().long()
+    bits = torch.zeros(len(values), dtype=torch.float64, device=model.device)
+
+    def answer(step: Pass) -> Tensor:
+        symbols = step.symbols_of(values[step.sites])
+        for piece, table in _tables(model, step):
+            of_symbol = table.gather(1, symbols[piece, None])[:, 0]
+            bits[step.sites[piece]] += PRECISION_BITS - of_symbol.double().log2()
+        return symbols
+
+    with exact_arithmetic():
+        run_passes(model.decoder.passes(z.to(model.device)), answer)
+    return _Costs(latent_bits, bits.cpu().reshape(pixels.shape), z)
+
+
+def _decode(model: CodecModel, z: Tensor, level: Callable[[int], Tensor]) -> Tensor:
+    """Images (n, h, w) of latents: at each pixel the quantile of the model's law at a level.
+
+    `level` gives so many of them, in [0, TOTAL).
+    """
+
+    def answer(step: Pass) -> Tensor:
+        symbols = torch.zeros_like(step.sites)
+        for piece, table in _tables(model, step):
+            levels = level(len(table)).to(model.device)
+            symbols[piece] = (table.cumsum(1) <= levels[:, None]).sum(1)
+        return symbols
+
+    with exact_arithmetic():
+        return run_passes(model.decoder.passes(z.to(model.device)), answer).cpu()
+
+
+def _tables(model: CodecModel, step: Pass) -> list[tuple[slice, Tensor]]:
+    """The frequencies (m, classes) of each piece of a pass."""
+    fraction_bits = model.number.fraction_bits
+    return [(piece, frequencies(step.logits_of(piece), fraction_bits)) for piece in step.pieces()]
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Images or costs (n, h, w) in a row, and what stands below each."""
+
+    title: str
+    tiles: Tensor
+    below: Sequence[str] = ()
+
+    @property
+    def is_cost(self) -> bool:
+        return self.tiles.is_floating_point()
+
+
+def _strips(model: CodecModel, test_images: Tensor, costs: _Costs) -> list[_Strip]:
+    generator = torch.Generator().manual_seed(SAMPLE_SEED)
+    shape = SHOWN, model.architecture.latent_dim
+    z = quantile(torch.randint(1 << 32, shape, generator=generator))
+
+    def median(count: int) -> Tensor:
+        return torch.full((count,), TOTAL // 2)
+
+    def random(count: int) -> Tensor:
+        return torch.randint(TOTAL, (count,), generator=generator)
+
+    strips = [
+        _Strip("test images", test_images[:SHOWN]),
+        _Strip("reconstructions", _decode(model, costs.z[:SHOWN], median)),
+        _Strip("bits of each pixel", costs.pixel_bits[:SHOWN]),
+        _Strip("samples of the model", _decode(model, z, random)),
+        _Strip("the same latents, medians of the pixels", _decode(model, z, median)),
+    ]
+    order = costs.image_bits.argsort()
+    for name, chosen in (("cheapest", order[:SHOWN]), ("dearest", order.flip(0)[:SHOWN])):
+        bits = [f"{b:,.0f}" for b in costs.image_bits[chosen].tolist()]
+        strips.append(_Strip(f"the {name} test images, bits of each", test_images[chosen], bits))
+        strips.append(_Strip("bits of each pixel", costs.pixel_bits[chosen]))
+    return strips
+
+
+def _caption(name: str, costs: _Costs) -> str:
+    total, pixel_bits = costs.image_bits, costs.pixel_bits
+    free = float((pixel_bits < FREE_BITS).double().mean())
+    least, mean, most = (f"{float(f(total)):,.0f}" for f in (torch.min, torch.mean, torch.max))
+    return (
+        f"{name}, {len(total):,} test images, in the latents that the codec sends. Reconstructions "
+        "are medians of the decoder's law of each pixel; samples come from latents of the prior. "
+        f"The background is all but free: {free:.0%} of the pixels cost less than {FREE_BITS} "
+        "bits. The dearest tenth of an image's pixels, at the edges of the strokes, takes "
+        f"{_top_share(pixel_bits):.0%} of its pixels' bits. An image takes {mean} bits, from "
+        f"{least} to {most}; the latents are {float(costs.latent_bits.mean()):.0f} of them."
+    )
+
+
+def _top_share(pixel_bits: Tensor) -> float:
+    """Of an image's bits, what the dearest tenth of its pixels takes, on average."""
+    ordered = pixel_bits.flatten(1).sort(dim=1, descending=True).values
+    return float((ordered[:, : ordered.shape[1] // 10].sum(1) / ordered.sum(1)).mean())
+
+
+@styled
+def _draw(strips: Sequence[_Strip]) -> Figure:
+    figure, grid = panels(len(strips), 1, width=7.6, height=0.88)
+    costs = torch.cat([strip.tiles.flatten() for strip in strips if strip.is_cost])
+    brightest = float(costs.quantile(BRIGHTEST))
+    maps: list[AxesImage] = []
+    for axes, strip in zip(grid[:, 0], strips, strict=True):
+        image = _show(axes, strip, brightest)
+        if strip.is_cost:
+            maps.append(image)
+    beside = [image.axes for image in maps]
+    bar = figure.colorbar(maps[0], ax=beside, extend="max", shrink=0.5, aspect=30, pad=0.02)
+    bar.set_label("bits of a pixel")
+    return figure
+
+
+def _show(axes: Axes, strip: _Strip, brightest: float) -> AxesImage:
+    mosaic, middles = _mosaic(strip.tiles.double().numpy())
+    colours, most = ("magma", brightest) if strip.is_cost else ("gray", 255.0)
+    # "none" keeps the pixels as they are, in the file and on the page.
+    image = axes.imshow(mosaic, cmap=colours, vmin=0, vmax=most, interpolation="none")
+    axes.set_title(strip.title, fontsize=8.5, pad=2)
+    axes.set_xticks(middles if strip.below else [], strip.below)
+    axes.tick_params(length=0, pad=1, labelsize=7.5)
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
+    return image
+
+
+def _mosaic(tiles: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[float]]:
+    """Tiles (n, h, w) side by side, nan between them, and the middle of each."""
+    count, height, width = tiles.shape
+    padded = np.full((height, count, width + GAP), np.nan)
+    padded[:, :, :width] = tiles.swapaxes(0, 1)
+    middles = [(width + GAP) * i + (width - 1) / 2 for i in range(count)]
+    return padded.reshape(height, -1)[:, :-GAP], middles

@@ -1,0 +1,76 @@
+"""How families and numbers of blocks look, and which rows belong to a line."""
+
+from typing import Any
+
+from recvae.experiments.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    Series,
+)
+from recvae.experiments.tables import Table
+
+FAMILIES = {
+    "partitioned ORC": Series("partitioned ORC", PURPLE, "o"),
+    "min-cost selection": Series("min-cost selection", VERMILLION, "D"),
+    "fitted bin prior": Series("fitted bin prior", ORANGE, "s"),
+    "standard ORC": Series("standard ORC", GREEN, "^"),
+    "GPRS": Series("GPRS", SKY, "P"),
+    "PFR": Series("PFR", BLUE, "X"),
+    "A*": Series("A*", BLACK, "v"),
+}
+"""The families of rows that are files; beside them stands "bound", which is −ELBO."""
+
+_BLOCK_STYLES = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"), (ORANGE, "v"))
+
+
+def block_series(rows: Table) -> dict[int, Series]:
+    """The looks of each number of blocks in the rows, ascending."""
+    numbers = sorted({int(n) for n in rows.column("blocks")})
+    return {
+        n: Series(blocks_label(n), *_BLOCK_STYLES[i % len(_BLOCK_STYLES)])
+        for i, n in enumerate(numbers)
+    }
+
+
+def blocks_label(number: float) -> str:
+    """Such as "1 block"."""
+    return f"{number:.0f} block" + ("" if number == 1 else "s")
+
+
+def sweep(rows: Table, model: str) -> Table:
+    """Partitioned ORC of a model, by blocks and candidates."""
+    part = rows.where(family="partitioned ORC", model=model)
+    blocks, candidates = (part.columns.index(key) for key in ("blocks", "log2_candidates"))
+    swept = [row for row in part.rows if row[blocks] is not None and row[candidates] is not None]
+    return Table(part.columns, sorted(swept, key=lambda row: (row[blocks], row[candidates])))
+
+
+def bound_bpp(rows: Table) -> float:
+    """−ELBO of a model's rows in bits per pixel: of those with the most images."""
+    bounds = zip(rows.column("images"), rows.column("negative_elbo_bpp"), strict=True)
+    return max(bounds)[1]
+
+
+def rates_bpp(rows: Table, bound: float) -> list[float]:
+    """Bits per pixel of a model's rows as on one set of images, that of which `bound` is −ELBO.
+
+    Rates on few images differ with the images, overheads over the −ELBO of the same images hardly.
+    """
+    return [bound + overhead for overhead in rows.column("overhead_bpp")]
+
+
+def cheapest(rows: Table) -> dict[str, Any]:
+    """The row of a model with the smallest overhead, by column."""
+    overheads = rows.column("overhead_bpp")
+    return dict(zip(rows.columns, rows.rows[overheads.index(min(overheads))], strict=True))
+
+
+def cheapest_of_families(rows: Table) -> dict[str, dict[str, Any]]:
+    """For each family of files among a model's rows the one with the smallest overhead."""
+    parts = {family: rows.where(family=family) for family in FAMILIES}
+    return {family: cheapest(part) for family, part in parts.items() if part.rows}
