@@ -9,7 +9,7 @@ import torch
 import recvae
 from recvae.codec import Codec, shipped_models
 from recvae.codec.elbo import negative_elbo_bits
-from recvae.codec.groups import receive_latents, send_latents
+from recvae.codec.latents import receive_latents, send_latents
 from recvae.exact import exact_arithmetic
 from recvae.vae.information import posterior
 from recvae.vae.passes import Pass, run_passes

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from recvae.codec.elbo import negative_elbo_bits
-from recvae.codec.groups import code_pixels, pixel_bits, receive_latents, send_latents
+from recvae.codec.groups import code_pixels, pixel_bits
+from recvae.codec.latents import receive_latents, send_latents
 from recvae.codec.model import CodecModel
 from recvae.exact import FixedPoint
 from recvae.rec import DiagonalGaussian, IndexCode, fit_bucket_code

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recvae.codec.container import ContainerWriter, Header
-from recvae.codec.groups import encode_groups
+from recvae.codec.groups import Bits, encode_groups
+from recvae.codec.latents import Latents
 from recvae.codec.model import CodecModel
 from recvae.codec.report import CompressionReport
 
@@ -23,22 +24,33 @@ class Compression:
     """Writes a .recvae file to a buffered binary stream, which need not seek.
 
     `bits` are the sums that its report tells: of bins, ranks, pixels, stored images and KL.
+    `latents` codes them otherwise than the model's own coders do; see `encode_groups`.
     """
 
-    def __init__(self, model: CodecModel, stream: BinaryIO, group_size: int) -> None:
-        self.model = model
+    def __init__(
+        self,
+        model: CodecModel,
+        stream: BinaryIO,
+        group_size: int,
+        latents: Latents | None = None,
+    ) -> None:
+        self.model, self.latents = model, latents
         self.header = Header(model.file_id, *model.image_shape, group_size)
         self.writer = ContainerWriter(stream, self.header)
         self.bits: dict[str, Any] = dict.fromkeys(("bins", "ranks", "pixels", "stored", "kl"), 0.0)
 
-    def add(self, images: NDArray[np.uint8]) -> None:
-        """Code images (n, height, width), whole groups of them unless they are the last."""
+    def add(self, images: NDArray[np.uint8]) -> Bits:
+        """Code images (n, height, width), whole groups of them unless they are the last.
+
+        Returns where the bits of each of them go.
+        """
         size = self.header.group_size
-        groups, bits = encode_groups(self.model, images, size)
+        groups, bits = encode_groups(self.model, images, size, self.latents)
         for index, payload in enumerate(groups):
             self.writer.add_group(payload, min(size, len(images) - index * size))
         for part in self.bits:
             self.bits[part] += float(getattr(bits, part).sum())
+        return bits
 
     def finish(self, names: Sequence[str] | None = None) -> CompressionReport:
         """Write the index, with a file name for each image if given."""

@@ -24,9 +24,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from recvae.codec.latents import BlockLatents, Latents
 from recvae.codec.model import CodecModel
 from recvae.codec.range_coder import Decoder, Encoder
-from recvae.codec.ranks import decode_ranks, encode_ranks
 from recvae.errors import InputError
 from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies
 from recvae.rec import Code, DiagonalGaussian
@@ -36,7 +36,6 @@ from recvae.vae.passes import Pass, run_passes
 # Images that the model would expand are rare: stored, one costs 16 bits on top of its pixels.
 STORED = np.array([TOTAL - 256, 256], dtype=np.int32)
 PIXEL_BITS = 8
-SENDER_SEED = 0  # of the sender's own randomness; no receiver needs it
 
 
 @dataclass(frozen=True)
@@ -79,42 +78,29 @@ class _CodedPass:
 
 
 def encode_groups(
-    model: CodecModel, pixels: NDArray[np.uint8], group_size: int
+    model: CodecModel,
+    pixels: NDArray[np.uint8],
+    group_size: int,
+    latents: Latents | None = None,
 ) -> tuple[list[bytes], Bits]:
-    """Code images (n, h, w) in groups of `group_size`, the last of which may be smaller."""
+    """Code images (n, h, w) in groups of `group_size`, the last of which may be smaller.
+
+    `latents` codes them otherwise than the model's own coders do; `BlockLatents` with another
+    sender still makes groups of the file format.
+    """
+    latents = latents or BlockLatents(model)
     images = torch.from_numpy(pixels)
     with exact_arithmetic():
         target = posterior(model.encoder, images)
-        codes = send_latents(model, target)
-        passes = code_pixels(model, receive_latents(model, codes), images)
-    bits = _count_bits(model, target, codes, passes, len(pixels))
+        codes = latents.send(target, images)
+        passes = code_pixels(model, latents.receive(codes), images)
+    bits = _count_bits(model, target, latents.bits(codes), pixel_bits(passes, len(pixels)))
     stored = bits.pixels == 0  # no coded image is free: a frequency is below 2^24
     groups = [
-        _encode_group(model, pixels, np.arange(start, stop), stored, codes, passes)
+        _encode_group(latents, pixels, np.arange(start, stop), stored, codes, passes)
         for start, stop in _group_bounds(len(pixels), group_size)
     ]
     return groups, bits
-
-
-def send_latents(model: CodecModel, target: DiagonalGaussian) -> list[Code]:
-    """The code of each block of latents for posteriors (n, D), on CPU."""
-    codes = []
-    for block, coder in zip(model.blocks, model.coders, strict=True):
-        index = list(block.dimensions)
-        of_block = DiagonalGaussian(target.mean[:, index], target.scale[:, index])
-        generator = torch.Generator().manual_seed(SENDER_SEED)
-        code = coder.encode(of_block, model.key, generator)
-        codes.append(Code(code.bins.cpu(), code.ranks.cpu()))
-    return codes
-
-
-def receive_latents(model: CodecModel, codes: Sequence[Code]) -> Tensor:
-    """Latents (n, D) from the codes of all blocks, int64 in units of 2^-28, on CPU."""
-    first = codes[0].bins
-    z = first.new_empty(len(first), model.architecture.latent_dim)
-    for block, coder, code in zip(model.blocks, model.coders, codes, strict=True):
-        z[:, list(block.dimensions)] = coder.decode(code, model.key)
-    return z
 
 
 def code_pixels(model: CodecModel, z: Tensor, images: Tensor) -> list[_CodedPass]:
@@ -153,11 +139,15 @@ def pixel_bits(passes: Sequence[_CodedPass], num_images: int) -> NDArray[np.floa
 
 
 def decode_groups(
-    model: CodecModel, payloads: Sequence[bytes], num_images: Sequence[int]
+    model: CodecModel,
+    payloads: Sequence[bytes],
+    num_images: Sequence[int],
+    latents: Latents | None = None,
 ) -> NDArray[np.uint8]:
     """The images (n, h, w) of groups, in order, each of which holds num_images[i] of them.
 
-    Raises InputError if a payload holds what no encoder writes.
+    `latents` is as given to `encode_groups`; its sender does not matter. Raises InputError if a
+    payload holds what no encoder writes.
     """
     height, width = model.image_shape
     in_full = [
@@ -168,7 +158,10 @@ def decode_groups(
     try:
         decoded = iter(
             decode_streams(
-                model, [Decoder(payloads[i]) for i in coded], [num_images[i] for i in coded]
+                model,
+                [Decoder(payloads[i]) for i in coded],
+                [num_images[i] for i in coded],
+                latents,
             )
         )
     except ValueError as error:
@@ -181,7 +174,10 @@ def decode_groups(
 
 
 def decode_streams(
-    model: CodecModel, decoders: Sequence[Decoder], num_images: Sequence[int]
+    model: CodecModel,
+    decoders: Sequence[Decoder],
+    num_images: Sequence[int],
+    latents: Latents | None = None,
 ) -> list[NDArray[np.uint8]]:
     """The images of each group that went through the range coder.
 
@@ -189,14 +185,15 @@ def decode_streams(
     """
     if not decoders:
         return []
+    latents = latents or BlockLatents(model)
     stored = [
         decoder.decode_repeated(STORED, count).astype(bool)
         for decoder, count in zip(decoders, num_images, strict=True)
     ]
     coded_counts = [int((~flags).sum()) for flags in stored]
     with exact_arithmetic():
-        codes = _decode_codes(model, decoders, coded_counts)
-        z = receive_latents(model, codes).to(model.device)
+        codes = _decode_codes(latents, decoders, coded_counts)
+        z = latents.receive(codes).to(model.device)
         answer = partial(_decode_pass, model, decoders, coded_counts)
         decoded = run_passes(model.decoder.passes(z), answer).cpu().numpy().astype(np.uint8)
     groups = []
@@ -211,18 +208,13 @@ def decode_streams(
 
 
 def _decode_codes(
-    model: CodecModel, decoders: Sequence[Decoder], counts: Sequence[int]
+    latents: Latents, decoders: Sequence[Decoder], counts: Sequence[int]
 ) -> list[Code]:
-    codes = []
-    for block, rank_code in zip(model.blocks, model.rank_codes, strict=True):
-        bins, ranks = [], []
-        for decoder, count in zip(decoders, counts, strict=True):
-            bins.append(decoder.decode_uniform(np.tile(block.intervals, count)))
-            ranks.append(decode_ranks(decoder, rank_code, count))
-        codes.append(
-            Code(_int64(np.concatenate(bins)).reshape(-1, len(block.intervals)), torch.cat(ranks))
-        )
-    return codes
+    groups = map(latents.decode, decoders, counts)
+    return [
+        Code(torch.cat([code.bins for code in codes]), torch.cat([code.ranks for code in codes]))
+        for codes in zip(*groups, strict=True)
+    ]
 
 
 def _decode_pass(
@@ -246,7 +238,7 @@ def _frequency_tables(model: CodecModel, step: Pass) -> Iterator[tuple[slice, ND
 
 
 def _encode_group(
-    model: CodecModel,
+    latents: Latents,
     pixels: NDArray[np.uint8],
     members: NDArray[np.int64],
     stored: NDArray[np.bool_],
@@ -256,12 +248,7 @@ def _encode_group(
     encoder = Encoder()
     encoder.encode(stored[members].astype(np.int32), STORED)
     coded = members[~stored[members]]
-    for block, rank_code, code in zip(model.blocks, model.rank_codes, codes, strict=True):
-        of_group = code[torch.from_numpy(coded)]
-        encoder.encode_uniform(
-            of_group.bins.flatten().numpy(), np.tile(block.intervals, len(coded))
-        )
-        encode_ranks(encoder, rank_code, of_group.ranks)
+    latents.encode(encoder, [code[torch.from_numpy(coded)] for code in codes])
     for step in passes:
         encoder.encode(*step.of(coded))
     raw = pixels[members[stored[members]]].flatten()
@@ -274,19 +261,10 @@ def _encode_group(
 def _count_bits(
     model: CodecModel,
     target: DiagonalGaussian,
-    codes: Sequence[Code],
-    passes: Sequence[_CodedPass],
-    num_images: int,
+    latent_bits: tuple[NDArray[np.float64], NDArray[np.float64]],
+    pixels: NDArray[np.float64],
 ) -> Bits:
-    bins = np.full(num_images, sum(coder.partition.log2_bins for coder in model.coders))
-    ranks = sum(
-        (
-            rank_code.bits(code.ranks).numpy()
-            for rank_code, code in zip(model.rank_codes, codes, strict=True)
-        ),
-        start=np.zeros(num_images),
-    )
-    pixels = pixel_bits(passes, num_images)
+    bins, ranks = latent_bits
     raw = float(PIXEL_BITS * model.architecture.height * model.architecture.width)
     flag_bits = PRECISION_BITS - np.log2(STORED.astype(np.float64))
     is_stored = bins + ranks + pixels + flag_bits[0] > raw + flag_bits[1]

@@ -6,29 +6,44 @@ from collections.abc import Sequence
 
 from recvae.errors import InputError
 
+ON_INTERRUPT = {
+    "synthetic": "{out} holds the experiments that were finished",
+    "mnist": "{out} holds the rows that were measured; the same command goes on from there",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one group of experiments. Returns 0, 2 for bad input, 130 when interrupted."""
     options = _parser().parse_args(arguments)
     try:
         try:
-            # Imported here: `--help` and wrong arguments need not wait for torch.
-            from recvae.experiments.synthetic.command import run
+            _run(options)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "matplotlib":
                 raise
             raise InputError(
                 f"{options.group}: the figures need matplotlib: pip install 'recvae[experiments]'"
             ) from error
-        run(options.out, options.only, options.quick, options.seed)
     except InputError as error:
         print(f"recvae.experiments: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        message = f"interrupted; {options.out} holds the experiments that were finished"
-        print(f"recvae.experiments: {message}", file=sys.stderr)
+        message = ON_INTERRUPT[options.group].format(out=options.out)
+        print(f"recvae.experiments: interrupted; {message}", file=sys.stderr)
         return 130
     return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    # Imported here: `--help` and wrong arguments need not wait for torch.
+    if options.group == "synthetic":
+        from recvae.experiments.synthetic import command as synthetic
+
+        synthetic.run(options.out, options.only, options.quick, options.seed)
+    else:
+        from recvae.experiments.mnist import command as mnist
+
+        mnist.run(options.out, options.root, options.quick, options.train, options.seed)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -37,14 +52,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     groups = parser.add_subparsers(dest="group", required=True, metavar="EXPERIMENTS")
     synthetic = groups.add_parser("synthetic", help="relative entropy coding of random Gaussians")
-    synthetic.add_argument(
-        "--out", required=True, help="folder for tables and figures; it is made if need be"
-    )
+    mnist = groups.add_parser("mnist", help="lossless MNIST with a VAE and every coder")
+    for group, what in ((synthetic, "tables and figures"), (mnist, "rows, table and report")):
+        group.add_argument("--out", required=True, help=f"folder for {what}; it is made if need be")
+        group.add_argument("--seed", type=int, default=0, help="of all randomness (default: 0)")
     synthetic.add_argument(
         "--only", nargs="+", metavar="NAME", help="some of the experiments (default: all)"
     )
     synthetic.add_argument(
         "--quick", action="store_true", help="few items: the whole in less than a minute"
     )
-    synthetic.add_argument("--seed", type=int, default=0, help="of all randomness (default: 0)")
+    mnist.add_argument(
+        "--data.root",
+        dest="root",
+        metavar="DIR",
+        help="folder that holds MNIST/raw; --quick can do with images of the package",
+    )
+    mnist.add_argument(
+        "--quick", action="store_true", help="few rows on few images: in about a minute"
+    )
+    mnist.add_argument(
+        "--train", action="store_true", help="train the models of 20 and 100 latents if missing"
+    )
     return parser

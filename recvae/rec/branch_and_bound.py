@@ -52,6 +52,14 @@ class Rule(Protocol):
         ...
 
 
+class Turn(Protocol):
+    """Leads the way to the candidates of some lines, from the newest candidate of each on."""
+
+    def __call__(self, lines: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
+        """Whether to go on above the position in [low, high), not below; all (lines,)."""
+        ...
+
+
 @dataclass(frozen=True)
 class SplitOnSample(Coder):
     """What the two coders have in common; they differ in the rule by which they choose.
@@ -144,27 +152,43 @@ class SplitOnSample(Coder):
             private, shared = private[left], shared[left]
         return bins, ranks, drawn, capped
 
+    def walk(self, ranks: Tensor, key: int | Tensor, turn: Turn) -> tuple[Tensor, Tensor, Tensor]:
+        """Goes the way to candidates, step by step, where `turn` leads.
+
+        Args:
+            ranks: (batch, dim) int64, the numbers k of the candidates.
+            key: as given to `search`.
+            turn: chooses at each candidate on the way the part to go on in.
+
+        Returns:
+            bounds of the interval B_k and the position of X_k, (batch, dim) int64 each.
+        """
+        keys = key_tensor(key, len(ranks), ranks.device)
+        shared, steps = _streams(shared_key(keys, self.block), self.dim), ranks.flatten()
+        low, position = torch.zeros_like(steps), torch.zeros_like(steps)
+        high = torch.full_like(steps, POSITIONS)
+        active = torch.arange(len(steps), device=steps.device)
+        for k in range(int(steps.max()) + 1 if len(steps) else 0):
+            position[active] = shared[active].positions(k, low[active], high[active])
+            active = active[steps[active] > k]
+            bounds = low[active], high[active], position[active]
+            low[active], high[active] = _part(*bounds, above=turn(active, *bounds))
+        low, high, position = (x.reshape(ranks.shape) for x in (low, high, position))
+        return low, high, position
+
     def _replay(self, code: Code, key: int | Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Bounds of the interval B_k and the position of X_k, (batch, dim) int64 each."""
         self._check_code(code)
-        shared = _streams(
-            shared_key(key_tensor(key, len(code.ranks), code.ranks.device), self.block), self.dim
-        )
-        goal, ranks = code.bins.flatten(), code.ranks.flatten()
-        low, position = torch.zeros_like(goal), torch.zeros_like(goal)
-        high = torch.full_like(goal, POSITIONS)
-        active = torch.arange(len(goal), device=goal.device)
-        for k in range(int(ranks.max()) + 1 if len(ranks) else 0):
-            position[active] = shared[active].positions(k, low[active], high[active])
-            active = active[ranks[active] > k]
-            here, wanted = position[active], goal[active]
-            if bool((wanted == here).any()):
+        goal = code.bins.flatten()
+
+        def towards_goal(lines: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
+            if bool((goal[lines] == position).any()):
                 raise ValueError("bins: got a position that was drawn on the way to the candidate")
-            part = _part(low[active], high[active], here, above=wanted > here)
-            low[active], high[active] = part
-        if not torch.equal(shortest_position(low, high), goal):
+            return goal[lines] > position
+
+        low, high, position = self.walk(code.ranks, key, towards_goal)
+        if not torch.equal(shortest_position(low, high).flatten(), goal):
             raise ValueError("bins: got a position that is not the shortest of its interval")
-        low, high, position = (x.reshape(code.ranks.shape) for x in (low, high, position))
         return low, high, position
 
     def _check_code(self, code: Code) -> None:

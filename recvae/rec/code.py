@@ -32,7 +32,7 @@ class Code:
             given = f"{tuple(self.bins.shape)} with ranks {tuple(self.ranks.shape)}"
             raise ValueError(f"bins: got shape {given}, need the shape of ranks and (dim,)")
 
-    def __getitem__(self, index: int | slice | Tensor | tuple[int | slice, ...]) -> "Code":
+    def __getitem__(self, index: int | slice | Tensor | tuple[int | slice | Tensor, ...]) -> "Code":
         return Code(self.bins[index], self.ranks[index])
 
 

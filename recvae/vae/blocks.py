@@ -29,6 +29,11 @@ class Block:
     intervals: tuple[int, ...]
     num_candidates: int
 
+    def part_of(self, target: DiagonalGaussian) -> DiagonalGaussian:
+        """The posteriors (n, D) of all latents, cut down to this block's."""
+        index = list(self.dimensions)
+        return DiagonalGaussian(target.mean[:, index], target.scale[:, index])
+
     def coder(self, index: int) -> PartitionedORC:
         """The coder of this block, the `index`-th of its image."""
         return PartitionedORC(Partition(self.intervals), self.num_candidates, block=index)

@@ -11,7 +11,7 @@ import numpy as np
 from spec.decoder import Steps
 from torch import Tensor
 
-from recvae.codec import Codec, groups
+from recvae.codec import Codec, groups, latents
 
 FOLDER = Path(__file__).parent
 FILES = sorted(FOLDER.glob("*.recvae"))
@@ -57,12 +57,10 @@ def decode_steps(codec: Codec, data: bytes) -> Steps:
         counts[-1][-1].append(result.cpu().numpy())
         return result
 
-    received, decoded, computed = groups.receive_latents, groups._decode_pass, groups.frequencies
-    with mock.patch.multiple(
-        groups,
-        receive_latents=receive_latents,
-        _decode_pass=decode_pass,
-        frequencies=frequencies,
+    received, decoded, computed = latents.receive_latents, groups._decode_pass, groups.frequencies
+    with (
+        mock.patch.object(latents, "receive_latents", receive_latents),
+        mock.patch.multiple(groups, _decode_pass=decode_pass, frequencies=frequencies),
     ):
         pixels = codec.decompress(data)
     return Steps(np.concatenate(z), _by_pass(logits), _by_pass(counts), pixels)

@@ -1,0 +1,54 @@
+"""-ELBO of the test images, which every row of a model is measured against."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recvae.codec import CodecModel
+from recvae.codec.elbo import negative_elbo_bits
+from recvae.data import translate_os_errors
+from recvae.experiments.running import write_files
+from recvae.vae.information import posterior
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What images cost at least, (n,) float64 each.
+
+    Fields:
+        bits: -ELBO, with one true posterior sample an image.
+        pixel_bits: the part of it that pixels take, given that sample.
+    """
+
+    bits: NDArray[np.float64]
+    pixel_bits: NDArray[np.float64]
+
+
+def bound_of(model: CodecModel, images: Tensor, seed: int, folder: Path) -> Bound:
+    """-ELBO of images, kept in a file of the folder for rows of the same images or fewer.
+
+    Images are drawn on in order, so that of a longer run the first ones are those of a shorter.
+    """
+    path = folder / f"{model.name}-{model.hash[:12]}-seed-{seed}.npy"
+    known = _load(path)
+    if known.shape[1] < len(images):
+        generator = torch.Generator().manual_seed(seed)
+        bits = negative_elbo_bits(model, images, generator=generator)
+        kl_bits = posterior(model.encoder, images).kl_bits().sum(1).cpu().numpy()
+        known = np.stack([bits, bits - kl_bits])
+        stream = io.BytesIO()
+        np.save(stream, known)
+        with translate_os_errors(path):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_files({path: stream.getvalue()})
+    return Bound(known[0, : len(images)], known[1, : len(images)])
+
+
+def _load(path: Path) -> NDArray[np.float64]:
+    """What a file keeps, (2, n); nothing if there is none."""
+    return np.load(path) if path.exists() else np.zeros((2, 0))

@@ -1,0 +1,53 @@
+"""Work in a process of its own, whose peak of memory is then its own."""
+
+import multiprocessing
+import signal
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+from recvae.errors import InputError
+
+R = TypeVar("R")
+
+# A server that has imported everything and computed nothing: its children start at once.
+PRELOADED = ["recvae.experiments.mnist.measure"]
+
+
+def in_child(function: Callable[..., R], *arguments: Any) -> R:
+    """What the function returns in a child process, which ends with the call.
+
+    Raises what the function raises if that is an InputError, RuntimeError with its traceback for
+    anything else or if the process is killed.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_call, args=(sender, function, arguments), daemon=True)
+    process.start()
+    sender.close()
+    try:
+        failure, result = receiver.recv()
+    except EOFError:
+        process.join()
+        message = f"a process that measures was ended, with status {process.exitcode}"
+        raise RuntimeError(message) from None
+    finally:
+        process.kill()
+        process.join()
+    if isinstance(failure, InputError):
+        raise failure
+    if failure:
+        raise RuntimeError(failure)
+    return result
+
+
+def _call(sender: Connection, function: Callable[..., R], arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    try:
+        sender.send((None, function(*arguments)))
+    except InputError as error:
+        sender.send((error, None))
+    except Exception:
+        sender.send((traceback.format_exc(), None))

@@ -1,0 +1,106 @@
+"""Measures the rows that are missing, writes the table and prints what was reached."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from recvae.errors import InputError
+from recvae.experiments.mnist.child import in_child
+from recvae.experiments.mnist.images import fingerprint
+from recvae.experiments.mnist.measure import Job, measure
+from recvae.experiments.mnist.models import find_models, train_model
+from recvae.experiments.mnist.rows import MODELS, Row, all_rows
+from recvae.experiments.mnist.store import Measured, Store
+from recvae.experiments.mnist.table import sorted_rows, to_markdown, to_table
+from recvae.experiments.mnist.targets import verdicts
+from recvae.experiments.running import check_seed, output_folder, progress, write_files
+
+
+def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None:
+    """Fills the folder `out`; rows that an earlier run of the same settings measured are kept.
+
+    Args:
+        out: folder, made if need be.
+        root: folder of MNIST/raw; a quick run can do without.
+        quick: few rows on few images.
+        train: whether to train the models that are missing.
+        seed: of the shared randomness and of the samples of -ELBO.
+
+    Raises:
+        InputError: if an option does not fit, MNIST is not there, or `out` cannot be written to or
+            holds rows of other settings.
+    """
+    check_seed(seed)
+    if root is None and not quick:
+        raise InputError("--data.root: pass the folder that holds MNIST/raw, or --quick")
+    if root is None and train:
+        raise InputError("--train: pass by --data.root the folder that holds MNIST/raw")
+    settings = {"quick": quick, "seed": seed, "test_images_sha256": fingerprint(root)}
+    folder = output_folder(out)
+    store, rows = Store(folder, settings), all_rows(quick)
+    store.check(rows)
+    models = _models(folder, root, train, {row.latent_dim for row in rows})
+    notes = _notes_on_missing(models, rows)
+    rows = [row for row in rows if row.latent_dim in models]
+    with progress("rows") as track:
+        for row in track(rows):
+            if store.load(row) is None:
+                job = Job(row, models[row.latent_dim], root, seed, folder / "bounds")
+                store.save(row, in_child(measure, job))
+    measured = [found for row in rows if (found := store.load(row)) is not None]
+    files = {
+        folder / "table.csv": to_table(measured).to_csv(),
+        folder / "table.md": to_markdown(measured, notes).encode(),
+    }
+    write_files(files)
+    _print_summary(measured, notes, list(files))
+
+
+def _models(folder: Path, root: str | None, train: bool, needed: set[int]) -> dict[int, str]:
+    models = find_models(folder)
+    if train and root is not None:
+        for latent_dim in sorted(needed - models.keys()):
+            train_model(folder, root, latent_dim)
+        models = find_models(folder)
+    return models
+
+
+def _notes_on_missing(models: dict[int, str], rows: Sequence[Row]) -> list[str]:
+    missing = sorted({row.latent_dim for row in rows} - models.keys())
+    return [
+        f"Rows of {latent_dim} latents are left out: there is no model {MODELS[latent_dim]}; "
+        "--train trains it."
+        for latent_dim in missing
+    ]
+
+
+def _print_summary(rows: Sequence[Measured], notes: Sequence[str], files: Sequence[Path]) -> None:
+    console = Console()
+    table = Table(title="lossless MNIST, bits per pixel", title_justify="left")
+    for heading in ("coder", "images", "in the file", "-ELBO", "overhead", "published"):
+        table.add_column(heading, justify="left" if heading == "coder" else "right")
+    latent_dim = None
+    for row in sorted_rows(rows):
+        if row["latent_dim"] != latent_dim:
+            latent_dim = row["latent_dim"]
+            table.add_section()
+            table.add_row(f"[bold]{latent_dim} latents[/bold]")
+        table.add_row(
+            "  " + escape(row["name"]),
+            str(row["images"]),
+            f"{row['bits_per_pixel']:.4f}",
+            f"{row['negative_elbo_bpp']:.4f}",
+            "" if row["overhead_bpp"] is None else f"{row['overhead_bpp']:.4f}",
+            "" if row["published_bpp"] is None else f"{row['published_bpp']:.3f}",
+        )
+    console.print(table)
+    for verdict in verdicts(rows):
+        word = "[green]reached[/green]" if verdict.reached else "[red]missed[/red]"
+        console.print(f"{word}: {escape(verdict.target)} ({verdict.found})", highlight=False)
+    for note in notes:
+        console.print(note, highlight=False)
+    for path in files:
+        console.print(str(path), highlight=False, soft_wrap=True)

@@ -1,0 +1,43 @@
+"""The images that the rows are measured on and fitted to."""
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recvae.data import read_images, sample_images
+from recvae.errors import InputError
+
+Split = Literal["train", "test"]
+FILES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
+SHUFFLE_SEED = 0
+
+
+def load_images(root: str | None, split: Split, count: int) -> Tensor:
+    """The first `count` images of a shuffled order of a split of MNIST, (count, 28, 28) uint8.
+
+    Without `root`, of the images that come with the package. Raises InputError if there is no MNIST
+    below `root`.
+    """
+    pixels = torch.from_numpy(sample_images(split) if root is None else _read(root, split))
+    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(SHUFFLE_SEED))
+    return pixels[order[:count]]
+
+
+def fingerprint(root: str | None) -> str:
+    """Tells test sets apart: the start of the SHA-256 of their pixels."""
+    pixels = sample_images("test") if root is None else _read(root, "test")
+    return hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
+
+
+def _read(root: str, split: Split) -> np.ndarray:
+    folder = Path(root) / "MNIST" / "raw"
+    for name in (FILES[split], f"{FILES[split]}.gz"):
+        if (folder / name).is_file():
+            return read_images(folder / name).pixels
+    raise InputError(
+        f"{folder / FILES[split]}: no such file; --data.root is the folder that holds MNIST/raw"
+    )

@@ -1,0 +1,186 @@
+"""One row, measured: a real file written, read back and compared, and where its bits went."""
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from recvae.codec import Codec, CompressionReport, load_model
+from recvae.codec.compression import Compression
+from recvae.codec.container import ContainerReader
+from recvae.codec.groups import Bits, decode_groups
+from recvae.codec.latents import BlockLatents
+from recvae.experiments.mnist.bounds import Bound, bound_of
+from recvae.experiments.mnist.coders import Coding, coding_of
+from recvae.experiments.mnist.images import load_images
+from recvae.experiments.mnist.layouts import Training
+from recvae.experiments.mnist.published import A_STAR, BITS_BACK, GREEDY_REJECTION, published_bpp
+from recvae.experiments.mnist.rows import ALL_IMAGES, Row
+
+GROUP_SIZE = 64
+BATCH = 4 * GROUP_SIZE  # images coded at once: standard ORC draws its candidates for each batch
+DECODING_BATCH = GROUP_SIZE
+PUBLISHED = {
+    "partitioned ORC": GREEDY_REJECTION,
+    "standard ORC": GREEDY_REJECTION,
+    "GPRS": GREEDY_REJECTION,
+    "A*": A_STAR,
+    "bound": BITS_BACK,
+}
+"""The published method that stands beside a family."""
+OF_FILES = (
+    "blocks",
+    "log2_candidates",
+    "bins_bpp",
+    "ranks_bpp",
+    "container_bpp",
+    "overhead_bpp",
+    "overhead_bits",
+    "bias_bits",
+    "encode_seconds",
+    "decode_seconds",
+    "peak_mb",
+    "capped_images",
+    "file_bytes",
+)
+"""What only a file has."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process needs to measure a row.
+
+    Fields:
+        row: what to measure.
+        model: name or folder.
+        root: folder of MNIST/raw; None for the images of the package.
+        seed: names the shared randomness and draws the samples of -ELBO.
+        bounds: folder for -ELBO of the test images, which all rows of a model share.
+    """
+
+    row: Row
+    model: str
+    root: str | None
+    seed: int
+    bounds: Path
+
+
+def measure(job: Job) -> dict[str, Any]:
+    """Everything that a row tells, by column; see `table.COLUMNS`.
+
+    Raises RuntimeError if what was decoded is not what was encoded.
+    """
+    row, model = job.row, load_model(job.model)
+    images = load_images(job.root, "test", row.images)
+    bound = bound_of(model, images, job.seed, job.bounds)
+    measured = {
+        "name": row.name,
+        "family": row.family,
+        "model": row.model,
+        "latent_dim": row.latent_dim,
+        "images": len(images),
+        "negative_elbo_bpp": float(bound.bits.mean()) / pixels_of(images),
+        "published_bpp": published_bpp(PUBLISHED.get(row.family, ""), row.latent_dim),
+    }
+    if row.family == "bound":
+        return measured | _of_bound(bound, images)
+    training_images = load_images(job.root, "train", row.training_images)
+    coding = coding_of(row, model, job.seed, Training.of(model, training_images))
+    return measured | _of_file(coding, images, bound) | {"peak_mb": peak_mb()}
+
+
+def pixels_of(images: Tensor) -> int:
+    """Pixels of one image."""
+    return images[0].numel()
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had, MB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _of_bound(bound: Bound, images: Tensor) -> dict[str, Any]:
+    """The cells of -ELBO, for which there is no file."""
+    pixels = pixels_of(images)
+    return dict.fromkeys(OF_FILES) | {
+        "bits_per_pixel": float(bound.bits.mean()) / pixels,
+        "standard_error_bpp": _standard_error(bound.bits, pixels),
+        "pixels_bpp": float(bound.pixel_bits.mean()) / pixels,
+    }
+
+
+def _of_file(coding: Coding, images: Tensor, bound: Bound) -> dict[str, Any]:
+    """The cells of a file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "images.recvae"
+        started = time.perf_counter()
+        report, bits = _write(path, coding, images)
+        written = time.perf_counter()
+        decoded = _read(path, coding)
+        read = time.perf_counter()
+        file_bytes = path.stat().st_size
+    if not np.array_equal(decoded, images.numpy()):
+        raise RuntimeError(f"{coding.model.name}: what was decoded is not what was encoded")
+    if file_bytes != report.sizes.total:
+        raise RuntimeError(f"{coding.model.name}: the file is not as long as reported")
+    count, pixels = len(images), pixels_of(images)
+    overhead_bits = 8 * file_bytes / count - float(bound.bits.mean())
+    return {
+        "blocks": coding.blocks,
+        "log2_candidates": coding.log2_candidates,
+        "bits_per_pixel": report.bits_per_pixel,
+        "standard_error_bpp": _standard_error(
+            bits.bins + bits.ranks + bits.pixels + bits.stored, pixels
+        ),
+        "bins_bpp": report.bins_bits / report.num_pixels,
+        "ranks_bpp": report.ranks_bits / report.num_pixels,
+        "pixels_bpp": (report.pixels_bits + report.stored_bits) / report.num_pixels,
+        "container_bpp": report.container_bits / report.num_pixels,
+        "overhead_bpp": overhead_bits / pixels,
+        "overhead_bits": overhead_bits,
+        "bias_bits": float((bits.pixels - bound.pixel_bits).mean()),
+        "encode_seconds": (written - started) / count,
+        "decode_seconds": (read - written) / count,
+        "capped_images": coding.capped_images(),
+        "file_bytes": file_bytes,
+    }
+
+
+def _write(path: Path, coding: Coding, images: Tensor) -> tuple[CompressionReport, Bits]:
+    with open(path, "wb") as stream:
+        work = Compression(coding.model, stream, GROUP_SIZE, coding.latents)
+        parts = [work.add(batch.numpy()) for batch in images.split(BATCH)]
+        report = work.finish()
+    return report, Bits(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in Bits.__dataclass_fields__
+        )
+    )
+
+
+def _read(path: Path, coding: Coding) -> np.ndarray:
+    """The images of a file: by the codec itself where the file is of its format."""
+    if type(coding.latents) is BlockLatents:
+        with Codec(coding.model, batch_size=DECODING_BATCH).open(path) as images:
+            return images[:]
+    with ContainerReader(path) as reader:
+        groups = [
+            decode_groups(coding.model, [payload], [reader.group_images(group)], coding.latents)
+            for group, payload in enumerate(reader.payloads(0, reader.num_groups))
+        ]
+    return np.concatenate(groups)
+
+
+def _standard_error(bits: np.ndarray, pixels: int) -> float | None:
+    """Of the mean over a sample of the test set; None for the whole."""
+    if len(bits) == ALL_IMAGES:
+        return None
+    return float(bits.std(ddof=1)) / len(bits) ** 0.5 / pixels

@@ -1,0 +1,100 @@
+"""Min-cost selection: of good candidates the sender takes those with the fewest bits in total.
+
+Lossless coding needs no exact sample: any candidate decodes. Ranking by density ratio knows what
+latents cost and how likely the posterior makes them; the true cost of what follows, the pixels'
+bits, only the decoder knows.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recvae.codec.groups import code_pixels, pixel_bits
+from recvae.codec.latents import SENDER_SEED
+from recvae.codec.model import CodecModel
+from recvae.rec import Code, DiagonalGaussian
+
+PIXEL_BATCH = 64
+
+
+@dataclass(frozen=True)
+class MinCostSender:
+    """Starts from the plain choice of every block and improves one block after the other.
+
+    A beam of the cheapest choices so far is tried with every candidate of the next block; blocks
+    to come stand at their plain choice. So a choice never costs more than the plain one.
+
+    Args:
+        candidates: K, the first finishers of each block's race that are tried.
+        beam: how many choices are carried along.
+    """
+
+    candidates: int
+    beam: int
+
+    def __call__(self, model: CodecModel, target: DiagonalGaussian, images: Tensor) -> list[Code]:
+        """See `recvae.codec.latents.Sender`."""
+        races = [
+            coder.encode_best(
+                block.part_of(target),
+                model.key,
+                torch.Generator().manual_seed(SENDER_SEED),
+                min(self.candidates, block.num_candidates),
+            )[0]
+            for block, coder in zip(model.blocks, model.coders, strict=True)
+        ]
+        costs = _Costs.of(model, races, images)
+        choices = torch.zeros(len(images), 1, len(races), dtype=torch.int64)
+        for block, race in enumerate(races):
+            choices = _with_each_candidate(choices, block, race.ranks.shape[1])
+            bits = costs.bits(choices)
+            cheapest = bits.topk(min(self.beam, bits.shape[1]), dim=1, largest=False).indices
+            choices = choices.gather(1, cheapest[..., None].expand(-1, -1, len(races)))
+        items = torch.arange(len(images))
+        return [race[items, choices[:, 0, block]] for block, race in enumerate(races)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Costs:
+    """What choices of candidates cost; those of block b are z[b] (n, K, dim) of ranks[b] (n, K)."""
+
+    model: CodecModel
+    images: Tensor
+    z: list[Tensor]
+    rank_bits: list[Tensor]
+
+    @staticmethod
+    def of(model: CodecModel, races: list[Code], images: Tensor) -> "_Costs":
+        pairs = list(zip(model.coders, model.rank_codes, races, strict=True))
+        return _Costs(
+            model,
+            images,
+            [coder.decode(race, model.key) for coder, _, race in pairs],
+            [rank_code.bits(race.ranks) for _, rank_code, race in pairs],
+        )
+
+    def bits(self, choices: Tensor) -> Tensor:
+        """Bits of ranks and pixels for choices (n, m, blocks); all bins cost the same. (n, m)."""
+        n, m, _ = choices.shape
+        items = torch.arange(n)[:, None].expand(n, m)
+        z = torch.empty(n, m, self.model.architecture.latent_dim, dtype=torch.int64)
+        total = torch.zeros(n, m, dtype=torch.float64)
+        for b, block in enumerate(self.model.blocks):
+            z[..., list(block.dimensions)] = self.z[b][items, choices[..., b]]
+            total += self.rank_bits[b].gather(1, choices[..., b])
+        parts = [
+            pixel_bits(code_pixels(self.model, part, self.images[item]), len(part))
+            for part, item in zip(
+                z.flatten(0, 1).split(PIXEL_BATCH), items.flatten().split(PIXEL_BATCH), strict=True
+            )
+        ]
+        return total + torch.from_numpy(np.concatenate(parts)).reshape(n, m)
+
+
+def _with_each_candidate(choices: Tensor, block: int, candidates: int) -> Tensor:
+    """Choices (n, m, blocks) to (n, m * candidates, blocks): with each candidate of a block."""
+    tried = choices[:, :, None].repeat(1, 1, candidates, 1)
+    tried[..., block] = torch.arange(candidates)
+    return tried.flatten(1, 2)

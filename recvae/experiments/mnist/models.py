@@ -1,0 +1,59 @@
+"""The models of the table: those that ship, and those that are trained here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import recvae
+from recvae.codec import shipped_models
+from recvae.codec.model_files import JSON_NAME
+from recvae.errors import InputError
+from recvae.experiments.mnist.rows import MODELS
+
+CONFIG = Path(recvae.__file__).parent.parent / "configs" / "mnist-mlp.yaml"
+TRAINING = "from recvae.training import main; raise SystemExit(main())"
+
+
+def find_models(out: Path) -> dict[int, str]:
+    """Name or folder of each model that is there, by its number of latents."""
+    shipped = shipped_models()
+    found = {}
+    for latent_dim, name in MODELS.items():
+        folder = out / "models" / name
+        if (folder / JSON_NAME).is_file():
+            found[latent_dim] = str(folder)
+        elif name in shipped:
+            found[latent_dim] = name
+    return found
+
+
+def train_model(out: Path, root: str, latent_dim: int) -> None:
+    """Train the baseline with another number of latents and export it to OUT/models.
+
+    Goes on from the last checkpoint of an interrupted training. Raises InputError if it fails.
+    """
+    name = MODELS[latent_dim]
+    if not CONFIG.is_file():
+        raise InputError(f"--train needs {CONFIG}: run it in a copy of the repository")
+    folder = out / "models" / "training"
+    checkpoints = folder / name / "version_0" / "checkpoints"
+    last = checkpoints / "last.ckpt"
+    _train(
+        "fit",
+        f"--config={CONFIG}",
+        f"--data.root={root}",
+        f"--model.architecture.latent_dim={latent_dim}",
+        f"--trainer.logger.init_args.save_dir={folder}",
+        f"--trainer.logger.init_args.name={name}",
+        "--trainer.logger.init_args.version=0",
+        *([f"--ckpt_path={last}"] if last.is_file() else []),
+    )
+    best = max(checkpoints.glob("best*.ckpt"), key=lambda path: path.stat().st_mtime)
+    _train("export", f"--ckpt_path={best}", f"--out={out / 'models' / name}", f"--data.root={root}")
+
+
+def _train(*arguments: str) -> None:
+    """`train.py` in a process of its own, which prints to where this one does."""
+    done = subprocess.run([sys.executable, "-c", TRAINING, *arguments])
+    if done.returncode:
+        raise InputError(f"--train: train.py {arguments[0]} ended with status {done.returncode}")

@@ -1,0 +1,200 @@
+"""The rows of the table: which coder, on which model, with which settings, on how many images.
+
+Rows that take long are measured on fewer images, always the first ones of one shuffled order of
+the test set: rows of like number stand on the same images.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+Family: TypeAlias = Literal[
+    "partitioned ORC",
+    "standard ORC",
+    "PFR",
+    "GPRS",
+    "A*",
+    "min-cost selection",
+    "fitted bin prior",
+    "bound",
+]
+FAMILIES: tuple[Family, ...] = (
+    "bound",
+    "partitioned ORC",
+    "fitted bin prior",
+    "min-cost selection",
+    "standard ORC",
+    "PFR",
+    "GPRS",
+    "A*",
+)
+
+MODELS = {20: "mnist-mlp-20", 50: "mnist-mlp", 100: "mnist-mlp-100"}
+BASELINE = 50
+BLOCKS = (1, 2, 4, 8)
+LOG2_CANDIDATES = (6, 8, 10, 12, 14, 16)
+LOG2_CAP = 20  # of the exact searches: what a model file allows a block
+
+ALL_IMAGES, MOST_IMAGES, SIDE_IMAGES, FEW_IMAGES = 10_000, 2_000, 1_000, 300
+QUICK_IMAGES = 96
+
+
+@dataclass(frozen=True)
+class Row:
+    """What to measure.
+
+    Fields:
+        name: for people; with the model it names the row.
+        family: the kind of coder.
+        latent_dim: of the model, which it chooses.
+        images: how many test images.
+        training_images: how many its constants are fitted to.
+        blocks: how many blocks; None where `block_bits` says.
+        block_bits: mutual information that a block may hold at most, instead of `blocks`.
+        log2_candidates: log2 N of a fixed number of candidates; None for exact searches.
+        partitioned: whether the blocks are cut into bins.
+        zeta: whether ranks are coded by the zeta code of the literature, not by a fitted histogram.
+        bisecting: for GPRS: whether it is the branch-and-bound form.
+    """
+
+    name: str
+    family: Family
+    latent_dim: int
+    images: int
+    blocks: int | None = None
+    block_bits: float | None = None
+    log2_candidates: int | None = None
+    partitioned: bool = False
+    zeta: bool = False
+    bisecting: bool = False
+    training_images: int = 1000
+
+    @property
+    def model(self) -> str:
+        """Name of its model."""
+        return MODELS[self.latent_dim]
+
+    @property
+    def slug(self) -> str:
+        """Name of its file, without ending."""
+        words = f"{self.model} {self.name}".lower().replace("a*", "a-star")
+        return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
+
+    def stated(self) -> dict[str, Any]:
+        """All fields, plain."""
+        return asdict(self)
+
+
+def all_rows(quick: bool) -> list[Row]:
+    """The rows in the order in which they are measured, what others need first."""
+    return list(_quick_rows() if quick else _full_rows())
+
+
+def _full_rows() -> Iterator[Row]:
+    yield bound(BASELINE, ALL_IMAGES)
+    # The main rows: the best setting, what it is to be compared with, and what improves on it.
+    yield partitioned(BASELINE, 1, 16, ALL_IMAGES)
+    yield standard(BASELINE, 16, 12.0, ALL_IMAGES)
+    yield fitted_bins(BASELINE, 1, 16, MOST_IMAGES)
+    yield min_cost(BASELINE, 1, 16, FEW_IMAGES)
+    yield min_cost(BASELINE, 4, 12, FEW_IMAGES)
+    for blocks in BLOCKS:
+        for log2_candidates in LOG2_CANDIDATES:
+            if (blocks, log2_candidates) != (1, 16):
+                yield partitioned(BASELINE, blocks, log2_candidates, SIDE_IMAGES)
+    yield standard(BASELINE, 16, 16.0, SIDE_IMAGES)
+    yield standard(BASELINE, 16, 12.0, SIDE_IMAGES, zeta=True)
+    yield from _exact_rows(BASELINE)
+    for latent_dim in MODELS:
+        if latent_dim != BASELINE:
+            yield bound(latent_dim, MOST_IMAGES)
+            for blocks in (1, 2, 4):
+                yield partitioned(latent_dim, blocks, 16 if blocks == 1 else 14, MOST_IMAGES)
+            yield standard(latent_dim, 16, 12.0, MOST_IMAGES)
+            yield gprs(latent_dim, 8.0, FEW_IMAGES)
+            yield a_star(latent_dim, FEW_IMAGES)
+
+
+def _quick_rows() -> Iterator[Row]:
+    yield bound(BASELINE, QUICK_IMAGES)
+    yield partitioned(BASELINE, 2, 8, QUICK_IMAGES)
+    yield partitioned(BASELINE, 4, 10, QUICK_IMAGES)
+    yield fitted_bins(BASELINE, 4, 10, QUICK_IMAGES)
+    yield min_cost(BASELINE, 4, 10, QUICK_IMAGES)
+    yield standard(BASELINE, 10, 8.0, QUICK_IMAGES)
+    yield a_star(BASELINE, QUICK_IMAGES)
+
+
+def _exact_rows(latent_dim: int) -> Iterator[Row]:
+    yield pfr(latent_dim, 8.0, FEW_IMAGES)
+    yield pfr(latent_dim, 12.0, FEW_IMAGES, partitioned=True)
+    yield gprs(latent_dim, 8.0, FEW_IMAGES)
+    yield gprs(latent_dim, None, FEW_IMAGES)
+    yield a_star(latent_dim, FEW_IMAGES)
+
+
+def bound(latent_dim: int, images: int) -> Row:
+    """-ELBO: what coding costs at least."""
+    return Row("-ELBO", "bound", latent_dim, images)
+
+
+def partitioned(latent_dim: int, blocks: int, log2_candidates: int, images: int) -> Row:
+    """Partitioned ORC as the codec does it."""
+    name = f"partitioned ORC, {_blocks(blocks)}, N = 2^{log2_candidates}"
+    return Row(
+        name, "partitioned ORC", latent_dim, images, blocks, None, log2_candidates, partitioned=True
+    )
+
+
+def fitted_bins(latent_dim: int, blocks: int, log2_candidates: int, images: int) -> Row:
+    """Partitioned ORC whose bins are coded under the aggregate posterior."""
+    name = f"fitted bin prior, {_blocks(blocks)}, N = 2^{log2_candidates}"
+    return Row(name, "fitted bin prior", latent_dim, images, blocks, None, log2_candidates, True)
+
+
+def min_cost(latent_dim: int, blocks: int, log2_candidates: int, images: int) -> Row:
+    """Partitioned ORC that sends the candidate with the fewest bits in total."""
+    name = f"min-cost selection, {_blocks(blocks)}, N = 2^{log2_candidates}"
+    return Row(name, "min-cost selection", latent_dim, images, blocks, None, log2_candidates, True)
+
+
+def standard(
+    latent_dim: int, log2_candidates: int, block_bits: float, images: int, zeta: bool = False
+) -> Row:
+    """ORC without partition."""
+    name = f"standard ORC, {block_bits:g}-bit blocks, N = 2^{log2_candidates}"
+    name += ", zeta code" if zeta else ""
+    return Row(
+        name, "standard ORC", latent_dim, images, None, block_bits, log2_candidates, zeta=zeta
+    )
+
+
+def pfr(latent_dim: int, block_bits: float, images: int, partitioned: bool = False) -> Row:
+    """The Poisson functional representation."""
+    kind = "partitioned PFR" if partitioned else "PFR"
+    return Row(
+        f"{kind}, {block_bits:g}-bit blocks",
+        "PFR",
+        latent_dim,
+        images,
+        block_bits=block_bits,
+        partitioned=partitioned,
+    )
+
+
+def gprs(latent_dim: int, block_bits: float | None, images: int) -> Row:
+    """Greedy Poisson rejection sampling: in blocks, or each dimension by branch and bound."""
+    name = f"GPRS, {block_bits:g}-bit blocks" if block_bits else "GPRS, branch and bound"
+    return Row(
+        name, "GPRS", latent_dim, images, block_bits=block_bits, bisecting=block_bits is None
+    )
+
+
+def a_star(latent_dim: int, images: int) -> Row:
+    """A* coding of each dimension."""
+    return Row("A* coding", "A*", latent_dim, images)
+
+
+def _blocks(count: int) -> str:
+    return "1 block" if count == 1 else f"{count} blocks"

@@ -1,0 +1,76 @@
+"""The measured rows of a run: one JSON file each, so that an interrupted run goes on."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recvae.data import translate_os_errors
+from recvae.errors import InputError
+from recvae.experiments.mnist.rows import Row
+from recvae.experiments.running import write_files
+
+SETTINGS = "settings"
+Measured = dict[str, Any]
+"""What a row measured, by column, and the settings that it was measured with."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Rows below a folder; `settings` are what all of a run have in common, plain values.
+
+    A row counts only for the very settings that it was measured with.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+
+    def path(self, row: Row) -> Path:
+        """The file of a row."""
+        return self.folder / "rows" / f"{row.slug}.json"
+
+    def check(self, rows: Sequence[Row]) -> None:
+        """Raise InputError if the folder holds rows of another run than of these rows."""
+        for row in rows:
+            self.load(row)
+        known = {self.path(row) for row in rows}
+        for path in sorted(self.folder.glob("rows/*.json")):
+            if path not in known:
+                raise InputError(f"{path} is no row of this run: {_REMEDY}")
+
+    def load(self, row: Row) -> Measured | None:
+        """What a row measured; None if it has not been.
+
+        Raises InputError for a file of other settings or one that cannot be read.
+        """
+        path = self.path(row)
+        if not path.exists():
+            return None
+        with translate_os_errors(path):
+            text = path.read_bytes()
+        try:
+            measured = json.loads(text)
+            found = measured.pop(SETTINGS)
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise InputError(f"{path} is not a measured row: delete it") from error
+        for name, wanted in self._settings(row).items():
+            given = found.get(name)
+            if given != wanted:
+                here = f"{name} {json.dumps(given)}, not {json.dumps(wanted)}"
+                raise InputError(f"{path} was measured with {here}: {_REMEDY}")
+        return measured
+
+    def save(self, row: Row, measured: Measured) -> None:
+        """Keep what a row measured; whole or not at all."""
+        path = self.path(row)
+        with translate_os_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(measured | {SETTINGS: self._settings(row)}, indent=1)
+        write_files({path: f"{text}\n".encode()})
+
+    def _settings(self, row: Row) -> dict[str, Any]:
+        return row.stated() | self.settings
+
+
+_REMEDY = "choose another folder for --out, or delete its folder rows"

@@ -1,0 +1,139 @@
+"""The measured rows as CSV and Markdown, beside what was published."""
+
+from collections.abc import Sequence
+
+from recvae.experiments.mnist.published import RESULTS
+from recvae.experiments.mnist.rows import FAMILIES
+from recvae.experiments.mnist.store import Measured
+from recvae.experiments.tables import Table
+
+COLUMNS = (
+    "name",
+    "family",
+    "model",
+    "latent_dim",
+    "blocks",
+    "log2_candidates",
+    "images",
+    "bits_per_pixel",
+    "standard_error_bpp",
+    "bins_bpp",
+    "ranks_bpp",
+    "pixels_bpp",
+    "container_bpp",
+    "negative_elbo_bpp",
+    "overhead_bpp",
+    "overhead_bits",
+    "bias_bits",
+    "encode_seconds",
+    "decode_seconds",
+    "peak_mb",
+    "capped_images",
+    "file_bytes",
+    "published_bpp",
+)
+"""Cells of a row; units are in the names, `_bits` and `_seconds` are of one image."""
+
+_MARKDOWN: dict[str, tuple[str, str]] = {
+    "name": ("coder", ""),
+    "images": ("images", ",d"),
+    "bits_per_pixel": ("bits per pixel", ".4f"),
+    "standard_error_bpp": ("± s.e.", ".4f"),
+    "negative_elbo_bpp": ("-ELBO", ".4f"),
+    "overhead_bpp": ("overhead", ".4f"),
+    "published_bpp": ("published", ".3f"),
+    "bins_bpp": ("bins", ".4f"),
+    "ranks_bpp": ("ranks", ".4f"),
+    "pixels_bpp": ("pixels", ".4f"),
+    "container_bpp": ("container", ".4f"),
+    "overhead_bits": ("overhead, bits an image", ".1f"),
+    "bias_bits": ("bias, bits an image", ".1f"),
+    "encode_seconds": ("encode, ms an image", ".1f"),
+    "decode_seconds": ("decode, ms an image", ".1f"),
+    "peak_mb": ("peak MB", ",.0f"),
+    "capped_images": ("capped", ",d"),
+}
+"""Heading and format of the columns of the Markdown table, which has one section a model."""
+
+_NOTES = """\
+Lossless MNIST, 784 pixels an image: real files, decoded and compared. Rates are in bits per pixel
+and add up: bins + ranks + pixels + container = bits per pixel; overhead is what the file takes
+above -ELBO of the same images with the same decoder; bias is what pixels cost more than with true
+posterior samples, in bits an image. Rows of fewer than 10,000 test images stand on the first ones
+of one shuffled order, with the standard error of the mean over images; -ELBO and overhead are of
+the same images. Constants (bins, rank codes) are fitted to training images. "Capped" counts images
+with an exact search that ended at its cap: their samples are not exact. "Published" is greedy
+rejection coding, for A\\* itself and for -ELBO BB-ANS."""
+
+
+def sorted_rows(rows: Sequence[Measured]) -> list[Measured]:
+    """By number of latents, kind of coder, blocks, candidates."""
+
+    def key(row: Measured) -> tuple[int, int, int, float, str]:
+        return (
+            row["latent_dim"],
+            FAMILIES.index(row["family"]),
+            row["blocks"] or 0,
+            row["log2_candidates"] or 0.0,
+            row["name"],
+        )
+
+    return sorted(rows, key=key)
+
+
+def to_table(rows: Sequence[Measured]) -> Table:
+    """All cells of all rows, sorted."""
+    table = Table(COLUMNS)
+    for row in sorted_rows(rows):
+        table.add(*(row[column] for column in COLUMNS))
+    return table
+
+
+def to_markdown(rows: Sequence[Measured], notes: Sequence[str]) -> str:
+    """One table for each model, and one of what was published, for GitHub.
+
+    Args:
+        rows: measured.
+        notes: lines to stand below, such as which rows are missing.
+    """
+    parts = ["# Lossless MNIST", _NOTES]
+    ordered = sorted_rows(rows)
+    for latent_dim in sorted({row["latent_dim"] for row in ordered}):
+        of_model = [row for row in ordered if row["latent_dim"] == latent_dim]
+        parts.append(f"## {latent_dim} latents (`{of_model[0]['model']}`)")
+        parts.append(_grid([h for h, _ in _MARKDOWN.values()], [_cells(row) for row in of_model]))
+    parts.append("## Published")
+    published = [
+        [
+            result.name,
+            str(result.latent_dim),
+            _text(result.negative_elbo_bpp, ".3f"),
+            f"{result.bits_per_pixel:.3f}",
+        ]
+        for result in RESULTS
+    ]
+    parts.append(_grid(["coder", "latents", "-ELBO", "bits per pixel"], published))
+    parts += notes
+    return "\n\n".join(parts) + "\n"
+
+
+def _cells(row: Measured) -> list[str]:
+    seconds = ("encode_seconds", "decode_seconds")
+    shown = row | {name: _thousandfold(row[name]) for name in seconds}
+    return [_text(shown[column], form) for column, (_, form) in _MARKDOWN.items()]
+
+
+def _thousandfold(seconds: float | None) -> float | None:
+    return None if seconds is None else 1000 * seconds
+
+
+def _text(cell: str | int | float | None, form: str) -> str:
+    if cell is None:
+        return ""
+    return cell.replace("*", r"\*") if isinstance(cell, str) else format(cell, form)
+
+
+def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    rule = ["---", *["---:"] * (len(headings) - 1)]  # numbers to the right
+    lines = [headings, rule, *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

@@ -1,0 +1,65 @@
+"""What was hoped for, and whether it was reached."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from recvae.experiments.mnist.published import GREEDY_REJECTION, published_bpp
+from recvae.experiments.mnist.rows import BASELINE
+from recvae.experiments.mnist.store import Measured
+
+MOST_OVERHEAD = 0.015  # of -ELBO, at the best setting
+LEAST_SAVING = 0.05  # of the total, against other coders
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the summary: a target, the number it was held to, whether it was reached."""
+
+    target: str
+    found: str
+    reached: bool
+
+
+def verdicts(rows: Sequence[Measured]) -> list[Verdict]:
+    """The targets that the rows can tell of; partitioned ORC at its best setting is held to them.
+
+    Rows may stand on different test images: what is compared are rates over -ELBO of those images.
+    """
+    found: list[Verdict] = []
+    for latent_dim in sorted({row["latent_dim"] for row in rows}):
+        of_model = [row for row in rows if row["latent_dim"] == latent_dim]
+        ours = best(of_model, "partitioned ORC")
+        if ours is None:
+            continue
+        if latent_dim == BASELINE:
+            overhead = _ratio(ours) - 1
+            found.append(
+                Verdict(
+                    f"{ours['name']}: within {MOST_OVERHEAD:.1%} of -ELBO",
+                    f"{overhead:.2%} above",
+                    overhead <= MOST_OVERHEAD,
+                )
+            )
+        for name, saving in _savings(of_model, ours):
+            target = f"{latent_dim} latents: at least {LEAST_SAVING:.0%} below {name}"
+            found.append(Verdict(target, f"{saving:.2%} below", saving >= LEAST_SAVING))
+    return found
+
+
+def best(rows: Sequence[Measured], family: str) -> Measured | None:
+    """The row of a family with the lowest rate over -ELBO."""
+    return min((row for row in rows if row["family"] == family), key=_ratio, default=None)
+
+
+def _savings(rows: Sequence[Measured], ours: Measured) -> Iterable[tuple[str, float]]:
+    for family in ("standard ORC", "GPRS"):
+        if (other := best(rows, family)) is not None:
+            yield other["name"], 1 - _ratio(ours) / _ratio(other)
+    theirs = published_bpp(GREEDY_REJECTION, ours["latent_dim"])
+    if theirs is not None:
+        name = f"the published {theirs} of {GREEDY_REJECTION}"
+        yield name, 1 - ours["bits_per_pixel"] / theirs
+
+
+def _ratio(row: Measured) -> float:
+    return row["bits_per_pixel"] / row["negative_elbo_bpp"]
