@@ -97,17 +97,26 @@ class BetaBinomialDecoder(Decoder):
 
     def passes(self, z: Tensor) -> Passes:
         """Code images in one pass; see `recvae.vae.passes`."""
-        rows_a, rows_b = map(self._grid_row, self.log_parameters(z))
-        of_ones = self.rising_factorials
-        of_zeros = of_ones.flip(1) + self.binomials  # k ones beside 255 - k zeros
+        rows_a, rows_b = self.grid_rows(z)
+        of_zeros = self.of_zeros
         every = torch.arange(len(rows_a), device=z.device)
         symbols = yield Pass(
             LEVELS + 1,
-            lambda rows: of_ones[rows_a[rows]] + of_zeros[rows_b[rows]],
+            lambda rows: self.rising_factorials[rows_a[rows]] + of_zeros[rows_b[rows]],
             every,
             lambda x: x,
         )
         return symbols.reshape(len(z), self.height, self.width)
+
+    def grid_rows(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of `rising_factorials` and of `of_zeros` whose sum is a pixel's logits, (b*h*w,)."""
+        row_a, row_b = map(self._grid_row, self.log_parameters(z))
+        return row_a, row_b
+
+    @property
+    def of_zeros(self) -> Tensor:
+        """What b and the binomials give to the logits, like `rising_factorials`."""
+        return self.rising_factorials.flip(1) + self.binomials  # k ones beside 255 - k zeros
 
     def quantise_tables(self, one: int) -> None:
         """Round the tables of logits to integers in units of 1 / `one` nats."""

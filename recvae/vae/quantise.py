@@ -35,7 +35,11 @@ class ExactDecoder(nn.Module):
 
     def passes(self, z: Tensor) -> Passes:
         """z: (b, D) int64 in units of 2^-28. See `recvae.vae.passes`."""
-        return self.decoder.passes(self.latent.from_prior(z, FRACTION_BITS))
+        return self.decoder.passes(self.latents(z))
+
+    def latents(self, z: Tensor) -> Tensor:
+        """What the layers take for z (b, D), int64 in units of 2^-28."""
+        return self.latent.from_prior(z, FRACTION_BITS)
 
 
 def latent_format(number: FixedPoint) -> FixedPoint:

@@ -9,6 +9,7 @@ from recvae.experiments.mnist.fitted_bins import FittedBins, fit_bins
 from recvae.experiments.mnist.layouts import Training, plan, with_blocks, with_fitted_ranks
 from recvae.experiments.mnist.lines import LineLatents
 from recvae.experiments.mnist.min_cost import MinCostSender
+from recvae.experiments.mnist.pixel_cost import BetaBinomialCost
 from recvae.experiments.mnist.rows import Row
 from recvae.experiments.mnist.senders import ExactSender, gprs_sender, pfr_sender
 from recvae.rec import AStar, BranchAndBoundGPRS
@@ -65,7 +66,8 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
     if row.family == "fitted bin prior":
         latents = FittedBins(model, tables=fit_bins(blocks, training.target))
     if row.family == "min-cost selection":
-        sender = MinCostSender(TRIED[len(blocks)], BEAM)
+        cost = BetaBinomialCost(model.decoder)
+        sender = MinCostSender(cost, TRIED[len(blocks)], BEAM)
         model = with_fitted_ranks(model, sender, training)[0]
         latents = BlockLatents(model, sender)
     return Coding(model, latents, len(blocks), math.log2(blocks[0].num_candidates))

@@ -5,18 +5,21 @@ latents cost and how likely the posterior makes them; the true cost of what foll
 bits, only the decoder knows.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from recvae.codec.groups import code_pixels, pixel_bits
 from recvae.codec.latents import SENDER_SEED
 from recvae.codec.model import CodecModel
 from recvae.rec import Code, DiagonalGaussian
 
 PIXEL_BATCH = 64
+
+PixelCost: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""Latents (n, D) int64 in units of 2^-28 and images (n, h, w) uint8 to pixel bits, (n,) float64."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,12 @@ class MinCostSender:
     to come stand at their plain choice. So a choice never costs more than the plain one.
 
     Args:
+        pixel_cost: what the pixels of an image cost given latents.
         candidates: K, the first finishers of each block's race that are tried.
         beam: how many choices are carried along.
     """
 
+    pixel_cost: PixelCost
     candidates: int
     beam: int
 
@@ -45,7 +50,7 @@ class MinCostSender:
             )[0]
             for block, coder in zip(model.blocks, model.coders, strict=True)
         ]
-        costs = _Costs.of(model, races, images)
+        costs = _Costs.of(model, races, images, self.pixel_cost)
         choices = torch.zeros(len(images), 1, len(races), dtype=torch.int64)
         for block, race in enumerate(races):
             choices = _with_each_candidate(choices, block, race.ranks.shape[1])
@@ -62,15 +67,17 @@ class _Costs:
 
     model: CodecModel
     images: Tensor
+    pixel_cost: PixelCost
     z: list[Tensor]
     rank_bits: list[Tensor]
 
     @staticmethod
-    def of(model: CodecModel, races: list[Code], images: Tensor) -> "_Costs":
+    def of(model: CodecModel, races: list[Code], images: Tensor, pixel_cost: PixelCost) -> "_Costs":
         pairs = list(zip(model.coders, model.rank_codes, races, strict=True))
         return _Costs(
             model,
             images,
+            pixel_cost,
             [coder.decode(race, model.key) for coder, _, race in pairs],
             [rank_code.bits(race.ranks) for _, rank_code, race in pairs],
         )
@@ -84,13 +91,11 @@ class _Costs:
         for b, block in enumerate(self.model.blocks):
             z[..., list(block.dimensions)] = self.z[b][items, choices[..., b]]
             total += self.rank_bits[b].gather(1, choices[..., b])
-        parts = [
-            pixel_bits(code_pixels(self.model, part, self.images[item]), len(part))
-            for part, item in zip(
-                z.flatten(0, 1).split(PIXEL_BATCH), items.flatten().split(PIXEL_BATCH), strict=True
-            )
-        ]
-        return total + torch.from_numpy(np.concatenate(parts)).reshape(n, m)
+        parts = zip(
+            z.flatten(0, 1).split(PIXEL_BATCH), items.flatten().split(PIXEL_BATCH), strict=True
+        )
+        pixels = [self.pixel_cost(part, self.images[item]) for part, item in parts]
+        return total + torch.cat(pixels).reshape(n, m)
 
 
 def _with_each_candidate(choices: Tensor, block: int, candidates: int) -> Tensor:
