@@ -14,9 +14,7 @@ from recvae.experiments.mnist.rows import Row
 from recvae.experiments.mnist.senders import ExactSender, gprs_sender, pfr_sender
 from recvae.rec import AStar, BranchAndBoundGPRS
 
-BEAM = 2
-TRIED = {1: 32, 2: 32, 4: 16, 8: 12}
-"""Candidates of a block that min-cost selection tries, by the number of blocks."""
+TRIED, BEAM = 64, 4  # candidates of a block that min-cost selection tries, and choices it keeps
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
         latents = FittedBins(model, tables=fit_bins(blocks, training.target))
     if row.family == "min-cost selection":
         cost = BetaBinomialCost(model.decoder)
-        sender = MinCostSender(cost, TRIED[len(blocks)], BEAM)
+        sender = MinCostSender(cost, TRIED, BEAM)
         model = with_fitted_ranks(model, sender, training)[0]
         latents = BlockLatents(model, sender)
     return Coding(model, latents, len(blocks), math.log2(blocks[0].num_candidates))

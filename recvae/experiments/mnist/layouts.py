@@ -22,8 +22,8 @@ from recvae.vae.blocks import Block, balanced_blocks, plan_blocks
 from recvae.vae.information import posterior
 
 # log2 J of a block over its information. With few candidates bins must do what the search cannot.
-BINS_PER_INFORMATION = (0.7, 0.8, 0.9, 1.0)
-SPARE_BITS = 4.0  # log2 N over the search's mean KL: from here on more candidates gain little
+BINS_PER_INFORMATION = (0.6, 0.7, 0.8, 0.9, 1.0)
+SPARE_BITS = 2.0  # log2 N over the search's mean KL: fewer bias the samples, more waste bins
 PFR_BINS_PER_INFORMATION = 0.75  # bins of an exact search, which need not hold all that Q holds
 
 

@@ -68,7 +68,7 @@ class Row:
     partitioned: bool = False
     zeta: bool = False
     bisecting: bool = False
-    training_images: int = 1000
+    training_images: int = 500
 
     @property
     def model(self) -> str:
@@ -94,24 +94,29 @@ def all_rows(quick: bool) -> list[Row]:
 def _full_rows() -> Iterator[Row]:
     yield bound(BASELINE, ALL_IMAGES)
     # The main rows: the best setting, what it is to be compared with, and what improves on it.
-    yield partitioned(BASELINE, 1, 16, ALL_IMAGES)
+    yield partitioned(BASELINE, 4, 14, ALL_IMAGES)
     yield standard(BASELINE, 16, 12.0, ALL_IMAGES)
-    yield fitted_bins(BASELINE, 1, 16, MOST_IMAGES)
-    yield min_cost(BASELINE, 1, 16, FEW_IMAGES)
-    yield min_cost(BASELINE, 4, 12, FEW_IMAGES)
+    yield fitted_bins(BASELINE, 4, 14, MOST_IMAGES)
+    yield min_cost(BASELINE, 4, 12, MOST_IMAGES)
+    yield min_cost(BASELINE, 8, 10, SIDE_IMAGES)
     for blocks in BLOCKS:
         for log2_candidates in LOG2_CANDIDATES:
-            if (blocks, log2_candidates) != (1, 16):
+            if (blocks, log2_candidates) != (4, 14):
                 yield partitioned(BASELINE, blocks, log2_candidates, SIDE_IMAGES)
     yield standard(BASELINE, 16, 16.0, SIDE_IMAGES)
     yield standard(BASELINE, 16, 12.0, SIDE_IMAGES, zeta=True)
-    yield from _exact_rows(BASELINE)
+    yield pfr(BASELINE, 8.0, FEW_IMAGES)
+    yield pfr(BASELINE, 12.0, FEW_IMAGES, partitioned=True)
+    yield gprs(BASELINE, 8.0, FEW_IMAGES)
+    yield gprs(BASELINE, None, FEW_IMAGES)
+    yield a_star(BASELINE, FEW_IMAGES)
     for latent_dim in MODELS:
         if latent_dim != BASELINE:
             yield bound(latent_dim, MOST_IMAGES)
-            for blocks in (1, 2, 4):
-                yield partitioned(latent_dim, blocks, 16 if blocks == 1 else 14, MOST_IMAGES)
+            yield partitioned(latent_dim, 2, 16, SIDE_IMAGES)
+            yield partitioned(latent_dim, 4, 14, MOST_IMAGES)
             yield standard(latent_dim, 16, 12.0, MOST_IMAGES)
+            yield min_cost(latent_dim, 4, 12, SIDE_IMAGES)
             yield gprs(latent_dim, 8.0, FEW_IMAGES)
             yield a_star(latent_dim, FEW_IMAGES)
 
@@ -124,14 +129,6 @@ def _quick_rows() -> Iterator[Row]:
     yield min_cost(BASELINE, 4, 10, QUICK_IMAGES)
     yield standard(BASELINE, 10, 8.0, QUICK_IMAGES)
     yield a_star(BASELINE, QUICK_IMAGES)
-
-
-def _exact_rows(latent_dim: int) -> Iterator[Row]:
-    yield pfr(latent_dim, 8.0, FEW_IMAGES)
-    yield pfr(latent_dim, 12.0, FEW_IMAGES, partitioned=True)
-    yield gprs(latent_dim, 8.0, FEW_IMAGES)
-    yield gprs(latent_dim, None, FEW_IMAGES)
-    yield a_star(latent_dim, FEW_IMAGES)
 
 
 def bound(latent_dim: int, images: int) -> Row:
