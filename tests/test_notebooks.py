@@ -31,7 +31,7 @@ class TestKept:
 
     def test_nothing_volatile(self, path):
         notebook = json.loads(path.read_text())
-        assert set(notebook["metadata"]["language_info"]) == {"name"}
+        assert set(notebook["metadata"]) == {"kernelspec"}
         assert all(not cell["metadata"] for cell in notebook["cells"])
 
     def test_no_path_out_of_the_project(self, path):
