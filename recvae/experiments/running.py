@@ -1,7 +1,7 @@
 """What every group of experiments needs to run: a folder to fill, a seed, a bar that moves."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -18,8 +18,8 @@ T = TypeVar("T")
 class Track(Protocol):
     """Goes through a sequence and shows how far it has come."""
 
-    def __call__(self, steps: Sequence[T]) -> Iterable[T]:
-        """The elements of `steps`."""
+    def __call__(self, steps: Sequence[T], name: Callable[[T], str] | None = None) -> Iterable[T]:
+        """The elements of `steps`; `name` tells what each is called."""
         ...
 
 
@@ -61,7 +61,11 @@ def progress(title: str) -> Iterator[Track]:
         disable=not console.is_terminal,
     ) as bar:
 
-        def track(steps: Sequence[T]) -> Iterable[T]:
-            return bar.track(steps, description=title)
+        def track(steps: Sequence[T], name: Callable[[T], str] | None = None) -> Iterable[T]:
+            task = bar.add_task(title, total=len(steps))
+            for step in steps:
+                bar.update(task, description=f"{title}: {name(step)}" if name else title)
+                yield step
+                bar.advance(task)
 
         yield track

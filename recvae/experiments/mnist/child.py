@@ -4,6 +4,7 @@ import multiprocessing
 import signal
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from recvae.errors import InputError
 R = TypeVar("R")
 
 # A server that has imported everything and computed nothing: its children start at once.
-PRELOADED = ["recvae.experiments.mnist.measure"]
+PRELOADED = ["recvae.experiments.mnist.measure", "recvae.rec.search_fused"]
 
 
 def in_child(function: Callable[..., R], *arguments: Any) -> R:
@@ -25,17 +26,18 @@ def in_child(function: Callable[..., R], *arguments: Any) -> R:
     context.set_forkserver_preload(PRELOADED)
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_call, args=(sender, function, arguments), daemon=True)
-    process.start()
-    sender.close()
     try:
+        process.start()
+        sender.close()
         failure, result = receiver.recv()
     except EOFError:
         process.join()
         message = f"a process that measures was ended, with status {process.exitcode}"
         raise RuntimeError(message) from None
     finally:
-        process.kill()
-        process.join()
+        if process.pid is not None:
+            process.kill()
+            process.join()
     if isinstance(failure, InputError):
         raise failure
     if failure:
@@ -45,9 +47,13 @@ def in_child(function: Callable[..., R], *arguments: Any) -> R:
 
 def _call(sender: Connection, function: Callable[..., R], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    failure: InputError | str | None = None
+    result = None
     try:
-        sender.send((None, function(*arguments)))
+        result = function(*arguments)
     except InputError as error:
-        sender.send((error, None))
+        failure = error
     except Exception:
-        sender.send((traceback.format_exc(), None))
+        failure = traceback.format_exc()
+    with suppress(BrokenPipeError):  # a parent that was interrupted waits no longer
+        sender.send((failure, result))

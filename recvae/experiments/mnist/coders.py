@@ -14,7 +14,8 @@ from recvae.experiments.mnist.rows import Row
 from recvae.experiments.mnist.senders import ExactSender, gprs_sender, pfr_sender
 from recvae.rec import AStar, BranchAndBoundGPRS
 
-TRIED, BEAM = 64, 4  # candidates of a block that min-cost selection tries, and choices it keeps
+RANK_IMAGES = 500  # whose latents are sent to fit rank codes to
+BEAM = 4  # choices that min-cost selection carries along
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,24 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
         key: 64-bit name of the shared randomness.
         training: of the model.
     """
-    model = replace(model, key=key)
+    model, all_training, training = replace(model, key=key), training, training[:RANK_IMAGES]
     if row.family == "A*" or row.bisecting:
         return _by_lines(row, model, training)
     blocks = plan(row, training)
     model = with_blocks(model, blocks)
     if row.family in ("PFR", "GPRS"):
         exact = pfr_sender(blocks) if row.family == "PFR" else gprs_sender(blocks)
-        model, _ = with_fitted_ranks(model, exact, training)
+        model = with_fitted_ranks(model, exact, training)
         exact.capped_images = 0
         return Coding(model, BlockLatents(model, exact), len(blocks), None, exact)
-    model = with_fitted_ranks(model, send_latents, training, row.zeta)[0]
+    model = with_fitted_ranks(model, send_latents, training, row.zeta)
     latents: Latents = BlockLatents(model)
     if row.family == "fitted bin prior":
-        latents = FittedBins(model, tables=fit_bins(blocks, training.target))
+        latents = FittedBins(model, tables=fit_bins(blocks, all_training.target))
     if row.family == "min-cost selection":
         cost = BetaBinomialCost(model.decoder)
-        sender = MinCostSender(cost, TRIED, BEAM)
-        model = with_fitted_ranks(model, sender, training)[0]
+        sender = MinCostSender(cost, row.tried, BEAM)
+        model = with_fitted_ranks(model, sender, training)
         latents = BlockLatents(model, sender)
     return Coding(model, latents, len(blocks), math.log2(blocks[0].num_candidates))
 

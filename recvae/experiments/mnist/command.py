@@ -1,7 +1,8 @@
 """Measures the rows that are missing, writes the table and prints what was reached."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,8 +12,8 @@ from recvae.errors import InputError
 from recvae.experiments.mnist.child import in_child
 from recvae.experiments.mnist.images import fingerprint
 from recvae.experiments.mnist.measure import Job, measure
-from recvae.experiments.mnist.models import find_models, train_model
-from recvae.experiments.mnist.rows import MODELS, Row, all_rows
+from recvae.experiments.mnist.models import find_models, stated_hash, train_model
+from recvae.experiments.mnist.rows import Row, all_rows
 from recvae.experiments.mnist.store import Measured, Store
 from recvae.experiments.mnist.table import sorted_rows, to_markdown, to_table
 from recvae.experiments.mnist.targets import verdicts
@@ -40,15 +41,19 @@ def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None
         raise InputError("--train: pass by --data.root the folder that holds MNIST/raw")
     settings = {"quick": quick, "seed": seed, "test_images_sha256": fingerprint(root)}
     folder = output_folder(out)
-    store, rows = Store(folder, settings), all_rows(quick)
-    store.check(rows)
-    models = _models(folder, root, train, {row.latent_dim for row in rows})
-    notes = _notes_on_missing(models, rows)
-    rows = [row for row in rows if row.latent_dim in models]
+    planned = all_rows(quick)
+    models = find_models(folder)
+    _store(folder, settings, models).check(planned)
+    if train and root is not None:
+        for name in sorted({row.model for row in planned} - models.keys()):
+            train_model(folder, root, name)
+        models = find_models(folder)
+    store, notes = _store(folder, settings, models), _notes_on_missing(models, planned)
+    rows = [row for row in planned if row.model in models]
     with progress("rows") as track:
-        for row in track(rows):
+        for row in track(rows, lambda row: f"{row.model}, {row.name}"):
             if store.load(row) is None:
-                job = Job(row, models[row.latent_dim], root, seed, folder / "bounds")
+                job = Job(row, str(models[row.model]), root, seed, folder / "bounds")
                 store.save(row, in_child(measure, job))
     measured = [found for row in rows if (found := store.load(row)) is not None]
     files = {
@@ -59,21 +64,15 @@ def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None
     _print_summary(measured, notes, list(files))
 
 
-def _models(folder: Path, root: str | None, train: bool, needed: set[int]) -> dict[int, str]:
-    models = find_models(folder)
-    if train and root is not None:
-        for latent_dim in sorted(needed - models.keys()):
-            train_model(folder, root, latent_dim)
-        models = find_models(folder)
-    return models
+def _store(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -> Store:
+    return Store(folder, settings, {name: stated_hash(path) for name, path in models.items()})
 
 
-def _notes_on_missing(models: dict[int, str], rows: Sequence[Row]) -> list[str]:
-    missing = sorted({row.latent_dim for row in rows} - models.keys())
+def _notes_on_missing(models: Mapping[str, Path], rows: Sequence[Row]) -> list[str]:
+    missing = {row.latent_dim: row.model for row in rows if row.model not in models}
     return [
-        f"Rows of {latent_dim} latents are left out: there is no model {MODELS[latent_dim]}; "
-        "--train trains it."
-        for latent_dim in missing
+        f"Rows of {latent_dim} latents are left out: there is no model {name}; --train trains it."
+        for latent_dim, name in sorted(missing.items())
     ]
 
 

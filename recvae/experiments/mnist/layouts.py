@@ -11,7 +11,6 @@ from recvae.codec.latents import Sender
 from recvae.codec.model import CodecModel
 from recvae.experiments.mnist.rows import LOG2_CAP, Row
 from recvae.rec import (
-    Code,
     DiagonalGaussian,
     IndexCode,
     fit_bucket_code,
@@ -21,9 +20,17 @@ from recvae.rec import (
 from recvae.vae.blocks import Block, balanced_blocks, plan_blocks
 from recvae.vae.information import posterior
 
-# log2 J of a block over its information. With few candidates bins must do what the search cannot.
-BINS_PER_INFORMATION = (0.6, 0.7, 0.8, 0.9, 1.0)
-SPARE_BITS = 2.0  # log2 N over the search's mean KL: fewer bias the samples, more waste bins
+# log2 J of a block over its information, by log2 N and number of blocks: what coded training images
+# of the baseline in the fewest bits, of values in steps of 0.1. With few candidates bins must do
+# what the search cannot; with many, more bins cost more than they save.
+BINS_PER_INFORMATION = {
+    6: {1: 1.0, 2: 1.1, 4: 1.0, 8: 0.9},
+    8: {1: 1.0, 2: 1.0, 4: 1.0, 8: 0.8},
+    10: {1: 1.0, 2: 1.0, 4: 0.9, 8: 0.7},
+    12: {1: 1.0, 2: 1.0, 4: 0.8, 8: 0.7},
+    14: {1: 1.0, 2: 0.9, 4: 0.6, 8: 0.6},
+    16: {1: 1.0, 2: 0.9, 4: 0.6, 8: 0.6},
+}
 PFR_BINS_PER_INFORMATION = 0.75  # bins of an exact search, which need not hold all that Q holds
 
 
@@ -41,6 +48,9 @@ class Training:
     target: DiagonalGaussian
     information_bits: Tensor
 
+    def __getitem__(self, items: slice) -> "Training":
+        return Training(self.images[items], self.target[items], self.information_bits)
+
     @staticmethod
     def of(model: CodecModel, images: Tensor) -> "Training":
         """For a model that states its mutual information, as all exported ones do."""
@@ -51,28 +61,20 @@ class Training:
 def plan(row: Row, training: Training) -> tuple[Block, ...]:
     """The blocks of a row."""
     information = training.information_bits
-    if row.blocks is not None and row.log2_candidates is not None:
-        return _best_cut(training, row.blocks, row.log2_candidates)
-    assert row.block_bits is not None
-    num_blocks = math.ceil(float(information.sum()) / row.block_bits)
     log2_candidates = LOG2_CAP if row.log2_candidates is None else row.log2_candidates
-    if row.partitioned:
-        blocks = plan_blocks(information, training.target, num_blocks, PFR_BINS_PER_INFORMATION)
-        return tuple(replace(block, num_candidates=1 << log2_candidates) for block in blocks)
-    return tuple(
-        Block(dimensions, (1,) * len(dimensions), 1 << log2_candidates)
-        for dimensions in balanced_blocks(information, num_blocks)
-    )
-
-
-def _best_cut(training: Training, num_blocks: int, log2_candidates: int) -> tuple[Block, ...]:
-    """Blocks with as few bins as the candidates can do with, at most those of the last choice."""
-    for share in BINS_PER_INFORMATION:
-        blocks = plan_blocks(
-            training.information_bits, training.target, num_blocks, share, SPARE_BITS, LOG2_CAP
+    num_blocks = row.blocks
+    if num_blocks is None:
+        assert row.block_bits is not None
+        num_blocks = math.ceil(float(information.sum()) / row.block_bits)
+    if not row.partitioned:
+        return tuple(
+            Block(dimensions, (1,) * len(dimensions), 1 << log2_candidates)
+            for dimensions in balanced_blocks(information, num_blocks)
         )
-        if all(block.num_candidates <= 1 << log2_candidates for block in blocks):
-            break
+    share = PFR_BINS_PER_INFORMATION
+    if row.log2_candidates is not None:
+        share = BINS_PER_INFORMATION[row.log2_candidates][num_blocks]
+    blocks = plan_blocks(information, training.target, num_blocks, share)
     return tuple(replace(block, num_candidates=1 << log2_candidates) for block in blocks)
 
 
@@ -85,15 +87,15 @@ def with_blocks(model: CodecModel, blocks: tuple[Block, ...]) -> CodecModel:
 
 def with_fitted_ranks(
     model: CodecModel, sender: Sender, training: Training, zeta: bool = False
-) -> tuple[CodecModel, list[Code]]:
-    """The model with rank codes fitted to what the sender sends for training images; and that."""
+) -> CodecModel:
+    """The model with rank codes fitted to what the sender sends for training images."""
     fit: Callable[[Tensor, int], IndexCode] = fit_zeta_code if zeta else fit_bucket_code
     codes = sender(model, training.target, training.images)
     rank_codes = tuple(
         fit(code.ranks, block.num_candidates)
         for code, block in zip(codes, model.blocks, strict=True)
     )
-    return replace(model, rank_codes=rank_codes), codes
+    return replace(model, rank_codes=rank_codes)
 
 
 def fit_zeta_code(ranks: Tensor, num_candidates: int) -> IndexCode:

@@ -24,8 +24,7 @@ from recvae.experiments.mnist.published import A_STAR, BITS_BACK, GREEDY_REJECTI
 from recvae.experiments.mnist.rows import ALL_IMAGES, Row
 
 GROUP_SIZE = 64
-BATCH = 4 * GROUP_SIZE  # images coded at once: standard ORC draws its candidates for each batch
-DECODING_BATCH = GROUP_SIZE
+BATCH = 64  # images coded at once, as `recvae compress` does
 PUBLISHED = {
     "partitioned ORC": GREEDY_REJECTION,
     "standard ORC": GREEDY_REJECTION,
@@ -169,7 +168,7 @@ def _write(path: Path, coding: Coding, images: Tensor) -> tuple[CompressionRepor
 def _read(path: Path, coding: Coding) -> np.ndarray:
     """The images of a file: by the codec itself where the file is of its format."""
     if type(coding.latents) is BlockLatents:
-        with Codec(coding.model, batch_size=DECODING_BATCH).open(path) as images:
+        with Codec(coding.model, batch_size=BATCH).open(path) as images:
             return images[:]
     with ContainerReader(path) as reader:
         groups = [

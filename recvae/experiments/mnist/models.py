@@ -6,7 +6,7 @@ from pathlib import Path
 
 import recvae
 from recvae.codec import shipped_models
-from recvae.codec.model_files import JSON_NAME
+from recvae.codec.model_files import JSON_NAME, read_object
 from recvae.errors import InputError
 from recvae.experiments.mnist.rows import MODELS
 
@@ -14,25 +14,28 @@ CONFIG = Path(recvae.__file__).parent.parent / "configs" / "mnist-mlp.yaml"
 TRAINING = "from recvae.training import main; raise SystemExit(main())"
 
 
-def find_models(out: Path) -> dict[int, str]:
-    """Name or folder of each model that is there, by its number of latents."""
-    shipped = shipped_models()
-    found = {}
-    for latent_dim, name in MODELS.items():
-        folder = out / "models" / name
-        if (folder / JSON_NAME).is_file():
-            found[latent_dim] = str(folder)
-        elif name in shipped:
-            found[latent_dim] = name
+def find_models(out: Path) -> dict[str, Path]:
+    """Folder of each model that is there, by name: one trained here before one that ships."""
+    trained = {name: out / "models" / name for name in MODELS.values()}
+    trained = {name: path for name, path in trained.items() if (path / JSON_NAME).is_file()}
+    shipped = {name: path for name, path in shipped_models().items() if name in MODELS.values()}
+    return shipped | trained
+
+
+def stated_hash(model: Path) -> str:
+    """The hash that a model's folder states; InputError if it states none."""
+    found = read_object(model / JSON_NAME).get("hash")
+    if not isinstance(found, str):
+        raise InputError(f"{model / JSON_NAME}: states no hash; delete it or make it anew")
     return found
 
 
-def train_model(out: Path, root: str, latent_dim: int) -> None:
-    """Train the baseline with another number of latents and export it to OUT/models.
+def train_model(out: Path, root: str, name: str) -> None:
+    """Train one of `MODELS`, the baseline with its number of latents; export it to OUT/models.
 
     Goes on from the last checkpoint of an interrupted training. Raises InputError if it fails.
     """
-    name = MODELS[latent_dim]
+    (latent_dim,) = (dim for dim, of_dim in MODELS.items() if of_dim == name)
     if not CONFIG.is_file():
         raise InputError(f"--train needs {CONFIG}: run it in a copy of the repository")
     folder = out / "models" / "training"

@@ -1,7 +1,7 @@
 """The measured rows of a run: one JSON file each, so that an interrupted run goes on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,17 @@ Measured = dict[str, Any]
 
 @dataclass(frozen=True)
 class Store:
-    """Rows below a folder; `settings` are what all of a run have in common, plain values.
+    """Rows below a folder, each of which counts only for the settings that it was measured with.
 
-    A row counts only for the very settings that it was measured with.
+    Fields:
+        folder: of the run.
+        settings: what all rows of the run have in common, plain values.
+        model_hashes: of the models that are there, by name.
     """
 
     folder: Path
     settings: dict[str, Any]
+    model_hashes: Mapping[str, str]
 
     def path(self, row: Row) -> Path:
         """The file of a row."""
@@ -33,7 +37,8 @@ class Store:
     def check(self, rows: Sequence[Row]) -> None:
         """Raise InputError if the folder holds rows of another run than of these rows."""
         for row in rows:
-            self.load(row)
+            if row.model in self.model_hashes:
+                self.load(row)
         known = {self.path(row) for row in rows}
         for path in sorted(self.folder.glob("rows/*.json")):
             if path not in known:
@@ -70,7 +75,7 @@ class Store:
         write_files({path: f"{text}\n".encode()})
 
     def _settings(self, row: Row) -> dict[str, Any]:
-        return row.stated() | self.settings
+        return row.stated() | self.settings | {"model_hash": self.model_hashes[row.model]}
 
 
 _REMEDY = "choose another folder for --out, or delete its folder rows"

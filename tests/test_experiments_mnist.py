@@ -1,0 +1,287 @@
+"""The MNIST experiment: its command, run quickly and interrupted, and the coders of its rows."""
+
+import csv
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recvae.codec import CodecModel, load_model
+from recvae.codec.groups import code_pixels, decode_groups, encode_groups, pixel_bits
+from recvae.codec.latents import BlockLatents, receive_latents, send_latents
+from recvae.experiments.cli import main
+from recvae.experiments.mnist import command, rows
+from recvae.experiments.mnist.coders import Coding, coding_of
+from recvae.experiments.mnist.images import load_images
+from recvae.experiments.mnist.layouts import Training
+from recvae.experiments.mnist.min_cost import MinCostSender
+from recvae.experiments.mnist.pixel_cost import BetaBinomialCost
+from recvae.experiments.mnist.senders import pfr_sender
+from recvae.experiments.mnist.store import Store
+from recvae.experiments.mnist.table import COLUMNS, to_markdown
+from recvae.experiments.mnist.targets import verdicts
+from recvae.vae import posterior
+
+IMAGES = 12
+
+Cells = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a quick run fills which was interrupted after its first rows and goes on."""
+    out = tmp_path_factory.mktemp("mnist") / "made" / "here"
+    line = [sys.executable, "-m", "recvae.experiments", "mnist", "--quick", "--out", str(out)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(line, **pipes) as first:
+        while len(list(out.glob("rows/*.json"))) < 2:
+            assert first.poll() is None, first.communicate()[1]
+            time.sleep(0.05)
+        first.send_signal(signal.SIGINT)
+        _, said = first.communicate(timeout=30)
+    assert first.returncode == 130
+    assert re.fullmatch(r"recvae\.experiments: interrupted; [^\n]+\n", said)
+    before = {path: path.stat().st_mtime_ns for path in out.glob("rows/*.json")}
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert all(path.stat().st_mtime_ns == then for path, then in before.items())
+    for word in ("50 latents", "reached: ", "missed: ", "table.md"):
+        assert word in done.stdout
+    return out
+
+
+@pytest.fixture(scope="module")
+def table(quick_run: Path) -> list[Cells]:
+    with open(quick_run / "table.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def model() -> CodecModel:
+    return load_model("mnist-mlp")
+
+
+@pytest.fixture(scope="module")
+def training(model: CodecModel) -> Training:
+    return Training.of(model, load_images(None, "train", 20))
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return load_images(None, "test", IMAGES).numpy()
+
+
+def test_every_row_is_a_file_and_stands_in_the_table(quick_run: Path, table: list[Cells]) -> None:
+    planned = rows.all_rows(quick=True)
+    assert {path.stem for path in quick_run.glob("rows/*")} == {row.slug for row in planned}
+    assert {row["name"] for row in table} == {row.name for row in planned}
+    assert all(tuple(row) == COLUMNS for row in table)
+    markdown = (quick_run / "table.md").read_text()
+    for row in planned:
+        assert f"| {row.name} |".replace("*", r"\*") in markdown
+
+
+def test_the_parts_of_a_file_add_up(table: list[Cells]) -> None:
+    for row in table:
+        if row["family"] != "bound":
+            bits_per_pixel = float(row["bits_per_pixel"])
+            parts = [float(row[f"{part}_bpp"]) for part in ("bins", "ranks", "pixels", "container")]
+            assert sum(parts) == pytest.approx(bits_per_pixel, rel=1e-4)
+            assert bits_per_pixel * 784 * int(row["images"]) / 8 == pytest.approx(
+                int(row["file_bytes"]), rel=1e-5
+            )
+            over = float(row["overhead_bits"])
+            assert over == pytest.approx(784 * float(row["overhead_bpp"]), rel=1e-3)
+            assert float(row["negative_elbo_bpp"]) + over / 784 == pytest.approx(
+                bits_per_pixel, rel=1e-4
+            )
+            assert float(row["encode_seconds"]) > float(row["decode_seconds"]) > 0
+            assert 100 < float(row["peak_mb"]) < 2000
+
+
+def test_the_rows_rank_as_they_should(table: list[Cells]) -> None:
+    rate = {row["family"]: float(row["bits_per_pixel"]) for row in table}
+    assert rate["min-cost selection"] < rate["partitioned ORC"] < rate["A*"]
+    assert rate["bound"] < rate["partitioned ORC"] < rate["standard ORC"]
+
+
+def test_rows_of_another_run_are_refused(
+    quick_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["mnist", "--quick", "--out", str(quick_run), "--seed", "1"]) == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"recvae\.experiments: [^\n]+seed 0, not 1: [^\n]+\n", said)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "{folder}"], "--data.root"),
+        (["--out", "{folder}", "--quick", "--train"], "--train"),
+        (["--out", "{folder}", "--data.root", "{folder}"], "MNIST/raw"),
+        (["--out", "{file}", "--quick"], "is not a folder"),
+        (["--out", "{folder}", "--quick", "--seed", "-1"], "--seed -1"),
+    ],
+)
+def test_bad_input_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    places = {"file": str(tmp_path / "file"), "folder": str(tmp_path / "folder")}
+    (tmp_path / "file").touch()
+    assert main(["mnist", *(option.format(**places) for option in options)]) == 2
+    said = capsys.readouterr()
+    assert re.fullmatch(r"recvae\.experiments: [^\n]+\n", said.err)
+    assert message in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_store_keeps_rows_of_its_own_settings(tmp_path: Path) -> None:
+    row = rows.partitioned(50, 2, 8, 10)
+    hashes = {"mnist-mlp": "cafe"}
+    store = Store(tmp_path, {"seed": 0}, hashes)
+    assert store.load(row) is None
+    store.save(row, {"bits_per_pixel": 1.5})
+    assert store.load(row) == {"bits_per_pixel": 1.5}
+    store.check([row])
+    for other, again in [
+        (Store(tmp_path, {"seed": 1}, hashes), row),
+        (Store(tmp_path, {"seed": 0}, {"mnist-mlp": "beef"}), row),
+        (store, replace(row, images=11)),
+    ]:
+        with pytest.raises(ValueError, match="was measured with"):
+            other.load(again)
+    with pytest.raises(ValueError, match="no row of this run"):
+        store.check([rows.bound(50, 10)])
+    store.path(row).write_text("[]")
+    with pytest.raises(ValueError, match="not a measured row"):
+        store.load(row)
+
+
+ROWS = [
+    rows.partitioned(50, 4, 6, IMAGES),
+    rows.fitted_bins(50, 4, 6, IMAGES),
+    replace(rows.min_cost(50, 8, 6, IMAGES), tried=4),
+    rows.standard(50, 8, 6.0, IMAGES, zeta=True),
+    rows.pfr(50, 5.0, IMAGES),
+    rows.pfr(50, 10.0, IMAGES, partitioned=True),
+    rows.gprs(50, 6.0, IMAGES),
+    rows.gprs(50, None, IMAGES),
+    rows.a_star(50, IMAGES),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row.slug for row in ROWS])
+def test_what_any_sender_sends_decodes(
+    model: CodecModel, training: Training, images: np.ndarray, row: rows.Row
+) -> None:
+    """In as many bits as it tells; in the codec's own format the receiver knows of no sender."""
+    coding = coding_of(row, model, 3, training)
+    groups, bits = encode_groups(coding.model, images, 8, coding.latents)
+    latents = None if type(coding.latents) is BlockLatents else coding.latents
+    decoded = decode_groups(coding.model, groups, [8, IMAGES - 8], latents)
+    assert np.array_equal(decoded, images)
+    told = float((bits.bins + bits.ranks + bits.pixels + bits.stored).sum())
+    assert told - 1 < 8 * sum(map(len, groups)) < told + 16 * len(groups)
+
+
+def test_min_cost_selection_never_costs_more_than_the_plain_choice(
+    model: CodecModel, training: Training, images: np.ndarray
+) -> None:
+    coding = coding_of(rows.partitioned(50, 4, 6, IMAGES), model, 0, training)
+    sender = MinCostSender(BetaBinomialCost(model.decoder), candidates=6, beam=2)
+
+    def total(latents: BlockLatents) -> np.ndarray:
+        _, bits = encode_groups(coding.model, images, 8, latents)
+        return bits.bins + bits.ranks + bits.pixels
+
+    saved = total(BlockLatents(coding.model)) - total(BlockLatents(coding.model, sender))
+    assert saved.min() > -1e-2  # bits; the look-up is in float32
+    assert saved.mean() > 5
+
+
+def test_looked_up_pixel_bits_are_those_that_are_spent(
+    model: CodecModel, images: np.ndarray
+) -> None:
+    tensor = torch.from_numpy(images)
+    z = receive_latents(model, send_latents(model, posterior(model.encoder, tensor)))
+    looked_up = BetaBinomialCost(model.decoder)(z, tensor).numpy()
+    spent = pixel_bits(code_pixels(model, z, tensor), len(images))
+    assert looked_up == pytest.approx(spent, abs=5e-3)
+    with pytest.raises(ValueError, match="BetaBinomialDecoder"):
+        BetaBinomialCost(load_model("mnist").decoder)
+
+
+def test_searches_that_meet_their_cap_are_counted(
+    model: CodecModel, training: Training, images: np.ndarray
+) -> None:
+    coding = coding_of(rows.pfr(50, 5.0, IMAGES), model, 0, training)
+    capped = tuple(replace(block, num_candidates=2) for block in coding.model.blocks)
+    sender = pfr_sender(capped)
+    sender(coding.model, posterior(model.encoder, torch.from_numpy(images)), images)
+    assert sender.capped_images == IMAGES
+    assert coding.capped_images() == 0
+
+
+def test_a_model_of_its_own_key_and_blocks_is_another_model(
+    model: CodecModel, training: Training
+) -> None:
+    codings: list[Coding] = [
+        coding_of(rows.standard(50, 6, 6.0, IMAGES), model, key, training) for key in (0, 1)
+    ]
+    assert len({coding.model.hash for coding in codings} | {model.hash}) == 3
+
+
+def measured(family: str, bits_per_pixel: float, negative_elbo_bpp: float = 1.0) -> dict[str, Any]:
+    row = dict.fromkeys(COLUMNS) | {"name": family, "family": family, "latent_dim": 50}
+    row |= {"model": "mnist-mlp", "images": 10}
+    return row | {"bits_per_pixel": bits_per_pixel, "negative_elbo_bpp": negative_elbo_bpp}
+
+
+def test_targets_are_judged_on_like_images() -> None:
+    """Rates stand over -ELBO of their own images; the best row of a family counts."""
+    judged = verdicts(
+        [
+            measured("partitioned ORC", 2.02, 2.0),
+            measured("partitioned ORC", 1.03),
+            measured("standard ORC", 1.07),
+            measured("standard ORC", 1.20),
+            measured("GPRS", 1.05),
+        ]
+    )
+    assert [(verdict.found, verdict.reached) for verdict in judged] == [
+        ("1.00% above", True),
+        ("5.61% below", True),
+        ("3.81% below", False),
+        ("-33.69% below", False),
+    ]
+
+
+def test_missing_models_are_told(tmp_path: Path) -> None:
+    planned = rows.all_rows(quick=False)
+    assert len({row.slug for row in planned}) == len(planned)
+    notes = command._notes_on_missing({"mnist-mlp": tmp_path}, planned)
+    assert [re.findall("mnist-mlp-[0-9]+", note) for note in notes] == [
+        ["mnist-mlp-20"],
+        ["mnist-mlp-100"],
+    ]
+    assert all(note in to_markdown([measured("GPRS", 1.0)], notes) for note in notes)
+
+
+def test_a_failing_row_is_not_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model that is damaged, met in the child process, is told by the parent."""
+    folder = tmp_path / "models" / "mnist-mlp"
+    folder.mkdir(parents=True)
+    for text, message in [('{"format": 1}', "states no hash"), ('{"hash": "cafe"}', "model")]:
+        (folder / "model.json").write_text(text)
+        assert main(["mnist", "--quick", "--out", str(tmp_path)]) == 2
+        said = capsys.readouterr().err
+        assert re.fullmatch(r"recvae\.experiments: [^\n]+\n", said)
+        assert message in said
+    assert not list(tmp_path.glob("rows/*"))
