@@ -39,8 +39,9 @@ def train_model(out: Path, root: str, name: str) -> None:
     if not CONFIG.is_file():
         raise InputError(f"--train needs {CONFIG}: run it in a copy of the repository")
     folder = out / "models" / "training"
-    checkpoints = folder / name / "version_0" / "checkpoints"
-    last = checkpoints / "last.ckpt"
+    run = folder / name / "version_0"
+    last = run / "checkpoints" / "last.ckpt"
+    (run / "config.yaml").unlink(missing_ok=True)  # LightningCLI would refuse to go on beside it
     _train(
         "fit",
         f"--config={CONFIG}",
@@ -51,7 +52,7 @@ def train_model(out: Path, root: str, name: str) -> None:
         "--trainer.logger.init_args.version=0",
         *([f"--ckpt_path={last}"] if last.is_file() else []),
     )
-    best = max(checkpoints.glob("best*.ckpt"), key=lambda path: path.stat().st_mtime)
+    best = max((run / "checkpoints").glob("best*.ckpt"), key=lambda path: path.stat().st_mtime)
     _train("export", f"--ckpt_path={best}", f"--out={out / 'models' / name}", f"--data.root={root}")
 
 

@@ -118,7 +118,8 @@ def _full_rows() -> Iterator[Row]:
     for latent_dim in MODELS:
         if latent_dim != BASELINE:
             yield bound(latent_dim, MOST_IMAGES)
-            yield partitioned(latent_dim, 4, 14, MOST_IMAGES)
+            for blocks in (1, 2, 4):
+                yield partitioned(latent_dim, blocks, 14, MOST_IMAGES)
             yield standard(latent_dim, 16, 12.0, MOST_IMAGES)
             yield min_cost(latent_dim, 4, 12, SIDE_IMAGES)
             yield gprs(latent_dim, 8.0, SIDE_IMAGES)
