@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import recvae
 from recvae.data import Images, sample_images, write_images
+from recvae.training import main
 
 ROOT = Path(__file__).parent.parent
 MODELS = {
@@ -23,6 +24,19 @@ MODELS = {
 def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "train.py"), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run `train.py` in this process, which has torch and Lightning loaded; returns stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+        assert main() == 2
+        return capsys.readouterr().err
+
+    return run
 
 
 def config(name: str) -> dict:
@@ -89,12 +103,11 @@ def test_train_resume_export_compress(tmp_path: Path, name: str) -> None:
         (["--ckpt_path", "junk.ckpt", "--out", "m", "--data.root", "."], "not a checkpoint"),
     ],
 )
-def test_bad_exports(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_bad_exports(tmp_path: Path, refused, arguments: list[str], message: str) -> None:
     (tmp_path / "junk.ckpt").write_bytes(b"junk")
-    result = train(tmp_path, "export", *arguments)
-    assert result.returncode == 2
-    assert message in result.stderr
-    assert result.stderr.count("\n") == 1
+    stderr = refused("export", *arguments)
+    assert message in stderr
+    assert stderr.count("\n") == 1
     assert not (tmp_path / "m").exists()
 
 
@@ -111,10 +124,8 @@ def test_bad_exports(tmp_path: Path, arguments: list[str], message: str) -> None
         (["--data.root", "absent"], "absent"),
     ],
 )
-def test_bad_trainings(tmp_path: Path, arguments: list[str], message: str) -> None:
+@pytest.mark.filterwarnings("ignore")  # Lightning has advice to give
+def test_bad_trainings(tmp_path: Path, refused, arguments: list[str], message: str) -> None:
     write_images(tmp_path / "images", Images(sample_images("train")[:100]))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config("mnist")))
-    result = train(tmp_path, "fit", "--config", "config.yaml", *arguments)
-    assert result.returncode == 2
-    assert message in result.stderr.splitlines()[-1]
-    assert "Traceback" not in result.stderr
+    assert message in refused("fit", "--config", "config.yaml", *arguments).splitlines()[-1]
