@@ -17,8 +17,11 @@ import torch
 from recvae.codec import CodecModel, load_model
 from recvae.codec.groups import code_pixels, decode_groups, encode_groups, pixel_bits
 from recvae.codec.latents import BlockLatents, receive_latents, send_latents
+from recvae.data import sample_images
+from recvae.errors import InputError
 from recvae.experiments.cli import main
 from recvae.experiments.mnist import command, rows
+from recvae.experiments.mnist.bounds import bound_of
 from recvae.experiments.mnist.coders import Coding, coding_of
 from recvae.experiments.mnist.images import load_images
 from recvae.experiments.mnist.layouts import Training
@@ -48,11 +51,13 @@ def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         first.send_signal(signal.SIGINT)
         _, said = first.communicate(timeout=30)
     assert first.returncode == 130
-    assert re.fullmatch(r"recvae\.experiments: interrupted; [^\n]+\n", said)
+    *steps, last = said.splitlines()
+    assert last.startswith("recvae.experiments: interrupted; ")
+    assert all(step.startswith("rows ") for step in steps)
     before = {path: path.stat().st_mtime_ns for path in out.glob("rows/*.json")}
     done = subprocess.run(line, capture_output=True, text=True, check=True)
     assert all(path.stat().st_mtime_ns == then for path, then in before.items())
-    for word in ("50 latents", "reached: ", "missed: ", "table.md"):
+    for word in ("50 latents", "missed: ", "table.md"):
         assert word in done.stdout
     return out
 
@@ -135,6 +140,7 @@ def test_rows_of_another_run_are_refused(
     [
         (["--out", "{folder}"], "--data.root"),
         (["--out", "{folder}", "--quick", "--train"], "--train"),
+        (["--out", "{folder}", "--quick", "--train", "--data.root", "."], "a quick run"),
         (["--out", "{folder}", "--data.root", "{folder}"], "MNIST/raw"),
         (["--out", "{file}", "--quick"], "is not a folder"),
         (["--out", "{folder}", "--quick", "--seed", "-1"], "--seed -1"),
@@ -274,6 +280,18 @@ def test_targets_are_judged_on_like_images() -> None:
     ]
 
 
+def test_a_bound_is_kept_for_its_images_alone(tmp_path: Path, model: CodecModel) -> None:
+    images = torch.from_numpy(sample_images("test")[:6].copy())
+    few, others = images[:3], images[3:]
+    kept = bound_of(model, few, "a", 0, tmp_path).bits
+    assert np.array_equal(bound_of(model, others, "a", 0, tmp_path).bits, kept)  # as it was told
+    assert not np.array_equal(bound_of(model, others, "b", 0, tmp_path).bits, kept)
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"junk")
+    with pytest.raises(InputError, match="delete it"):
+        bound_of(model, few, "a", 0, tmp_path)
+
+
 def test_missing_models_are_told(tmp_path: Path) -> None:
     planned = rows.all_rows(quick=False)
     assert len({row.slug for row in planned}) == len(planned)
@@ -291,7 +309,11 @@ def test_a_failing_row_is_not_silent(tmp_path: Path, capsys: pytest.CaptureFixtu
     """A model that is damaged, met in the child process, is told by the parent."""
     folder = tmp_path / "models" / "mnist-mlp"
     folder.mkdir(parents=True)
-    for text, message in [('{"format": 1}', "states no hash"), ('{"hash": "cafe"}', "model")]:
+    for text, message in [
+        ("{", "cannot be read"),
+        ('{"format": 1}', "states no hash"),
+        ('{"hash": "cafe"}', "model"),
+    ]:
         (folder / "model.json").write_text(text)
         assert main(["mnist", "--quick", "--out", str(tmp_path)]) == 2
         said = capsys.readouterr().err

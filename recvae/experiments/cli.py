@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="few rows on few images: in about a minute"
     )
     mnist.add_argument(
-        "--train", action="store_true", help="train the models of 20 and 100 latents if missing"
+        "--train",
+        action="store_true",
+        help="train the models that do not ship: 20 and 100 latents, and the baseline's twins with "
+        "beta = 1 and with the controller (hours)",
     )
     return parser

@@ -1,6 +1,7 @@
 """What every group of experiments needs to run: a folder to fill, a seed, a bar that moves."""
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ def write_files(files: Mapping[Path, bytes]) -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Track]:
-    """A bar on a terminal, nothing elsewhere."""
+    """A bar on a terminal; elsewhere a line for each step that has a name."""
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(
@@ -63,7 +64,9 @@ def progress(title: str) -> Iterator[Track]:
 
         def track(steps: Sequence[T], name: Callable[[T], str] | None = None) -> Iterable[T]:
             task = bar.add_task(title, total=len(steps))
-            for step in steps:
+            for number, step in enumerate(steps, 1):
+                if name and not console.is_terminal:
+                    print(f"{title} {number}/{len(steps)}: {name(step)}", file=sys.stderr)
                 bar.update(task, description=f"{title}: {name(step)}" if name else title)
                 yield step
                 bar.advance(task)

@@ -12,6 +12,7 @@ from torch import Tensor
 from recvae.codec import CodecModel
 from recvae.codec.elbo import negative_elbo_bits
 from recvae.data import translate_os_errors
+from recvae.errors import InputError
 from recvae.experiments.running import write_files
 from recvae.vae.information import posterior
 
@@ -29,12 +30,14 @@ class Bound:
     pixel_bits: NDArray[np.float64]
 
 
-def bound_of(model: CodecModel, images: Tensor, seed: int, folder: Path) -> Bound:
+def bound_of(model: CodecModel, images: Tensor, test_set: str, seed: int, folder: Path) -> Bound:
     """-ELBO of images, kept in a file of the folder for rows of the same images or fewer.
 
     Images are drawn on in order, so that of a longer run the first ones are those of a shorter.
+    `test_set` is the fingerprint of the set that they are the first ones of. Raises InputError for
+    a file that cannot be read.
     """
-    path = folder / f"{model.name}-{model.hash[:12]}-seed-{seed}.npy"
+    path = folder / f"{model.name}-{model.hash[:12]}-images-{test_set}-seed-{seed}.npy"
     known = _load(path)
     if known.shape[1] < len(images):
         generator = torch.Generator().manual_seed(seed)
@@ -51,4 +54,7 @@ def bound_of(model: CodecModel, images: Tensor, seed: int, folder: Path) -> Boun
 
 def _load(path: Path) -> NDArray[np.float64]:
     """What a file keeps, (2, n); nothing if there is none."""
-    return np.load(path) if path.exists() else np.zeros((2, 0))
+    try:
+        return np.load(path) if path.exists() else np.zeros((2, 0))
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{path}: cannot be read, delete it") from error

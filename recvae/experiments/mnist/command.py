@@ -52,6 +52,8 @@ def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None
         raise InputError("--data.root: pass the folder that holds MNIST/raw, or --quick")
     if root is None and train:
         raise InputError("--train: pass by --data.root the folder that holds MNIST/raw")
+    if quick and train:
+        raise InputError("--train: a quick run needs no model but those that ship, leave one out")
     settings = {"quick": quick, "seed": seed, "test_images_sha256": fingerprint(root)}
     folder = output_folder(out)
     planned = all_rows(quick)

@@ -18,7 +18,7 @@ from recvae.codec.groups import Bits, decode_groups
 from recvae.codec.latents import BlockLatents
 from recvae.experiments.mnist.bounds import Bound, bound_of
 from recvae.experiments.mnist.coders import Coding, coding_of
-from recvae.experiments.mnist.images import load_images
+from recvae.experiments.mnist.images import fingerprint, load_images
 from recvae.experiments.mnist.layouts import Training
 from recvae.experiments.mnist.published import A_STAR, BITS_BACK, GREEDY_REJECTION, published_bpp
 from recvae.experiments.mnist.rows import ALL_IMAGES, Row
@@ -77,7 +77,7 @@ def measure(job: Job) -> dict[str, Any]:
     """
     row, model = job.row, load_model(job.model)
     images = load_images(job.root, "test", row.images)
-    bound = bound_of(model, images, job.seed, job.bounds)
+    bound = bound_of(model, images, fingerprint(job.root), job.seed, job.bounds)
     measured = {
         "name": row.name,
         "family": row.family,

@@ -31,7 +31,10 @@ def find_models(out: Path) -> dict[str, Path]:
 
 def stated_hash(model: Path) -> str:
     """The hash that a model's folder states; InputError if it states none."""
-    found = read_object(model / JSON_NAME).get("hash")
+    try:
+        found = read_object(model / JSON_NAME).get("hash")
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{model / JSON_NAME}: cannot be read, delete its folder") from error
     if not isinstance(found, str):
         raise InputError(f"{model / JSON_NAME}: states no hash; delete it or make it anew")
     return found

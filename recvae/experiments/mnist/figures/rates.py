@@ -46,6 +46,7 @@ def _caption(rows: Table, swept: Table) -> str:
     return (
         "Left: files of partitioned ORC. With too few candidates the samples are biased and the "
         "pixels pay for it; each block adds an overhead of its own, but needs fewer candidates. "
+        "A block has at most 2^62 bins: beyond that all is left to the search. "
         f"Within {NEAR:.1%} of their lowest rate are {enough} candidates. Lowest of all: "
         f"{bound + best['overhead_bpp']:.4f} bits per pixel with {blocks_label(best['blocks'])} of "
         f"2^{best['log2_candidates']:g} candidates, {best['overhead_bpp'] / bound:.2%} over −ELBO, "

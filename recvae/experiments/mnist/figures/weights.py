@@ -1,6 +1,6 @@
 """What the weight of each dimension in the training objective does to the search.
 
-The same network, trained with beta = 1 throughout and with the controller, which drives weak
+The same network, trained with beta = 1 (after a warm-up) and with the controller, which drives weak
 dimensions out and holds strong ones near a target.
 """
 
