@@ -118,8 +118,7 @@ def _full_rows() -> Iterator[Row]:
     yield standard(BASELINE, 16, 12.0, SIDE_IMAGES, zeta=True)
     yield pfr(BASELINE, 8.0, SIDE_IMAGES)
     yield pfr(BASELINE, 12.0, SIDE_IMAGES, partitioned=True)
-    for block_bits in (6.0, 8.0):
-        yield gprs(BASELINE, block_bits, SIDE_IMAGES)
+    yield gprs(BASELINE, 8.0, SIDE_IMAGES)
     yield gprs(BASELINE, None, SIDE_IMAGES)
     yield a_star(BASELINE, SIDE_IMAGES)
     for latent_dim in MODELS:
