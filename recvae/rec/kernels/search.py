@@ -1,8 +1,10 @@
 """The search of one item after another: each step a call of a kernel."""
 
+from collections import namedtuple
+
 import numpy as np
 
-from recvae.rec.kernels.compiled import STRIP, U64, compiled
+from recvae.rec.kernels.compiled import STRIP, U64, compiled, inlined, step
 from recvae.rec.kernels.intervals import (
     FEW,
     FIRST_LOG2_SLOTS,
@@ -30,6 +32,93 @@ from recvae.rec.kernels.words import private_words, shared_words
 FIRST_STRIP = 16
 
 
+Strip = namedtuple(
+    "Strip",
+    "words bins ranks digits bounds log_times kept places kept_digits first_counts tails entries "
+    "lines line_pairs",
+)
+"""What the kernels know of the candidates of a strip; see those that fill it."""
+
+
+@step
+def _new_strip(dim):
+    lines = np.empty(2 * STRIP, np.float32)
+    return Strip(
+        words=np.empty(5 * STRIP, np.uint32),
+        bins=np.zeros(STRIP, np.uint64),
+        ranks=np.empty(STRIP, np.uint64),
+        digits=np.zeros((dim, STRIP), np.uint32),
+        bounds=np.empty(STRIP, np.float32),
+        log_times=np.empty(STRIP, np.float64),
+        kept=np.empty(STRIP, np.uint64),
+        places=np.empty(STRIP, np.uint64),
+        kept_digits=np.empty(STRIP, np.uint32),
+        first_counts=np.empty(STRIP, np.uint64),
+        tails=np.empty(STRIP, np.float32),
+        entries=np.empty(STRIP, np.uint32),
+        lines=lines,
+        line_pairs=lines.view(np.uint64),
+    )
+
+
+@inlined
+def _draw_bins(strip, first, width, key, cut, strides, ladder, starts, peaks, offsets):
+    """Bins of the candidates, and the most that they allow on top of the bounds so far.
+
+    The first four of their private words have been drawn.
+    """
+    strip.bins[:] = 0
+    for position in range(cut.size):
+        word = position + 1
+        if word % 4 == 0:
+            private_words(first, width, U64(word // 4), key, strip.words)
+        d, at = cut[position], U64(word % 4 * STRIP)
+        digits, of_dimension = strip.digits[d], peaks[offsets[d] :]
+        rungs = ladder[starts[position] : starts[position + 1]]
+        if rungs.size <= FEW:
+            enter_few_intervals(strip.words, at, width, rungs, of_dimension, digits, strip.bounds)
+        else:
+            find_intervals(strip.words, at, width, rungs, digits)
+            add_peaks(digits, width, of_dimension, strip.bounds)
+        number_bins(digits, width, strides[d], strip.bins)
+
+
+@inlined
+def _bound_ratios(strip, width, least, key, intervals, losses, offsets, table, screen):
+    """Takes away from the bounds what samples fall short of; returns how many may come to `least`.
+
+    Those are in front, and `kept` tells which they are.
+    """
+    dim = intervals.size
+    for i in range(width):
+        strip.kept[i] = U64(i)
+        strip.first_counts[i] = strip.ranks[i] * U64((dim + 3) // 4)
+    left = width
+    for d in range(dim):
+        if d % 4 == 0:
+            if d:
+                left = drop_hopeless(
+                    strip.bounds, strip.log_times, least, strip.kept, strip.places, left,
+                    strip.bins, strip.first_counts,
+                )  # fmt: skip
+            shared_words(strip.bins, strip.first_counts, left, U64(d // 4), key, strip.words)
+        at, loss = U64(d % 4 * STRIP), losses[offsets[d]]
+        if intervals[d] > 1:
+            of_dimension = losses[offsets[d] :]
+            add_losses(
+                strip.digits[d], strip.kept, left, of_dimension, strip.bounds, strip.kept_digits
+            )
+            place(strip.words, at, strip.kept_digits, left, intervals[d])
+            at, loss = PLACED, np.float32(0)
+        find_entries(strip.words, at, left, strip.tails, strip.entries)
+        look_up(table, left, strip.entries, strip.line_pairs)
+        add_gaussian(
+            strip.words, at, strip.tails, strip.lines, left, screen[d, 0], screen[d, 1],
+            screen[d, 2], loss, strip.bounds,
+        )  # fmt: skip
+    return left
+
+
 @compiled(nogil=True)
 def search_items(
     num_candidates, kind, intervals, strides, cut, starts, offsets, lower, upper, table, lines,
@@ -45,16 +134,7 @@ def search_items(
     slots = np.empty(1 << FIRST_LOG2_SLOTS, np.uint64)
     counts = np.zeros(slots.size, np.int32)
     shift = U64(64 - FIRST_LOG2_SLOTS)
-    quads = U64((dim + 3) // 4)
-    words = np.empty(5 * STRIP, np.uint32)
-    digits = np.zeros((dim, STRIP), np.uint32)
-    bins, ranks = np.zeros(STRIP, np.uint64), np.empty(STRIP, np.uint64)
-    kept, places = np.empty(STRIP, np.uint64), np.empty(STRIP, np.uint64)
-    kept_digits = np.empty(STRIP, np.uint32)
-    first_counts, entries = np.empty(STRIP, np.uint64), np.empty(STRIP, np.uint32)
-    tails, found_lines = np.empty(STRIP, np.float32), np.empty(2 * STRIP, np.float32)
-    line_pairs = found_lines.view(np.uint64)
-    bounds, log_times = np.empty(STRIP, np.float32), np.empty(STRIP, np.float64)
+    strip = _new_strip(dim)
     peaks, losses = np.empty(lower.size, np.float32), np.empty(lower.size, np.float32)
 
     for item in range(batch):
@@ -77,66 +157,30 @@ def search_items(
             # A race that may end soon starts with short strips.
             longest = max(first, FIRST_STRIP) if kind == POISSON else STRIP
             width = min(STRIP, longest, num_candidates - first)
-            private_words(first, width, U64(0), private[item], words)
-            time = arrive(first, width, kind, num_candidates, words, time, log_times)
-            bins[:] = 0
-            bounds[:] = np.float32(highest)
-            for position in range(cut.size):
-                word = position + 1
-                if word % 4 == 0:
-                    private_words(first, width, U64(word // 4), private[item], words)
-                d, at = cut[position], U64(word % 4 * STRIP)
-                rungs = ladder[item, starts[position] : starts[position + 1]]
-                if rungs.size <= FEW:
-                    enter_few_intervals(
-                        words, at, width, rungs, peaks[offsets[d] :], digits[d], bounds
-                    )
-                else:
-                    find_intervals(words, at, width, rungs, digits[d])
-                    add_peaks(digits[d], width, peaks[offsets[d] :], bounds)
-                number_bins(digits[d], width, strides[d], bins)
+            private_words(first, width, U64(0), private[item], strip.words)
+            time = arrive(first, width, kind, num_candidates, strip.words, time, strip.log_times)
+            strip.bounds[:] = np.float32(highest)
+            _draw_bins(
+                strip, first, width, private[item], cut, strides, ladder[item], starts, peaks,
+                offsets,
+            )  # fmt: skip
             if cut.size:
                 while 2 * (used + width) > slots.size:
                     slots, counts, shift = grow(slots, counts)
-                used += rank_within_bin(bins, width, slots, counts, shift, ranks)
+                used += rank_within_bin(strip.bins, width, slots, counts, shift, strip.ranks)
             else:
                 for i in range(width):
-                    ranks[i] = U64(first + i)
-            for i in range(width):
-                kept[i], first_counts[i] = U64(i), ranks[i] * quads
+                    strip.ranks[i] = U64(first + i)
             least = -np.inf if stretch_table.size else best[0][-1] - error[item]
-            left = width
-            for d in range(dim):
-                if d % 4 == 0:
-                    if d:
-                        left = drop_hopeless(
-                            bounds, log_times, least, kept, places, left, bins, first_counts
-                        )
-                    shared_words(bins, first_counts, left, U64(d // 4), shared[item], words)
-                at = U64(d % 4 * STRIP)
-                if intervals[d] > 1:
-                    add_losses(digits[d], kept, left, losses[offsets[d] :], bounds, kept_digits)
-                    place(words, at, kept_digits, left, intervals[d])
-                    at = PLACED
-                find_entries(words, at, left, tails, entries)
-                look_up(lines, left, entries, line_pairs)
-                mean, square, slope = screen[item, d, 0], screen[item, d, 1], screen[item, d, 2]
-                loss = losses[offsets[d]] if intervals[d] == 1 else np.float32(0)
-                add_gaussian(words, at, tails, found_lines, left, mean, square, slope, loss, bounds)
+            left = _bound_ratios(
+                strip, width, least, shared[item], intervals, losses, offsets, lines, screen[item]
+            )
             if stretch_table.size:
-                of_row = (
-                    stretch_bottom[row[item]],
-                    stretch_step[row[item]],
-                    stretch_table[row[item]],
-                )
-                end = accept_first(
-                    bounds, log_times, bins, ranks, width, error[item], of_row, exact, *best
-                )
+                r = row[item]
+                stretch = stretch_bottom[r], stretch_step[r], stretch_table[r]
+                end = accept_first(strip, width, error[item], stretch, exact, *best)
             else:
-                end = keep_best(
-                    bounds, log_times, bins, ranks, kept, left, width, error[item],
-                    log2_sup[item], exact, *best,
-                )  # fmt: skip
+                end = keep_best(strip, left, width, error[item], log2_sup[item], exact, *best)
             drawn[item] = first + (end if end else width)
             first += width
         capped[item] = end == 0 and kind == POISSON

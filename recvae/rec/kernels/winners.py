@@ -38,20 +38,18 @@ def _exact_ratio(
 
 
 @step
-def keep_best(
-    bounds, log_times, bins, ranks, kept, left, width, error, log2_sup, exact, best_scores,
-    best_bins, best_ranks,
-):  # fmt: skip
+def keep_best(strip, left, width, error, log2_sup, exact, best_scores, best_bins, best_ranks):
     """Inserts a strip into the lists of the best so far; at equal scores the earlier one leads.
 
     Returns how many it took until no later one could lead, or 0.
     """
+    bins, ranks, log_times = strip.bins, strip.ranks, strip.log_times
     last, j = best_scores.size - 1, 0
     if left == 0 and best_scores[0] < log2_sup - log_times[width - 1]:
         return 0
     for i in range(width):
-        if j < left and kept[j] == U64(i):
-            if not bounds[j] - log_times[i] < best_scores[last] - error:
+        if j < left and strip.kept[j] == U64(i):
+            if not strip.bounds[j] - log_times[i] < best_scores[last] - error:
                 score = _exact_ratio(bins[j], ranks[i], *exact) - log_times[i]
                 place = best_scores.size
                 while place > 0 and score > best_scores[place - 1]:
@@ -84,11 +82,9 @@ def _log2_sigma(log2_ratio, bottom, step, table):
 
 
 @step
-def accept_first(
-    bounds, log_times, bins, ranks, width, error, stretch, exact, best_scores, best_bins,
-    best_ranks,
-):  # fmt: skip
+def accept_first(strip, width, error, stretch, exact, best_scores, best_bins, best_ranks):
     """Takes the first of a strip that arrives before sigma(r), or the best; returns its number."""
+    bounds, log_times, bins, ranks = strip.bounds, strip.log_times, strip.bins, strip.ranks
     bottom, step, table = stretch
     for i in range(width):
         could_lead = not bounds[i] - log_times[i] < best_scores[0] - error
