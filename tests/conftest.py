@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 import recvae
+from recvae.codec import CodecModel, load_model
 from recvae.data import sample_images
+from recvae.experiments.mnist.rows import TWINS
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +26,27 @@ def digits() -> np.ndarray:
 def noise() -> np.ndarray:
     """Images that no model expects."""
     return np.random.default_rng(0).integers(0, 256, (10, 28, 28)).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def model() -> CodecModel:
+    """The baseline of the literature."""
+    return load_model("mnist-mlp")
+
+
+@pytest.fixture(scope="session")
+def models(model: CodecModel) -> dict[str, CodecModel]:
+    """The shipped models stand in for the pair that differs in its weights."""
+    return {"mnist-mlp": model} | dict(
+        zip(TWINS.values(), (model, load_model("mnist")), strict=True)
+    )
+
+
+@pytest.fixture(scope="session")
+def train_images() -> torch.Tensor:
+    return torch.from_numpy(sample_images("train")[:200].copy())
+
+
+@pytest.fixture(scope="session")
+def test_images() -> torch.Tensor:
+    return torch.from_numpy(sample_images("test")[:24].copy())

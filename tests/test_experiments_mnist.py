@@ -69,11 +69,6 @@ def table(quick_run: Path) -> list[Cells]:
 
 
 @pytest.fixture(scope="module")
-def model() -> CodecModel:
-    return load_model("mnist-mlp")
-
-
-@pytest.fixture(scope="module")
 def training(model: CodecModel) -> Training:
     return Training.of(model, load_images(None, "train", 20))
 
@@ -170,6 +165,7 @@ def test_a_store_keeps_rows_of_its_own_settings(tmp_path: Path) -> None:
         (Store(tmp_path, {"seed": 1}, hashes), row),
         (Store(tmp_path, {"seed": 0}, {"mnist-mlp": "beef"}), row),
         (store, replace(row, images=11)),
+        (store, replace(row, bins_per_information=0.5)),
     ]:
         with pytest.raises(ValueError, match="was measured with"):
             other.load(again)

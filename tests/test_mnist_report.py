@@ -1,6 +1,5 @@
 """The figures and the report of the MNIST experiment: real models and images, rows made up."""
 
-import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -8,25 +7,19 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from mnist_rows import full, make_row, partitioned
 
-from recvae.codec import Codec, CodecModel, load_model
-from recvae.data import sample_images
+from recvae.codec import CodecModel
 from recvae.experiments.mnist.figures import (
     Drawing,
     bits,
-    block_kl,
     drawings,
-    images,
-    information,
     rates,
     weights,
 )
-from recvae.experiments.mnist.figures.images import _costs, _decode
-from recvae.experiments.mnist.figures.weights import MODELS, needed_log2_candidates
+from recvae.experiments.mnist.figures.weights import MODELS
 from recvae.experiments.mnist.published import OTHERS, RESULTS
 from recvae.experiments.mnist.report import write_report
 from recvae.experiments.mnist.report.columns import COLUMNS
@@ -36,27 +29,6 @@ from recvae.vae import mutual_information_bits, posterior
 
 COMMAND = "python -m recvae.experiments mnist --data.root DIR --out OUT --seed 0"
 NAMES = ["information", "block_kl", "rates", "bits", "weights", "images"]
-
-
-@pytest.fixture(scope="module")
-def model() -> CodecModel:
-    return load_model("mnist-mlp")
-
-
-@pytest.fixture(scope="module")
-def models(model: CodecModel) -> dict[str, CodecModel]:
-    """The shipped models stand in for the pair that differs in its weights."""
-    return {"mnist-mlp": model} | dict(zip(MODELS, (model, load_model("mnist")), strict=True))
-
-
-@pytest.fixture(scope="module")
-def train_images() -> torch.Tensor:
-    return torch.from_numpy(sample_images("train")[:200].copy())
-
-
-@pytest.fixture(scope="module")
-def test_images() -> torch.Tensor:
-    return torch.from_numpy(sample_images("test")[:24].copy())
 
 
 @pytest.fixture(scope="module")
@@ -274,78 +246,10 @@ def test_captions_tell_what_the_data_say(
     assert f"ranks {cheapest['ranks_bpp']:.4f}" in captions["bits"]
 
 
-def test_balanced_blocks_are_told_to_be_alike(
-    model: CodecModel, train_images: torch.Tensor
-) -> None:
-    found = re.search(
-        r"random the means range from ([\d.]+) to ([\d.]+) bits, balanced ones from ([\d.]+) to "
-        r"([\d.]+)",
-        block_kl(model, train_images).caption,
-    )
-    assert found
-    low, high, balanced_low, balanced_high = map(float, found.groups())
-    assert balanced_high - balanced_low < (high - low) / 2
-    mean = 0.25 * float(posterior(model.encoder, train_images).kl_bits().sum(1).mean())
-    assert low < balanced_low <= mean + 0.05
-    assert mean - 0.05 <= balanced_high < high
-
-
-def test_candidates_needed_lie_between_the_rows() -> None:
-    table = to_table(
-        [
-            make_row("", "partitioned ORC", blocks=1, log2_candidates=n, overhead_bits=bits)
-            for n, bits in ((6, 40.0), (8, 20.0), (10, 10.0), (12, 12.0))
-        ]
-    )
-    assert needed_log2_candidates(table, 50) == 6
-    assert needed_log2_candidates(table, 40) == 6
-    assert needed_log2_candidates(table, 30) == pytest.approx(7)
-    assert needed_log2_candidates(table, 15) == pytest.approx(9)
-    assert needed_log2_candidates(table, 10) == pytest.approx(10)
-
-
 def test_the_easier_model_needs_fewer_candidates(all_drawings: list[Drawing]) -> None:
     caption = next(d.caption for d in all_drawings if d.name == "weights")
     plain, controlled = map(float, re.findall(r"2\^(\d+\.\d)", caption))
     assert plain - controlled == pytest.approx(2, abs=0.05)
-
-
-@pytest.mark.parametrize("name", ["mnist", "mnist-mlp"])
-def test_costs_of_pixels_add_up_to_the_file(name: str, test_images: torch.Tensor) -> None:
-    codec = Codec(load_model(name))
-    costs = _costs(codec.model, test_images)
-    report = codec.compress_to(io.BytesIO(), test_images)
-    latents = report.bins_bits + report.ranks_bits
-    assert float(costs.latent_bits.sum()) == pytest.approx(latents)
-    assert float(costs.pixel_bits.sum()) == pytest.approx(report.pixels_bits)
-    assert float(costs.pixel_bits.min()) >= 0
-
-
-def test_levels_of_the_law_order_the_images(model: CodecModel, test_images: torch.Tensor) -> None:
-    z = _costs(model, test_images).z
-
-    def at(level: float) -> np.ndarray:
-        return _decode(model, z, lambda n: torch.full((n,), int(level * (1 << 24)))).numpy()
-
-    dark, median, light = at(0.05), at(0.5), at(0.95)
-    assert (dark <= median).all()
-    assert (median <= light).all()
-    assert (dark < light).any()
-    true = test_images.numpy()
-    assert np.mean((dark <= true) & (true <= light)) > 0.9
-    assert np.abs(median - true).mean() < 0.3 * np.abs(true).mean()
-
-
-def test_figures_of_any_model_can_be_drawn(
-    models: dict[str, CodecModel], train_images: torch.Tensor, test_images: torch.Tensor
-) -> None:
-    staged = models[list(MODELS)[1]]
-    made = [
-        information(staged, train_images, test_images),
-        images(staged, test_images[:3]),
-    ]
-    assert all(drawing.figure is not None for drawing in made)
-    assert "3 test images" in made[1].caption
 
 
 def test_text_is_escaped_and_tags_are_not() -> None:

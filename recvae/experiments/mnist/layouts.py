@@ -20,20 +20,6 @@ from recvae.rec import (
 from recvae.vae.blocks import Block, balanced_blocks, plan_blocks
 from recvae.vae.information import posterior
 
-# log2 J of a block over its information, by log2 N and number of blocks: what coded training images
-# of the baseline in the fewest bits, of values in steps of 0.1. With few candidates bins must do
-# what the search cannot; with many, more bins cost more than they save. A single
-# block of 50 latents is cut off at 2^62 bins, whatever stands here.
-BINS_PER_INFORMATION = {
-    6: {1: 1.0, 2: 1.1, 4: 1.0, 8: 0.9},
-    8: {1: 1.0, 2: 1.0, 4: 1.0, 8: 0.8},
-    10: {1: 1.0, 2: 1.0, 4: 0.9, 8: 0.7},
-    12: {1: 1.0, 2: 1.0, 4: 0.8, 8: 0.7},
-    14: {1: 1.0, 2: 0.9, 4: 0.6, 8: 0.6},
-    16: {1: 1.0, 2: 0.9, 4: 0.6, 8: 0.6},
-}
-PFR_BINS_PER_INFORMATION = 0.75  # bins of an exact search, which need not hold all that Q holds
-
 
 @dataclass(frozen=True)
 class Training:
@@ -67,15 +53,12 @@ def plan(row: Row, training: Training) -> tuple[Block, ...]:
     if num_blocks is None:
         assert row.block_bits is not None
         num_blocks = math.ceil(float(information.sum()) / row.block_bits)
-    if not row.partitioned:
+    if row.bins_per_information is None:
         return tuple(
             Block(dimensions, (1,) * len(dimensions), 1 << log2_candidates)
             for dimensions in balanced_blocks(information, num_blocks)
         )
-    share = PFR_BINS_PER_INFORMATION
-    if row.log2_candidates is not None:
-        share = BINS_PER_INFORMATION[row.log2_candidates][num_blocks]
-    blocks = plan_blocks(information, training.target, num_blocks, share)
+    blocks = plan_blocks(information, training.target, num_blocks, row.bins_per_information)
     return tuple(replace(block, num_candidates=1 << log2_candidates) for block in blocks)
 
 

@@ -22,6 +22,7 @@ from recvae.experiments.mnist.images import fingerprint, load_images
 from recvae.experiments.mnist.layouts import Training
 from recvae.experiments.mnist.published import A_STAR, BITS_BACK, GREEDY_REJECTION, published_bpp
 from recvae.experiments.mnist.rows import ALL_IMAGES, Row
+from recvae.experiments.mnist.table import COLUMNS
 
 GROUP_SIZE = 64
 BATCH = 64  # images coded at once, as `recvae compress` does
@@ -33,22 +34,6 @@ PUBLISHED = {
     "bound": BITS_BACK,
 }
 """The published method that stands beside a family."""
-OF_FILES = (
-    "blocks",
-    "log2_candidates",
-    "bins_bpp",
-    "ranks_bpp",
-    "container_bpp",
-    "overhead_bpp",
-    "overhead_bits",
-    "bias_bits",
-    "encode_seconds",
-    "decode_seconds",
-    "peak_mb",
-    "capped_images",
-    "file_bytes",
-)
-"""What only a file has."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +63,7 @@ def measure(job: Job) -> dict[str, Any]:
     row, model = job.row, load_model(job.model)
     images = load_images(job.root, "test", row.images)
     bound = bound_of(model, images, fingerprint(job.root), job.seed, job.bounds)
-    measured = {
+    measured = dict.fromkeys(COLUMNS) | {
         "name": row.name,
         "family": row.family,
         "model": row.model,
@@ -108,7 +93,7 @@ def peak_mb() -> float:
 def _of_bound(bound: Bound, images: Tensor) -> dict[str, Any]:
     """The cells of -ELBO, for which there is no file."""
     pixels = pixels_of(images)
-    return dict.fromkeys(OF_FILES) | {
+    return {
         "bits_per_pixel": float(bound.bits.mean()) / pixels,
         "standard_error_bpp": _standard_error(bound.bits, pixels),
         "pixels_bpp": float(bound.pixel_bits.mean()) / pixels,
