@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from recvae.jit import inlined, step
 from recvae.rec import philox
-from recvae.rec.kernels.compiled import U64, inlined, step
+from recvae.rec.kernels.constants import U64
 from recvae.rec.partition import MAX_LOG2_INTERVALS
 
 FIRST_LOG2_SLOTS = 10

@@ -7,7 +7,8 @@ falls short of that, until the bound is log2 q/p' but for rounding errors.
 import numpy as np
 
 from recvae.exact.gaussian import MANTISSA_BITS
-from recvae.rec.kernels.compiled import STRIP, U64, step
+from recvae.jit import step
+from recvae.rec.kernels.constants import STRIP, U64
 
 PLACED = U64(4 * STRIP)
 """Where positions are put among the words: behind the four of a counter."""

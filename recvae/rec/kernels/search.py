@@ -4,7 +4,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.rec.kernels.compiled import STRIP, U64, compiled, inlined, step
+from recvae.jit import compiled, inlined, step
+from recvae.rec.kernels.constants import STRIP, U64
 from recvae.rec.kernels.intervals import (
     FEW,
     FIRST_LOG2_SLOTS,

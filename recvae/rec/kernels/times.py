@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from recvae.jit import inlined, step
 from recvae.rec import arrivals
-from recvae.rec.kernels.compiled import U64, inlined, step
+from recvae.rec.kernels.constants import U64
 
 ORDERED, UNORDERED, POISSON = range(3)
 ARRIVALS = {"ordered": ORDERED, "unordered": UNORDERED, "poisson": POISSON}

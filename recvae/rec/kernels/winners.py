@@ -3,7 +3,8 @@
 import numpy as np
 
 from recvae.exact.gaussian import FIRST_ENTRY, MANTISSA_BITS, REST_BITS
-from recvae.rec.kernels.compiled import U64, inlined, step
+from recvae.jit import inlined, step
+from recvae.rec.kernels.constants import U64
 from recvae.rec.kernels.words import HALF, MASK, counter_of, philox
 
 _ENTRY_SHIFT, _REST_SHIFT = U64(52 - MANTISSA_BITS), U64(52 - MANTISSA_BITS - REST_BITS)

@@ -1,8 +1,9 @@
 """Random words of a strip of candidates: Philox, as in `rec.philox` and `rec.randomness`."""
 
+from recvae.jit import inlined, step
 from recvae.rec import philox as eager
 from recvae.rec import randomness
-from recvae.rec.kernels.compiled import STRIP, U64, inlined, step
+from recvae.rec.kernels.constants import STRIP, U64
 
 MASK = U64(eager.MASK)
 HALF = U64(32)

@@ -8,14 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
-import numpy as np
 
-from recvae import exact, rec
-
-STRIP = 256
-"""Candidates that the kernels work on at a time."""
-
-U64 = np.uint64
+KERNELS = ("exact", "rec", "scans")  # the packages that hold compiled functions, and what they use
 
 
 def compiled(**options: Any) -> Callable[[Any], Any]:
@@ -42,9 +36,8 @@ def compiled(**options: Any) -> Callable[[Any], Any]:
 @cache
 def _cache_folder() -> str:
     """Named by the sources of all kernels: numba itself looks only at the file that one is in."""
-    sources = sorted(
-        path for package in (exact, rec) for path in Path(package.__path__[0]).rglob("*.py")
-    )
+    packages = (Path(__file__).parent / name for name in KERNELS)
+    sources = sorted(path for package in packages for path in package.rglob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(caches, "recvae", digest[:16])

@@ -1,0 +1,8 @@
+"""What all kernels of the search share."""
+
+import numpy as np
+
+STRIP = 256
+"""Candidates that the kernels work on at a time."""
+
+U64 = np.uint64
