@@ -17,6 +17,8 @@ import torch
 from recvae.codec import CodecModel, load_model
 from recvae.codec.groups import code_pixels, decode_groups, encode_groups, pixel_bits
 from recvae.codec.latents import BlockLatents, receive_latents, send_latents
+from recvae.codec.min_cost import MinCostSender
+from recvae.codec.pixel_cost import BetaBinomialCost
 from recvae.data import sample_images
 from recvae.errors import InputError
 from recvae.experiments.cli import main
@@ -25,8 +27,6 @@ from recvae.experiments.mnist.bounds import bound_of
 from recvae.experiments.mnist.coders import Coding, coding_of
 from recvae.experiments.mnist.images import load_images
 from recvae.experiments.mnist.layouts import Training
-from recvae.experiments.mnist.min_cost import MinCostSender
-from recvae.experiments.mnist.pixel_cost import BetaBinomialCost
 from recvae.experiments.mnist.senders import pfr_sender
 from recvae.experiments.mnist.store import Store
 from recvae.experiments.mnist.table import COLUMNS, to_markdown

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from recvae.codec import CodecModel
 from recvae.codec.latents import BlockLatents, Latents, send_latents
+from recvae.codec.min_cost import MinCostSender
+from recvae.codec.pixel_cost import pixel_cost_of
 from recvae.experiments.mnist.fitted_bins import FittedBins, fit_bins
 from recvae.experiments.mnist.layouts import Training, plan, with_blocks, with_fitted_ranks
 from recvae.experiments.mnist.lines import LineLatents
-from recvae.experiments.mnist.min_cost import MinCostSender
-from recvae.experiments.mnist.pixel_cost import BetaBinomialCost
 from recvae.experiments.mnist.rows import Row
 from recvae.experiments.mnist.senders import ExactSender, gprs_sender, pfr_sender
 from recvae.rec import AStar, BranchAndBoundGPRS
@@ -65,8 +65,7 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
     if row.family == "fitted bin prior":
         latents = FittedBins(model, tables=fit_bins(blocks, all_training.target))
     if row.family == "min-cost selection":
-        cost = BetaBinomialCost(model.decoder)
-        sender = MinCostSender(cost, row.tried, BEAM)
+        sender = MinCostSender(pixel_cost_of(model), row.tried, BEAM)
         model = with_fitted_ranks(model, sender, training)
         latents = BlockLatents(model, sender)
     return Coding(model, latents, len(blocks), math.log2(blocks[0].num_candidates))
