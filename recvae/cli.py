@@ -52,11 +52,17 @@ def _parser() -> argparse.ArgumentParser:
         "decode one image (1 to 1024, default: 64)",
     )
     compress.add_argument(
+        "--effort",
+        type=int,
+        default=1,
+        help="candidates for each block of latents that are tried with the decoder: more take "
+        "longer and make smaller files, which decode as fast (1 to 256, default: 1)",
+    )
+    compress.add_argument(
         "--elbo",
         action="store_true",
         help="also evaluate -ELBO, the bound, and the overhead over it",
     )
-
     compress.add_argument(
         "--resume",
         action="store_true",

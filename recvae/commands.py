@@ -53,10 +53,15 @@ def compress(options: Namespace) -> None:
             coding = (chunks, group_size, names, hook)
             if options.output == STANDARD:
                 with standard_output() as stream:
-                    report = codec.compress_to(stream, *coding)
+                    report = codec.compress_to(stream, *coding, effort=options.effort)
             else:
                 report = compress_file(
-                    codec, options.output, *coding, force=options.force, resume=options.resume
+                    codec,
+                    options.output,
+                    *coding,
+                    force=options.force,
+                    resume=options.resume,
+                    effort=options.effort,
                 )
     seconds = max(time.perf_counter() - started, 1e-3)
     facts = report.facts() | {"seconds": round(seconds, 3)}

@@ -133,6 +133,8 @@ BAD_INPUT = {
     "output exists": (["compress", "digits.npy", "digits.recvae"], "--force"),
     "unknown model": (["compress", "digits.npy", "out.recvae", "--model", "x"], "no model 'x'"),
     "group size": (["compress", "digits.npy", "out.recvae", "--group-size", "0"], "group_size"),
+    "effort": (["compress", "digits.npy", "out.recvae", "--effort", "0"], "effort is 0: it must"),
+    "much effort": (["compress", "digits.npy", "out.recvae", "--effort=257"], "from 1 to 256"),
     "batch size": (["compress", "digits.npy", "out.recvae", "--batch-size", "0"], "batch size"),
     "damaged model": (["compress", "digits.npy", "out.recvae", "--model", "model"], "model model"),
     "long name": (["compress", "digits.npy", "out.recvae", "--model", "x" * 300], "no model 'xxx"),

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,18 +18,16 @@ import torch
 from recvae.codec import CodecModel, load_model
 from recvae.codec.groups import code_pixels, decode_groups, encode_groups, pixel_bits
 from recvae.codec.latents import BlockLatents, receive_latents, send_latents
-from recvae.data import sample_images
+from recvae.codec.min_cost import MinCostSender
+from recvae.codec.pixel_cost import BetaBinomialCost
 from recvae.errors import InputError
 from recvae.experiments.cli import main
 from recvae.experiments.mnist import command, rows
-from recvae.experiments.mnist.bounds import bound_of
 from recvae.experiments.mnist.coders import Coding, coding_of
 from recvae.experiments.mnist.images import load_images
 from recvae.experiments.mnist.layouts import Training
-from recvae.experiments.mnist.min_cost import MinCostSender
-from recvae.experiments.mnist.pixel_cost import BetaBinomialCost
+from recvae.experiments.mnist.measure import Job
 from recvae.experiments.mnist.senders import pfr_sender
-from recvae.experiments.mnist.store import Store
 from recvae.experiments.mnist.table import COLUMNS, to_markdown
 from recvae.experiments.mnist.targets import verdicts
 from recvae.vae import posterior
@@ -153,27 +152,23 @@ def test_bad_input_is_one_line(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_store_keeps_rows_of_its_own_settings(tmp_path: Path) -> None:
-    row = rows.partitioned(50, 2, 8, 10)
-    hashes = {"mnist-mlp": "cafe"}
-    store = Store(tmp_path, {"seed": 0}, hashes)
-    assert store.load(row) is None
-    store.save(row, {"bits_per_pixel": 1.5})
-    assert store.load(row) == {"bits_per_pixel": 1.5}
-    store.check([row])
-    for other, again in [
-        (Store(tmp_path, {"seed": 1}, hashes), row),
-        (Store(tmp_path, {"seed": 0}, {"mnist-mlp": "beef"}), row),
-        (store, replace(row, images=11)),
-        (store, replace(row, bins_per_information=0.5)),
-    ]:
-        with pytest.raises(ValueError, match="was measured with"):
-            other.load(again)
-    with pytest.raises(ValueError, match="no row of this run"):
-        store.check([rows.bound(50, 10)])
-    store.path(row).write_text("[]")
-    with pytest.raises(ValueError, match="not a measured row"):
-        store.load(row)
+def test_a_row_of_other_settings_is_measured_again(
+    quick_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It alone; the others are kept."""
+    shutil.copytree(quick_run / "rows", tmp_path / "rows")
+    (stale,) = (row for row in rows.all_rows(quick=True) if row.family == "min-cost selection")
+    path = tmp_path / "rows" / f"{stale.slug}.json"
+    path.write_text(path.read_text().replace(f'"beam": {stale.beam}', '"beam": 1'))
+    measured: list[rows.Row] = []
+
+    def note(function: object, job: Job) -> None:
+        measured.append(job.row)
+        raise InputError("noted")
+
+    monkeypatch.setattr(command, "in_child", note)
+    assert main(["mnist", "--quick", "--out", str(tmp_path)]) == 2
+    assert measured == [stale]
 
 
 ROWS = [
@@ -274,18 +269,6 @@ def test_targets_are_judged_on_like_images() -> None:
         ("3.81% below", False),
         ("7.35% below", True),  # published for all test images
     ]
-
-
-def test_a_bound_is_kept_for_its_images_alone(tmp_path: Path, model: CodecModel) -> None:
-    images = torch.from_numpy(sample_images("test")[:6].copy())
-    few, others = images[:3], images[3:]
-    kept = bound_of(model, few, "a", 0, tmp_path).bits
-    assert np.array_equal(bound_of(model, others, "a", 0, tmp_path).bits, kept)  # as it was told
-    assert not np.array_equal(bound_of(model, others, "b", 0, tmp_path).bits, kept)
-    for path in tmp_path.iterdir():
-        path.write_bytes(b"junk")
-    with pytest.raises(InputError, match="delete it"):
-        bound_of(model, few, "a", 0, tmp_path)
 
 
 def test_missing_models_are_told(tmp_path: Path) -> None:

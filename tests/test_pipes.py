@@ -72,6 +72,13 @@ def test_every_kind_in_and_the_file_out(run, pixels, packed, idx, tmp_path: Path
     assert err.startswith("standard output: 5 images")
 
 
+def test_effort_through_pipes_and_to_a_file(run, codec, pixels, idx, tmp_path: Path) -> None:
+    with_effort = codec.compress(pixels, effort=3)
+    assert run(idx, "compress", "-", "-", "--effort=3")[:2] == (0, with_effort)
+    assert run(idx, "compress", "-", tmp_path / "x.recvae", "--effort=3")[0] == 0
+    assert (tmp_path / "x.recvae").read_bytes() == with_effort
+
+
 def test_a_file_in_and_its_images_out(run, packed, idx, tmp_path: Path) -> None:
     (tmp_path / "x.recvae").write_bytes(packed)
     assert run(packed, "decompress", "-", "-", "--quiet") == (0, idx, "")

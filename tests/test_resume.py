@@ -129,6 +129,25 @@ def test_an_old_part_is_neither_lost_nor_taken_unasked(
     assert names(tmp_path) == ["x.recvae"]
 
 
+def test_an_effort_goes_on_with_itself_alone(small, images, tmp_path: Path) -> None:
+    path, journal = tmp_path / "x.recvae", tmp_path / JOURNAL
+    interrupt(small, path, images, 2, effort=3)
+    for effort in (1, 4):
+        with pytest.raises(InputError, match="begun with another effort, 3: pass the same"):
+            compress(small, path, images, resume=True, effort=effort)
+        assert names(tmp_path) == [JOURNAL, PART]
+    report = compress(small, path, images, resume=True, effort=3)
+    assert report.resumed_images == 2 * GROUP_SIZE
+    assert path.read_bytes() == small.compress(images, GROUP_SIZE, effort=3)
+    interrupt(small, path, images, 2, force=True)
+    lines = [json.loads(line) for line in journal.read_bytes().splitlines()]
+    for line in lines:
+        del line["effort"]  # as versions that had no such option wrote it
+    journal.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    report = compress(small, path, images, resume=True, force=True)
+    assert report.resumed_images == 2 * GROUP_SIZE
+
+
 def test_what_does_not_match_is_refused_and_kept(small, images, whole, tmp_path: Path) -> None:
     path = tmp_path / "x.recvae"
     interrupt(small, path, images, 2)

@@ -2,19 +2,23 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec.compression import Compression, Progress, no_progress
 from recvae.codec.container import ContainerReader, ContainerWriter, Header
 from recvae.codec.container.reader import Source
+from recvae.codec.device import find_device
 from recvae.codec.groups import decode_groups, encode_groups
+from recvae.codec.latents import BlockLatents
+from recvae.codec.min_cost import MinCostSender
 from recvae.codec.model import CodecModel, load_model, shipped_model_name
+from recvae.codec.pixel_cost import PixelCost, pixel_cost_of
 from recvae.codec.report import CompressionReport
 from recvae.data import check_names, regroup
 from recvae.errors import InputError
@@ -22,6 +26,7 @@ from recvae.errors import InputError
 DEFAULT_MODEL = "mnist"
 DEFAULT_GROUP_SIZE = 64
 DEFAULT_BATCH_SIZE = 64  # larger ones leave the cache: half the speed on CPU
+DEFAULT_EFFORT, MAX_EFFORT = 1, 256
 
 Pixels = NDArray[np.uint8]
 ImageSource = Pixels | Tensor | Iterable[Pixels]
@@ -47,20 +52,27 @@ class Codec:
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch size is {batch_size}: it must be at least 1")
-        self.model = model.to(_device(device))
+        self.model = model.to(find_device(device))
         self.batch_size = batch_size
 
     def __repr__(self) -> str:
         return f"Codec(model={self.model.name!r}, batch_size={self.batch_size})"
 
-    def compress(self, images: Pixels | Tensor, group_size: int = DEFAULT_GROUP_SIZE) -> bytes:
+    def compress(
+        self,
+        images: Pixels | Tensor,
+        group_size: int = DEFAULT_GROUP_SIZE,
+        effort: int = DEFAULT_EFFORT,
+    ) -> bytes:
         """A .recvae file of images, uint8 (n, height, width), numpy or torch.
 
         `group_size` images share one entropy coder: larger groups are smaller, and it takes a whole
-        group to decode one image of it. Raises InputError for images that do not fit the model.
+        group to decode one image of it. `effort`, 1 to 256, is how many candidates for each block
+        of latents are tried with the decoder: more take longer and make a smaller file, which
+        decodes as fast. Raises InputError for images that do not fit the model.
         """
         stream = io.BytesIO()
-        self.compress_to(stream, images, group_size)
+        self.compress_to(stream, images, group_size, effort=effort)
         return stream.getvalue()
 
     def compress_to(
@@ -70,6 +82,7 @@ class Codec:
         group_size: int = DEFAULT_GROUP_SIZE,
         names: Sequence[str] | None = None,
         progress: Progress = no_progress,
+        effort: int = DEFAULT_EFFORT,
     ) -> CompressionReport:
         """Write a .recvae file to a binary stream, batch by batch; the stream need not seek.
 
@@ -77,17 +90,29 @@ class Codec:
             stream: to write to.
             images: uint8 (n, height, width), numpy or torch; or an iterable of such arrays,
                 of which one is in memory at a time.
-            group_size: as in `compress`.
+            group_size, effort: as in `compress`.
             names: a file name for each image, to be kept.
             progress: called after each batch.
         """
         if names is not None:
             check_names(names, len(names))
-        work = Compression(self.model, stream, group_size)
+        work = Compression(self.model, stream, group_size, self.latents(effort))
         for batch in regroup(self.checked(images), self.images_at_once(group_size)):
             work.add(batch)
             progress(work.writer.num_images, work.writer.num_bytes)
         return work.finish(names)
+
+    def latents(self, effort: int) -> BlockLatents:
+        """What codes latents with an effort; InputError if it is out of its range."""
+        if type(effort) is not int or not 1 <= effort <= MAX_EFFORT:
+            raise InputError(f"effort is {effort!r}: it must be an integer from 1 to {MAX_EFFORT}")
+        if effort == 1:
+            return BlockLatents(self.model)
+        return BlockLatents(self.model, MinCostSender(self._pixel_cost, effort))
+
+    @cached_property
+    def _pixel_cost(self) -> PixelCost:
+        return pixel_cost_of(self.model)
 
     def checked(self, images: ImageSource) -> Iterator[Pixels]:
         """The images in chunks; InputError where one does not fit the model."""
@@ -274,13 +299,3 @@ def model_of(header: Header, name: str) -> str:
         f"{name}: made with a model that does not ship (hash {header.model_hash.hex()}): "
         "pass its folder by --model"
     )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name not in ("cpu", "cuda"):
-        raise InputError(f"device is {name!r}: choose cpu, cuda or auto")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device is 'cuda', but torch finds no GPU here: choose cpu or auto")
-    return torch.device(name)

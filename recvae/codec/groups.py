@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.latents import BlockLatents, Latents
+from recvae.codec.latents import BlockLatents, Latents, join_codes
 from recvae.codec.model import CodecModel
 from recvae.codec.range_coder import Decoder, Encoder
 from recvae.errors import InputError
@@ -192,7 +192,7 @@ def decode_streams(
     ]
     coded_counts = [int((~flags).sum()) for flags in stored]
     with exact_arithmetic():
-        codes = _decode_codes(latents, decoders, coded_counts)
+        codes = join_codes(map(latents.decode, decoders, coded_counts))
         z = latents.receive(codes).to(model.device)
         answer = partial(_decode_pass, model, decoders, coded_counts)
         decoded = run_passes(model.decoder.passes(z), answer).cpu().numpy().astype(np.uint8)
@@ -205,16 +205,6 @@ def decode_streams(
         group[flags] = raw.reshape(-1, *model.image_shape)
         groups.append(group)
     return groups
-
-
-def _decode_codes(
-    latents: Latents, decoders: Sequence[Decoder], counts: Sequence[int]
-) -> list[Code]:
-    groups = map(latents.decode, decoders, counts)
-    return [
-        Code(torch.cat([code.bins for code in codes]), torch.cat([code.ranks for code in codes]))
-        for codes in zip(*groups, strict=True)
-    ]
 
 
 def _decode_pass(

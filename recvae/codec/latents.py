@@ -5,7 +5,7 @@ model allow name latents. `Latents` is what a group needs of such a code; `Block
 of the file format.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -59,6 +59,14 @@ def send_latents(
         code = coder.encode(block.part_of(target), model.key, generator)
         codes.append(Code(code.bins.cpu(), code.ranks.cpu()))
     return codes
+
+
+def join_codes(parts: Iterable[Sequence[Code]]) -> list[Code]:
+    """The codes of some images, then those of others, and so on, as the codes of all of them."""
+    return [
+        Code(torch.cat([code.bins for code in codes]), torch.cat([code.ranks for code in codes]))
+        for codes in zip(*parts, strict=True)
+    ]
 
 
 def receive_latents(model: CodecModel, codes: Sequence[Code]) -> Tensor:

@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recvae.codec.codec import DEFAULT_GROUP_SIZE, Codec, ImageSource, Pixels
+from recvae.codec.codec import (
+    DEFAULT_EFFORT,
+    DEFAULT_GROUP_SIZE,
+    Codec,
+    ImageSource,
+    Pixels,
+)
 from recvae.codec.compression import Compression, Progress, no_progress
 from recvae.codec.container import Header
 from recvae.codec.container.group import group_extent, unpack_group
@@ -35,17 +41,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A line of the journal: what holds for the file up to a byte between two groups."""
+    """A line of the journal: what holds for the file up to a byte between two groups.
+
+    `effort` is that of its run; lines of versions that knew of none are of the default.
+    """
 
     num_images: int
     num_bytes: int
     groups_crc: int
     images_sha256: str
     bits: dict[str, float]
+    effort: int = DEFAULT_EFFORT
 
     @classmethod
-    def of(cls, work: Compression, digest: "_Hash") -> "Checkpoint":
-        """How far the work has come, and the digest of its images."""
+    def of(cls, work: Compression, digest: "_Hash", effort: int) -> "Checkpoint":
+        """How far the work of an effort has come, and the digest of its images."""
         writer = work.writer
         return cls(
             writer.num_images,
@@ -53,6 +63,7 @@ class Checkpoint:
             writer.groups_crc,
             digest.hexdigest(),
             dict(work.bits),
+            effort,
         )
 
     def to_line(self) -> bytes:
@@ -77,6 +88,7 @@ def compress_file(
     progress: Progress = no_progress,
     force: bool = False,
     resume: bool = False,
+    effort: int = DEFAULT_EFFORT,
 ) -> CompressionReport:
     """Write a .recvae file as `Codec.compress_to` does; it appears when it is whole.
 
@@ -84,13 +96,14 @@ def compress_file(
     there, to the same bytes. See `resumable_file`.
 
     Raises:
-        InputError: if what is done has another model or group size or other images.
+        InputError: if what is done has another model, group size or effort or other images.
     """
     if names is not None:
         check_names(names, len(names))
+    latents = codec.latents(effort)
     with resumable_file(path, force, resume) as partial, open(os.devnull, "wb") as nowhere:
-        work = Compression(codec.model, nowhere, group_size)
-        done = _replay(partial, work)
+        work = Compression(codec.model, nowhere, group_size, latents)
+        done = _replay(partial, work, effort)
         work.writer.redirect(partial.part)
         digest = hashlib.sha256()
         rest = _skip(codec.checked(images), done, digest, partial)
@@ -99,15 +112,15 @@ def compress_file(
             digest.update(batch.data)
             if work.writer.num_images % group_size == 0:
                 partial.part.flush()
-                partial.journal.write(Checkpoint.of(work, digest).to_line())
+                partial.journal.write(Checkpoint.of(work, digest, effort).to_line())
                 partial.journal.flush()
             progress(work.writer.num_images, work.writer.num_bytes)
         return replace(work.finish(names), resumed_images=done.num_images)
 
 
-def _replay(partial: Partial, work: Compression) -> Checkpoint:
+def _replay(partial: Partial, work: Compression, effort: int) -> Checkpoint:
     """Bring `work` to the last checkpoint that holds, and both files to their ends there."""
-    done = Checkpoint.of(work, hashlib.sha256())
+    done = Checkpoint.of(work, hashlib.sha256(), effort)
     journal_bytes = 0
     if _is_of(partial, work.header):
         for line in partial.journal:
@@ -115,6 +128,8 @@ def _replay(partial: Partial, work: Compression) -> Checkpoint:
             payloads = checkpoint and _read_groups(partial, work, checkpoint)
             if not checkpoint or not payloads:
                 break
+            if checkpoint.effort != effort:
+                raise _begun_with_another(partial, f"effort, {checkpoint.effort}")
             for payload in payloads:
                 work.writer.add_group(payload, work.header.group_size)
             work.bits = dict(checkpoint.bits)
@@ -140,7 +155,11 @@ def _is_of(partial: Partial, header: Header) -> bool:
     what = "model"
     if begun.model_hash == header.model_hash:
         what = f"group size, {begun.group_size}"
-    raise InputError(
+    raise _begun_with_another(partial, what)
+
+
+def _begun_with_another(partial: Partial, what: str) -> InputError:
+    return InputError(
         f"{partial.path}: its part was begun with another {what}: pass the same to resume it, or "
         "--force without --resume to begin anew"
     )

@@ -5,17 +5,14 @@ from dataclasses import dataclass, replace
 
 from recvae.codec import CodecModel
 from recvae.codec.latents import BlockLatents, Latents, send_latents
+from recvae.codec.min_cost import MinCostSender
+from recvae.codec.pixel_cost import pixel_cost_of
 from recvae.experiments.mnist.fitted_bins import FittedBins, fit_bins
 from recvae.experiments.mnist.layouts import Training, plan, with_blocks, with_fitted_ranks
 from recvae.experiments.mnist.lines import LineLatents
-from recvae.experiments.mnist.min_cost import MinCostSender
-from recvae.experiments.mnist.pixel_cost import BetaBinomialCost
 from recvae.experiments.mnist.rows import Row
 from recvae.experiments.mnist.senders import ExactSender, gprs_sender, pfr_sender
 from recvae.rec import AStar, BranchAndBoundGPRS
-
-RANK_IMAGES = 500  # whose latents are sent to fit rank codes to
-BEAM = 4  # choices that min-cost selection carries along
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
         key: 64-bit name of the shared randomness.
         training: of the model.
     """
-    model, all_training, training = replace(model, key=key), training, training[:RANK_IMAGES]
+    model, all_training, training = replace(model, key=key), training, training[: row.rank_images]
     if row.family == "A*" or row.bisecting:
         return _by_lines(row, model, training)
     blocks = plan(row, training)
@@ -65,8 +62,7 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
     if row.family == "fitted bin prior":
         latents = FittedBins(model, tables=fit_bins(blocks, all_training.target))
     if row.family == "min-cost selection":
-        cost = BetaBinomialCost(model.decoder)
-        sender = MinCostSender(cost, row.tried, BEAM)
+        sender = MinCostSender(pixel_cost_of(model), row.tried, row.beam)
         model = with_fitted_ranks(model, sender, training)
         latents = BlockLatents(model, sender)
     return Coding(model, latents, len(blocks), math.log2(blocks[0].num_candidates))

@@ -36,6 +36,8 @@ SHOWN, QUICKLY_SHOWN = (60_000, ALL_IMAGES), (500, QUICK_IMAGES)
 def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None:
     """Fills the folder `out`; rows that an earlier run of the same settings measured are kept.
 
+    Those whose own settings are others by now, or that another version measured, are measured anew.
+
     Args:
         out: folder, made if need be.
         root: folder of MNIST/raw; a quick run can do without.
@@ -54,7 +56,12 @@ def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None
         raise InputError("--train: pass by --data.root the folder that holds MNIST/raw")
     if quick and train:
         raise InputError("--train: a quick run needs no model but those that ship, leave one out")
-    settings = {"quick": quick, "seed": seed, "test_images_sha256": fingerprint(root)}
+    settings = {
+        "quick": quick,
+        "seed": seed,
+        "train_images_sha256": fingerprint(root, "train"),
+        "test_images_sha256": fingerprint(root, "test"),
+    }
     folder = output_folder(out)
     planned = all_rows(quick)
     models = find_models(folder)

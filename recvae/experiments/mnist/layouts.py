@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recvae.codec.latents import Sender
 from recvae.codec.model import CodecModel
-from recvae.experiments.mnist.rows import LOG2_CAP, Row
+from recvae.experiments.mnist.rows import Row
 from recvae.rec import (
     DiagonalGaussian,
     IndexCode,
@@ -48,7 +48,7 @@ class Training:
 def plan(row: Row, training: Training) -> tuple[Block, ...]:
     """The blocks of a row."""
     information = training.information_bits
-    log2_candidates = LOG2_CAP if row.log2_candidates is None else row.log2_candidates
+    log2_candidates = row.log2_cap if row.log2_candidates is None else row.log2_candidates
     num_blocks = row.blocks
     if num_blocks is None:
         assert row.block_bits is not None

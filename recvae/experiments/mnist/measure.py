@@ -3,10 +3,11 @@
 import resource
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -24,8 +25,9 @@ from recvae.experiments.mnist.published import A_STAR, BITS_BACK, GREEDY_REJECTI
 from recvae.experiments.mnist.rows import ALL_IMAGES, Row
 from recvae.experiments.mnist.table import COLUMNS
 
-GROUP_SIZE = 64
-BATCH = 64  # images coded at once, as `recvae compress` does
+T = TypeVar("T")
+
+LONG_SECONDS = 60.0  # a pass that takes longer is timed once
 PUBLISHED = {
     "partitioned ORC": GREEDY_REJECTION,
     "standard ORC": GREEDY_REJECTION,
@@ -62,7 +64,7 @@ def measure(job: Job) -> dict[str, Any]:
     """
     row, model = job.row, load_model(job.model)
     images = load_images(job.root, "test", row.images)
-    bound = bound_of(model, images, fingerprint(job.root), job.seed, job.bounds)
+    bound = bound_of(model, images, fingerprint(job.root, "test"), job.seed, job.bounds)
     measured = dict.fromkeys(COLUMNS) | {
         "name": row.name,
         "family": row.family,
@@ -76,7 +78,7 @@ def measure(job: Job) -> dict[str, Any]:
         return measured | _of_bound(bound, images)
     training_images = load_images(job.root, "train", row.training_images)
     coding = coding_of(row, model, job.seed, Training.of(model, training_images))
-    return measured | _of_file(coding, images, bound) | {"peak_mb": peak_mb()}
+    return measured | _of_file(row, coding, images, bound) | {"peak_mb": peak_mb()}
 
 
 def pixels_of(images: Tensor) -> int:
@@ -100,15 +102,12 @@ def _of_bound(bound: Bound, images: Tensor) -> dict[str, Any]:
     }
 
 
-def _of_file(coding: Coding, images: Tensor, bound: Bound) -> dict[str, Any]:
+def _of_file(row: Row, coding: Coding, images: Tensor, bound: Bound) -> dict[str, Any]:
     """The cells of a file."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "images.recvae"
-        started = time.perf_counter()
-        report, bits = _write(path, coding, images)
-        written = time.perf_counter()
-        decoded = _read(path, coding)
-        read = time.perf_counter()
+        (report, bits), encode_seconds = timed(lambda: _write(path, row, coding, images))
+        decoded, decode_seconds = timed(lambda: _read(path, row, coding))
         file_bytes = path.stat().st_size
     if not np.array_equal(decoded, images.numpy()):
         raise RuntimeError(f"{coding.model.name}: what was decoded is not what was encoded")
@@ -130,17 +129,29 @@ def _of_file(coding: Coding, images: Tensor, bound: Bound) -> dict[str, Any]:
         "overhead_bpp": overhead_bits / pixels,
         "overhead_bits": overhead_bits,
         "bias_bits": float((bits.pixels - bound.pixel_bits).mean()),
-        "encode_seconds": (written - started) / count,
-        "decode_seconds": (read - written) / count,
+        "encode_seconds": encode_seconds / count,
+        "decode_seconds": decode_seconds / count,
         "capped_images": coding.capped_images(),
         "file_bytes": file_bytes,
     }
 
 
-def _write(path: Path, coding: Coding, images: Tensor) -> tuple[CompressionReport, Bits]:
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """What the work gives, and its seconds: the fewer of two passes, or of one that takes long."""
+    passes: list[float] = []
+    while not passes or (len(passes) < 2 and passes[0] <= LONG_SECONDS):
+        started = time.perf_counter()
+        result = work()
+        passes.append(time.perf_counter() - started)
+    return result, min(passes)
+
+
+def _write(path: Path, row: Row, coding: Coding, images: Tensor) -> tuple[CompressionReport, Bits]:
+    if coding.exact:
+        coding.exact.capped_images = 0  # counted in every pass
     with open(path, "wb") as stream:
-        work = Compression(coding.model, stream, GROUP_SIZE, coding.latents)
-        parts = [work.add(batch.numpy()) for batch in images.split(BATCH)]
+        work = Compression(coding.model, stream, row.group_size, coding.latents)
+        parts = [work.add(batch.numpy()) for batch in images.split(row.batch_size)]
         report = work.finish()
     return report, Bits(
         *(
@@ -150,10 +161,10 @@ def _write(path: Path, coding: Coding, images: Tensor) -> tuple[CompressionRepor
     )
 
 
-def _read(path: Path, coding: Coding) -> np.ndarray:
+def _read(path: Path, row: Row, coding: Coding) -> np.ndarray:
     """The images of a file: by the codec itself where the file is of its format."""
     if type(coding.latents) is BlockLatents:
-        with Codec(coding.model, batch_size=BATCH).open(path) as images:
+        with Codec(coding.model, batch_size=row.batch_size).open(path) as images:
             return images[:]
     with ContainerReader(path) as reader:
         groups = [

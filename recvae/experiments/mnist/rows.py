@@ -48,7 +48,7 @@ BINS_PER_INFORMATION = {
     8: {1: 1.0, 2: 1.0, 4: 1.0, 8: 0.8},
     10: {1: 1.0, 2: 1.0, 4: 0.9, 8: 0.7},
     12: {1: 1.0, 2: 1.0, 4: 0.8, 8: 0.7},
-    14: {1: 1.0, 2: 0.9, 4: 0.6, 8: 0.6},
+    14: {1: 1.0, 2: 0.9, 4: 0.7, 8: 0.6},
     16: {1: 1.0, 2: 0.9, 4: 0.6, 8: 0.6},
 }
 PFR_BINS_PER_INFORMATION = 0.75  # bins of an exact search, which need not hold all that Q holds
@@ -59,7 +59,7 @@ QUICK_IMAGES, QUICK_TRAINING_IMAGES = 64, 100
 
 @dataclass(frozen=True)
 class Row:
-    """What to measure.
+    """What to measure, with everything that decides the numbers but model, seed and images.
 
     Fields:
         name: for people; with the model it names the row.
@@ -68,13 +68,18 @@ class Row:
         twin: which of `TWINS` the model is; None for one of `MODELS`.
         images: how many test images.
         training_images: how many its constants are fitted to.
+        rank_images: how many of those, at most, rank codes are fitted to, which takes a search.
         tried: candidates of a block that min-cost selection tries.
+        beam: choices that min-cost selection carries along.
         blocks: how many blocks; None where `block_bits` says.
         block_bits: mutual information that a block may hold at most, instead of `blocks`.
         log2_candidates: log2 N of a fixed number of candidates; None for exact searches.
+        log2_cap: of the candidates of an exact search.
         bins_per_information: log2 J of a block over its information; None without bins.
         zeta: whether ranks are coded by the zeta code of the literature, not by a fitted histogram.
         bisecting: for GPRS: whether it is the branch-and-bound form.
+        group_size: images that share an entropy coder.
+        batch_size: images coded at once, as `recvae compress` does.
     """
 
     name: str
@@ -88,8 +93,13 @@ class Row:
     zeta: bool = False
     bisecting: bool = False
     training_images: int = 500
+    rank_images: int = 500
     tried: int = 64
+    beam: int = 4
     twin: str | None = None
+    log2_cap: int = LOG2_CAP
+    group_size: int = 64
+    batch_size: int = 64
 
     @property
     def model(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import recvae
 from recvae.data import translate_os_errors
 from recvae.errors import InputError
 from recvae.experiments.mnist.rows import Row
@@ -19,6 +20,9 @@ Measured = dict[str, Any]
 @dataclass(frozen=True)
 class Store:
     """Rows below a folder, each of which counts only for the settings that it was measured with.
+
+    Those of another run, by settings or model, are refused: whoever names the folder may not mean
+    it. Those of another version, or of a row that is defined otherwise by now, are as if not there.
 
     Fields:
         folder: of the run.
@@ -45,9 +49,9 @@ class Store:
                 raise InputError(f"{path} is no row of this run: {_REMEDY}")
 
     def load(self, row: Row) -> Measured | None:
-        """What a row measured; None if it has not been.
+        """What a row measured; None if it has not been, or was by other settings of its own.
 
-        Raises InputError for a file of other settings or one that cannot be read.
+        Raises InputError for a file of another run or one that cannot be read.
         """
         path = self.path(row)
         if not path.exists():
@@ -56,15 +60,15 @@ class Store:
             text = path.read_bytes()
         try:
             measured = json.loads(text)
-            found = measured.pop(SETTINGS)
+            found = dict(measured.pop(SETTINGS))
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise InputError(f"{path} is not a measured row: delete it") from error
-        for name, wanted in self._settings(row).items():
+        for name, wanted in self._of_run(row).items():
             given = found.get(name)
             if given != wanted:
                 here = f"{name} {json.dumps(given)}, not {json.dumps(wanted)}"
                 raise InputError(f"{path} was measured with {here}: {_REMEDY}")
-        return measured
+        return measured if found == self._settings(row) else None
 
     def save(self, row: Row, measured: Measured) -> None:
         """Keep what a row measured; whole or not at all."""
@@ -75,7 +79,10 @@ class Store:
         write_files({path: f"{text}\n".encode()})
 
     def _settings(self, row: Row) -> dict[str, Any]:
-        return row.stated() | self.settings | {"model_hash": self.model_hashes[row.model]}
+        return row.stated() | {"version": recvae.__version__} | self._of_run(row)
+
+    def _of_run(self, row: Row) -> dict[str, Any]:
+        return self.settings | {"model_hash": self.model_hashes[row.model]}
 
 
 _REMEDY = "choose another folder for --out, or delete its folder rows"

@@ -63,8 +63,9 @@ posterior samples, in bits an image. Rows of fewer than 10,000 test images stand
 of one shuffled order, with the standard error of the mean over images; -ELBO and overhead are of
 the same images. Constants (bins, rank codes) are fitted to training images. "Capped" counts images
 with an exact search that ended at its cap: their samples are not exact. "Published" is greedy
-rejection coding, for A\\* itself and for -ELBO BB-ANS. Min-cost selection can fall below
--ELBO, which bounds what images cost if latents are posterior samples: selected ones are not."""
+rejection coding, for A\\* itself and for -ELBO BB-ANS. Times are the smaller of two passes, of one
+alone where that took over a minute. Min-cost selection can fall below -ELBO, which bounds what
+images cost if latents are posterior samples: selected ones are not."""
 
 
 def sorted_rows(rows: Sequence[Measured]) -> list[Measured]:

@@ -97,7 +97,8 @@ COLUMNS = (
         "encode",
         "ms an image",
         ",.2f",
-        "Time to encode in batches of 64, once; fitting not included.",
+        "Time to encode in batches of 64, fitting not included; the smaller of two passes, of one "
+        "alone where that took over a minute.",
         1000,
     ),
     Column("decode_seconds", "decode", "ms an image", ",.2f", "Time to decode likewise.", 1000),

@@ -5,21 +5,18 @@ latents cost and how likely the posterior makes them; the true cost of what foll
 bits, only the decoder knows.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from recvae.codec.latents import SENDER_SEED
+from recvae.codec.latents import SENDER_SEED, join_codes
 from recvae.codec.model import CodecModel
+from recvae.codec.pixel_cost import PixelCost
 from recvae.rec import Code, DiagonalGaussian
 
-PIXEL_BATCH = 64
-
-PixelCost: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""Latents (n, D) int64 in units of 2^-28 and images (n, h, w) uint8 to pixel bits, (n,) float64."""
+IMAGES_AT_ONCE = 64  # bounds memory: of each there are beam * candidates choices
+PIXEL_BATCH = 64  # latents decoded at once
 
 
 @dataclass(frozen=True)
@@ -37,10 +34,15 @@ class MinCostSender:
 
     pixel_cost: PixelCost
     candidates: int
-    beam: int
+    beam: int = 1
 
     def __call__(self, model: CodecModel, target: DiagonalGaussian, images: Tensor) -> list[Code]:
         """See `recvae.codec.latents.Sender`."""
+        starts = range(0, len(images), IMAGES_AT_ONCE)
+        parts = [slice(start, start + IMAGES_AT_ONCE) for start in starts] or [slice(0, 0)]
+        return join_codes(self._send(model, target[part], images[part]) for part in parts)
+
+    def _send(self, model: CodecModel, target: DiagonalGaussian, images: Tensor) -> list[Code]:
         races = [
             coder.encode_best(
                 block.part_of(target),
@@ -50,6 +52,7 @@ class MinCostSender:
             )[0]
             for block, coder in zip(model.blocks, model.coders, strict=True)
         ]
+        races = [Code(race.bins.cpu(), race.ranks.cpu()) for race in races]
         costs = _Costs.of(model, races, images, self.pixel_cost)
         choices = torch.zeros(len(images), 1, len(races), dtype=torch.int64)
         for block, race in enumerate(races):

@@ -1,11 +1,27 @@
-"""What pixels cost given latents, by look-up: for senders that try many latents of an image."""
+"""What pixels cost given latents: for senders that try many latents of an image."""
+
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from recvae.codec.groups import code_pixels, pixel_bits
+from recvae.codec.model import CodecModel
 from recvae.exact import PRECISION_BITS, exact_arithmetic, frequencies
 from recvae.vae import ExactDecoder
 from recvae.vae.betabinomial import BetaBinomialDecoder
+
+PixelCost: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""Latents (n, D) int64 in units of 2^-28 and images (n, h, w) uint8 to pixel bits, (n,) float64;
+all on CPU."""
+
+
+def pixel_cost_of(model: CodecModel) -> PixelCost:
+    """By look-up where the model's decoder allows it, else by all frequencies of all pixels."""
+    if isinstance(model.decoder.decoder, BetaBinomialDecoder):
+        return BetaBinomialCost(model.decoder)
+    return lambda z, images: torch.from_numpy(pixel_bits(code_pixels(model, z, images), len(z)))
 
 
 class BetaBinomialCost:
@@ -31,9 +47,9 @@ class BetaBinomialCost:
         )
 
     def __call__(self, z: Tensor, images: Tensor) -> Tensor:
-        """Pixel bits (n,) float64 of images (n, h, w) uint8 given latents (n, D) of the codec."""
+        """See `PixelCost`."""
+        device = self.bits.device
         with exact_arithmetic(), torch.no_grad():
-            rows_a, rows_b = self.inner.grid_rows(self.decoder.latents(z))
-        return (
-            self.bits[rows_a, rows_b, images.flatten().long()].double().reshape(len(z), -1).sum(1)
-        )
+            rows_a, rows_b = self.inner.grid_rows(self.decoder.latents(z.to(device)))
+        bits = self.bits[rows_a, rows_b, images.to(device).flatten().long()].double()
+        return bits.reshape(len(z), -1).sum(1).cpu()
