@@ -8,6 +8,7 @@ from recvae.errors import InputError
 
 ON_INTERRUPT = {
     "synthetic": "{out} holds the experiments that were finished",
+    "scans": "nothing was written to {out}",
     "mnist": "{out} holds the rows that were measured; the same command goes on from there",
 }
 
@@ -40,6 +41,10 @@ def _run(options: argparse.Namespace) -> None:
         from recvae.experiments.synthetic import command as synthetic
 
         synthetic.run(options.out, options.only, options.quick, options.seed)
+    elif options.group == "scans":
+        from recvae.experiments import scans
+
+        scans.run(options.out, options.root, options.quick)
     else:
         from recvae.experiments.mnist import command as mnist
 
@@ -53,8 +58,14 @@ def _parser() -> argparse.ArgumentParser:
     groups = parser.add_subparsers(dest="group", required=True, metavar="EXPERIMENTS")
     synthetic = groups.add_parser("synthetic", help="relative entropy coding of random Gaussians")
     mnist = groups.add_parser("mnist", help="lossless MNIST with a VAE and every coder")
-    for group, what in ((synthetic, "tables and figures"), (mnist, "rows, table and report")):
+    scans = groups.add_parser("scans", help="the black and white scans that MNIST was made from")
+    for group, what in (
+        (synthetic, "tables and figures"),
+        (mnist, "rows, table and report"),
+        (scans, "table and figure"),
+    ):
         group.add_argument("--out", required=True, help=f"folder for {what}; it is made if need be")
+    for group in (synthetic, mnist):
         group.add_argument("--seed", type=int, default=0, help="of all randomness (default: 0)")
     synthetic.add_argument(
         "--only", nargs="+", metavar="NAME", help="some of the experiments (default: all)"
@@ -62,12 +73,17 @@ def _parser() -> argparse.ArgumentParser:
     synthetic.add_argument(
         "--quick", action="store_true", help="few items: the whole in less than a minute"
     )
-    mnist.add_argument(
-        "--data.root",
-        dest="root",
-        metavar="DIR",
-        help="folder that holds MNIST/raw; --quick can do with images of the package",
-    )
+    for group, without in (
+        (mnist, "--quick can do with images of the package"),
+        (scans, "without it, on images of the package"),
+    ):
+        group.add_argument(
+            "--data.root",
+            dest="root",
+            metavar="DIR",
+            help=f"folder that holds MNIST/raw; {without}",
+        )
+    scans.add_argument("--quick", action="store_true", help="few images: in seconds")
     mnist.add_argument(
         "--quick", action="store_true", help="few rows on few images: in about a minute"
     )

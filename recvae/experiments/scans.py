@@ -1,0 +1,102 @@
+"""The scans behind MNIST: how many of its images they explain to the last pixel, and examples."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table as Lines
+
+from recvae.experiments.figures import panels, render, styled
+from recvae.experiments.mnist.images import SPLIT_IMAGES, Split, load_images
+from recvae.experiments.running import Track, output_folder, progress, write_files
+from recvae.experiments.tables import Table
+from recvae.scans import MAX_SIZE, MIN_SIZE, Scan, recover
+
+IMAGES, QUICK_IMAGES = 10_000, 100
+SPLITS: tuple[Split, ...] = ("train", "test")
+SIZES_A_ROW = 10
+SHOWN = 8
+
+
+def run(out: str, root: str | None, quick: bool) -> None:
+    """Fills the folder `out` with scans.csv and scans.svg, and prints what was found.
+
+    Args:
+        out: folder, made if need be.
+        root: folder of MNIST/raw; without it, the images of the package.
+        quick: few images.
+
+    Raises:
+        InputError: if MNIST is not there or `out` cannot be written to.
+    """
+    folder = output_folder(out)
+    table = Table(("split", "least_size", "images", "recovered", "seconds_per_image"))
+    summary = Lines(title="images of MNIST that a scan explains exactly", title_justify="left")
+    for heading in ("split", "images", "recovered", "ms an image"):
+        summary.add_column(heading, justify="left" if heading == "split" else "right")
+    for split in SPLITS:
+        images = load_images(root, split, QUICK_IMAGES if quick else IMAGES).numpy()
+        recover(images[0])  # compiles
+        with progress(split) as track:
+            scans, seconds = _recover_all(images, track)
+        for row in _rows(split, scans, seconds):
+            table.add(*row)
+        found = sum(scan is not None for scan in scans)
+        summary.add_row(
+            f"{split}, of {SPLIT_IMAGES[split]:,}" if root else f"{split}, of the package",
+            str(len(scans)),
+            f"{found / len(scans):.2%}",
+            f"{1e3 * float(np.mean(seconds)):.1f}",
+        )
+    shown = [(image, scan) for image, scan in zip(images, scans, strict=True) if scan is not None]
+    figure = _draw(shown[:SHOWN])
+    files = {folder / "scans.csv": table.to_csv(), folder / "scans.svg": render(figure, "svg")}
+    write_files(files)
+    console = Console()
+    console.print(summary)
+    for path in files:
+        console.print(str(path), highlight=False, soft_wrap=True)
+
+
+def _recover_all(
+    images: NDArray[np.uint8], track: Track
+) -> tuple[list[Scan | None], NDArray[np.float64]]:
+    scans, seconds = [], np.zeros(len(images))
+    for k in track(range(len(images))):
+        started = time.perf_counter()
+        scans.append(recover(images[k]))
+        seconds[k] = time.perf_counter() - started
+    return scans, seconds
+
+
+def _rows(
+    split: str, scans: Sequence[Scan | None], seconds: NDArray[np.float64]
+) -> list[tuple[str, int | None, int, int, float]]:
+    """A row for each range of sizes; one without a size for the images that no scan explains."""
+    sizes = np.array([scan.size if scan else 0 for scan in scans])
+    rows: list[tuple[str, int | None, int, int, float]] = []
+    for least in (None, *range(MIN_SIZE, MAX_SIZE + 1, SIZES_A_ROW)):
+        of_row = sizes == 0 if least is None else (sizes - least) // SIZES_A_ROW == 0
+        if of_row.any():
+            count, found = int(of_row.sum()), int((sizes[of_row] > 0).sum())
+            rows.append((split, least, count, found, float(seconds[of_row].mean())))
+    return rows
+
+
+@styled
+def _draw(shown: Sequence[tuple[NDArray[np.uint8], Scan]]) -> Figure:
+    """Images above, their scans below."""
+    figure, axes = panels(2, max(len(shown), 1), 1.1, 1.25)
+    for panel in axes.flat:
+        panel.set_axis_off()
+    for (upper, lower), (image, scan) in zip(axes.T, shown, strict=False):
+        box = np.zeros((20, 20), dtype=np.uint8)
+        part = image[scan.top : scan.top + 20, scan.left : scan.left + 20]
+        box[: part.shape[0], : part.shape[1]] = part
+        upper.imshow(255 - box, cmap="gray", vmin=0, vmax=255)
+        lower.imshow(1 - scan.bits, cmap="gray", vmin=0, vmax=1)
+        lower.set_title(f"{scan.size} x {scan.size}", fontsize=7, loc="center")
+    return figure

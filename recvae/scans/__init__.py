@@ -1,0 +1,10 @@
+"""The scans behind MNIST: black and white images that its grey pixels were computed from.
+
+Nothing here knows a network; `recover` and `Scan.render` are each other's inverse.
+"""
+
+from recvae.scans.identify import Candidate, candidates
+from recvae.scans.resampling import BOX, MAX_SIZE, MIN_SIZE
+from recvae.scans.scan import Scan, recover
+
+__all__ = ["BOX", "MAX_SIZE", "MIN_SIZE", "Candidate", "Scan", "candidates", "recover"]

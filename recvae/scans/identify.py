@@ -1,0 +1,134 @@
+"""Which size and deficit an image was made with: those whose pixels can have its values.
+
+Each output pixel of a size can take only some of the 256 values; small sizes allow few. A size is
+possible if all values of the image are, and the more telling the fewer its pixels could take.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recvae.jit import step
+from recvae.scans.patterns import DENSE_BITS, sums_of_subsets
+from recvae.scans.resampling import (
+    BOX,
+    DEFICITS,
+    MAX_SIZE,
+    MIN_SIZE,
+    area,
+    footprints,
+    totals_of,
+)
+
+VALUES = 256
+
+
+class Candidate(NamedTuple):
+    """A way in which an image may have been made.
+
+    Fields:
+        size, deficit: see `recvae.scans.resampling`.
+        top, left: where its box begins in the image; the box may reach beyond it.
+        bits: how telling its values are: log2 of the odds that the same values turn up by chance.
+    """
+
+    size: int
+    deficit: int
+    top: int
+    left: int
+    bits: float
+
+
+@step
+def _attainable(size: int, values: NDArray[np.bool_]) -> None:
+    """Mark the values, (deficits, 20, 20, 256), that the output pixels of a size can take."""
+    _, count, weights = footprints(size)
+    alike = np.zeros(BOX, np.int64)  # weights repeat with a period
+    for i in range(BOX):
+        while not (weights[alike[i]] == weights[i]).all() or count[alike[i]] != count[i]:
+            alike[i] += 1
+    attained = np.zeros(area(size, 0) + 2, np.int64)
+    for i in range(BOX):
+        for j in range(i + 1):
+            y, x = max(alike[i], alike[j]), min(alike[i], alike[j])
+            if (i, j) != (y, x):
+                values[:, i, j] = values[:, y, x]
+            elif count[i] * count[j] > DENSE_BITS:
+                values[:, i, j] = True
+            else:
+                sums = sums_of_subsets(weights[j], count[j])
+                _count_totals(sums, weights[i], count[i], attained)
+                for deficit in range(DEFICITS):
+                    _mark(attained, area(size, deficit), values[deficit, i, j])
+            values[:, j, i] = values[:, i, j]
+
+
+@step
+def _count_totals(sums, of_rows, num_rows, attained):
+    """attained[t + 1]: how many sums of weights up to t there are, the empty one left out."""
+    totals = np.zeros(len(sums) ** num_rows, np.int64)
+    many = 1
+    for r in range(num_rows):
+        for k in range(many * len(sums) - 1, -1, -1):
+            totals[k] = totals[k // len(sums)] + of_rows[r] * sums[k % len(sums)]
+        many *= len(sums)
+    attained[:] = 0
+    for k in range(1, many):
+        attained[totals[k] + 1] = 1
+    for t in range(1, len(attained)):
+        attained[t] += attained[t - 1]
+
+
+@step
+def _mark(attained, over, values):
+    values[0] = True
+    for value in range(1, VALUES):
+        least, most = totals_of(value, over)
+        most = min(most, len(attained) - 2)
+        values[value] = least <= most and attained[most + 1] > attained[least]
+
+
+@cache
+def _tables() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Attainable values (sizes, deficits, 20, 20, 256) and log2 of their share of all values."""
+    values = np.zeros((MAX_SIZE + 1 - MIN_SIZE, DEFICITS, BOX, BOX, VALUES), dtype=bool)
+    for size in range(MIN_SIZE, MAX_SIZE + 1):
+        _attainable(size, values[size - MIN_SIZE])
+    return values, np.log2(values.mean(axis=-1))
+
+
+@step
+def _tell(image, values, shares, found):
+    """Possible (size, deficit, top, left) and their bits: rows of `found`; returns how many."""
+    ys, xs = np.nonzero(image)
+    top, bottom, left, right = ys.min(), ys.max(), xs.min(), xs.max()
+    count = 0
+    for s in range(values.shape[0]):
+        for deficit in range(values.shape[1]):
+            for y in range(max(bottom + 1 - BOX, 0), top + 1):
+                for x in range(max(right + 1 - BOX, 0), left + 1):
+                    bits = 0.0
+                    for k in range(len(ys)):
+                        i, j = ys[k] - y, xs[k] - x
+                        if not values[s, deficit, i, j, image[ys[k], xs[k]]]:
+                            bits = 1.0
+                            break
+                        bits -= shares[s, deficit, i, j]
+                    if bits != 1.0 and count < len(found):
+                        found[count, 0], found[count, 1] = s + MIN_SIZE, deficit
+                        found[count, 2], found[count, 3], found[count, 4] = y, x, bits
+                        count += 1
+    return count
+
+
+def candidates(image: NDArray[np.uint8]) -> list[Candidate]:
+    """All ways in which an image (h, w) may have been made, the most telling first."""
+    ys, xs = np.nonzero(image)
+    if not len(ys) or max(np.ptp(ys), np.ptp(xs)) >= BOX:
+        return []
+    found = np.zeros((1 << 12, 5))
+    count = _tell(image, *_tables(), found)
+    ways = [Candidate(*map(int, row[:4]), float(row[4])) for row in found[:count]]
+    return sorted(ways, key=lambda way: -way.bits)

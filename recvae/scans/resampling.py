@@ -1,0 +1,124 @@
+"""How MNIST's grey pixels came from black and white scans, in integers.
+
+A digit was cut out of a scan of one bit a pixel, put into a square of `size` x `size` pixels, its
+longer side, and scaled to 20 x 20 pixels, each the mean of the part of the scan that it covers:
+output pixel i covers [i s, (i + 1) s) in each direction, s = size / 20 scan pixels. That the means
+were taken in floats which were cut off, not rounded, shows: found here on the images, to the last
+pixel of all but a few in a thousand, is
+
+- weights in hundredths of a scan pixel; where an output pixel begins within a scan pixel, that one
+  weighs a hundredth too little;
+- a mean taken over s^2, s (s - 0.01) or (s - 0.01)^2, the same for a whole image: its `deficit`
+  0, 1 or 2;
+- a value v that is cut off towards 128: pixel = 128 + trunc(v - 128);
+- a v that is an integer has become, by the last bit of a float, that integer or the one next to it
+  on the side of 128: `nudged` pixels;
+- sizes divisible by 35, where the float of 4 s is a trace above the integer: output pixel 3 sees
+  a trace of the next scan pixel, too, and output pixel 4 begins within it.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recvae.jit import step
+
+BOX = 20
+"""Side of the square that a digit was scaled to, in pixels of the image."""
+
+MIN_SIZE, MAX_SIZE = 20, 96
+DEFICITS = 3
+MOST_COVERED = 7
+"""Scan pixels that an output pixel can touch in one direction, with the trace of weight 0."""
+
+LEVELS = 255
+MIDDLE = 128
+
+
+@step
+def footprints(
+    size: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """First scan pixel, number of scan pixels and their weights for each of 20 output pixels.
+
+    Returns (20,), (20,) and (20, MOST_COVERED), weights in hundredths.
+    """
+    first, count = np.zeros(BOX, np.int64), np.zeros(BOX, np.int64)
+    weights = np.zeros((BOX, MOST_COVERED), np.int64)
+    traced = size % 35 == 0
+    for i in range(BOX):
+        start, stop = i * size, (i + 1) * size  # in twentieths of a scan pixel
+        first[i] = start // BOX
+        count[i] = -(-stop // BOX) - first[i]
+        for k in range(count[i]):
+            pixel = BOX * (first[i] + k)
+            covered = min(stop, pixel + BOX) - max(start, pixel)
+            late = k == 0 and (start % BOX != 0 or (traced and i == 4))
+            weights[i, k] = 5 * covered - late
+        if traced and i == 3:
+            count[i] += 1
+    return first, count, weights
+
+
+@step
+def area(size: int, deficit: int) -> int:
+    """What sums of weights are divided by, in square hundredths of a scan pixel."""
+    side = 5 * size
+    return (side - (deficit == 2)) * (side - (deficit >= 1))
+
+
+@step
+def shares_edge(size: int, i: int) -> bool:
+    """Whether output pixels i and i + 1 both touch the scan pixel between them."""
+    return (i + 1) * size % BOX != 0 or (size % 35 == 0 and i == 3)
+
+
+@step
+def grey(total: int, area: int, nudged: bool) -> int:
+    """The pixel for a sum of weights; `nudged` matters only where the value is an integer."""
+    value, rest = divmod(LEVELS * total, area)
+    if value >= LEVELS:
+        return LEVELS - (nudged and value == LEVELS and rest == 0)
+    if rest == 0:
+        return value + nudged * (1 if value < MIDDLE else -1 if value > MIDDLE else 0)
+    return value + (value < MIDDLE)
+
+
+@step
+def totals_of(pixel: int, area: int) -> tuple[int, int]:
+    """The least and the largest sum of weights that can give a pixel, nudged or not."""
+    if pixel < MIDDLE:
+        low, high = pixel - 1, pixel
+    elif pixel == MIDDLE:
+        low, high = pixel - 1, pixel + 1
+    else:
+        low, high = pixel, pixel + 1
+    if pixel == 0:
+        return 0, 0
+    most = area * area if pixel == LEVELS else high * area // LEVELS
+    return -(-low * area // LEVELS), most
+
+
+@step
+def box_of(
+    scan: NDArray[np.uint8],
+    size: int,
+    deficit: int,
+    nudged: NDArray[np.bool_],
+    box: NDArray[np.uint8],
+) -> None:
+    """Scale a scan (at least size x size, 0 or 1) to a box (20, 20)."""
+    first, count, weights = footprints(size)
+    over = area(size, deficit)
+    for i in range(BOX):
+        for j in range(BOX):
+            total, trace = 0, False
+            for r in range(count[i]):
+                for c in range(count[j]):
+                    if scan[first[i] + r, first[j] + c]:
+                        weight = weights[i, r] * weights[j, c]
+                        total += weight
+                        trace |= weight == 0
+            if trace:  # a little above the integer, if it is one
+                box[i, j] = grey(total, over, LEVELS * total < MIDDLE * over)
+            else:
+                box[i, j] = grey(total, over, nudged[i, j]) if total else 0
