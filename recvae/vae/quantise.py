@@ -1,7 +1,7 @@
 """From a trained decoder to one in integer arithmetic, after training and without retraining."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from recvae.exact import FRACTION_BITS, FixedPoint, IntegerDense, IntegerResidual, quantise_dense
 from recvae.vae.betabinomial import BetaBinomialDecoder
 from recvae.vae.layers import Dense, Residual
-from recvae.vae.passes import Decoder, Passes
+from recvae.vae.passes import Decoder, Pass, Passes
 
 # Latents reach 6.4 in magnitude, so they can be finer than the other activations.
 LATENT_LIMIT_BITS = 3
@@ -36,6 +36,10 @@ class ExactDecoder(nn.Module):
     def passes(self, z: Tensor) -> Passes:
         """z: (b, D) int64 in units of 2^-28. See `recvae.vae.passes`."""
         return self.decoder.passes(self.latents(z))
+
+    def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
+        """Those of pixels (b, h, w) that are known; z as in `passes`."""
+        return self.decoder.known_passes(self.latents(z), pixels)
 
     def latents(self, z: Tensor) -> Tensor:
         """What the layers take for z (b, D), int64 in units of 2^-28."""
