@@ -178,3 +178,40 @@ class IntegerResidual(nn.Module):
         """(..., width) to (..., width), integers as in `IntegerDense`."""
         limit = self.second.limit
         return self.second(self.first(x)).add_(x).clamp_(-limit, limit)
+
+
+class IntegerEmbedding(nn.Module):
+    """Integers (...) to rows of a table of integers, (..., columns).
+
+    Args:
+        table: (count, columns) int16.
+        limit: largest magnitude of an entry.
+
+    Raises:
+        ValueError: if the table is no such table.
+    """
+
+    table: Tensor
+    _rows: Tensor
+
+    def __init__(self, table: Tensor, limit: int) -> None:
+        super().__init__()
+        if table.dtype != torch.int16 or table.ndim != 2:
+            raise ValueError(
+                f"table is {table.dtype} {tuple(table.shape)}; needed: int16, 2 dimensions"
+            )
+        if table.numel() and int(table.int().abs().max()) > limit:
+            raise ValueError(f"table has entries beyond {limit}, the limit of the number format")
+        self.register_buffer("table", table)
+        self.register_buffer("_rows", table.float(), persistent=False)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(...) int64 to (..., columns), carried as in `IntegerDense`."""
+        return nn.functional.embedding(values, self._rows)
+
+
+def quantise_embedding(table: Tensor, output: FixedPoint) -> IntegerEmbedding:
+    """The nearest integer table to a float one (count, columns), in a number format."""
+    limit = min(output.limit, INT16_MAX)
+    rounded = torch.round(table.detach().double().cpu() * output.one).clamp(-limit, limit)
+    return IntegerEmbedding(rounded.to(torch.int16), output.limit)

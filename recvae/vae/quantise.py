@@ -7,9 +7,17 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from recvae.exact import FRACTION_BITS, FixedPoint, IntegerDense, IntegerResidual, quantise_dense
+from recvae.exact import (
+    FRACTION_BITS,
+    FixedPoint,
+    IntegerDense,
+    IntegerEmbedding,
+    IntegerResidual,
+    quantise_dense,
+    quantise_embedding,
+)
 from recvae.vae.betabinomial import BetaBinomialDecoder
-from recvae.vae.layers import Dense, Residual
+from recvae.vae.layers import Dense, Embedding, Residual
 from recvae.vae.passes import Decoder, Pass, Passes
 
 # Latents reach 6.4 in magnitude, so they can be finer than the other activations.
@@ -22,7 +30,7 @@ class ExactDecoder(nn.Module):
     """A decoder whose `passes` are exact: takes latents as integers, yields integer logits.
 
     Args:
-        decoder: a decoder whose `Dense` and `Residual` layers have been replaced by integer ones.
+        decoder: a decoder whose layers have been replaced by integer ones.
         number: format of the activations and logits.
     """
 
@@ -55,7 +63,7 @@ def quantise(decoder: Decoder, number: FixedPoint, chunk_inputs: int = 256) -> E
     """A copy of a trained float decoder in integer arithmetic.
 
     Args:
-        decoder: `StagedDecoder` or `BetaBinomialDecoder`.
+        decoder: of any architecture.
         number: format of the activations and logits.
         chunk_inputs: inputs of one float32 product; see `quantise_dense`.
 
@@ -68,7 +76,10 @@ def quantise(decoder: Decoder, number: FixedPoint, chunk_inputs: int = 256) -> E
             layer.weight, layer.bias, layer.relu, number, input_format, chunk_inputs
         )
 
-    exact = _with_integer_layers(copy.deepcopy(decoder).cpu(), number, convert)
+    def embed(path: str, layer: Embedding) -> IntegerEmbedding:
+        return quantise_embedding(layer.table, number)
+
+    exact = _with_integer_layers(copy.deepcopy(decoder).cpu(), number, convert, embed)
     if isinstance(exact.decoder, BetaBinomialDecoder):
         exact.decoder.quantise_tables(number.one)
     return exact
@@ -93,7 +104,10 @@ def from_tensors(decoder: Decoder, number: FixedPoint, tensors: dict[str, Tensor
         )
         return IntegerDense(weight, bias, shift, layer.relu, number.limit, input_format.limit)
 
-    exact = _with_integer_layers(copy.deepcopy(decoder), number, convert)
+    def embed(path: str, layer: Embedding) -> IntegerEmbedding:
+        return IntegerEmbedding(tensors[f"decoder.{path}.table"], number.limit)
+
+    exact = _with_integer_layers(copy.deepcopy(decoder), number, convert, embed)
     if isinstance(exact.decoder, BetaBinomialDecoder):
         exact.decoder.load_tables(
             tensors["decoder.rising_factorials"], tensors["decoder.binomials"]
@@ -115,6 +129,8 @@ def exact_specs(decoder: Decoder) -> dict[str, Spec]:
             specs[f"decoder.{path}.weight"] = torch.int16, tuple(layer.weight.shape)
             specs[f"decoder.{path}.bias"] = torch.int32, outputs
             specs[f"decoder.{path}.shift"] = torch.uint8, outputs
+        elif isinstance(layer, Embedding):
+            specs[f"decoder.{path}.table"] = torch.int16, (layer.count, layer.columns)
     if isinstance(decoder, BetaBinomialDecoder):
         for name in ("rising_factorials", "binomials"):
             specs[f"decoder.{name}"] = torch.int32, tuple(getattr(decoder, name).shape)
@@ -140,6 +156,7 @@ def _with_integer_layers(
     decoder: Decoder,
     number: FixedPoint,
     convert: Callable[[str, Dense, FixedPoint], IntegerDense],
+    embed: Callable[[str, Embedding], IntegerEmbedding],
 ) -> ExactDecoder:
     """`decoder` is used up."""
     decoder.eval().one = number.one
@@ -158,6 +175,8 @@ def _with_integer_layers(
                     for part in ("first", "second")
                 ]
                 setattr(parent, name, IntegerResidual(*inner))
+            elif isinstance(child, Embedding):
+                setattr(parent, name, embed(path, child))
             else:
                 replace(child, path + ".")
 
