@@ -41,6 +41,7 @@ class IntegerDense(nn.Module):
     bias: Tensor
     shift: Tensor
     _columns: Tensor
+    _offset: Tensor
     _scale: Tensor
 
     def __init__(
@@ -66,23 +67,26 @@ class IntegerDense(nn.Module):
         self.chunks = certified_chunks(weight, bias, input_limit)
         # What the forward pass uses, in float; derived, hence not part of the state.
         self.register_buffer("_columns", weight.float().T.contiguous(), persistent=False)
+        self.register_buffer("_offset", bias.float(), persistent=False)  # exact with one chunk
         self.register_buffer("_scale", 1.0 / (1 << shift.long()).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) to (..., outputs), integers in float32, or in float64 after `double()`."""
         carrier = self._columns.dtype
         rows = x.flatten(0, -2).to(carrier)
-        if self.chunks == 1 or carrier == torch.float64:
-            total = torch.addmm(self.bias.to(carrier), rows, self._columns)
+        if self.chunks == 1:
+            total = torch.addmm(self._offset, rows, self._columns)
+        elif carrier == torch.float64:
+            total = torch.addmm(self.bias.double(), rows, self._columns)
         else:
-            total = self.bias.double().expand(len(rows), -1).clone()
+            total = self.bias.double()
             parts = zip(
                 rows.tensor_split(self.chunks, dim=1),
                 self._columns.tensor_split(self.chunks, dim=0),
                 strict=True,
             )
             for a, w in parts:
-                total += a @ w
+                total = total + a @ w
         total = total.mul_(self._scale).floor_().clamp_(self.low, self.limit)
         return total.to(carrier).reshape(*x.shape[:-1], len(self.bias))
 

@@ -82,11 +82,13 @@ class CausalDecoder(UpsamplingDecoder):
         features, context = self.upsample(z).flatten(0, 2), self._context(z)
         pixels = torch.zeros(len(features), dtype=torch.long, device=z.device)
         for sites in self._wavefronts(z):
-            hidden = self.hidden(context.around(sites), features[sites])
+            hidden = self.hidden(context.around(sites), features.index_select(0, sites))
             values = flags = yield self._flags(sites, self.zero(hidden).__getitem__)
             if self.levels > 2:
                 inked = flags.nonzero()[:, 0]
-                symbols = yield self._values(sites[inked], self._value_logits(hidden[inked]))
+                symbols = yield self._values(
+                    sites.index_select(0, inked), self._value_logits(hidden.index_select(0, inked))
+                )
                 values = flags.index_add(0, inked, symbols)
             context.fill(sites, values)
             pixels[sites] = values
@@ -102,7 +104,7 @@ class CausalDecoder(UpsamplingDecoder):
         for start in range(0, len(wavefronts), at_once):
             piece = wavefronts[start : start + at_once]
             sites = torch.cat(piece)
-            hidden = self.hidden(context.around(sites), features[sites])
+            hidden = self.hidden(context.around(sites), features.index_select(0, sites))
             inks = (values[sites] > 0).split([len(front) for front in piece])
             flag_logits = self.zero(hidden).split([len(front) for front in piece])
             if self.levels > 2:

@@ -54,10 +54,10 @@ class Context:
 
     def fill(self, sites: Tensor, values: Tensor) -> None:
         """Pixels become known: sites (n,) among b*h*w, values (n,) below `levels`."""
-        self._map[self._places[sites]] = self._table[values]
+        self._map.index_copy_(0, self._places.index_select(0, sites), self._table.index_select(0, values))
 
     def around(self, sites: Tensor) -> Tensor:
         """The contexts of sites (n,), (n, neighbours * c), row by row."""
-        places = self._places[sites, None] + self._steps
+        places = self._places.index_select(0, sites)[:, None] + self._steps
         vectors = self._map.index_select(0, places.flatten())
         return vectors.reshape(len(sites), len(self._steps) * self._map.shape[1])
