@@ -75,6 +75,11 @@ class Architecture:
             role: _all_arguments(network, role, getattr(self, role)) for role, network in networks
         }
 
+    @property
+    def levels(self) -> int:
+        """Number of grey levels: pixels are below it."""
+        return self.stated()["decoder"].get("levels", 256)
+
     def build(self) -> tuple[nn.Module, Decoder]:
         """A new encoder and a new decoder."""
         sizes = {"latent_dim": self.latent_dim, "height": self.height, "width": self.width}

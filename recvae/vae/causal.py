@@ -1,8 +1,8 @@
 """The causal decoder: each pixel sees the latents and the pixels decoded before it around it.
 
 Pixels are coded wavefront by wavefront (`recvae.vae.context`), those of all images of a batch
-together, in one or two passes each: zero or not; and, where there are more than two grey levels, for
-those that are not zero, which value.
+together, in one pass or two: zero or not; and, where there are more than two grey levels, which
+value the non-zero ones have.
 """
 
 from collections.abc import Callable, Iterator

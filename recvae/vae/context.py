@@ -1,9 +1,9 @@
 """The pixels before a pixel in raster order, and the wavefronts that reach all of them in time.
 
-The context of a pixel are the `radius` rows above it, from `radius` columns on its left to as many on
-its right, and the `radius` pixels on its left; there is nothing outside the image. Pixels of one
-wavefront, column + (radius + 1) * row, see none of each other, but only pixels of earlier ones: they
-can be decoded at once.
+The context of a pixel are the `radius` rows above it, from `radius` columns on its left to as many
+on its right, and the `radius` pixels on its left; there is nothing outside the image. The pixels of
+one wavefront, column + (radius + 1) * row, see none of each other, but only those of earlier ones:
+they can be decoded at once.
 """
 
 import torch
@@ -24,7 +24,7 @@ def wavefronts(count: int, height: int, width: int, radius: int, device: torch.d
 
 def causal_windows(maps: Tensor, radius: int) -> Tensor:
     """The contexts of all pixels: (b, h, w, c) -> (b, h, w, neighbours * c), row by row."""
-    height, width, channels = maps.shape[1:]
+    height, width = maps.shape[1:3]
     padded = functional.pad(maps, (0, 0, radius, radius, radius, 0))
     columns = [(row, column) for row in range(radius) for column in range(2 * radius + 1)]
     columns += [(radius, column) for column in range(radius)]
@@ -54,7 +54,9 @@ class Context:
 
     def fill(self, sites: Tensor, values: Tensor) -> None:
         """Pixels become known: sites (n,) among b*h*w, values (n,) below `levels`."""
-        self._map.index_copy_(0, self._places.index_select(0, sites), self._table.index_select(0, values))
+        self._map.index_copy_(
+            0, self._places.index_select(0, sites), self._table.index_select(0, values)
+        )
 
     def around(self, sites: Tensor) -> Tensor:
         """The contexts of sites (n,), (n, neighbours * c), row by row."""

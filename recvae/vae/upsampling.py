@@ -1,4 +1,4 @@
-"""What decoders of pixels share: latents to a map of the images' size, and heads of many classes."""
+"""What several decoders share: the way from latents to a map, and a head for many classes."""
 
 import math
 
