@@ -17,6 +17,10 @@ from recvae.training import main
 ROOT = Path(__file__).parent.parent
 MODELS = {
     "staged": {"encoder": {"channels": 8, "hidden": 16}, "decoder": {"channels": 8, "hidden": 16}},
+    "causal": {
+        "encoder": {"channels": 8, "hidden": 16},
+        "decoder": {"channels": 8, "blocks": 1, "hidden": 16, "radius": 1},
+    },
     "mlp": {"decoder": {"hidden": 16}},
 }
 
@@ -45,6 +49,8 @@ def config(name: str) -> dict:
     text["trainer"] |= {"max_epochs": 2, "enable_progress_bar": False, "log_every_n_steps": 1}
     text["model"]["architecture"] |= {
         "latent_dim": 4,
+        "height": 28,
+        "width": 28,
         **MODELS[text["model"]["architecture"]["name"]],
     }
     text["model"]["compile"] = False
@@ -55,7 +61,7 @@ def config(name: str) -> dict:
     return text
 
 
-@pytest.mark.parametrize("name", ["mnist", "mnist-mlp"])
+@pytest.mark.parametrize("name", ["mnist", "mnist-mlp", "folder-causal"])
 def test_train_resume_export_compress(tmp_path: Path, name: str) -> None:
     images = sample_images("train")[:250]
     write_images(tmp_path / "images", Images(images))
