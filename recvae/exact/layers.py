@@ -14,6 +14,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from recvae.exact.arithmetic import FLOAT32_EXACT, FixedPoint
 
@@ -40,9 +41,9 @@ class IntegerDense(nn.Module):
     weight: Tensor
     bias: Tensor
     shift: Tensor
-    _columns: Tensor
-    _offset: Tensor
     _scale: Tensor
+    _weight: Tensor
+    _bias: Tensor
 
     def __init__(
         self, weight: Tensor, bias: Tensor, shift: Tensor, relu: bool, limit: int, input_limit: int
@@ -65,30 +66,26 @@ class IntegerDense(nn.Module):
         self.register_buffer("shift", shift)
         self.low, self.limit = (0 if relu else -limit), limit
         self.chunks = certified_chunks(weight, bias, input_limit)
-        # What the forward pass uses, in float; derived, hence not part of the state.
-        self.register_buffer("_columns", weight.float().T.contiguous(), persistent=False)
-        self.register_buffer("_offset", bias.float(), persistent=False)  # exact with one chunk
-        self.register_buffer("_scale", 1.0 / (1 << shift.long()).float(), persistent=False)
+        # What the forward pass uses, in float; derived, hence not part of the state. Sums of numbers
+        # that a power of two has scaled are as exact as those of integers.
+        scale = 1.0 / (1 << shift.long()).double()
+        self.register_buffer("_scale", scale, persistent=False)
+        self.register_buffer("_weight", (weight * scale[:, None]).float(), persistent=False)
+        self.register_buffer("_bias", (bias * scale).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) to (..., outputs), integers in float32, or in float64 after `double()`."""
-        carrier = self._columns.dtype
-        rows = x.flatten(0, -2).to(carrier)
-        if self.chunks == 1:
-            total = torch.addmm(self._offset, rows, self._columns)
-        elif carrier == torch.float64:
-            total = torch.addmm(self.bias.double(), rows, self._columns)
+        carrier = self._weight.dtype
+        x = x.to(carrier)
+        if self.chunks == 1:  # so the bias is at most 2^24, and `_bias` exact
+            total = functional.linear(x, self._weight, self._bias)
         else:
-            total = self.bias.double()
-            parts = zip(
-                rows.tensor_split(self.chunks, dim=1),
-                self._columns.tensor_split(self.chunks, dim=0),
-                strict=True,
-            )
-            for a, w in parts:
-                total = total + a @ w
-        total = total.mul_(self._scale).floor_().clamp_(self.low, self.limit)
-        return total.to(carrier).reshape(*x.shape[:-1], len(self.bias))
+            total = self.bias.double() * self._scale
+            chunks = self.chunks if carrier == torch.float32 else 1
+            parts = (factor.tensor_split(chunks, dim=-1) for factor in (x, self._weight))
+            for a, w in zip(*parts, strict=True):
+                total = total + functional.linear(a, w)
+        return total.floor_().clamp_(self.low, self.limit).to(carrier)
 
 
 def certified_chunks(weight: Tensor, bias: Tensor, input_limit: int) -> int:
@@ -211,7 +208,7 @@ class IntegerEmbedding(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(...) int64 to (..., columns), carried as in `IntegerDense`."""
-        return nn.functional.embedding(values, self._rows)
+        return functional.embedding(values, self._rows)
 
 
 def quantise_embedding(table: Tensor, output: FixedPoint) -> IntegerEmbedding:
