@@ -119,6 +119,15 @@ class CausalDecoder(UpsamplingDecoder):
                         values[inked] - 1,
                     )
 
+    def input_limit(self, path: str, limit: int) -> int | Tensor:
+        """Of `join`, the contexts hold what the table of values does; see `Decoder`."""
+        if path != "join":
+            return limit
+        of_context = (
+            self.values.table.double().abs().amax(dim=0).repeat(num_neighbours(self.radius))
+        )
+        return torch.cat([of_context, of_context.new_full((self.channels,), limit)])
+
     def _context(self, z: Tensor) -> Context:
         table = self.values(torch.arange(self.levels, device=z.device))
         return Context(table, (len(z), self.height, self.width), self.radius)

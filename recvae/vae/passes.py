@@ -86,6 +86,13 @@ class Decoder(nn.Module):
         except StopIteration:
             return
 
+    def input_limit(self, path: str, limit: int) -> int | Tensor:
+        """Largest magnitude of the inputs of the layer at `path` in an exact decoder, or of each.
+
+        Asked while layers are replaced in their order; `limit` is that of the number format.
+        """
+        return limit
+
 
 def run_passes(passes: Passes, answer: Callable[[Pass], Tensor]) -> Tensor:
     """Drive a decoder: `answer` maps each pass to its symbols (n,). Returns pixels (b, h, w)."""

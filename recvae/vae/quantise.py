@@ -71,9 +71,11 @@ def quantise(decoder: Decoder, number: FixedPoint, chunk_inputs: int = 256) -> E
         ValueError: if the network does not fit integer arithmetic.
     """
 
-    def convert(path: str, layer: Dense, input_format: FixedPoint) -> IntegerDense:
+    def convert(
+        path: str, layer: Dense, input_format: FixedPoint, input_limit: int | Tensor
+    ) -> IntegerDense:
         return quantise_dense(
-            layer.weight, layer.bias, layer.relu, number, input_format, chunk_inputs
+            layer.weight, layer.bias, layer.relu, number, input_format, chunk_inputs, input_limit
         )
 
     def embed(path: str, layer: Embedding) -> IntegerEmbedding:
@@ -98,11 +100,13 @@ def from_tensors(decoder: Decoder, number: FixedPoint, tensors: dict[str, Tensor
     """
     check_tensors({name: spec_of(tensor) for name, tensor in tensors.items()}, exact_specs(decoder))
 
-    def convert(path: str, layer: Dense, input_format: FixedPoint) -> IntegerDense:
+    def convert(
+        path: str, layer: Dense, input_format: FixedPoint, input_limit: int | Tensor
+    ) -> IntegerDense:
         weight, bias, shift = (
             tensors[f"decoder.{path}.{part}"] for part in ("weight", "bias", "shift")
         )
-        return IntegerDense(weight, bias, shift, layer.relu, number.limit, input_format.limit)
+        return IntegerDense(weight, bias, shift, layer.relu, number.limit, input_limit)
 
     def embed(path: str, layer: Embedding) -> IntegerEmbedding:
         return IntegerEmbedding(tensors[f"decoder.{path}.table"], number.limit)
@@ -155,7 +159,7 @@ def check_tensors(
 def _with_integer_layers(
     decoder: Decoder,
     number: FixedPoint,
-    convert: Callable[[str, Dense, FixedPoint], IntegerDense],
+    convert: Callable[[str, Dense, FixedPoint, int | Tensor], IntegerDense],
     embed: Callable[[str, Embedding], IntegerEmbedding],
 ) -> ExactDecoder:
     """`decoder` is used up."""
@@ -168,10 +172,11 @@ def _with_integer_layers(
             path = prefix + name
             if isinstance(child, Dense):
                 source = latent_format(number) if path == first else number
-                setattr(parent, name, convert(path, child, source))
+                limit = decoder.input_limit(path, source.limit)
+                setattr(parent, name, convert(path, child, source, limit))
             elif isinstance(child, Residual):
                 inner = [
-                    convert(f"{path}.{part}", getattr(child, part), number)
+                    convert(f"{path}.{part}", getattr(child, part), number, number.limit)
                     for part in ("first", "second")
                 ]
                 setattr(parent, name, IntegerResidual(*inner))
