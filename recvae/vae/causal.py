@@ -105,28 +105,25 @@ class CausalDecoder(UpsamplingDecoder):
             piece = wavefronts[start : start + at_once]
             sites = torch.cat(piece)
             hidden = self.hidden(context.around(sites), features.index_select(0, sites))
-            inks = (values[sites] > 0).split([len(front) for front in piece])
-            flag_logits = self.zero(hidden).split([len(front) for front in piece])
+            sizes = [len(front) for front in piece]
+            flags, logits = (values[sites] > 0).split(sizes), self.zero(hidden).split(sizes)
             if self.levels > 2:
-                counts = [int(ink.sum()) for ink in inks]
-                value_logits = self.value(hidden[torch.cat(inks)]).split(counts)
-            for number, (front, ink) in enumerate(zip(piece, inks, strict=True)):
-                yield self._flags(front, flag_logits[number].__getitem__), ink.long()
+                counts = [int(of_front.sum()) for of_front in flags]
+                value_logits = self.value(hidden[torch.cat(flags)]).split(counts)
+            for number, (front, ink) in enumerate(zip(piece, flags, strict=True)):
+                yield self._flags(front, logits[number].__getitem__), ink.long()
                 if self.levels > 2:
                     inked = front[ink]
-                    yield (
-                        self._values(inked, value_logits[number].__getitem__),
-                        values[inked] - 1,
-                    )
+                    step = self._values(inked, value_logits[number].__getitem__)
+                    yield step, values[inked] - 1
 
     def input_limit(self, path: str, limit: int) -> int | Tensor:
         """Of `join`, the contexts hold what the table of values does; see `Decoder`."""
         if path != "join":
             return limit
-        of_context = (
-            self.values.table.double().abs().amax(dim=0).repeat(num_neighbours(self.radius))
-        )
-        return torch.cat([of_context, of_context.new_full((self.channels,), limit)])
+        of_columns = self.values.table.double().abs().amax(dim=0)
+        of_features = of_columns.new_full((self.channels,), limit)
+        return torch.cat([of_columns.repeat(num_neighbours(self.radius)), of_features])
 
     def _context(self, z: Tensor) -> Context:
         table = self.values(torch.arange(self.levels, device=z.device))
