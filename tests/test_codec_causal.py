@@ -10,6 +10,7 @@ import torch
 
 import recvae
 from recvae.codec import Codec, CodecModel
+from recvae.codec.calibrate import CalibrationOptions, calibrate
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.rec import fit_bucket_code
@@ -121,3 +122,5 @@ def test_pixels_beyond_the_levels_are_refused() -> None:
     images[1, 0, 0] = 4
     with pytest.raises(InputError, match="pixels of 4: model '5x7 of 4' codes 4 grey levels, 0 to"):
         Codec(model).compress(images)
+    with pytest.raises(ValueError, match="pixels of 4, not below `levels`"):
+        calibrate(model, torch.from_numpy(images), "grey", CalibrationOptions(), {})

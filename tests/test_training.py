@@ -126,6 +126,10 @@ def test_bad_exports(tmp_path: Path, refused, arguments: list[str], message: str
         (["--model.beta.release", "[0.6,0.3]"], "beta.release"),
         (["--model.beta.target_bits", "0"], "beta.target_bits"),
         (["--model.architecture.height", "32"], "--model.architecture.height 28"),
+        (
+            ["--model.architecture.name", "causal", "--model.architecture.decoder", "{levels: 2}"],
+            "pixels of 255: architecture.decoder.levels is 2",
+        ),
         (["--ckpt_path", "absent.ckpt"], "absent.ckpt: no such checkpoint"),
         (["--data.root", "absent"], "absent"),
     ],
