@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import recvae
 from recvae.codec import Codec, CodecModel
 from recvae.codec.calibrate import CalibrationOptions, calibrate
+from recvae.codec.groups import code_pixels
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.rec import fit_bucket_code
@@ -99,6 +101,17 @@ def test_a_payload_is_as_long_as_its_symbols_cost(model: CodecModel) -> None:
     assert report.pixels_bits < 0.5 * images.size * np.log2(model.architecture.levels)
     ideal_bits = report.bins_bits + report.ranks_bits + report.pixels_bits + report.stored_bits
     assert 8 * report.sizes.payload == pytest.approx(ideal_bits, rel=1e-3, abs=16)
+
+
+def test_passes_of_as_many_classes_are_coded_as_one(model: CodecModel) -> None:
+    images = torch.from_numpy(images_of(model))
+    z = torch.zeros(len(images), 2, dtype=torch.int64)
+    classes = [coded.frequencies.shape[1] for coded in code_pixels(model, z, images)]
+    if model.architecture.levels == 2:
+        assert classes == [2]
+    else:
+        assert set(classes) == {2, model.architecture.levels - 1}
+        assert all(first != second for first, second in pairwise(classes))
 
 
 def test_models_are_saved_and_loaded(model: CodecModel, tmp_path: Path) -> None:

@@ -111,14 +111,13 @@ def encode_groups(
         passes = code_pixels(model, latents.receive(codes), images)
     bits = _count_bits(model, target, latents.bits(codes), pixel_bits(passes, len(pixels)))
     stored = bits.pixels == 0  # no coded image is free: a frequency is below 2^24
-    bounds = _group_bounds(len(pixels), group_size)
-    group_of = np.where(stored, -1, np.arange(len(pixels)) // group_size)
-    parts = [step.by_group(group_of, len(bounds)) for step in passes]
+    every = np.arange(len(pixels))
+    members = [every[start : start + group_size] for start in range(0, len(pixels), group_size)]
+    group_of = np.where(stored, -1, every // group_size)
+    parts = [step.by_group(group_of, len(members)) for step in passes]
     groups = [
-        _encode_group(
-            latents, pixels, np.arange(start, stop), stored, codes, [part[group] for part in parts]
-        )
-        for group, (start, stop) in enumerate(bounds)
+        _encode_group(latents, pixels, of_group, stored, codes, [part[group] for part in parts])
+        for group, of_group in enumerate(members)
     ]
     return groups, bits
 
@@ -249,7 +248,7 @@ def _decode_pass(
             if first < last:
                 part = table[first - piece.start : last - piece.start]
                 symbols.append(decoder.decode(part))
-    return _int64(np.concatenate(symbols)).to(step.sites.device)
+    return torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(step.sites.device)
 
 
 def _frequency_tables(model: CodecModel, step: Pass) -> Iterator[tuple[slice, NDArray[np.int32]]]:
@@ -298,12 +297,3 @@ def _count_bits(
         stored=np.where(is_stored, raw + flag_bits[1], flag_bits[0]),
         kl=target.kl_bits().sum(dim=1).cpu().numpy(),
     )
-
-
-def _group_bounds(num_images: int, group_size: int) -> list[tuple[int, int]]:
-    starts = range(0, num_images, group_size)
-    return [(start, min(start + group_size, num_images)) for start in starts]
-
-
-def _int64(values: NDArray[np.int32]) -> Tensor:
-    return torch.from_numpy(values.astype(np.int64))

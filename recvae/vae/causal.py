@@ -91,7 +91,7 @@ class CausalDecoder(UpsamplingDecoder):
                 )
                 values = flags.index_add(0, inked, symbols)
             context.fill(sites, values)
-            pixels[sites] = values
+            pixels.index_copy_(0, sites, values)
         return pixels.reshape(len(z), self.height, self.width)
 
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
