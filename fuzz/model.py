@@ -48,7 +48,7 @@ ANY: tuple[Any, ...] = (
 
 
 def seeds() -> Iterator[bytes]:
-    """The two architectures at their smallest, all of the file and by parts."""
+    """The architectures at their smallest, all of the file and by parts."""
     for model in tiny_models():
         text = model.description() | {"hash": model.hash}
         folder = scratch("seed")
@@ -69,6 +69,10 @@ def tiny_models() -> list[CodecModel]:
         "staged": (
             {"channels": 1, "hidden": 1, "saturation": 253},
             {"channels": 1, "blocks": 1, "hidden": 1, "radius": 1, "saturation": 253},
+        ),
+        "causal": (
+            {"channels": 1, "hidden": 1, "saturation": 253},
+            {"channels": 1, "blocks": 1, "hidden": 1, "radius": 1, "levels": 256},
         ),
         "mlp": ({"hidden": 1}, {"hidden": 1}),
     }

@@ -116,6 +116,21 @@ def test_certificate_counts_products() -> None:
         certified_chunks(weight, bias, 1 << 13)
 
 
+def test_certificate_takes_each_inputs_own_limit() -> None:
+    """What one limit for all would cut in two or refuse, at the largest inputs that are allowed."""
+    weight = torch.tensor([[1 << 14, 1 << 14, 1 << 4]], dtype=torch.int16)
+    bias = torch.zeros(1, dtype=torch.int32)
+    limits = torch.tensor([1 << 9, (1 << 9) - 1, 1 << 10])
+    assert certified_chunks(weight, bias, limits) == 1
+    assert certified_chunks(weight, bias + 1, limits) == 2
+    assert certified_chunks(weight, bias, limits + 1) == 3
+    with pytest.raises(ValueError, match=r"up to 1512 .* its weights are too large"):
+        certified_chunks(weight, bias, limits + torch.tensor([1000, 0, 1]))
+    layer = IntegerDense(weight, bias, bias.to(torch.uint8), False, (1 << 24) - 1, limits)
+    with exact_arithmetic():
+        assert int(layer(limits[None].float() - 1)) == (1 << 14) * 1021 + (1 << 4) * 1023
+
+
 def is_certified(weight: np.ndarray, bias: np.ndarray, limit: int) -> bool:
     """The certificate in Python integers: at most 64 products, none of which can leave 2^24."""
     sizes = np.abs(weight.astype(object)) * limit
@@ -200,6 +215,21 @@ def test_quantised_layer_is_close_and_closer_in_more_products() -> None:
             errors.append((layer(x) / 128 - expected).abs())
     assert errors[0].max() < 0.1
     assert errors[1].mean() < 0.5 * errors[0].mean()
+
+
+def test_inputs_of_little_range_leave_room_for_finer_weights() -> None:
+    torch.manual_seed(0)
+    number = FixedPoint(7, 12)
+    weight, bias = torch.randn(40, 96) / 8, torch.randn(40)
+    x = torch.randint(-128, 129, (200, 96)).float()
+    expected = (x / 128 @ weight.T + bias).clamp(-number.limit / 128, number.limit / 128)
+    errors = []
+    for input_limit in (None, torch.full((96,), 128)):
+        layer = quantise_dense(weight, bias, False, number, number, 256, input_limit)
+        assert layer.chunks == 1
+        with exact_arithmetic():
+            errors.append((layer(x) / 128 - expected).abs().mean())
+    assert errors[1] < 0.7 * errors[0]
 
 
 def test_exact_arithmetic_guards_against_coarse_products() -> None:

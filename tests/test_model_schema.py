@@ -66,7 +66,7 @@ FIELDS: list[tuple[str, Any, str]] = [
     ("name", "half \ud800", "model.json: name: 'half .ud800' should not be valid under"),
     ("more", 1, r"model.json: Additional properties .*'more' was unexpected"),
     ("architecture", None, "architecture: None is not of type 'object'"),
-    ("architecture.name", "gan", "architecture.name: 'gan' is not one of .*staged"),
+    ("architecture.name", "gan", "architecture.name: 'gan' is not one of .*causal"),
     ("architecture.latent_dim", 0, "architecture.latent_dim: 0 is less than the minimum of 1"),
     ("architecture.latent_dim", 1025, "latent_dim: 1025 is greater than the maximum of 1024"),
     ("architecture.height", 65535, "architecture.height: 65535 is greater than the maximum of 64"),

@@ -17,6 +17,10 @@ from recvae.training import main
 ROOT = Path(__file__).parent.parent
 MODELS = {
     "staged": {"encoder": {"channels": 8, "hidden": 16}, "decoder": {"channels": 8, "hidden": 16}},
+    "causal": {
+        "encoder": {"channels": 8, "hidden": 16},
+        "decoder": {"channels": 8, "blocks": 1, "hidden": 16, "radius": 1},
+    },
     "mlp": {"decoder": {"hidden": 16}},
 }
 
@@ -45,6 +49,8 @@ def config(name: str) -> dict:
     text["trainer"] |= {"max_epochs": 2, "enable_progress_bar": False, "log_every_n_steps": 1}
     text["model"]["architecture"] |= {
         "latent_dim": 4,
+        "height": 28,
+        "width": 28,
         **MODELS[text["model"]["architecture"]["name"]],
     }
     text["model"]["compile"] = False
@@ -55,7 +61,7 @@ def config(name: str) -> dict:
     return text
 
 
-@pytest.mark.parametrize("name", ["mnist", "mnist-mlp"])
+@pytest.mark.parametrize("name", ["mnist", "mnist-mlp", "folder-causal"])
 def test_train_resume_export_compress(tmp_path: Path, name: str) -> None:
     images = sample_images("train")[:250]
     write_images(tmp_path / "images", Images(images))
@@ -120,6 +126,10 @@ def test_bad_exports(tmp_path: Path, refused, arguments: list[str], message: str
         (["--model.beta.release", "[0.6,0.3]"], "beta.release"),
         (["--model.beta.target_bits", "0"], "beta.target_bits"),
         (["--model.architecture.height", "32"], "--model.architecture.height 28"),
+        (
+            ["--model.architecture.name", "causal", "--model.architecture.decoder", "{levels: 2}"],
+            "pixels of 255: architecture.decoder.levels is 2",
+        ),
         (["--ckpt_path", "absent.ckpt"], "absent.ckpt: no such checkpoint"),
         (["--data.root", "absent"], "absent"),
     ],

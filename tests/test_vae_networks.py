@@ -18,6 +18,8 @@ ARCHITECTURES = [
     Architecture("staged", 6, 28, 28, decoder={"channels": 16, "hidden": 24, "radius": 2}),
     Architecture("staged", 3, 13, 10, decoder={"channels": 8, "blocks": 1, "saturation": 200}),
     Architecture("mlp", 6, 28, 28, decoder={"hidden": 40}),
+    Architecture("causal", 6, 28, 28, decoder={"channels": 16, "hidden": 24, "radius": 2}),
+    Architecture("causal", 3, 5, 7, decoder={"channels": 8, "blocks": 1, "levels": 2}),
 ]
 
 
@@ -29,7 +31,7 @@ def pixels_for(architecture: Architecture) -> torch.Tensor:
     images.append(np.arange(shape[0] * shape[1]).reshape(shape) % 256)
     if shape == (28, 28):
         images.extend(sample_images()[:6])
-    return torch.from_numpy(np.stack(images).astype(np.uint8))
+    return torch.from_numpy((np.stack(images) % architecture.levels).astype(np.uint8))
 
 
 def perturbed_decoder(architecture: Architecture) -> torch.nn.Module:

@@ -73,6 +73,8 @@ def calibrate(
     expected = (vae.architecture.height, vae.architecture.width)
     if tuple(images.shape[1:]) != expected or not len(images):
         raise ValueError(f"images have shape {tuple(images.shape)}; needed: (n >= 1, *{expected})")
+    if int(images.max()) >= vae.architecture.levels:
+        raise ValueError(f"images have pixels of {int(images.max())}, not below `levels`")
     target = posterior(vae.encoder.eval(), images)
     information = mutual_information_bits(target)
     report(

@@ -176,6 +176,12 @@ class Codec:
         if pixels.dtype != np.uint8:
             raise InputError(f"images are {pixels.dtype}: they must be uint8; convert them first")
         self.check_shape(pixels.shape)
+        levels = self.model.architecture.levels
+        if levels < 256 and pixels.size and (brightest := int(pixels.max())) >= levels:
+            raise InputError(
+                f"images have pixels of {brightest}: model {self.model.name!r} codes {levels} grey "
+                f"levels, 0 to {levels - 1}"
+            )
         return pixels
 
 

@@ -18,6 +18,8 @@ receiver will run, so both see the same frequencies.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby, pairwise
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -56,6 +58,10 @@ class Bits:
     kl: NDArray[np.float64]
 
 
+Coded: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""Symbols (n,) and their frequencies (n, classes)."""
+
+
 @dataclass(frozen=True)
 class _CodedPass:
     """Symbols (n,), their frequencies (n, classes) and images (n,)."""
@@ -64,17 +70,26 @@ class _CodedPass:
     frequencies: NDArray[np.int32]
     images: NDArray[np.int64]
 
-    def of(self, images: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Symbols and frequencies of consecutive images, ascending."""
-        if not len(images):
-            return self.symbols[:0], self.frequencies[:0]
-        rows: slice | NDArray[np.bool_]
-        if images[-1] - images[0] + 1 == len(images):
-            start, stop = np.searchsorted(self.images, [images[0], images[-1] + 1])
-            rows = slice(start, stop)
-        else:
-            rows = np.isin(self.images, images)
-        return self.symbols[rows], self.frequencies[rows]
+    @classmethod
+    def joined(cls, passes: Sequence["_CodedPass"]) -> "_CodedPass":
+        """Passes of as many classes, one after the other."""
+        if len(passes) == 1:
+            return passes[0]
+        return cls(
+            np.concatenate([step.symbols for step in passes]),
+            np.concatenate([step.frequencies for step in passes]),
+            np.concatenate([step.images for step in passes]),
+        )
+
+    def by_group(self, group_of: NDArray[np.int64], num_groups: int) -> list[Coded]:
+        """The part of each group, in its order; group_of: (images,), -1 for those left out."""
+        groups = group_of[self.images]
+        symbols, rows = self.symbols, self.frequencies
+        if (np.diff(groups) < 0).any():
+            order = np.argsort(groups, kind="stable")
+            symbols, rows, groups = symbols[order], rows[order], groups[order]
+        ends = np.searchsorted(groups, np.arange(num_groups + 1))
+        return [(symbols[a:b], rows[a:b]) for a, b in pairwise(ends)]
 
 
 def encode_groups(
@@ -96,36 +111,37 @@ def encode_groups(
         passes = code_pixels(model, latents.receive(codes), images)
     bits = _count_bits(model, target, latents.bits(codes), pixel_bits(passes, len(pixels)))
     stored = bits.pixels == 0  # no coded image is free: a frequency is below 2^24
+    every = np.arange(len(pixels))
+    members = [every[start : start + group_size] for start in range(0, len(pixels), group_size)]
+    group_of = np.where(stored, -1, every // group_size)
+    parts = [step.by_group(group_of, len(members)) for step in passes]
     groups = [
-        _encode_group(latents, pixels, np.arange(start, stop), stored, codes, passes)
-        for start, stop in _group_bounds(len(pixels), group_size)
+        _encode_group(latents, pixels, of_group, stored, codes, [part[group] for part in parts])
+        for group, of_group in enumerate(members)
     ]
     return groups, bits
 
 
 def code_pixels(model: CodecModel, z: Tensor, images: Tensor) -> list[_CodedPass]:
-    """Run the exact decoder on latents (n, D) with the true pixels (n, h, w) uint8."""
+    """Run the exact decoder on latents (n, D) with the true pixels (n, h, w) uint8.
+
+    Passes that follow each other and have as many classes come as one.
+    """
     coded: list[_CodedPass] = []
-    z = z.to(model.device)
-    values = images.to(model.device).flatten().long()
     image_size = images[0].numel() if len(images) else 1
-
-    def answer(step: Pass) -> Tensor:
-        symbols = step.symbols_of(values[step.sites])
-        tables = [np.zeros((0, step.classes), dtype=np.int32)]
-        tables += [table for _, table in _frequency_tables(model, step)]
-        coded.append(
-            _CodedPass(
-                symbols.int().cpu().numpy(),
-                np.concatenate(tables) if len(tables) > 2 else tables[-1],
-                (step.sites // image_size).cpu().numpy(),
-            )
-        )
-        return symbols
-
     with exact_arithmetic():
-        run_passes(model.decoder.passes(z), answer)
-    return coded
+        passes = model.decoder.known_passes(z.to(model.device), images.to(model.device))
+        for step, symbols in passes:
+            if tables := [table for _, table in _frequency_tables(model, step)]:
+                coded.append(
+                    _CodedPass(
+                        symbols.int().cpu().numpy(),
+                        np.concatenate(tables) if len(tables) > 1 else tables[0],
+                        (step.sites // image_size).cpu().numpy(),
+                    )
+                )
+    runs = groupby(coded, key=lambda step: step.frequencies.shape[1])
+    return [_CodedPass.joined(list(run)) for _, run in runs]
 
 
 def pixel_bits(passes: Sequence[_CodedPass], num_images: int) -> NDArray[np.float64]:
@@ -194,7 +210,9 @@ def decode_streams(
     with exact_arithmetic():
         codes = join_codes(map(latents.decode, decoders, coded_counts))
         z = latents.receive(codes).to(model.device)
-        answer = partial(_decode_pass, model, decoders, coded_counts)
+        image_size = model.architecture.height * model.architecture.width
+        ends = np.cumsum(coded_counts)[:-1] * image_size
+        answer = partial(_decode_pass, model, decoders, ends)
         decoded = run_passes(model.decoder.passes(z), answer).cpu().numpy().astype(np.uint8)
     groups = []
     by_model = np.split(decoded, np.cumsum(coded_counts)[:-1])
@@ -208,16 +226,19 @@ def decode_streams(
 
 
 def _decode_pass(
-    model: CodecModel, decoders: Sequence[Decoder], counts: Sequence[int], step: Pass
+    model: CodecModel, decoders: Sequence[Decoder], group_ends: NDArray[np.int64], step: Pass
 ) -> Tensor:
-    image_size = model.architecture.height * model.architecture.width
-    ends = np.cumsum(counts)[:-1] * image_size
-    ends = np.searchsorted(step.sites.cpu().numpy(), ends)
+    """The symbols of a pass; groups but the last end before the sites `group_ends`."""
+    inner = np.searchsorted(step.sites.cpu().numpy(), group_ends).tolist()
+    bounds = list(pairwise([0, *inner, len(step.sites)]))
     symbols = [np.zeros(0, dtype=np.int32)]
     for piece, table in _frequency_tables(model, step):
-        parts = np.split(table, (ends - piece.start).clip(0, len(table)))
-        symbols += [decoder.decode(part) for decoder, part in zip(decoders, parts, strict=True)]
-    return _int64(np.concatenate(symbols)).to(step.sites.device)
+        for decoder, (start, stop) in zip(decoders, bounds, strict=True):
+            first, last = max(start, piece.start), min(stop, piece.stop)
+            if first < last:
+                part = table[first - piece.start : last - piece.start]
+                symbols.append(decoder.decode(part))
+    return torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(step.sites.device)
 
 
 def _frequency_tables(model: CodecModel, step: Pass) -> Iterator[tuple[slice, NDArray[np.int32]]]:
@@ -233,14 +254,14 @@ def _encode_group(
     members: NDArray[np.int64],
     stored: NDArray[np.bool_],
     codes: Sequence[Code],
-    passes: Sequence[_CodedPass],
+    passes: Sequence[Coded],
 ) -> bytes:
     encoder = Encoder()
     encoder.encode(stored[members].astype(np.int32), STORED)
     coded = members[~stored[members]]
     latents.encode(encoder, [code[torch.from_numpy(coded)] for code in codes])
-    for step in passes:
-        encoder.encode(*step.of(coded))
+    for symbols, rows in passes:
+        encoder.encode(symbols, rows)
     raw = pixels[members[stored[members]]].flatten()
     encoder.encode_uniform(raw, np.full(len(raw), 256))
     payload = encoder.finish()
@@ -266,12 +287,3 @@ def _count_bits(
         stored=np.where(is_stored, raw + flag_bits[1], flag_bits[0]),
         kl=target.kl_bits().sum(dim=1).cpu().numpy(),
     )
-
-
-def _group_bounds(num_images: int, group_size: int) -> list[tuple[int, int]]:
-    starts = range(0, num_images, group_size)
-    return [(start, min(start + group_size, num_images)) for start in starts]
-
-
-def _int64(values: NDArray[np.int32]) -> Tensor:
-    return torch.from_numpy(values.astype(np.int64))

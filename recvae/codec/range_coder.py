@@ -137,7 +137,7 @@ class CheckingDecoder(Decoder):
 
 
 def _weights(frequencies: NDArray[np.int32]) -> NDArray[np.float32]:
-    return (frequencies - 1).astype(np.float32)
+    return np.subtract(frequencies, 1, dtype=np.float32, casting="same_kind")
 
 
 def _int32(symbols: Symbols) -> NDArray[np.int32]:

@@ -3,7 +3,13 @@
 from recvae.exact.arithmetic import FixedPoint, exact_arithmetic
 from recvae.exact.frequencies import PRECISION_BITS, TOTAL, frequencies
 from recvae.exact.gaussian import FRACTION_BITS, quantile, to_float
-from recvae.exact.layers import IntegerDense, IntegerResidual, quantise_dense
+from recvae.exact.layers import (
+    IntegerDense,
+    IntegerEmbedding,
+    IntegerResidual,
+    quantise_dense,
+    quantise_embedding,
+)
 
 __all__ = [
     "FRACTION_BITS",
@@ -11,10 +17,12 @@ __all__ = [
     "TOTAL",
     "FixedPoint",
     "IntegerDense",
+    "IntegerEmbedding",
     "IntegerResidual",
     "exact_arithmetic",
     "frequencies",
     "quantile",
     "quantise_dense",
+    "quantise_embedding",
     "to_float",
 ]

@@ -54,7 +54,8 @@ def frequencies(logits: Tensor, fraction_bits: int) -> Tensor:
     if len(logits) == 0:
         return torch.zeros(0, classes, dtype=torch.int32, device=logits.device)
     table = exponential_table(fraction_bits).to(logits.device)
-    weights = table[(logits.amax(dim=1, keepdim=True) - logits).clamp_(max=len(table) - 1).int()]
+    below = (logits.amax(dim=1, keepdim=True) - logits).clamp_(max=len(table) - 1).int()
+    weights = table.index_select(0, below.flatten()).reshape(below.shape)
     total = weights.sum(dim=1, keepdim=True)
     counts = weights.mul_(TOTAL - classes).div_(total).floor_().int().add_(1)
     counts[:, 0] += TOTAL - counts.sum(dim=1, dtype=torch.int32)

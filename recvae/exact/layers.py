@@ -14,6 +14,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from recvae.exact.arithmetic import FLOAT32_EXACT, FixedPoint
 
@@ -31,7 +32,8 @@ class IntegerDense(nn.Module):
         shift: (outputs,) uint8, right shift of the accumulator.
         relu: clamp below at 0 instead of -limit.
         limit: largest magnitude of an output.
-        input_limit: largest magnitude of an input; the layer before it guarantees it.
+        input_limit: largest magnitude of all inputs or of each, (inputs,); what is before the layer
+            guarantees it.
 
     Raises:
         ValueError: if shapes or dtypes are wrong, or if no exact evaluation is certified.
@@ -40,11 +42,18 @@ class IntegerDense(nn.Module):
     weight: Tensor
     bias: Tensor
     shift: Tensor
-    _columns: Tensor
     _scale: Tensor
+    _weight: Tensor
+    _bias: Tensor
 
     def __init__(
-        self, weight: Tensor, bias: Tensor, shift: Tensor, relu: bool, limit: int, input_limit: int
+        self,
+        weight: Tensor,
+        bias: Tensor,
+        shift: Tensor,
+        relu: bool,
+        limit: int,
+        input_limit: int | Tensor,
     ) -> None:
         super().__init__()
         outputs = len(bias)
@@ -64,30 +73,29 @@ class IntegerDense(nn.Module):
         self.register_buffer("shift", shift)
         self.low, self.limit = (0 if relu else -limit), limit
         self.chunks = certified_chunks(weight, bias, input_limit)
-        # What the forward pass uses, in float; derived, hence not part of the state.
-        self.register_buffer("_columns", weight.float().T.contiguous(), persistent=False)
-        self.register_buffer("_scale", 1.0 / (1 << shift.long()).float(), persistent=False)
+        # What the forward pass uses, in float; derived, hence not part of the state. Integers that
+        # a power of two has scaled add up as exactly.
+        scale = 1.0 / (1 << shift.long()).double()
+        self.register_buffer("_scale", scale, persistent=False)
+        self.register_buffer("_weight", (weight * scale[:, None]).float(), persistent=False)
+        self.register_buffer("_bias", (bias * scale).float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) to (..., outputs), integers in float32, or in float64 after `double()`."""
-        carrier = self._columns.dtype
-        rows = x.flatten(0, -2).to(carrier)
-        if self.chunks == 1 or carrier == torch.float64:
-            total = torch.addmm(self.bias.to(carrier), rows, self._columns)
+        carrier = self._weight.dtype
+        x = x.to(carrier)
+        if self.chunks == 1:  # so the bias is at most 2^24, and `_bias` exact
+            total = functional.linear(x, self._weight, self._bias)
         else:
-            total = self.bias.double().expand(len(rows), -1).clone()
-            parts = zip(
-                rows.tensor_split(self.chunks, dim=1),
-                self._columns.tensor_split(self.chunks, dim=0),
-                strict=True,
-            )
-            for a, w in parts:
-                total += a @ w
-        total = total.mul_(self._scale).floor_().clamp_(self.low, self.limit)
-        return total.to(carrier).reshape(*x.shape[:-1], len(self.bias))
+            total = self.bias.double() * self._scale
+            chunks = self.chunks if carrier == torch.float32 else 1
+            parts = (factor.tensor_split(chunks, dim=-1) for factor in (x, self._weight))
+            for a, w in zip(*parts, strict=True):
+                total = total + functional.linear(a, w)
+        return total.floor_().clamp_(self.low, self.limit).to(carrier)
 
 
-def certified_chunks(weight: Tensor, bias: Tensor, input_limit: int) -> int:
+def certified_chunks(weight: Tensor, bias: Tensor, input_limit: int | Tensor) -> int:
     """Into how few float32 products the inputs must be cut so that each is exact.
 
     A single product takes the bias along; the sums of several are collected in float64.
@@ -98,15 +106,17 @@ def certified_chunks(weight: Tensor, bias: Tensor, input_limit: int) -> int:
             FLOAT32_EXACT
         ):
             return chunks
+    largest = int(torch.as_tensor(input_limit).max())
     raise ValueError(
-        f"a layer of {weight.shape[1]} inputs up to {input_limit} is not exact in float32: "
+        f"a layer of {weight.shape[1]} inputs up to {largest} is not exact in float32: "
         "its weights are too large"
     )
 
 
-def largest_sums(weight: Tensor, bias: Tensor, input_limit: int, chunks: int) -> Tensor:
+def largest_sums(weight: Tensor, bias: Tensor, input_limit: int | Tensor, chunks: int) -> Tensor:
     """The largest partial sum that each output can reach in one product, (outputs,) float64."""
-    parts = [part.abs().sum(1) * input_limit for part in weight.tensor_split(chunks, dim=1)]
+    products = weight.abs() * input_limit
+    parts = [part.sum(1) for part in products.tensor_split(chunks, dim=1)]
     sums = torch.stack(parts).amax(dim=0)
     return sums + bias.abs() if chunks == 1 else sums
 
@@ -118,6 +128,7 @@ def quantise_dense(
     output: FixedPoint,
     input_format: FixedPoint,
     chunk_inputs: int,
+    input_limit: int | Tensor | None = None,
 ) -> IntegerDense:
     """The integer layer nearest to a float one that is exact in few products.
 
@@ -128,14 +139,19 @@ def quantise_dense(
         bias: (outputs,) float.
         relu: whether the layer ends in a ReLU.
         output, input_format: the number formats on either side.
-        chunk_inputs: how many inputs one float32 product should take; fewer make finer weights and
-            a slower layer.
+        chunk_inputs: how many inputs of the full range one float32 product should take; fewer make
+            finer weights and a slower layer.
+        input_limit: largest magnitude of all inputs or of each, (inputs,); by default that of
+            `input_format`.
 
     Raises:
         ValueError: if the layer does not fit integer arithmetic.
     """
     weight, bias = weight.detach().double().cpu(), bias.detach().double().cpu()
-    chunks = min(math.ceil(weight.shape[1] / chunk_inputs), MAX_CHUNKS)
+    if input_limit is None:
+        input_limit = input_format.limit
+    full_inputs = float((torch.ones(weight.shape[1]) * input_limit).sum()) / input_format.limit
+    chunks = min(math.ceil(full_inputs / chunk_inputs), MAX_CHUNKS)
     # accumulator = 2^scale w * 2^input_bits x; shifting it right gives 2^output_bits y
     headroom = input_format.fraction_bits - output.fraction_bits
 
@@ -149,7 +165,7 @@ def quantise_dense(
     shift = torch.full((len(bias),), float(MAX_SHIFT), dtype=torch.float64)
     while True:
         integer_weight, integer_bias = scaled(shift)
-        too_large = largest_sums(integer_weight, integer_bias, input_format.limit, chunks)
+        too_large = largest_sums(integer_weight, integer_bias, input_limit, chunks)
         too_large = (too_large > FLOAT32_EXACT) | (integer_weight.abs().amax(dim=1) > INT16_MAX)
         too_large |= integer_bias.abs() > FLOAT32_EXACT
         if not too_large.any():
@@ -163,7 +179,7 @@ def quantise_dense(
         shift.to(torch.uint8),
         relu,
         output.limit,
-        input_format.limit,
+        input_limit,
     )
 
 
@@ -178,3 +194,40 @@ class IntegerResidual(nn.Module):
         """(..., width) to (..., width), integers as in `IntegerDense`."""
         limit = self.second.limit
         return self.second(self.first(x)).add_(x).clamp_(-limit, limit)
+
+
+class IntegerEmbedding(nn.Module):
+    """Integers (...) to rows of a table of integers, (..., columns).
+
+    Args:
+        table: (count, columns) int16.
+        limit: largest magnitude of an entry.
+
+    Raises:
+        ValueError: if the table is no such table.
+    """
+
+    table: Tensor
+    _rows: Tensor
+
+    def __init__(self, table: Tensor, limit: int) -> None:
+        super().__init__()
+        if table.dtype != torch.int16 or table.ndim != 2:
+            raise ValueError(
+                f"table is {table.dtype} {tuple(table.shape)}; needed: int16, 2 dimensions"
+            )
+        if table.numel() and int(table.int().abs().max()) > limit:
+            raise ValueError(f"table has entries beyond {limit}, the limit of the number format")
+        self.register_buffer("table", table)
+        self.register_buffer("_rows", table.float(), persistent=False)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(...) int64 to (..., columns), carried as in `IntegerDense`."""
+        return functional.embedding(values, self._rows)
+
+
+def quantise_embedding(table: Tensor, output: FixedPoint) -> IntegerEmbedding:
+    """The nearest integer table to a float one (count, columns), in a number format."""
+    limit = min(output.limit, INT16_MAX)
+    rounded = torch.round(table.detach().double().cpu() * output.one).clamp(-limit, limit)
+    return IntegerEmbedding(rounded.to(torch.int16), output.limit)

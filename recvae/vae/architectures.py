@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from recvae.errors import InputError
 from recvae.vae.betabinomial import BetaBinomialDecoder
+from recvae.vae.causal import CausalDecoder
 from recvae.vae.encoders import ConvEncoder, MLPEncoder
 from recvae.vae.passes import Decoder
 from recvae.vae.staged import StagedDecoder
@@ -17,6 +18,7 @@ from recvae.vae.staged import StagedDecoder
 NETWORKS: dict[str, tuple[type[nn.Module], type[Decoder]]] = {
     "mlp": (MLPEncoder, BetaBinomialDecoder),
     "staged": (ConvEncoder, StagedDecoder),
+    "causal": (ConvEncoder, CausalDecoder),
 }
 
 ARCHITECTURE_SIZES = ("latent_dim", "height", "width")
@@ -29,6 +31,7 @@ LIMITS = {
     "hidden": (1, 4096),
     "radius": (0, 16),
     "saturation": (3, 255),
+    "levels": (2, 256),
 }
 
 
@@ -37,7 +40,8 @@ class Architecture:
     """An encoder and a decoder, as plain data.
 
     Fields:
-        name: "mlp" (the baseline of the literature) or "staged" (the better one).
+        name: "mlp" (the baseline of the literature), "staged" (a few passes over the image), or
+            "causal" (pixels see those before them: smallest files, slowest to decode).
         latent_dim: D, number of latents.
         height, width: size of the images in pixels.
         encoder, decoder: further arguments of the two networks, by name; not all need be given.
@@ -70,6 +74,11 @@ class Architecture:
         return asdict(self) | {
             role: _all_arguments(network, role, getattr(self, role)) for role, network in networks
         }
+
+    @property
+    def levels(self) -> int:
+        """Number of grey levels: pixels are below it."""
+        return self.stated()["decoder"].get("levels", 256)
 
     def build(self) -> tuple[nn.Module, Decoder]:
         """A new encoder and a new decoder."""

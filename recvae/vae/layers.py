@@ -1,7 +1,7 @@
-"""The two building blocks that every decoder network is made of.
+"""The building blocks that every decoder network is made of.
 
-All arithmetic of a decoder happens in `Dense` and `Residual`; everything else in a decoder moves
-data (reshape, pad, concatenate, gather). Replacing these two by their integer counterparts
+All numbers of a decoder come from `Dense`, `Residual` and `Embedding`; everything else in a decoder
+moves data (reshape, pad, concatenate, gather). Replacing these by their integer counterparts
 (`recvae.exact`) therefore turns a trained decoder into one whose bits agree on every machine.
 Images are channels-last, (batch, height, width, channels), so that a pixelwise layer is one
 matrix product.
@@ -40,6 +40,32 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., width) to (..., width)."""
         return x + self.second(self.first(x))
+
+
+class Embedding(nn.Module):
+    """Integers (...) below `len(given)` to vectors (..., columns): some given, some learned.
+
+    Args:
+        given: (count, m) float, the first columns.
+        learned: number of further columns.
+    """
+
+    given: Tensor
+
+    def __init__(self, given: Tensor, learned: int) -> None:
+        super().__init__()
+        self.count, self.columns = len(given), given.shape[1] + learned
+        self.register_buffer("given", given, persistent=False)
+        self.weight = nn.Parameter(torch.empty(len(given), learned).normal_(std=0.3))
+
+    @property
+    def table(self) -> Tensor:
+        """All vectors, (count, columns)."""
+        return torch.cat([self.given, self.weight], dim=1)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(...) int64 to (..., columns)."""
+        return functional.embedding(values, self.table)
 
 
 def windows_2x2(x: Tensor) -> Tensor:

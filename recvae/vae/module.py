@@ -73,6 +73,12 @@ class VAE(pl.LightningModule):
                 f"--model.architecture.height {images.shape[-2]} "
                 f"--model.architecture.width {images.shape[-1]}"
             )
+        levels = self.architecture.levels
+        if images is not None and (brightest := int(images.max())) >= levels:
+            raise InputError(
+                f"the images have pixels of {brightest}: architecture.decoder.levels is {levels}, "
+                f"so they must be below it"
+            )
 
     def elbo_terms_nats(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """-log p(x|z) of one posterior sample, (b,), and KL per dimension, (b, D), in nats."""

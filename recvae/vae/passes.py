@@ -38,12 +38,17 @@ class Pass(NamedTuple):
 
     def pieces(self) -> Iterator[slice]:
         """Slices of the sites, in order, that have at most `PIECE_LOGITS` logits each."""
-        step = max(1, PIECE_LOGITS // self.classes)
+        step = piece_length(self.classes)
         for start in range(0, len(self.sites), step):
             yield slice(start, min(start + step, len(self.sites)))
 
 
 Passes: TypeAlias = Generator[Pass, Tensor, Tensor]
+
+
+def piece_length(numbers: int) -> int:
+    """How many sites are evaluated at once if each takes so many numbers."""
+    return max(1, PIECE_LOGITS // numbers)
 
 
 class Decoder(nn.Module):
@@ -65,6 +70,28 @@ class Decoder(nn.Module):
     def passes(self, z: Tensor) -> Passes:
         """Code images pass by pass; see the module's docstring."""
         raise NotImplementedError
+
+    def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
+        """The same passes for one who knows the pixels (b, h, w), each with its symbols (n,).
+
+        A decoder that sees what is decoded may evaluate many passes at once here.
+        """
+        passes, values = self.passes(z), pixels.flatten().long()
+        try:
+            step = next(passes)
+            while True:
+                symbols = step.symbols_of(values[step.sites])
+                yield step, symbols
+                step = passes.send(symbols)
+        except StopIteration:
+            return
+
+    def input_limit(self, path: str, limit: int) -> int | Tensor:
+        """Largest magnitude of the inputs of the layer at `path` in an exact decoder, or of each.
+
+        Asked while layers are replaced in their order; `limit` is that of the number format.
+        """
+        return limit
 
 
 def run_passes(passes: Passes, answer: Callable[[Pass], Tensor]) -> Tensor:

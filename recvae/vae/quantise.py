@@ -1,16 +1,24 @@
 """From a trained decoder to one in integer arithmetic, after training and without retraining."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
-from recvae.exact import FRACTION_BITS, FixedPoint, IntegerDense, IntegerResidual, quantise_dense
+from recvae.exact import (
+    FRACTION_BITS,
+    FixedPoint,
+    IntegerDense,
+    IntegerEmbedding,
+    IntegerResidual,
+    quantise_dense,
+    quantise_embedding,
+)
 from recvae.vae.betabinomial import BetaBinomialDecoder
-from recvae.vae.layers import Dense, Residual
-from recvae.vae.passes import Decoder, Passes
+from recvae.vae.layers import Dense, Embedding, Residual
+from recvae.vae.passes import Decoder, Pass, Passes
 
 # Latents reach 6.4 in magnitude, so they can be finer than the other activations.
 LATENT_LIMIT_BITS = 3
@@ -22,7 +30,7 @@ class ExactDecoder(nn.Module):
     """A decoder whose `passes` are exact: takes latents as integers, yields integer logits.
 
     Args:
-        decoder: a decoder whose `Dense` and `Residual` layers have been replaced by integer ones.
+        decoder: a decoder whose layers have been replaced by integer ones.
         number: format of the activations and logits.
     """
 
@@ -36,6 +44,10 @@ class ExactDecoder(nn.Module):
     def passes(self, z: Tensor) -> Passes:
         """z: (b, D) int64 in units of 2^-28. See `recvae.vae.passes`."""
         return self.decoder.passes(self.latents(z))
+
+    def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
+        """Those of pixels (b, h, w) that are known; z as in `passes`."""
+        return self.decoder.known_passes(self.latents(z), pixels)
 
     def latents(self, z: Tensor) -> Tensor:
         """What the layers take for z (b, D), int64 in units of 2^-28."""
@@ -51,7 +63,7 @@ def quantise(decoder: Decoder, number: FixedPoint, chunk_inputs: int = 256) -> E
     """A copy of a trained float decoder in integer arithmetic.
 
     Args:
-        decoder: `StagedDecoder` or `BetaBinomialDecoder`.
+        decoder: of any architecture.
         number: format of the activations and logits.
         chunk_inputs: inputs of one float32 product; see `quantise_dense`.
 
@@ -59,12 +71,17 @@ def quantise(decoder: Decoder, number: FixedPoint, chunk_inputs: int = 256) -> E
         ValueError: if the network does not fit integer arithmetic.
     """
 
-    def convert(path: str, layer: Dense, input_format: FixedPoint) -> IntegerDense:
+    def convert(
+        path: str, layer: Dense, input_format: FixedPoint, input_limit: int | Tensor
+    ) -> IntegerDense:
         return quantise_dense(
-            layer.weight, layer.bias, layer.relu, number, input_format, chunk_inputs
+            layer.weight, layer.bias, layer.relu, number, input_format, chunk_inputs, input_limit
         )
 
-    exact = _with_integer_layers(copy.deepcopy(decoder).cpu(), number, convert)
+    def embed(path: str, layer: Embedding) -> IntegerEmbedding:
+        return quantise_embedding(layer.table, number)
+
+    exact = _with_integer_layers(copy.deepcopy(decoder).cpu(), number, convert, embed)
     if isinstance(exact.decoder, BetaBinomialDecoder):
         exact.decoder.quantise_tables(number.one)
     return exact
@@ -83,13 +100,18 @@ def from_tensors(decoder: Decoder, number: FixedPoint, tensors: dict[str, Tensor
     """
     check_tensors({name: spec_of(tensor) for name, tensor in tensors.items()}, exact_specs(decoder))
 
-    def convert(path: str, layer: Dense, input_format: FixedPoint) -> IntegerDense:
+    def convert(
+        path: str, layer: Dense, input_format: FixedPoint, input_limit: int | Tensor
+    ) -> IntegerDense:
         weight, bias, shift = (
             tensors[f"decoder.{path}.{part}"] for part in ("weight", "bias", "shift")
         )
-        return IntegerDense(weight, bias, shift, layer.relu, number.limit, input_format.limit)
+        return IntegerDense(weight, bias, shift, layer.relu, number.limit, input_limit)
 
-    exact = _with_integer_layers(copy.deepcopy(decoder), number, convert)
+    def embed(path: str, layer: Embedding) -> IntegerEmbedding:
+        return IntegerEmbedding(tensors[f"decoder.{path}.table"], number.limit)
+
+    exact = _with_integer_layers(copy.deepcopy(decoder), number, convert, embed)
     if isinstance(exact.decoder, BetaBinomialDecoder):
         exact.decoder.load_tables(
             tensors["decoder.rising_factorials"], tensors["decoder.binomials"]
@@ -111,6 +133,8 @@ def exact_specs(decoder: Decoder) -> dict[str, Spec]:
             specs[f"decoder.{path}.weight"] = torch.int16, tuple(layer.weight.shape)
             specs[f"decoder.{path}.bias"] = torch.int32, outputs
             specs[f"decoder.{path}.shift"] = torch.uint8, outputs
+        elif isinstance(layer, Embedding):
+            specs[f"decoder.{path}.table"] = torch.int16, (layer.count, layer.columns)
     if isinstance(decoder, BetaBinomialDecoder):
         for name in ("rising_factorials", "binomials"):
             specs[f"decoder.{name}"] = torch.int32, tuple(getattr(decoder, name).shape)
@@ -135,7 +159,8 @@ def check_tensors(
 def _with_integer_layers(
     decoder: Decoder,
     number: FixedPoint,
-    convert: Callable[[str, Dense, FixedPoint], IntegerDense],
+    convert: Callable[[str, Dense, FixedPoint, int | Tensor], IntegerDense],
+    embed: Callable[[str, Embedding], IntegerEmbedding],
 ) -> ExactDecoder:
     """`decoder` is used up."""
     decoder.eval().one = number.one
@@ -147,13 +172,16 @@ def _with_integer_layers(
             path = prefix + name
             if isinstance(child, Dense):
                 source = latent_format(number) if path == first else number
-                setattr(parent, name, convert(path, child, source))
+                limit = decoder.input_limit(path, source.limit)
+                setattr(parent, name, convert(path, child, source, limit))
             elif isinstance(child, Residual):
                 inner = [
-                    convert(f"{path}.{part}", getattr(child, part), number)
+                    convert(f"{path}.{part}", getattr(child, part), number, number.limit)
                     for part in ("first", "second")
                 ]
                 setattr(parent, name, IntegerResidual(*inner))
+            elif isinstance(child, Embedding):
+                setattr(parent, name, embed(path, child))
             else:
                 replace(child, path + ".")
 

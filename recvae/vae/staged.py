@@ -10,26 +10,16 @@ each of which sees the latents and the outcome of the passes before it around it
 Any uint8 image can be coded this way, whatever its histogram.
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recvae.vae.layers import Dense, Residual, neighbourhoods, shuffle_2x2, windows_2x2
-from recvae.vae.passes import Decoder, Pass, Passes
+from recvae.vae.layers import Dense, Residual, neighbourhoods
+from recvae.vae.passes import Pass, Passes
+from recvae.vae.upsampling import Head, UpsamplingDecoder
 
 
-class Head(nn.Sequential):
-    """Logits of one pass: features of a site, (n, inputs) -> (n, classes)."""
-
-    def __init__(self, inputs: int, hidden: int, classes: int) -> None:
-        super().__init__(
-            Dense(inputs, hidden), Residual(hidden), Dense(hidden, classes, relu=False)
-        )
-
-
-class StagedDecoder(Decoder):
+class StagedDecoder(UpsamplingDecoder):
     """p(x|z) in three passes; see the module's docstring.
 
     Args:
@@ -53,12 +43,9 @@ class StagedDecoder(Decoder):
         radius: int = 4,
         saturation: int = 252,
     ) -> None:
-        super().__init__(height, width)
-        self.channels, self.radius, self.saturation = channels, radius, saturation
-        self.seed_height, self.seed_width = math.ceil(height / 4), math.ceil(width / 4)
+        super().__init__(latent_dim, height, width, channels)
+        self.radius, self.saturation = radius, saturation
         area = (2 * radius + 1) ** 2
-        self.seed = Dense(latent_dim, self.seed_height * self.seed_width * channels)
-        self.up = nn.ModuleList(Dense(4 * channels, 4 * channels) for _ in range(2))
         self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
         self.zero = Dense(channels, 2, relu=False)
         self.spike = Head(channels + area, hidden, 256 - saturation + 1)
@@ -66,10 +53,7 @@ class StagedDecoder(Decoder):
 
     def features(self, z: Tensor) -> Tensor:
         """Latents (b, D) -> feature maps (b, height, width, channels)."""
-        x = self.seed(z).reshape(len(z), self.seed_height, self.seed_width, self.channels)
-        for up in self.up:
-            x = shuffle_2x2(up(windows_2x2(x)))
-        return self.blocks(x[:, : self.height, : self.width])
+        return self.blocks(self.upsample(z))
 
     def zero_logits(self, features: Tensor, sites: slice = slice(None)) -> Tensor:
         """Pass 1, pixels among b*h*w: (b, h, w, c) -> (n, 2), classes (zero, not zero)."""

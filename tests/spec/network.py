@@ -1,4 +1,4 @@
-"""The two decoder networks and the frequencies, in int64."""
+"""The decoder networks and the frequencies, in int64."""
 
 from collections.abc import Callable
 from decimal import Context, Decimal
@@ -47,7 +47,7 @@ def residual(model: Model, path: str, x: np.ndarray) -> np.ndarray:
 
 
 def head(model: Model, path: str, x: np.ndarray) -> np.ndarray:
-    """The logits of pass 2 or 3."""
+    """The logits of a pass of many classes."""
     y = residual(model, f"{path}.1", dense(model, f"{path}.0", x, relu=True))
     return dense(model, f"{path}.2", y, relu=False)
 
@@ -82,19 +82,30 @@ def surroundings(marks: np.ndarray, sites: np.ndarray, radius: int, one: int) ->
     return windows[image, place // w, place % w].reshape(len(sites), side * side) * one
 
 
+def upsampled(model: Model, z: np.ndarray) -> np.ndarray:
+    """Latents (b, D) to maps (b, height, width, channels)."""
+    shape = model.text["architecture"]
+    height, width, channels = shape["height"], shape["width"], shape["decoder"]["channels"]
+    x = dense(model, "seed", enter(model, z), relu=True)
+    x = x.reshape(len(z), -(-height // 4), -(-width // 4), channels)
+    for path in ("up.0", "up.1"):
+        x = double_size(model, path, x)
+    return x[:, :height, :width]
+
+
+def blocks(model: Model, x: np.ndarray) -> np.ndarray:
+    """The residual layers of a staged or causal network."""
+    for number in range(model.text["architecture"]["decoder"]["blocks"]):
+        x = residual(model, f"blocks.{number}", x)
+    return x
+
+
 def staged(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
     """Latents (b, D) to pixels (b * height * width,)."""
     shape, sizes = model.text["architecture"], model.text["architecture"]["decoder"]
     height, width, one = shape["height"], shape["width"], 1 << model.fraction_bits
     channels, radius, saturation = sizes["channels"], sizes["radius"], sizes["saturation"]
-    x = dense(model, "seed", enter(model, z), relu=True)
-    x = x.reshape(len(z), -(-height // 4), -(-width // 4), channels)
-    for path in ("up.0", "up.1"):
-        x = double_size(model, path, x)
-    x = x[:, :height, :width]
-    for number in range(sizes["blocks"]):
-        x = residual(model, f"blocks.{number}", x)
-    features = x.reshape(-1, channels)
+    features = blocks(model, upsampled(model, z)).reshape(-1, channels)
     pixels = np.zeros(len(features), np.int64)
 
     def around(marks: np.ndarray, sites: np.ndarray) -> np.ndarray:
@@ -111,6 +122,36 @@ def staged(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
     return pixels
 
 
+def causal(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
+    """Latents (b, D) to pixels (b * height * width,)."""
+    shape, sizes = model.text["architecture"], model.text["architecture"]["decoder"]
+    height, width, r = shape["height"], shape["width"], sizes["radius"]
+    features, table = upsampled(model, z), model.tensors["values.table"]
+    pixels = np.full((len(z), height + r, width + 2 * r), -1)  # with a rim that stays unknown
+    above = [(i, j) for i in range(-r, 0) for j in range(-r, r + 1)]
+    around = above + [(0, j) for j in range(-r, 0)]
+
+    def vectors(values: np.ndarray) -> np.ndarray:
+        return np.where(values[:, None] < 0, 0, table[values])
+
+    for t in range((r + 1) * (height - 1) + width):
+        places = [(i, t - (r + 1) * i) for i in range(height) if 0 <= t - (r + 1) * i < width]
+        rows = np.array([i for i, _ in places], int)
+        columns = np.array([j for _, j in places], int)
+        image = np.repeat(np.arange(len(z)), len(places))
+        row, column = np.tile(rows, len(z)), np.tile(columns, len(z))
+        sites = (image * height + row) * width + column
+        context = [vectors(pixels[image, row + i + r, column + j + r]) for i, j in around]
+        inputs = np.concatenate([*context, features[image, row, column]], axis=1)
+        hidden = blocks(model, dense(model, "join", inputs, relu=True))
+        values = read(dense(model, "zero", hidden, relu=False), sites)
+        if sizes["levels"] > 2:
+            ink = values > 0
+            values[ink] = read(head(model, "value", hidden[ink]), sites[ink]) + 1
+        pixels[image, row + r, column + r] = values
+    return pixels[:, r:, r : r + width].reshape(-1)
+
+
 def mlp(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
     """Latents (b, D) to pixels (b * height * width,)."""
     hidden = dense(model, "hidden", enter(model, z), relu=True)
@@ -123,4 +164,4 @@ def mlp(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
     return read(logits, np.arange(len(logits)))
 
 
-NETWORKS = {"staged": staged, "mlp": mlp}
+NETWORKS = {"staged": staged, "causal": causal, "mlp": mlp}

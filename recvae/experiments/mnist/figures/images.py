@@ -66,18 +66,13 @@ def _costs(model: CodecModel, pixels: Tensor) -> _Costs:
     latent_bits = torch.zeros(len(pixels), dtype=torch.float64)
     for coder, rank_code, code in zip(model.coders, model.rank_codes, codes, strict=True):
         latent_bits += coder.partition.log2_bins + rank_code.bits(code.ranks)
-    values = pixels.to(model.device).flatten().long()
-    bits = torch.zeros(len(values), dtype=torch.float64, device=model.device)
-
-    def answer(step: Pass) -> Tensor:
-        symbols = step.symbols_of(values[step.sites])
-        for piece, table in _tables(model, step):
-            of_symbol = table.gather(1, symbols[piece, None])[:, 0]
-            bits[step.sites[piece]] += PRECISION_BITS - of_symbol.double().log2()
-        return symbols
-
+    bits = torch.zeros(pixels.numel(), dtype=torch.float64, device=model.device)
     with exact_arithmetic():
-        run_passes(model.decoder.passes(z.to(model.device)), answer)
+        known = model.decoder.known_passes(z.to(model.device), pixels.to(model.device))
+        for step, symbols in known:
+            for piece, table in _tables(model, step):
+                of_symbol = table.gather(1, symbols[piece, None])[:, 0]
+                bits[step.sites[piece]] += PRECISION_BITS - of_symbol.double().log2()
     return _Costs(latent_bits, bits.cpu().reshape(pixels.shape), z)
 
 

@@ -1,0 +1,162 @@
+"""The causal decoder: each pixel sees the latents and the pixels decoded before it around it.
+
+Pixels are coded wavefront by wavefront (`recvae.vae.context`), those of all images of a batch
+together, in one pass or two: zero or not; and, where there are more than two grey levels, which
+value the non-zero ones have.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recvae.vae.context import Context, causal_windows, num_neighbours, wavefronts
+from recvae.vae.layers import Dense, Embedding, Residual
+from recvae.vae.passes import Pass, Passes, piece_length
+from recvae.vae.upsampling import Head, UpsamplingDecoder
+
+LEARNED_COLUMNS = 6  # of the vector that stands for a value
+SATURATION = 252
+
+Logits: TypeAlias = Callable[[slice], Tensor]
+
+
+class CausalDecoder(UpsamplingDecoder):
+    """p(x|z) in wavefronts; see the module's docstring.
+
+    Args:
+        latent_dim: D, number of latents.
+        height, width: size of the images in pixels.
+        channels: width of the feature maps.
+        blocks: number of residual blocks after latents and context have come together.
+        hidden: width of the head of the values.
+        radius: of the contexts.
+        levels: number of grey levels; pixels are below it.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 32,
+        height: int = 28,
+        width: int = 28,
+        channels: int = 64,
+        blocks: int = 3,
+        hidden: int = 128,
+        radius: int = 3,
+        levels: int = 256,
+    ) -> None:
+        super().__init__(latent_dim, height, width, channels)
+        self.radius, self.levels = radius, levels
+        self.values = Embedding(known_columns(levels), LEARNED_COLUMNS if levels > 2 else 0)
+        self.inputs = num_neighbours(radius) * self.values.columns + channels
+        self.join = Dense(self.inputs, channels)
+        self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
+        self.zero = Dense(channels, 2, relu=False)
+        if levels > 2:
+            self.value = Head(channels, hidden, levels - 1)
+
+    def hidden(self, context: Tensor, features: Tensor) -> Tensor:
+        """What the logits are made of: (..., neighbours * columns) and (..., c) to (..., c)."""
+        return self.blocks(self.join(torch.cat([context, features], dim=-1)))
+
+    def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
+        """log p(x|z) in nats. z: (b, D); pixels: (b, h, w) uint8. Returns (b,)."""
+        features, values = self.upsample(z), pixels.long()
+        vectors = self.values(values).to(features.dtype)
+        hidden = self.hidden(causal_windows(vectors, self.radius), features).flatten(0, 2)
+        values = values.flatten()
+        flags = (values > 0).long()
+        log_p = -functional.cross_entropy(self.zero(hidden).float(), flags, reduction="none")
+        result = log_p.reshape(len(pixels), -1).sum(1)
+        if self.levels == 2:
+            return result
+        inked = flags.nonzero()[:, 0]
+        logits = self.value(hidden.index_select(0, inked)).float()
+        log_p = -functional.cross_entropy(logits, values[inked] - 1, reduction="none")
+        return result.index_add(0, inked // (self.height * self.width), log_p)
+
+    def passes(self, z: Tensor) -> Passes:
+        """Code images pass by pass; see `recvae.vae.passes`."""
+        features, context = self.upsample(z).flatten(0, 2), self._context(z)
+        pixels = torch.zeros(len(features), dtype=torch.long, device=z.device)
+        for sites in self._wavefronts(z):
+            hidden = self.hidden(context.around(sites), features.index_select(0, sites))
+            values = flags = yield self._flags(sites, self.zero(hidden).__getitem__)
+            if self.levels > 2:
+                inked = flags.nonzero()[:, 0]
+                symbols = yield self._values(
+                    sites.index_select(0, inked), self._value_logits(hidden.index_select(0, inked))
+                )
+                values = flags.index_add(0, inked, symbols)
+            context.fill(sites, values)
+            pixels.index_copy_(0, sites, values)
+        return pixels.reshape(len(z), self.height, self.width)
+
+    def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
+        """As in `Decoder`; many wavefronts are evaluated at once."""
+        features, context = self.upsample(z).flatten(0, 2), self._context(z)
+        values, wavefronts = pixels.flatten().long(), self._wavefronts(z)
+        context.fill(torch.arange(len(values), device=z.device), values)
+        longest = max(1, *map(len, wavefronts))
+        at_once = max(1, piece_length(max(self.inputs, self.levels)) // longest)
+        for start in range(0, len(wavefronts), at_once):
+            piece = wavefronts[start : start + at_once]
+            sites = torch.cat(piece)
+            hidden = self.hidden(context.around(sites), features.index_select(0, sites))
+            sizes = [len(front) for front in piece]
+            flags, logits = (values[sites] > 0).split(sizes), self.zero(hidden).split(sizes)
+            if self.levels > 2:
+                counts = [int(of_front.sum()) for of_front in flags]
+                value_logits = self.value(hidden[torch.cat(flags)]).split(counts)
+            for number, (front, ink) in enumerate(zip(piece, flags, strict=True)):
+                yield self._flags(front, logits[number].__getitem__), ink.long()
+                if self.levels > 2:
+                    inked = front[ink]
+                    step = self._values(inked, value_logits[number].__getitem__)
+                    yield step, values[inked] - 1
+
+    def input_limit(self, path: str, limit: int) -> int | Tensor:
+        """Of `join`, the contexts hold what the table of values does; see `Decoder`."""
+        if path != "join":
+            return limit
+        of_columns = self.values.table.double().abs().amax(dim=0)
+        of_features = of_columns.new_full((self.channels,), limit)
+        return torch.cat([of_columns.repeat(num_neighbours(self.radius)), of_features])
+
+    def _context(self, z: Tensor) -> Context:
+        table = self.values(torch.arange(self.levels, device=z.device))
+        return Context(table, (len(z), self.height, self.width), self.radius)
+
+    def _wavefronts(self, z: Tensor) -> tuple[Tensor, ...]:
+        """The sites of each wavefront, ascending."""
+        fronts = wavefronts(len(z), self.height, self.width, self.radius, z.device)
+        count = self.width + (self.radius + 1) * (self.height - 1)
+        sizes = fronts.bincount(minlength=count).tolist()
+        return fronts.argsort(stable=True).split(sizes)
+
+    def _value_logits(self, hidden: Tensor) -> Logits:
+        return lambda rows: self.value(hidden[rows])
+
+    def _flags(self, sites: Tensor, logits_of: Logits) -> Pass:
+        return Pass(2, logits_of, sites, lambda values: (values > 0).long())
+
+    def _values(self, sites: Tensor, logits_of: Logits) -> Pass:
+        return Pass(self.levels - 1, logits_of, sites, lambda values: values - 1)
+
+
+def known_columns(levels: int) -> Tensor:
+    """What is known of each value before training: value / (levels - 1), non-zero, saturated.
+
+    Returns (levels, 3); of other than 256 levels (levels, 2), of two (2, 1): they leave out the
+    columns that say nothing.
+    """
+    with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
+        value = torch.arange(levels)
+        columns = [value / (levels - 1)]
+        if levels > 2:
+            columns.append((value > 0).float())
+        if levels == 256:
+            columns.append((value >= SATURATION).float())
+        return torch.stack(columns, dim=1)

@@ -1,0 +1,41 @@
+"""What several decoders share: the way from latents to a map, and a head for many classes."""
+
+import math
+
+from torch import Tensor, nn
+
+from recvae.vae.layers import Dense, Residual, shuffle_2x2, windows_2x2
+from recvae.vae.passes import Decoder
+
+
+class Head(nn.Sequential):
+    """Logits of one pass: features of a site, (n, inputs) -> (n, classes)."""
+
+    def __init__(self, inputs: int, hidden: int, classes: int) -> None:
+        super().__init__(
+            Dense(inputs, hidden), Residual(hidden), Dense(hidden, classes, relu=False)
+        )
+
+
+class UpsamplingDecoder(Decoder):
+    """A decoder that begins with a map of a quarter of the size and doubles it twice.
+
+    Args:
+        latent_dim: D, number of latents.
+        height, width: size of the images in pixels.
+        channels: width of the maps.
+    """
+
+    def __init__(self, latent_dim: int, height: int, width: int, channels: int) -> None:
+        super().__init__(height, width)
+        self.channels = channels
+        self.seed_height, self.seed_width = math.ceil(height / 4), math.ceil(width / 4)
+        self.seed = Dense(latent_dim, self.seed_height * self.seed_width * channels)
+        self.up = nn.ModuleList(Dense(4 * channels, 4 * channels) for _ in range(2))
+
+    def upsample(self, z: Tensor) -> Tensor:
+        """Latents (b, D) -> maps (b, height, width, channels)."""
+        x = self.seed(z).reshape(len(z), self.seed_height, self.seed_width, self.channels)
+        for up in self.up:
+            x = shuffle_2x2(up(windows_2x2(x)))
+        return x[:, : self.height, : self.width]
