@@ -130,5 +130,8 @@ def candidates(image: NDArray[np.uint8]) -> list[Candidate]:
         return []
     found = np.zeros((1 << 12, 5))
     count = _tell(image, *_tables(), found)
-    ways = [Candidate(*map(int, row[:4]), float(row[4])) for row in found[:count]]
+    ways = [
+        Candidate(int(size), int(deficit), int(top), int(left), float(bits))
+        for size, deficit, top, left, bits in found[:count]
+    ]
     return sorted(ways, key=lambda way: -way.bits)

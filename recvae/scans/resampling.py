@@ -11,10 +11,10 @@ pixel of all but a few in a thousand, is
 - a mean taken over s^2, s (s - 0.01) or (s - 0.01)^2, the same for a whole image: its `deficit`
   0, 1 or 2;
 - a value v that is cut off towards 128: pixel = 128 + trunc(v - 128);
-- a v that is an integer has become, by the last bit of a float, that integer or the one next to it
-  on the side of 128: `nudged` pixels;
-- sizes divisible by 35, where the float of 4 s is a trace above the integer: output pixel 3 sees
-  a trace of the next scan pixel, too, and output pixel 4 begins within it.
+- a v that is all but an integer has become, by the last bits of a float, that integer or the one
+  next to it on the side of 128: where it is not as in exact arithmetic, the pixel is `nudged`;
+- sizes 35, 70 and 75, where the float of 4 s is a trace above the integer: output pixel 3 sees a
+  trace of the next scan pixel, too, and output pixel 4 begins within it.
 """
 
 import numpy as np
@@ -44,7 +44,7 @@ def footprints(
     """
     first, count = np.zeros(BOX, np.int64), np.zeros(BOX, np.int64)
     weights = np.zeros((BOX, MOST_COVERED), np.int64)
-    traced = size % 35 == 0
+    traced = _has_traces(size)
     for i in range(BOX):
         start, stop = i * size, (i + 1) * size  # in twentieths of a scan pixel
         first[i] = start // BOX
@@ -60,6 +60,11 @@ def footprints(
 
 
 @step
+def _has_traces(size: int) -> bool:
+    return size in (35, 70, 75)
+
+
+@step
 def area(size: int, deficit: int) -> int:
     """What sums of weights are divided by, in square hundredths of a scan pixel."""
     side = 5 * size
@@ -69,33 +74,38 @@ def area(size: int, deficit: int) -> int:
 @step
 def shares_edge(size: int, i: int) -> bool:
     """Whether output pixels i and i + 1 both touch the scan pixel between them."""
-    return (i + 1) * size % BOX != 0 or (size % 35 == 0 and i == 3)
+    return (i + 1) * size % BOX != 0 or (i == 3 and _has_traces(size))
 
 
 @step
 def grey(total: int, area: int, nudged: bool) -> int:
-    """The pixel for a sum of weights; `nudged` matters only where the value is an integer."""
-    value, rest = divmod(LEVELS * total, area)
-    if value >= LEVELS:
-        return LEVELS - (nudged and value == LEVELS and rest == 0)
-    if rest == 0:
-        return value + nudged * (1 if value < MIDDLE else -1 if value > MIDDLE else 0)
-    return value + (value < MIDDLE)
+    """The pixel for a sum of weights; `nudged` matters only where the value is all but integer."""
+    scaled = LEVELS * total
+    nearest = (2 * scaled + area) // (2 * area)
+    above = scaled - nearest * area
+    if abs(above) > _slack(area):
+        cut = scaled // area
+        return min(cut + (cut < MIDDLE), LEVELS)
+    inwards = (nearest < MIDDLE) - (nearest > MIDDLE)
+    moved = above > 0 if inwards > 0 else above < 0  # by being cut off
+    return min(nearest + inwards * (moved != nudged), LEVELS)
 
 
 @step
 def totals_of(pixel: int, area: int) -> tuple[int, int]:
     """The least and the largest sum of weights that can give a pixel, nudged or not."""
-    if pixel < MIDDLE:
-        low, high = pixel - 1, pixel
-    elif pixel == MIDDLE:
-        low, high = pixel - 1, pixel + 1
-    else:
-        low, high = pixel, pixel + 1
     if pixel == 0:
         return 0, 0
-    most = area * area if pixel == LEVELS else high * area // LEVELS
-    return -(-low * area // LEVELS), most
+    low = pixel - (pixel <= MIDDLE)
+    high = pixel + (pixel >= MIDDLE)
+    most = area * area if pixel == LEVELS else (high * area + _slack(area)) // LEVELS
+    return max(-(-(low * area - _slack(area)) // LEVELS), 0), most
+
+
+@step
+def _slack(area: int) -> int:
+    """How far from an integer a value can be for a float to miss that: 2^-12."""
+    return area >> 12
 
 
 @step
