@@ -93,10 +93,7 @@ def _draw(shown: Sequence[tuple[NDArray[np.uint8], Scan]]) -> Figure:
     for panel in axes.flat:
         panel.set_axis_off()
     for (upper, lower), (image, scan) in zip(axes.T, shown, strict=False):
-        box = np.zeros((20, 20), dtype=np.uint8)
-        part = image[scan.top : scan.top + 20, scan.left : scan.left + 20]
-        box[: part.shape[0], : part.shape[1]] = part
-        upper.imshow(255 - box, cmap="gray", vmin=0, vmax=255)
+        upper.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
         lower.imshow(1 - scan.bits, cmap="gray", vmin=0, vmax=1)
-        lower.set_title(f"{scan.size} x {scan.size}", fontsize=7, loc="center")
+        lower.set_title(" x ".join(map(str, scan.bits.shape)), fontsize=7, loc="center")
     return figure

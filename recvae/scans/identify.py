@@ -30,7 +30,7 @@ class Candidate(NamedTuple):
 
     Fields:
         size, deficit: see `recvae.scans.resampling`.
-        top, left: where its box begins in the image; the box may reach beyond it.
+        top, left: where its box begins in the image, maybe outside of it.
         bits: how telling its values are: log2 of the odds that the same values turn up by chance.
     """
 
@@ -103,12 +103,11 @@ def _tables() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
 def _tell(image, values, shares, found):
     """Possible (size, deficit, top, left) and their bits: rows of `found`; returns how many."""
     ys, xs = np.nonzero(image)
-    top, bottom, left, right = ys.min(), ys.max(), xs.min(), xs.max()
     count = 0
     for s in range(values.shape[0]):
         for deficit in range(values.shape[1]):
-            for y in range(max(bottom + 1 - BOX, 0), top + 1):
-                for x in range(max(right + 1 - BOX, 0), left + 1):
+            for y in _starts(ys.min(), ys.max()):
+                for x in _starts(xs.min(), xs.max()):
                     bits = 0.0
                     for k in range(len(ys)):
                         i, j = ys[k] - y, xs[k] - x
@@ -116,11 +115,18 @@ def _tell(image, values, shares, found):
                             bits = 1.0
                             break
                         bits -= shares[s, deficit, i, j]
-                    if bits != 1.0 and count < len(found):
+                    if bits != 1.0:
                         found[count, 0], found[count, 1] = s + MIN_SIZE, deficit
                         found[count, 2], found[count, 3], found[count, 4] = y, x, bits
                         count += 1
     return count
+
+
+@step
+def _starts(first, last):
+    """Where a box can begin that has its ink in the middle, up to a pixel."""
+    middle = first + last + 1 - BOX
+    return range(middle // 2, (middle + 1) // 2 + 1)
 
 
 def candidates(image: NDArray[np.uint8]) -> list[Candidate]:
@@ -128,7 +134,7 @@ def candidates(image: NDArray[np.uint8]) -> list[Candidate]:
     ys, xs = np.nonzero(image)
     if not len(ys) or max(np.ptp(ys), np.ptp(xs)) >= BOX:
         return []
-    found = np.zeros((1 << 12, 5))
+    found = np.zeros((4 * DEFICITS * (MAX_SIZE + 1 - MIN_SIZE), 5))
     count = _tell(image, *_tables(), found)
     ways = [
         Candidate(int(size), int(deficit), int(top), int(left), float(bits))
