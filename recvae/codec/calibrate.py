@@ -107,29 +107,7 @@ def calibrate(
             facts=facts | measured,
         )
 
-    best: tuple[float, CodecModel] | None = None
-    counts = [options.num_blocks] if options.num_blocks else [1, 2, 3, 4, 6, 8]
-    for num_blocks in counts:
-        if num_blocks > len(information) and not options.num_blocks:
-            continue
-        blocks = plan_blocks(
-            information,
-            sample_target,
-            num_blocks,
-            options.bins_per_information,
-            options.extra_bits,
-            options.max_log2_candidates,
-        )
-        model, latents, pixels = _code_sample(model_with, blocks, sample, sample_target)
-        searches = ", ".join(f"{np.log2(block.num_candidates):.1f}" for block in blocks)
-        report(
-            f"{num_blocks} blocks, log2 N = {searches}: "
-            f"{latents:.2f} bits of latents + {pixels:.2f} of pixels an image"
-        )
-        if best is None or latents + pixels < best[0]:
-            best = (latents + pixels, model)
-    assert best is not None
-    coded, model = best
+    coded, model = _best_layout(model_with, information, sample, sample_target, options, report)
     bound = {
         "in_integers": float(negative_elbo_bits(model, sample).mean()),
         "in_floats": _float_elbo(vae, sample),
@@ -139,6 +117,40 @@ def calibrate(
         f"coded {coded:.2f}"
     )
     return replace(model, facts=model.facts | {"negative_elbo_bits_an_image": bound})
+
+
+def _best_layout(
+    model_with: Callable[[list[Block], list[IndexCode]], CodecModel],
+    information: Tensor,
+    images: Tensor,
+    target: DiagonalGaussian,
+    options: CalibrationOptions,
+    report: Callable[[str], None],
+) -> tuple[float, CodecModel]:
+    """Try numbers of blocks: the fewest bits an image, and the model that takes them."""
+    best: tuple[float, CodecModel] | None = None
+    counts = [options.num_blocks] if options.num_blocks else [1, 2, 3, 4, 6, 8]
+    for num_blocks in counts:
+        if num_blocks > len(information) and not options.num_blocks:
+            continue
+        blocks = plan_blocks(
+            information,
+            target,
+            num_blocks,
+            options.bins_per_information,
+            options.extra_bits,
+            options.max_log2_candidates,
+        )
+        model, latents, pixels = _code_sample(model_with, blocks, images, target)
+        searches = ", ".join(f"{np.log2(block.num_candidates):.1f}" for block in blocks)
+        report(
+            f"{num_blocks} blocks, log2 N = {searches}: "
+            f"{latents:.2f} bits of latents + {pixels:.2f} of pixels an image"
+        )
+        if best is None or latents + pixels < best[0]:
+            best = (latents + pixels, model)
+    assert best is not None
+    return best
 
 
 def _code_sample(
