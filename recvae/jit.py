@@ -44,4 +44,5 @@ def _cache_folder() -> str:
 
 
 step = compiled()
+threaded = compiled(nogil=True)  # several at once in as many threads of Python
 inlined = compiled(forceinline=True)

@@ -111,6 +111,11 @@ ODD_MODELS = {
     "causal, 2 levels": Architecture(
         "causal", 5, 9, 6, decoder={"channels": 9, "blocks": 2, "radius": 3, "levels": 2}
     ),
+    "scans": Architecture(
+        "scans",
+        5,
+        decoder={"about": 8, "channels": 9, "blocks": 1, "radius": 4, "grey_channels": 5},
+    ),
     "mlp": Architecture("mlp", 5, 6, 7, decoder={"hidden": 70}),
 }
 

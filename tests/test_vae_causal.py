@@ -9,7 +9,7 @@ from recvae.exact import FRACTION_BITS, FixedPoint, IntegerEmbedding, exact_arit
 from recvae.vae import passes
 from recvae.vae.architectures import Architecture
 from recvae.vae.causal import CausalDecoder, known_columns
-from recvae.vae.context import Context, causal_windows, num_neighbours, wavefronts
+from recvae.vae.context import Context, causal_windows, neighbours, wavefronts
 from recvae.vae.passes import Pass, run_passes, sample_pixels
 from recvae.vae.quantise import ExactDecoder, from_tensors, quantise
 
@@ -98,7 +98,10 @@ def test_a_pixel_changes_only_what_comes_later(size: tuple[int, ...]) -> None:
     decoder = decoder_of(*size)
     pixels = torch.full((1, height, width), levels - 1, dtype=torch.uint8)
     before = logits_by_pixel(decoder, pixels)
-    front = wavefronts(1, height, width, radius, pixels.device)
+    front = torch.empty(height * width, dtype=torch.long)
+    every = torch.arange(height * width)
+    for number, sites in enumerate(wavefronts(every, height, width, radius + 1)):
+        front[sites] = number
     for site in range(height * width):
         changed = pixels.clone()
         changed.view(-1)[site] = 0 if levels == 2 else 1
@@ -129,10 +132,10 @@ def test_windows_and_context_are_the_same() -> None:
     table = torch.randn(256, 3)
     values = torch.randint(0, 256, (2, 6, 5))
     sites = torch.arange(values.numel())
-    context = Context(table, (2, 6, 5), 2)
+    context = Context(table, (2, 6, 5), 2, 3)
     context.fill(sites, values.flatten())
-    windows = causal_windows(table[values], 2)
-    assert windows.shape == (2, 6, 5, 3 * num_neighbours(2))
+    windows = causal_windows(table[values], 2, 3)
+    assert windows.shape == (2, 6, 5, 3 * len(neighbours(2, 3)))
     assert torch.equal(context.around(sites), windows.flatten(0, 2))
     # Above and left of row 1, column 1: a row outside, row 0, the pixel on the left.
     around = windows[0, 1, 1].reshape(-1, 3)
@@ -157,7 +160,7 @@ def test_samples_follow_what_was_drawn() -> None:
     decoder = decoder_of(4, 6, 1, 256)
     for parameter in decoder.parameters():
         parameter.zero_()
-    left = (num_neighbours(1) - 1) * decoder.values.columns
+    left = (len(neighbours(1, 2)) - 1) * decoder.values.columns
     decoder.join.weight[0, left + 1] = 1.0  # is the pixel on the left not zero?
     decoder.zero.weight[:, 0] = torch.tensor([-100.0, 100.0])
     decoder.zero.bias.copy_(torch.tensor([0.0, 0.0]))

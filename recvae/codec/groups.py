@@ -128,7 +128,6 @@ def code_pixels(model: CodecModel, z: Tensor, images: Tensor) -> list[_CodedPass
     Passes that follow each other and have as many classes come as one.
     """
     coded: list[_CodedPass] = []
-    image_size = images[0].numel() if len(images) else 1
     with exact_arithmetic():
         passes = model.decoder.known_passes(z.to(model.device), images.to(model.device))
         for step, symbols in passes:
@@ -137,7 +136,7 @@ def code_pixels(model: CodecModel, z: Tensor, images: Tensor) -> list[_CodedPass
                     _CodedPass(
                         symbols.int().cpu().numpy(),
                         np.concatenate(tables) if len(tables) > 1 else tables[0],
-                        (step.sites // image_size).cpu().numpy(),
+                        step.images.cpu().numpy(),
                     )
                 )
     runs = groupby(coded, key=lambda step: step.frequencies.shape[1])
@@ -210,9 +209,7 @@ def decode_streams(
     with exact_arithmetic():
         codes = join_codes(map(latents.decode, decoders, coded_counts))
         z = latents.receive(codes).to(model.device)
-        image_size = model.architecture.height * model.architecture.width
-        ends = np.cumsum(coded_counts)[:-1] * image_size
-        answer = partial(_decode_pass, model, decoders, ends)
+        answer = partial(_decode_pass, model, decoders, np.cumsum(coded_counts)[:-1])
         decoded = run_passes(model.decoder.passes(z), answer).cpu().numpy().astype(np.uint8)
     groups = []
     by_model = np.split(decoded, np.cumsum(coded_counts)[:-1])
@@ -228,9 +225,9 @@ def decode_streams(
 def _decode_pass(
     model: CodecModel, decoders: Sequence[Decoder], group_ends: NDArray[np.int64], step: Pass
 ) -> Tensor:
-    """The symbols of a pass; groups but the last end before the sites `group_ends`."""
-    inner = np.searchsorted(step.sites.cpu().numpy(), group_ends).tolist()
-    bounds = list(pairwise([0, *inner, len(step.sites)]))
+    """The symbols of a pass; groups but the last end before the images `group_ends`."""
+    inner = np.searchsorted(step.images.cpu().numpy(), group_ends).tolist()
+    bounds = list(pairwise([0, *inner, len(step.images)]))
     symbols = [np.zeros(0, dtype=np.int32)]
     for piece, table in _frequency_tables(model, step):
         for decoder, (start, stop) in zip(decoders, bounds, strict=True):
@@ -238,7 +235,7 @@ def _decode_pass(
             if first < last:
                 part = table[first - piece.start : last - piece.start]
                 symbols.append(decoder.decode(part))
-    return torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(step.sites.device)
+    return torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(step.images.device)
 
 
 def _frequency_tables(model: CodecModel, step: Pass) -> Iterator[tuple[slice, NDArray[np.int32]]]:

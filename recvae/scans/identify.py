@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.jit import step
+from recvae.jit import step, threaded
 from recvae.scans.patterns import DENSE_BITS, sums_of_subsets
 from recvae.scans.resampling import (
     BOX,
@@ -99,7 +99,7 @@ def _tables() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     return values, np.log2(values.mean(axis=-1))
 
 
-@step
+@threaded
 def _tell(image, values, shares, found):
     """Possible (size, deficit, top, left) and their bits: rows of `found`; returns how many."""
     ys, xs = np.nonzero(image)

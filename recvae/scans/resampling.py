@@ -109,14 +109,27 @@ def _slack(area: int) -> int:
 
 
 @step
-def box_of(
+def _tied_to(total: int, area: int) -> int:
+    """The integer that a value all but is, where a nudge can move it; otherwise -1."""
+    nearest = (2 * LEVELS * total + area) // (2 * area)
+    near = abs(LEVELS * total - nearest * area) <= _slack(area)
+    return nearest if near and 0 < nearest <= LEVELS and nearest != MIDDLE else -1
+
+
+@step
+def resample(
     scan: NDArray[np.uint8],
     size: int,
     deficit: int,
     nudged: NDArray[np.bool_],
     box: NDArray[np.uint8],
+    ties: NDArray[np.int64],
 ) -> None:
-    """Scale a scan (at least size x size, 0 or 1) to a box (20, 20)."""
+    """Scale a scan (at least size x size, 0 or 1) to a box (20, 20).
+
+    `ties` (20, 20) tells where `nudged` matters: the integer that the pixel's value all but is,
+    -1 elsewhere.
+    """
     first, count, weights = footprints(size)
     over = area(size, deficit)
     for i in range(BOX):
@@ -130,5 +143,7 @@ def box_of(
                         trace |= weight == 0
             if trace:  # a little above the integer, if it is one
                 box[i, j] = grey(total, over, LEVELS * total < MIDDLE * over)
+                ties[i, j] = -1
             else:
                 box[i, j] = grey(total, over, nudged[i, j]) if total else 0
+                ties[i, j] = _tied_to(total, over)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recvae.scans.identify import Candidate, candidates
-from recvae.scans.resampling import BOX, box_of
+from recvae.scans.resampling import BOX, resample
 from recvae.scans.solver import MOST_PIECES, solve
 
 SIDE = 28
@@ -38,9 +38,17 @@ class Scan:
 
     def box(self) -> NDArray[np.uint8]:
         """The digit scaled to 20 x 20 pixels, (20, 20) uint8."""
+        return self._resampled()[0]
+
+    def ties(self) -> NDArray[np.int64]:
+        """Where `nudged` matters, (20, 20): the integer that the value all but is; elsewhere -1."""
+        return self._resampled()[1]
+
+    def _resampled(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         box = np.zeros((BOX, BOX), dtype=np.uint8)
-        box_of(self.bits, self.size, self.deficit, self.nudged, box)
-        return box
+        ties = np.zeros((BOX, BOX), dtype=np.int64)
+        resample(self.bits, self.size, self.deficit, self.nudged, box, ties)
+        return box, ties
 
     def render(self) -> NDArray[np.uint8]:
         """The image, (28, 28) uint8: the box with its centre of mass in the middle."""
@@ -73,4 +81,4 @@ def _start(mass: NDArray[np.uint64]) -> int:
     """Where a box must begin for the centre of its mass (20,) to come to pixel 14, rounded."""
     total = int(mass.sum())
     moment = int((mass * np.arange(BOX)).sum())
-    return (SIDE * total - 2 * moment + total) // (2 * total)
+    return (SIDE * total - 2 * moment + total) // (2 * total) if total else 0

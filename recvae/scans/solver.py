@@ -9,7 +9,7 @@ around it is tried first, and taken back if it leads nowhere.
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.jit import step
+from recvae.jit import step, threaded
 from recvae.scans.patterns import BOTTOM, LEFT, RIGHT, TOP, edges, matching, rim
 from recvae.scans.resampling import BOX, area, footprints, shares_edge, totals_of
 
@@ -125,7 +125,7 @@ def _differs(scan, size, y, x, ink):
     return scan[y, x] != UNKNOWN and scan[y, x] != ink
 
 
-@step
+@threaded
 def solve(
     box: NDArray[np.uint8],
     size: int,

@@ -13,12 +13,14 @@ from recvae.vae.betabinomial import BetaBinomialDecoder
 from recvae.vae.causal import CausalDecoder
 from recvae.vae.encoders import ConvEncoder, MLPEncoder
 from recvae.vae.passes import Decoder
+from recvae.vae.scans import ScanDecoder
 from recvae.vae.staged import StagedDecoder
 
 NETWORKS: dict[str, tuple[type[nn.Module], type[Decoder]]] = {
     "mlp": (MLPEncoder, BetaBinomialDecoder),
     "staged": (ConvEncoder, StagedDecoder),
     "causal": (ConvEncoder, CausalDecoder),
+    "scans": (ConvEncoder, ScanDecoder),
 }
 
 ARCHITECTURE_SIZES = ("latent_dim", "height", "width")
@@ -32,6 +34,11 @@ LIMITS = {
     "radius": (0, 16),
     "saturation": (3, 255),
     "levels": (2, 256),
+    "about": (1, 1024),
+    "grey_channels": (1, 1024),
+    "grey_blocks": (0, 64),
+    "grey_hidden": (1, 4096),
+    "grey_radius": (0, 16),
 }
 
 
@@ -40,8 +47,9 @@ class Architecture:
     """An encoder and a decoder, as plain data.
 
     Fields:
-        name: "mlp" (the baseline of the literature), "staged" (a few passes over the image), or
-            "causal" (pixels see those before them: smallest files, slowest to decode).
+        name: "mlp" (the baseline of the literature), "staged" (a few passes over the image),
+            "causal" (pixels see those before them: smaller files, slower to decode), or "scans"
+            (MNIST alone, through the scans that it was computed from: far smaller files).
         latent_dim: D, number of latents.
         height, width: size of the images in pixels.
         encoder, decoder: further arguments of the two networks, by name; not all need be given.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from recvae.vae.layers import Dense
-from recvae.vae.passes import Decoder, Pass, Passes
+from recvae.vae.passes import Decoder, Passes
 
 LEVELS = 255
 GRID_STEPS_PER_NAT = 16
@@ -100,7 +100,7 @@ class BetaBinomialDecoder(Decoder):
         rows_a, rows_b = self.grid_rows(z)
         of_zeros = self.of_zeros
         every = torch.arange(len(rows_a), device=z.device)
-        symbols = yield Pass(
+        symbols = yield self.pixel_pass(
             LEVELS + 1,
             lambda rows: self.rising_factorials[rows_a[rows]] + of_zeros[rows_b[rows]],
             every,

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recvae.vae.context import Context, causal_windows, num_neighbours, wavefronts
+from recvae.vae.context import Context, causal_windows, neighbours, wavefronts
 from recvae.vae.layers import Dense, Embedding, Residual
-from recvae.vae.passes import Pass, Passes, piece_length
+from recvae.vae.passes import Passes, PixelPass, piece_length
 from recvae.vae.upsampling import Head, UpsamplingDecoder
 
 LEARNED_COLUMNS = 6  # of the vector that stands for a value
@@ -48,9 +48,10 @@ class CausalDecoder(UpsamplingDecoder):
         levels: int = 256,
     ) -> None:
         super().__init__(latent_dim, height, width, channels)
-        self.radius, self.levels = radius, levels
+        self.radius, self.slope, self.levels = radius, radius + 1, levels
         self.values = Embedding(known_columns(levels), LEARNED_COLUMNS if levels > 2 else 0)
-        self.inputs = num_neighbours(radius) * self.values.columns + channels
+        self.neighbours = len(neighbours(radius, self.slope))
+        self.inputs = self.neighbours * self.values.columns + channels
         self.join = Dense(self.inputs, channels)
         self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
         self.zero = Dense(channels, 2, relu=False)
@@ -65,7 +66,9 @@ class CausalDecoder(UpsamplingDecoder):
         """log p(x|z) in nats. z: (b, D); pixels: (b, h, w) uint8. Returns (b,)."""
         features, values = self.upsample(z), pixels.long()
         vectors = self.values(values).to(features.dtype)
-        hidden = self.hidden(causal_windows(vectors, self.radius), features).flatten(0, 2)
+        hidden = self.hidden(causal_windows(vectors, self.radius, self.slope), features).flatten(
+            0, 2
+        )
         values = values.flatten()
         flags = (values > 0).long()
         log_p = -functional.cross_entropy(self.zero(hidden).float(), flags, reduction="none")
@@ -94,7 +97,7 @@ class CausalDecoder(UpsamplingDecoder):
             pixels.index_copy_(0, sites, values)
         return pixels.reshape(len(z), self.height, self.width)
 
-    def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
+    def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[PixelPass, Tensor]]:
         """As in `Decoder`; many wavefronts are evaluated at once."""
         features, context = self.upsample(z).flatten(0, 2), self._context(z)
         values, wavefronts = pixels.flatten().long(), self._wavefronts(z)
@@ -123,27 +126,25 @@ class CausalDecoder(UpsamplingDecoder):
             return limit
         of_columns = self.values.table.double().abs().amax(dim=0)
         of_features = of_columns.new_full((self.channels,), limit)
-        return torch.cat([of_columns.repeat(num_neighbours(self.radius)), of_features])
+        return torch.cat([of_columns.repeat(self.neighbours), of_features])
 
     def _context(self, z: Tensor) -> Context:
         table = self.values(torch.arange(self.levels, device=z.device))
-        return Context(table, (len(z), self.height, self.width), self.radius)
+        return Context(table, (len(z), self.height, self.width), self.radius, self.slope)
 
     def _wavefronts(self, z: Tensor) -> tuple[Tensor, ...]:
         """The sites of each wavefront, ascending."""
-        fronts = wavefronts(len(z), self.height, self.width, self.radius, z.device)
-        count = self.width + (self.radius + 1) * (self.height - 1)
-        sizes = fronts.bincount(minlength=count).tolist()
-        return fronts.argsort(stable=True).split(sizes)
+        every = torch.arange(len(z) * self.height * self.width, device=z.device)
+        return wavefronts(every, self.height, self.width, self.slope)
 
     def _value_logits(self, hidden: Tensor) -> Logits:
         return lambda rows: self.value(hidden[rows])
 
-    def _flags(self, sites: Tensor, logits_of: Logits) -> Pass:
-        return Pass(2, logits_of, sites, lambda values: (values > 0).long())
+    def _flags(self, sites: Tensor, logits_of: Logits) -> PixelPass:
+        return self.pixel_pass(2, logits_of, sites, lambda values: (values > 0).long())
 
-    def _values(self, sites: Tensor, logits_of: Logits) -> Pass:
-        return Pass(self.levels - 1, logits_of, sites, lambda values: values - 1)
+    def _values(self, sites: Tensor, logits_of: Logits) -> PixelPass:
+        return self.pixel_pass(self.levels - 1, logits_of, sites, lambda values: values - 1)
 
 
 def known_columns(levels: int) -> Tensor:

@@ -1,9 +1,10 @@
 """The pixels before a pixel in raster order, and the wavefronts that reach all of them in time.
 
 The context of a pixel are the `radius` rows above it, from `radius` columns on its left to as many
-on its right, and the `radius` pixels on its left; there is nothing outside the image. The pixels of
-one wavefront, column + (radius + 1) * row, see none of each other, but only those of earlier ones:
-they can be decoded at once.
+on its right, and the `radius` pixels on its left; there is nothing outside the image. Of the row i
+above it only columns less than `slope` * i on its right belong to it: a slope of radius + 1 cuts
+nothing away. The pixels of one wavefront, column + slope * row, see none of each other, but only
+those of earlier ones: they can be decoded at once.
 """
 
 import torch
@@ -11,24 +12,28 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def num_neighbours(radius: int) -> int:
-    """Pixels in a context."""
-    return radius * (2 * radius + 1) + radius
+def neighbours(radius: int, slope: int) -> list[tuple[int, int]]:
+    """The pixels of a context as steps from its own, rows up and columns right, row by row."""
+    columns = range(-radius, radius + 1)
+    return [(up, right) for up in range(radius, -1, -1) for right in columns if right < slope * up]
 
 
-def wavefronts(count: int, height: int, width: int, radius: int, device: torch.device) -> Tensor:
-    """The wavefront of each pixel of `count` images, (count * height * width,) int64."""
-    row = torch.arange(height, device=device)[:, None] * (radius + 1)
-    return (row + torch.arange(width, device=device)).flatten().repeat(count)
+def wavefronts(sites: Tensor, height: int, width: int, slope: int) -> tuple[Tensor, ...]:
+    """Sites (n,) of images, ascending among b*h*w, as those of each wavefront, ascending."""
+    row = sites // width % height
+    fronts = sites % width + slope * row
+    sizes = fronts.bincount(minlength=width + slope * (height - 1)).tolist()
+    return sites.index_select(0, fronts.argsort(stable=True)).split(sizes)
 
 
-def causal_windows(maps: Tensor, radius: int) -> Tensor:
+def causal_windows(maps: Tensor, radius: int, slope: int) -> Tensor:
     """The contexts of all pixels: (b, h, w, c) -> (b, h, w, neighbours * c), row by row."""
     height, width = maps.shape[1:3]
     padded = functional.pad(maps, (0, 0, radius, radius, radius, 0))
-    columns = [(row, column) for row in range(radius) for column in range(2 * radius + 1)]
-    columns += [(radius, column) for column in range(radius)]
-    shifted = [padded[:, i : i + height, j : j + width] for i, j in columns]
+    shifted = [
+        padded[:, radius - up : radius - up + height, radius + right : radius + right + width]
+        for up, right in neighbours(radius, slope)
+    ]
     return torch.cat([maps[..., :0], *shifted], dim=-1)
 
 
@@ -38,19 +43,18 @@ class Context:
     Args:
         table: (levels, c), the vector of each value.
         shape: number, height and width of the images.
-        radius: of the contexts.
+        radius, slope: of the contexts.
     """
 
-    def __init__(self, table: Tensor, shape: tuple[int, int, int], radius: int) -> None:
+    def __init__(self, table: Tensor, shape: tuple[int, int, int], radius: int, slope: int) -> None:
         count, height, width = shape
         rows, columns = height + radius, width + 2 * radius  # with a rim of zeros
         self._table = table
         self._map = table.new_zeros(count * rows * columns, table.shape[1])
         places = torch.arange(len(self._map), device=table.device).reshape(count, rows, columns)
         self._places = places[:, radius:, radius : radius + width].flatten()
-        side = torch.arange(-radius, radius + 1, device=table.device)
-        window = side[: radius + 1, None] * columns + side
-        self._steps = window.flatten()[: num_neighbours(radius)]
+        steps = [right - up * columns for up, right in neighbours(radius, slope)]
+        self._steps = torch.tensor(steps, dtype=torch.int64, device=table.device)
 
     def fill(self, sites: Tensor, values: Tensor) -> None:
         """Pixels become known: sites (n,) among b*h*w, values (n,) below `levels`."""

@@ -7,7 +7,8 @@ a sampler the ones it has drawn: one definition of the model for all three.
 """
 
 from collections.abc import Callable, Generator, Iterator
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -15,39 +16,51 @@ from torch import Tensor, nn
 PIECE_LOGITS = 1 << 21  # evaluated at once: the memory of a pass does not grow with its sites
 
 
-class Pass(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Pass:
     """What is coded at one go.
 
     Fields:
         classes: number of symbols.
-        logits_of: the logits (m, classes) of a slice of the sites; nats in a float network, units
-            of the fixed point in an exact one.
-        sites: (n,) int64, ascending: which of the b*h*w pixels these symbols belong to.
-        symbols_of: the symbols, (n,) int64, that stand for the pixel values (n,) at the sites.
+        logits_of: the logits (m, classes) of a slice of the n symbols; nats in a float network,
+            units of the fixed point in an exact one.
+        images: (n,) int64, which of the b images each symbol belongs to; ascending.
     """
 
     classes: int
     logits_of: Callable[[slice], Tensor]
-    sites: Tensor
-    symbols_of: Callable[[Tensor], Tensor]
+    images: Tensor
 
     @property
     def logits(self) -> Tensor:
-        """Those of all sites, (n, classes)."""
-        return self.logits_of(slice(0, len(self.sites)))
+        """Those of all symbols, (n, classes)."""
+        return self.logits_of(slice(0, len(self.images)))
 
     def pieces(self) -> Iterator[slice]:
-        """Slices of the sites, in order, that have at most `PIECE_LOGITS` logits each."""
+        """Slices of the symbols, in order, that have at most `PIECE_LOGITS` logits each."""
         step = piece_length(self.classes)
-        for start in range(0, len(self.sites), step):
-            yield slice(start, min(start + step, len(self.sites)))
+        for start in range(0, len(self.images), step):
+            yield slice(start, min(start + step, len(self.images)))
+
+
+@dataclass(frozen=True, eq=False)
+class PixelPass(Pass):
+    """A pass whose symbols are those of pixels.
+
+    Fields:
+        sites: (n,) int64, ascending: which of the b*h*w pixels these symbols belong to.
+        symbols_of: the symbols, (n,) int64, that stand for the pixel values (n,) at the sites.
+    """
+
+    sites: Tensor
+    symbols_of: Callable[[Tensor], Tensor]
 
 
 Passes: TypeAlias = Generator[Pass, Tensor, Tensor]
 
 
 def piece_length(numbers: int) -> int:
-    """How many sites are evaluated at once if each takes so many numbers."""
+    """How many symbols are evaluated at once if each takes so many numbers."""
     return max(1, PIECE_LOGITS // numbers)
 
 
@@ -74,17 +87,34 @@ class Decoder(nn.Module):
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
         """The same passes for one who knows the pixels (b, h, w), each with its symbols (n,).
 
-        A decoder that sees what is decoded may evaluate many passes at once here.
+        This is for decoders of `PixelPass`es alone. One that sees what is decoded may evaluate many
+        passes at once here; and passes that follow each other may come as one, whose images then
+        do not ascend.
         """
         passes, values = self.passes(z), pixels.flatten().long()
         try:
             step = next(passes)
             while True:
+                assert isinstance(step, PixelPass)
                 symbols = step.symbols_of(values[step.sites])
                 yield step, symbols
                 step = passes.send(symbols)
         except StopIteration:
             return
+
+    def pixel_pass(
+        self,
+        classes: int,
+        logits_of: Callable[[slice], Tensor],
+        sites: Tensor,
+        symbols_of: Callable[[Tensor], Tensor],
+    ) -> PixelPass:
+        """A pass of pixels; see `PixelPass`."""
+        images = sites // (self.height * self.width)
+        return PixelPass(classes, logits_of, images, sites, symbols_of)
+
+    def prepare(self, images: Tensor) -> None:
+        """Be told which images (n, h, w) uint8 training will show: time to look them through."""
 
     def input_limit(self, path: str, limit: int) -> int | Tensor:
         """Largest magnitude of the inputs of the layer at `path` in an exact decoder, or of each.
@@ -108,8 +138,8 @@ def sample_pixels(passes: Passes, generator: torch.Generator | None = None) -> T
     """Draw x ~ p(x|z) with a float decoder. Returns (b, h, w) int64."""
 
     def draw(step: Pass) -> Tensor:
-        if len(step.sites) == 0:
-            return step.sites
+        if len(step.images) == 0:
+            return step.images
         probabilities = step.logits.float().softmax(dim=-1)
         return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
 

@@ -163,7 +163,9 @@ def _with_integer_layers(
     embed: Callable[[str, Embedding], IntegerEmbedding],
 ) -> ExactDecoder:
     """`decoder` is used up."""
-    decoder.eval().one = number.one
+    for module in decoder.eval().modules():
+        if isinstance(module, Decoder):
+            module.one = number.one
     # The latents enter the first layer; everything else is in the common format.
     first = next(name for name, layer in decoder.named_modules() if isinstance(layer, Dense))
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recvae.vae.layers import Dense, Residual, neighbourhoods
-from recvae.vae.passes import Pass, Passes
+from recvae.vae.passes import Passes
 from recvae.vae.upsampling import Head, UpsamplingDecoder
 
 
@@ -104,13 +104,13 @@ class StagedDecoder(UpsamplingDecoder):
         pixels = torch.zeros(len(z) * self.height * self.width, dtype=torch.long, device=z.device)
 
         every = torch.arange(len(pixels), device=z.device)
-        symbols = yield Pass(
+        symbols = yield self.pixel_pass(
             2, lambda rows: self.zero_logits(features, rows), every, lambda x: (x > 0).long()
         )
         ink = symbols.reshape(shape)
 
         inked = symbols.nonzero()[:, 0]
-        symbols = yield Pass(
+        symbols = yield self.pixel_pass(
             256 - self.saturation + 1,
             lambda rows: self.spike_logits(features, inked[rows], ink),
             inked,
@@ -120,7 +120,7 @@ class StagedDecoder(UpsamplingDecoder):
         full = (pixels > 0).long().reshape(shape)
 
         grey = inked[symbols == 0]
-        symbols = yield Pass(
+        symbols = yield self.pixel_pass(
             self.saturation - 1,
             lambda rows: self.grey_logits(features, grey[rows], ink, full),
             grey,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -67,7 +67,7 @@ def decode_steps(codec: Codec, data: bytes) -> Steps:
 
 
 def _by_pass(batches: list[list[list[np.ndarray]]]) -> list[np.ndarray]:
-    return [np.concatenate(list(chain(*parts))) for parts in zip(*batches, strict=True)]
+    return [np.concatenate(list(chain(*parts))) for parts in zip_longest(*batches, fillvalue=[])]
 
 
 def _sha256(array: np.ndarray, dtype: str) -> str:

@@ -1,5 +1,7 @@
 """A .recvae file and its model's folder to images, and to all that comes between."""
 
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +12,10 @@ from spec.coder import RangeDecoder, latents
 from spec.container import check
 from spec.model import Model
 from spec.model import read as read_model
-from spec.network import NETWORKS, frequencies
+from spec.network import causal, frequencies, mlp, staged
+from spec.scans import scans
+
+NETWORKS = {"staged": staged, "causal": causal, "scans": scans, "mlp": mlp}
 
 
 class Steps(NamedTuple):
@@ -41,10 +46,16 @@ def decode(data: bytes, folder: Path, table: list[int]) -> Steps:
     z, logits, counts, pixels = zip(*groups, strict=True)
     return Steps(
         np.concatenate(z),
-        [np.concatenate(parts) for parts in zip(*filter(None, logits), strict=True)],
-        [np.concatenate(parts) for parts in zip(*filter(None, counts), strict=True)],
+        by_pass(logits),
+        by_pass(counts),
         np.concatenate(pixels),
     )
+
+
+def by_pass(groups: Sequence[list[np.ndarray]]) -> list[np.ndarray]:
+    """What each pass of all groups holds; some groups may have more passes than others."""
+    passes = zip_longest(*filter(None, groups))
+    return [np.concatenate([part for part in parts if part is not None]) for parts in passes]
 
 
 def decode_group(model: Model, table: list[int], payload: bytes, count: int) -> Steps:
@@ -60,7 +71,7 @@ def decode_group(model: Model, table: list[int], payload: bytes, count: int) -> 
     z = decode_latents(model, table, coder, int((~stored).sum()))
     logits, counts = [], []
 
-    def read(of_pass: np.ndarray, sites: np.ndarray) -> np.ndarray:
+    def read(of_pass: np.ndarray) -> np.ndarray:
         logits.append(of_pass)
         counts.append(frequencies(of_pass, model.fraction_bits))
         return coder.symbols(counts[-1])

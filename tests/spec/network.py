@@ -8,8 +8,8 @@ import numpy as np
 
 from spec.model import Model
 
-Read = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Maps logits (n, classes) and their pixels' places among all pixels (n,) to symbols (n,)."""
+Read = Callable[[np.ndarray], np.ndarray]
+"""Maps the logits (n, classes) of a pass to its symbols (n,)."""
 
 
 @cache
@@ -82,12 +82,12 @@ def surroundings(marks: np.ndarray, sites: np.ndarray, radius: int, one: int) ->
     return windows[image, place // w, place % w].reshape(len(sites), side * side) * one
 
 
-def upsampled(model: Model, z: np.ndarray) -> np.ndarray:
-    """Latents (b, D) to maps (b, height, width, channels)."""
+def upsampled(model: Model, x: np.ndarray) -> np.ndarray:
+    """What the first layer takes, (b, D), to maps (b, height, width, channels)."""
     shape = model.text["architecture"]
     height, width, channels = shape["height"], shape["width"], shape["decoder"]["channels"]
-    x = dense(model, "seed", enter(model, z), relu=True)
-    x = x.reshape(len(z), -(-height // 4), -(-width // 4), channels)
+    x = dense(model, "seed", x, relu=True)
+    x = x.reshape(len(x), -(-height // 4), -(-width // 4), channels)
     for path in ("up.0", "up.1"):
         x = double_size(model, path, x)
     return x[:, :height, :width]
@@ -105,25 +105,30 @@ def staged(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
     shape, sizes = model.text["architecture"], model.text["architecture"]["decoder"]
     height, width, one = shape["height"], shape["width"], 1 << model.fraction_bits
     channels, radius, saturation = sizes["channels"], sizes["radius"], sizes["saturation"]
-    features = blocks(model, upsampled(model, z)).reshape(-1, channels)
+    features = blocks(model, upsampled(model, enter(model, z))).reshape(-1, channels)
     pixels = np.zeros(len(features), np.int64)
 
     def around(marks: np.ndarray, sites: np.ndarray) -> np.ndarray:
         return surroundings(marks.reshape(-1, height, width), sites, radius, one)
 
-    ink = read(dense(model, "zero", features, relu=False), np.arange(len(features)))
+    ink = read(dense(model, "zero", features, relu=False))
     sites = np.flatnonzero(ink)
     inputs = np.concatenate([features[sites], around(ink, sites)], axis=1)
-    spikes = read(head(model, "spike", inputs), sites)
+    spikes = read(head(model, "spike", inputs))
     pixels[sites] = np.where(spikes > 0, saturation + spikes - 1, 0)
     full, sites = pixels > 0, sites[spikes == 0]
     inputs = np.concatenate([features[sites], around(ink, sites), around(full, sites)], axis=1)
-    pixels[sites] = read(head(model, "grey", inputs), sites) + 1
+    pixels[sites] = read(head(model, "grey", inputs)) + 1
     return pixels
 
 
 def causal(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
     """Latents (b, D) to pixels (b * height * width,)."""
+    return causal_pixels(model, enter(model, z), read)
+
+
+def causal_pixels(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
+    """The same from what the first layer takes, (b, D)."""
     shape, sizes = model.text["architecture"], model.text["architecture"]["decoder"]
     height, width, r = shape["height"], shape["width"], sizes["radius"]
     features, table = upsampled(model, z), model.tensors["values.table"]
@@ -140,14 +145,13 @@ def causal(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
         columns = np.array([j for _, j in places], int)
         image = np.repeat(np.arange(len(z)), len(places))
         row, column = np.tile(rows, len(z)), np.tile(columns, len(z))
-        sites = (image * height + row) * width + column
         context = [vectors(pixels[image, row + i + r, column + j + r]) for i, j in around]
         inputs = np.concatenate([*context, features[image, row, column]], axis=1)
         hidden = blocks(model, dense(model, "join", inputs, relu=True))
-        values = read(dense(model, "zero", hidden, relu=False), sites)
+        values = read(dense(model, "zero", hidden, relu=False))
         if sizes["levels"] > 2:
             ink = values > 0
-            values[ink] = read(head(model, "value", hidden[ink]), sites[ink]) + 1
+            values[ink] = read(head(model, "value", hidden[ink])) + 1
         pixels[image, row + r, column + r] = values
     return pixels[:, r:, r : r + width].reshape(-1)
 
@@ -161,7 +165,4 @@ def mlp(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
     a, b = (half.reshape(-1) for half in np.split(rows, 2, axis=1))
     rising = model.tensors["rising_factorials"]
     logits = model.tensors["binomials"] + rising[a] + rising[b][:, ::-1]
-    return read(logits, np.arange(len(logits)))
-
-
-NETWORKS = {"staged": staged, "causal": causal, "mlp": mlp}
+    return read(logits)

@@ -19,7 +19,7 @@ from recvae.codec.latents import receive_latents, send_latents
 from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies, quantile
 from recvae.experiments.figures import panels, styled
 from recvae.experiments.mnist.figures.drawing import Drawing
-from recvae.vae import Pass, posterior, run_passes
+from recvae.vae import Pass, PixelPass, posterior, run_passes
 
 SHOWN = 10  # images in a strip
 GAP = 2  # pixels between them
@@ -72,6 +72,7 @@ def _costs(model: CodecModel, pixels: Tensor) -> _Costs:
         for step, symbols in known:
             for piece, table in _tables(model, step):
                 of_symbol = table.gather(1, symbols[piece, None])[:, 0]
+                assert isinstance(step, PixelPass)
                 bits[step.sites[piece]] += PRECISION_BITS - of_symbol.double().log2()
     return _Costs(latent_bits, bits.cpu().reshape(pixels.shape), z)
 
@@ -83,7 +84,7 @@ def _decode(model: CodecModel, z: Tensor, level: Callable[[int], Tensor]) -> Ten
     """
 
     def answer(step: Pass) -> Tensor:
-        symbols = torch.zeros_like(step.sites)
+        symbols = torch.zeros_like(step.images)
         for piece, table in _tables(model, step):
             levels = level(len(table)).to(model.device)
             symbols[piece] = (table.cumsum(1) <= levels[:, None]).sum(1)

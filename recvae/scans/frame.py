@@ -1,0 +1,77 @@
+"""A scan as numbers: its frame, which says how the ink lies in its square, and the ink itself.
+
+A frame is told by one symbol for each of its fields, in their order. Any symbols tell a frame.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recvae.scans.resampling import BOX, DEFICITS, MAX_SIZE, MIN_SIZE
+from recvae.scans.scan import Scan
+
+
+class Frame(NamedTuple):
+    """How the ink of a scan lies in its square.
+
+    Fields:
+        size, deficit: see `recvae.scans.resampling`.
+        height, width: of the smallest box that holds all ink, in scan pixels.
+        top, left: where it begins.
+    """
+
+    size: int
+    deficit: int
+    height: int
+    width: int
+    top: int
+    left: int
+
+    def symbols(self) -> list[int]:
+        """The longer side is mostly `size`, and the box in the middle: those symbols are 0."""
+        free_rows, free_columns = self.size - self.height, self.size - self.width
+        return [
+            self.size - MIN_SIZE,
+            self.deficit,
+            free_rows,
+            free_columns,
+            (self.top - free_rows // 2) % MAX_SIZE,
+            (self.left - free_columns // 2) % MAX_SIZE,
+        ]
+
+    @classmethod
+    def of_symbols(cls, symbols: list[int]) -> "Frame":
+        """The frame that symbols tell; what lies outside the square is moved to its rim."""
+        size, deficit, free_rows, free_columns, down, right = symbols
+        size += MIN_SIZE
+        free_rows, free_columns = min(free_rows, size - 1), min(free_columns, size - 1)
+        return cls(
+            size,
+            deficit,
+            size - free_rows,
+            size - free_columns,
+            min((free_rows // 2 + down) % MAX_SIZE, free_rows),
+            min((free_columns // 2 + right) % MAX_SIZE, free_columns),
+        )
+
+
+CLASSES = Frame(MAX_SIZE + 1 - MIN_SIZE, DEFICITS, MAX_SIZE, MAX_SIZE, MAX_SIZE, MAX_SIZE)
+"""Number of symbols of each field."""
+
+
+def split(scan: Scan) -> tuple[Frame, NDArray[np.uint8]]:
+    """The frame of a scan with ink, and the ink in its box, (height, width) uint8."""
+    (top, bottom), (left, right) = (
+        np.flatnonzero(scan.bits.any(axis=axis))[[0, -1]] for axis in (1, 0)
+    )
+    ink = scan.bits[top : bottom + 1, left : right + 1]
+    height, width = ink.shape
+    return Frame(scan.size, scan.deficit, height, width, int(top), int(left)), ink
+
+
+def joined(frame: Frame, ink: NDArray[np.uint8]) -> Scan:
+    """The scan, without nudges, of a frame and its ink (height, width) uint8."""
+    bits = np.zeros((frame.size, frame.size), dtype=np.uint8)
+    bits[frame.top : frame.top + frame.height, frame.left : frame.left + frame.width] = ink
+    return Scan(bits, frame.deficit, np.zeros((BOX, BOX), dtype=bool))

@@ -1,0 +1,159 @@
+"""The bits of scans: each sees the bits decoded before it around it, and where it lies in its box.
+
+The boxes of a batch may differ in size. They are coded wavefront by wavefront
+(`recvae.vae.context`), those of all scans together. Outside a box there is no ink.
+"""
+
+from collections.abc import Iterator
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recvae.scans import MAX_SIZE
+from recvae.vae.context import Context, neighbours, wavefronts
+from recvae.vae.layers import Dense, Embedding, Residual
+from recvae.vae.passes import Pass, Passes, piece_length
+
+LEARNED_COLUMNS = 6  # of the vector that stands for a distance to a side
+SIDES = 4
+NEAR = 2  # training looks at all bits that differ from one of their neighbours within this radius,
+KEPT = 0.15  # and at so many of the others
+TRAINING_PIECE = 1 << 13  # bits evaluated at once: what they take stays in the cache
+
+
+class InkDecoder(nn.Module):
+    """p(bits | what is known of each scan) in wavefronts; see the module's docstring.
+
+    Args:
+        about: how many numbers are known of each scan.
+        channels, blocks: width and number of the residual blocks.
+        radius: of the contexts, whose slope is half of it and one.
+    """
+
+    def __init__(self, about: int, channels: int, blocks: int, radius: int) -> None:
+        super().__init__()
+        self.radius, self.slope = radius, radius // 2 + 1
+        self.neighbours = neighbours(radius, self.slope)
+        with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
+            values, distances = torch.arange(2.0)[:, None], torch.arange(MAX_SIZE)[:, None]
+            distances = distances / MAX_SIZE
+        self.values = Embedding(values, 0)
+        self.sides = nn.ModuleList(Embedding(distances, LEARNED_COLUMNS) for _ in range(SIDES))
+        self.inputs = len(self.neighbours) + SIDES * (1 + LEARNED_COLUMNS) + about
+        self.join = Dense(self.inputs, channels)
+        self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
+        self.bit = Dense(channels, 2, relu=False)
+
+    def log_likelihood_nats(self, about: Tensor, ink: Tensor, extents: Tensor) -> Tensor:
+        """log p of bits (b, h, w) uint8 in their boxes, (b,); in training an unbiased estimate.
+
+        about: (b, a); extents: (b, 2) int64, height and width of each box.
+        """
+        boxes = _Boxes(extents)
+        context, bits = self._context(boxes, about.dtype), ink.flatten().long()
+        context.fill(torch.arange(len(bits), device=ink.device), bits)
+        sites, weights = boxes.sites, None
+        if self.training:
+            plain = self._plain(ink).flatten().index_select(0, sites)
+            kept = ~plain | (torch.rand(len(sites), device=ink.device) < KEPT)
+            sites = sites[kept]
+            weights = torch.where(plain[kept], 1 / KEPT, 1.0)
+        result = torch.zeros(len(ink), device=ink.device)
+        for start in range(0, len(sites), TRAINING_PIECE):
+            piece = slice(start, start + TRAINING_PIECE)
+            logits = self._logits(about, context, boxes, sites[piece]).float()
+            log_p = -functional.cross_entropy(logits, bits[sites[piece]], reduction="none")
+            if weights is not None:
+                log_p = log_p * weights[piece]
+            result = result.index_add(0, boxes.images_of(sites[piece]), log_p)
+        return result
+
+    def passes(self, about: Tensor, extents: Tensor) -> Passes:
+        """One pass for each wavefront of the largest box there is; returns bits (b, h, w)."""
+        boxes = _Boxes(extents)
+        context = self._context(boxes, about.dtype)
+        ink = torch.zeros(boxes.count * boxes.area, dtype=torch.int64, device=about.device)
+        for sites in wavefronts(boxes.sites, boxes.height, boxes.width, self.slope):
+            logits = self._logits(about, context, boxes, sites)
+            bits = yield Pass(2, logits.__getitem__, boxes.images_of(sites))
+            context.fill(sites, bits)
+            ink.index_copy_(0, sites, bits)
+        # The number of passes must not depend on the batch.
+        done, none = boxes.width + self.slope * (boxes.height - 1), ink[:0]
+        for _ in range(done, MAX_SIZE + self.slope * (MAX_SIZE - 1)):
+            yield Pass(2, about.new_zeros(0, 2).__getitem__, none)
+        return ink.reshape(boxes.count, boxes.height, boxes.width)
+
+    def known_passes(
+        self, about: Tensor, ink: Tensor, extents: Tensor
+    ) -> Iterator[tuple[Pass, Tensor]]:
+        """The same for ink (b, h, w) that is known, many wavefronts as one pass, with its bits."""
+        boxes = _Boxes(extents)
+        context, bits = self._context(boxes, about.dtype), ink.flatten().long()
+        context.fill(torch.arange(len(bits), device=ink.device), bits)
+        sites = torch.cat(wavefronts(boxes.sites, boxes.height, boxes.width, self.slope))
+        for piece in sites.split(piece_length(self.inputs)):
+            logits = self._logits(about, context, boxes, piece)
+            yield Pass(2, logits.__getitem__, boxes.images_of(piece)), bits[piece]
+
+    def input_limit(self, path: str, limit: int) -> int | Tensor:
+        """As in `Decoder`: of `join`, the context is 0 or 1 and the tables are known."""
+        if path != "join":
+            return limit
+        embeddings = cast(list[Embedding], [self.values] * len(self.neighbours) + [*self.sides])
+        known = torch.cat([each.table.double().abs().amax(dim=0) for each in embeddings])
+        return torch.cat([known, known.new_full((self.inputs - len(known),), limit)])
+
+    def _context(self, boxes: "_Boxes", dtype: torch.dtype) -> Context:
+        table = self.values(torch.arange(2, device=boxes.extents.device)).to(dtype)
+        shape = (boxes.count, boxes.height, boxes.width)
+        return Context(table, shape, self.radius, self.slope)
+
+    def _logits(self, about: Tensor, context: Context, boxes: "_Boxes", sites: Tensor) -> Tensor:
+        """(n, 2) of the sites (n,), whose contexts are known."""
+        images = boxes.images_of(sites)
+        distances = boxes.distances(images, sites)
+        sides = [side(d).to(about.dtype) for side, d in zip(self.sides, distances, strict=True)]
+        inputs = [context.around(sites), *sides, about.index_select(0, images)]
+        return self.bit(self.blocks(self.join(torch.cat(inputs, dim=1))))
+
+    def _plain(self, ink: Tensor) -> Tensor:
+        """Where all bits of the context within `NEAR` are alike: (b, h, w) to the same, bool."""
+        height, width = ink.shape[1:]
+        padded = functional.pad(ink, (NEAR, NEAR, NEAR, 0))
+        near = [(up, right) for up, right in self.neighbours if up <= NEAR and abs(right) <= NEAR]
+        count = torch.zeros_like(ink)
+        for up, right in near:
+            row, column = NEAR - up, NEAR + right
+            count += padded[:, row : row + height, column : column + width]
+        return (count == 0) | (count == len(near))
+
+
+class _Boxes:
+    """Boxes of any sizes in one canvas, (count, height, width), each in its upper left corner.
+
+    Fields:
+        extents: (count, 2) int64, height and width of each.
+        sites: (n,) int64, ascending: those within the boxes.
+    """
+
+    def __init__(self, extents: Tensor) -> None:
+        self.extents, self.count = extents, len(extents)
+        largest: list[int] = extents.amax(0).tolist() if len(extents) else [1, 1]
+        self.height, self.width = largest
+        self.area = self.height * self.width
+        rows = torch.arange(self.height, device=extents.device)[:, None] < extents[:, :1, None]
+        columns = torch.arange(self.width, device=extents.device) < extents[:, 1:, None]
+        self.sites = (rows & columns).flatten().nonzero()[:, 0]
+
+    def images_of(self, sites: Tensor) -> Tensor:
+        """The box of each site, (n,)."""
+        return sites // self.area
+
+    def distances(self, images: Tensor, sites: Tensor) -> tuple[Tensor, ...]:
+        """To the upper, lower, left and right side of the box, in bits, (n,) each."""
+        row, column = sites // self.width % self.height, sites % self.width
+        rows, columns = self.extents.index_select(0, images).unbind(1)
+        return row, rows - 1 - row, column, columns - 1 - column

@@ -1,0 +1,314 @@
+"""The decoder of scans: MNIST's images as what they are, functions of black and white scans.
+
+An image that `recvae.scans` finds the scan of is coded by it: first its frame, symbol by symbol;
+then the bits of its ink (`recvae.vae.ink`), a scan's columns as rows, since digits are taller than
+wide and that makes fewer wavefronts; then, once the scan is known, which of the pixels that are all
+but an integer were nudged. Any other image is coded by its grey values, by a causal decoder.
+"""
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recvae.errors import InputError
+from recvae.scans import BOX, SIDE, Frame, Scan, joined, recover_all, split
+from recvae.scans.frame import CLASSES
+from recvae.vae.causal import CausalDecoder
+from recvae.vae.ink import InkDecoder
+from recvae.vae.layers import Dense, Embedding
+from recvae.vae.passes import Decoder, Pass, Passes
+from recvae.vae.upsampling import Head
+
+SCANNED, GREY = 0, 1
+GREY_LOG_ODDS = -5.5  # of images without a scan
+GREY_IN_TRAINING = 1 / 16  # of images with one are coded as if they had none, to learn that, too
+FRAME_COLUMNS, VALUE_COLUMNS, PLACE_COLUMNS = 7, 12, 4  # learned, of vectors for symbols
+
+T = TypeVar("T")
+KnownPasses: TypeAlias = Generator[tuple[Pass, Tensor], None, T]
+
+
+class ScanDecoder(Decoder):
+    """p(x|z) of images of 28 x 28 pixels; see the module's docstring.
+
+    Args:
+        latent_dim: D, number of latents.
+        height, width: 28.
+        about: how many numbers tell the layers after the first what is known of an image.
+        channels, blocks, radius: of the bits; see `InkDecoder`.
+        grey_channels, grey_blocks, grey_hidden, grey_radius: of the decoder for images without a
+            scan; see `CausalDecoder`.
+
+    Raises:
+        InputError: for images of another size.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 16,
+        height: int = SIDE,
+        width: int = SIDE,
+        about: int = 64,
+        channels: int = 96,
+        blocks: int = 2,
+        radius: int = 7,
+        grey_channels: int = 40,
+        grey_blocks: int = 2,
+        grey_hidden: int = 64,
+        grey_radius: int = 3,
+    ) -> None:
+        if (height, width) != (SIDE, SIDE):
+            raise InputError(
+                f"architecture: height and width are {height} and {width}; images that come from "
+                f"scans have {SIDE} and {SIDE}: choose causal or staged for others"
+            )
+        super().__init__(height, width)
+        self.seed = Dense(latent_dim, about)
+        with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
+            self.kind = Embedding(torch.tensor([[0.0, GREY_LOG_ODDS]]), 0)
+            fractions = [torch.arange(count)[:, None] / count for count in (*CLASSES, 256)]
+        self.fields = nn.ModuleList(Embedding(f, FRAME_COLUMNS) for f in fractions[:-1])
+        columns = 1 + FRAME_COLUMNS
+        self.frame = nn.ModuleList(
+            Head(about + place * columns, about, count) for place, count in enumerate(CLASSES)
+        )
+        self.known = Dense(about + len(CLASSES) * columns, about)
+        self.ink = InkDecoder(about, channels, blocks, radius)
+        self.tied = Embedding(fractions[-1], VALUE_COLUMNS)
+        self.rows, self.columns = (
+            Embedding(torch.zeros(BOX, 0, device="cpu"), PLACE_COLUMNS) for _ in range(2)
+        )
+        self.nudge = Head(about + 1 + VALUE_COLUMNS + 2 * PLACE_COLUMNS, about, 2)
+        self.grey = CausalDecoder(
+            about, height, width, grey_channels, grey_blocks, grey_hidden, grey_radius
+        )
+
+    def prepare(self, images: Tensor) -> None:
+        """Find the scans of images (n, 28, 28) uint8 and remember them all."""
+        recover_all.remembered = max(recover_all.remembered, 2 * len(images))
+        recover_all(images.cpu().numpy())
+
+    def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
+        """log p(x|z) in nats. z: (b, D); pixels: (b, 28, 28) uint8. Returns (b,)."""
+        about, scans = self.seed(z), recover_all(pixels.cpu().numpy())
+        if self.training:
+            as_grey = (torch.rand(len(scans)) < GREY_IN_TRAINING).tolist()
+            scans = [None if grey else scan for scan, grey in zip(scans, as_grey, strict=True)]
+        kinds, known = _sorted_out(scans, z.device)
+        every = torch.arange(len(z), device=z.device)
+        result = _log_likelihoods([(self._kind_pass(every), kinds)], len(z))
+        if len(scanned := (kinds == SCANNED).nonzero()[:, 0]):
+            of_frames, about_scans = _summed(
+                _answered(self._frame_passes(about[scanned]), known.symbols.unbind(1)),
+                len(scanned),
+            )
+            ink = self.ink.log_likelihood_nats(about_scans, known.ink, known.extents)
+            ties = [(self._nudge_pass(about_scans, known.ties), known.nudged)]
+            of_scans = of_frames + ink + _log_likelihoods(ties, len(scanned))
+            result = result.index_add(0, scanned, of_scans)
+        if len(grey := (kinds == GREY).nonzero()[:, 0]):
+            of_greys = self.grey.log_likelihood_nats(about[grey], pixels[grey])
+            result = result.index_add(0, grey, of_greys)
+        return result
+
+    def passes(self, z: Tensor) -> Passes:
+        """Code images pass by pass; see `recvae.vae.passes`."""
+        about, every = self.seed(z), torch.arange(len(z), device=z.device)
+        kinds = yield self._kind_pass(every)
+        scanned, grey = ((kinds == kind).nonzero()[:, 0] for kind in (SCANNED, GREY))
+        pixels = torch.zeros(len(z), SIDE, SIDE, dtype=torch.int64, device=z.device)
+        pixels[scanned] = yield from _of_images(scanned, self._scan_passes(about[scanned]))
+        if len(grey):
+            pixels[grey] = yield from _of_images(grey, self.grey.passes(about[grey]))
+        return pixels
+
+    def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
+        """As in `Decoder`; all bits of the ink are evaluated at once."""
+        about, every = self.seed(z), torch.arange(len(z), device=z.device)
+        kinds, known = _sorted_out(recover_all(pixels.cpu().numpy()), z.device)
+        yield self._kind_pass(every), kinds
+        scanned, grey = ((kinds == kind).nonzero()[:, 0] for kind in (SCANNED, GREY))
+        for step, symbols in self._known_scan_passes(about[scanned], known):
+            yield replace(step, images=scanned[step.images]), symbols
+        if len(grey):
+            for of_grey, symbols in self.grey.known_passes(about[grey], pixels[grey]):
+                yield replace(of_grey, images=grey[of_grey.images]), symbols
+
+    def input_limit(self, path: str, limit: int) -> int | Tensor:
+        """As in `Decoder`."""
+        name, _, rest = path.partition(".")
+        if name in ("ink", "grey"):
+            return getattr(self, name).input_limit(rest, limit)
+        return limit
+
+    def _scan_passes(self, about: Tensor) -> Passes:
+        """The images (b, 28, 28) that scans render to."""
+        symbols, about = yield from self._frame_passes(about)
+        frames = [Frame.of_symbols(row) for row in symbols.tolist()]
+        bits = yield from self.ink.passes(about, _extents(frames, about.device))
+        scans = [
+            joined(frame, turned[: frame.width, : frame.height].T)
+            for frame, turned in zip(frames, bits.to(torch.uint8).cpu().numpy(), strict=True)
+        ]
+        ties = _Ties.of(scans, about.device)
+        nudged = yield self._nudge_pass(about, ties)
+        images = [scan.render() for scan in ties.nudge(scans, nudged)]
+        return (
+            torch.from_numpy(np.array(images, dtype=np.uint8).reshape(-1, SIDE, SIDE))
+            .long()
+            .to(about.device)
+        )
+
+    def _known_scan_passes(self, about: Tensor, known: "_Known") -> Iterator[tuple[Pass, Tensor]]:
+        _, about = yield from _answered(self._frame_passes(about), known.symbols.unbind(1))
+        yield from self.ink.known_passes(about, known.ink, known.extents)
+        yield self._nudge_pass(about, known.ties), known.nudged
+
+    def _kind_pass(self, every: Tensor) -> Pass:
+        logits = self.kind(torch.zeros_like(every))
+        return Pass(2, logits.__getitem__, every)
+
+    def _frame_passes(self, about: Tensor) -> Generator[Pass, Tensor, tuple[Tensor, Tensor]]:
+        """Returns the symbols (b, 6) and, with them, all that is known of each scan (b, about)."""
+        every, symbols = torch.arange(len(about), device=about.device), []
+        for head, field, classes in zip(self.frame, self.fields, CLASSES, strict=True):
+            logits = head(about)
+            symbols.append((yield Pass(classes, logits.__getitem__, every)))
+            about = torch.cat([about, field(symbols[-1]).to(about.dtype)], dim=1)
+        return torch.stack(symbols, dim=1), self.known(about)
+
+    def _nudge_pass(self, about: Tensor, ties: "_Ties") -> Pass:
+        vectors = [self.tied(ties.values), self.rows(ties.rows), self.columns(ties.columns)]
+        inputs = [about[ties.images], *(vector.to(about.dtype) for vector in vectors)]
+        logits = self.nudge(torch.cat(inputs, dim=1))
+        return Pass(2, logits.__getitem__, ties.images)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ties:
+    """The pixels that a nudge can move, of all scans: (n,) int64 each, ascending by image.
+
+    Fields:
+        images, rows, columns: where they are, in the box of 20 x 20 pixels of which image.
+        values: the integers that they all but are.
+    """
+
+    images: Tensor
+    rows: Tensor
+    columns: Tensor
+    values: Tensor
+
+    @classmethod
+    def of(cls, scans: Sequence[Scan], device: torch.device) -> "_Ties":
+        ties = np.array([scan.ties() for scan in scans], dtype=np.int64).reshape(-1, BOX, BOX)
+        places = np.nonzero(ties >= 0)
+        return cls(*(torch.from_numpy(part).to(device) for part in (*places, ties[places])))
+
+    def nudge(self, scans: Sequence[Scan], nudged: Tensor) -> Iterator[Scan]:
+        """The scans with those pixels (n,) nudged."""
+        every = np.zeros((len(scans), BOX, BOX), dtype=bool)
+        places = (part.cpu().numpy() for part in (self.images, self.rows, self.columns))
+        every[tuple(places)] = nudged.bool().cpu().numpy()
+        return (replace(scan, nudged=of_scan) for scan, of_scan in zip(scans, every, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """Scans as what their passes code.
+
+    Fields:
+        symbols: (b, 6) int64, of the frames.
+        extents: (b, 2) int64, width and height of the ink.
+        ink: (b, max width, max height) uint8, the bits, columns as rows.
+        ties: pixels that may be nudged.
+        nudged: (n,) int64, which of them are.
+    """
+
+    symbols: Tensor
+    extents: Tensor
+    ink: Tensor
+    ties: _Ties
+    nudged: Tensor
+
+    @classmethod
+    def of(cls, scans: Sequence[Scan], device: torch.device) -> "_Known":
+        parts = [split(scan) for scan in scans]
+        symbols = np.array([frame.symbols() for frame, _ in parts], dtype=np.int64)
+        extents = _extents([frame for frame, _ in parts], device)
+        ink = torch.zeros(
+            len(scans), *(extents.amax(0).tolist() if len(scans) else (1, 1)), dtype=torch.uint8
+        )
+        for canvas, (frame, bits) in zip(ink.numpy(), parts, strict=True):
+            canvas[: frame.width, : frame.height] = bits.T
+        ties = _Ties.of(scans, device)
+        nudged = torch.from_numpy(np.array([scan.nudged for scan in scans], dtype=np.int64))
+        places = (part.cpu() for part in (ties.images, ties.rows, ties.columns))
+        return cls(
+            torch.from_numpy(symbols.reshape(-1, len(CLASSES))).to(device),
+            extents,
+            ink.to(device),
+            ties,
+            nudged.reshape(-1, BOX, BOX)[tuple(places)].to(device),
+        )
+
+
+def _extents(frames: Sequence[Frame], device: torch.device) -> Tensor:
+    """Width and height of the ink, (b, 2) int64."""
+    sides = [(frame.width, frame.height) for frame in frames]
+    return torch.tensor(sides, dtype=torch.int64, device=device).reshape(-1, 2)
+
+
+def _sorted_out(scans: Sequence[Scan | None], device: torch.device) -> tuple[Tensor, _Known]:
+    """The kind of each image, (b,) int64, and the scans of those that have one."""
+    kinds = [GREY if scan is None else SCANNED for scan in scans]
+    known = _Known.of([scan for scan in scans if scan is not None], device)
+    return torch.tensor(kinds, dtype=torch.int64, device=device), known
+
+
+def _of_images(images: Tensor, passes: Passes) -> Passes:
+    """The passes of some images, (b,) int64 among all images."""
+    try:
+        step = next(passes)
+        while True:
+            step = passes.send((yield replace(step, images=images[step.images])))
+    except StopIteration as end:
+        return end.value
+
+
+def _answered(passes: Generator[Pass, Tensor, T], answers: Iterable[Tensor]) -> KnownPasses[T]:
+    """Passes with their symbols, which are known; returns what the passes return."""
+    try:
+        step = next(passes)
+        for symbols in answers:
+            yield step, symbols
+            step = passes.send(symbols)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("fewer answers than passes")
+
+
+def _summed(passes: KnownPasses[tuple[Tensor, T]], count: int) -> tuple[Tensor, T]:
+    """log p in nats of passes of `count` images, and what they return beside symbols."""
+    steps = []
+    try:
+        while True:
+            steps.append(next(passes))
+    except StopIteration as end:
+        _, result = end.value
+    return _log_likelihoods(steps, count), result
+
+
+def _log_likelihoods(steps: Iterable[tuple[Pass, Tensor]], count: int) -> Tensor:
+    """log p in nats of known symbols, summed over each of `count` images, (count,)."""
+    total: Tensor | None = None
+    for step, symbols in steps:
+        log_p = -functional.cross_entropy(step.logits.float(), symbols, reduction="none")
+        zeros = torch.zeros(count, device=symbols.device) if total is None else total
+        total = zeros.index_add(0, step.images, log_p)
+    assert total is not None
+    return total
