@@ -20,6 +20,7 @@ from spec.network import frequencies, weights_of_differences
 
 import recvae
 from recvae.codec import Codec, CodecModel, shipped_models
+from recvae.data import sample_images
 from recvae.exact import FixedPoint
 from recvae.rec import fixed_length_code
 from recvae.vae.architectures import Architecture
@@ -141,18 +142,29 @@ def odd_model(architecture: Architecture) -> CodecModel:
     )
 
 
+def odd_images(model: CodecModel) -> np.ndarray:
+    """Some that the model was made for, and noise, which is stored."""
+    rng = np.random.default_rng(0)
+    if model.architecture.name == "scans":
+        digits, noise = sample_images()[:4], rng.integers(0, 256, (2, 28, 28))
+        sparse = rng.integers(0, 256, (1, 28, 28)) * (rng.random((1, 28, 28)) < 0.1)
+        return np.concatenate([digits[:2], noise, sparse, digits[2:]]).astype(np.uint8)
+    levels = model.architecture.levels
+    pixels = rng.integers(0, levels, (70, *model.image_shape)).astype(np.uint8)
+    if model.architecture.name == "mlp":
+        pixels[:40] = rng.binomial(255, 0.5, pixels[:40].shape)
+    else:
+        pixels[:40] *= rng.random(pixels[:40].shape) < 0.2
+    return pixels
+
+
 @pytest.mark.parametrize("name", ODD_MODELS)
 @pytest.mark.parametrize("group_size", [1, 3, 1024])
 def test_odd_models(name: str, group_size: int, tmp_path: Path) -> None:
     model = odd_model(ODD_MODELS[name])
     model.save(tmp_path)
-    rng = np.random.default_rng(0)
     levels = model.architecture.levels
-    pixels = rng.integers(0, levels, (70, *model.image_shape)).astype(np.uint8)
-    if name == "mlp":
-        pixels[:40] = rng.binomial(255, 0.5, pixels[:40].shape)
-    else:
-        pixels[:40] *= rng.random(pixels[:40].shape) < 0.2
+    pixels = odd_images(model)
     names = [f"{number}ü.png" for number in range(len(pixels))]
     stream = io.BytesIO()
     Codec(model).compress_to(stream, pixels, group_size, names)

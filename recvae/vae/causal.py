@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recvae.vae.context import Context, causal_windows, neighbours, wavefronts
+from recvae.vae.context import Context, causal_windows, neighbours, runs, wavefronts
 from recvae.vae.layers import Dense, Embedding, Residual
 from recvae.vae.passes import Passes, PixelPass, piece_length
 from recvae.vae.upsampling import Head, UpsamplingDecoder
@@ -100,13 +100,10 @@ class CausalDecoder(UpsamplingDecoder):
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[PixelPass, Tensor]]:
         """As in `Decoder`; many wavefronts are evaluated at once."""
         features, context = self.upsample(z).flatten(0, 2), self._context(z)
-        values, wavefronts = pixels.flatten().long(), self._wavefronts(z)
+        values = pixels.flatten().long()
         context.fill(torch.arange(len(values), device=z.device), values)
-        longest = max(1, *map(len, wavefronts))
-        at_once = max(1, piece_length(max(self.inputs, self.levels)) // longest)
-        for start in range(0, len(wavefronts), at_once):
-            piece = wavefronts[start : start + at_once]
-            sites = torch.cat(piece)
+        for piece in runs(self._wavefronts(z), piece_length(max(self.inputs, self.levels))):
+            sites = torch.cat(list(piece))
             hidden = self.hidden(context.around(sites), features.index_select(0, sites))
             sizes = [len(front) for front in piece]
             flags, logits = (values[sites] > 0).split(sizes), self.zero(hidden).split(sizes)

@@ -7,6 +7,8 @@ nothing away. The pixels of one wavefront, column + slope * row, see none of eac
 those of earlier ones: they can be decoded at once.
 """
 
+from collections.abc import Iterator, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -24,6 +26,17 @@ def wavefronts(sites: Tensor, height: int, width: int, slope: int) -> tuple[Tens
     fronts = sites % width + slope * row
     sizes = fronts.bincount(minlength=width + slope * (height - 1)).tolist()
     return sites.index_select(0, fronts.argsort(stable=True)).split(sizes)
+
+
+def runs(fronts: Sequence[Tensor], most: int) -> Iterator[Sequence[Tensor]]:
+    """Wavefronts in their order, as many at a time as have at most `most` sites, or one."""
+    start = sites = 0
+    for stop, front in enumerate(fronts):
+        if stop > start and sites + len(front) > most:
+            yield fronts[start:stop]
+            start, sites = stop, 0
+        sites += len(front)
+    yield fronts[start:]
 
 
 def causal_windows(maps: Tensor, radius: int, slope: int) -> Tensor:

@@ -4,7 +4,7 @@ The boxes of a batch may differ in size. They are coded wavefront by wavefront
 (`recvae.vae.context`), those of all scans together. Outside a box there is no ink.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recvae.scans import MAX_SIZE
-from recvae.vae.context import Context, neighbours, wavefronts
+from recvae.vae.context import Context, neighbours, runs, wavefronts
 from recvae.vae.layers import Dense, Embedding, Residual
 from recvae.vae.passes import Pass, Passes, piece_length
 
@@ -63,7 +63,8 @@ class InkDecoder(nn.Module):
         result = torch.zeros(len(ink), device=ink.device)
         for start in range(0, len(sites), TRAINING_PIECE):
             piece = slice(start, start + TRAINING_PIECE)
-            logits = self._logits(about, context, boxes, sites[piece]).float()
+            known = self._known(about, boxes, sites[piece])
+            logits = self._logits(context.around(sites[piece]), known).float()
             log_p = -functional.cross_entropy(logits, bits[sites[piece]], reduction="none")
             if weights is not None:
                 log_p = log_p * weights[piece]
@@ -75,11 +76,15 @@ class InkDecoder(nn.Module):
         boxes = _Boxes(extents)
         context = self._context(boxes, about.dtype)
         ink = torch.zeros(boxes.count * boxes.area, dtype=torch.int64, device=about.device)
-        for sites in wavefronts(boxes.sites, boxes.height, boxes.width, self.slope):
-            logits = self._logits(about, context, boxes, sites)
-            bits = yield Pass(2, logits.__getitem__, boxes.images_of(sites))
-            context.fill(sites, bits)
-            ink.index_copy_(0, sites, bits)
+        for fronts in self._runs(boxes):
+            sites, sizes = torch.cat(list(fronts)), [len(front) for front in fronts]
+            images = boxes.images_of(sites).split(sizes)
+            known = self._known(about, boxes, sites).split(sizes)
+            for front, of_front, about_front in zip(fronts, images, known, strict=True):
+                logits = self._logits(context.around(front), about_front)
+                bits = yield Pass(2, logits.__getitem__, of_front)
+                context.fill(front, bits)
+                ink.index_copy_(0, front, bits)
         # The number of passes must not depend on the batch.
         done, none = boxes.width + self.slope * (boxes.height - 1), ink[:0]
         for _ in range(done, MAX_SIZE + self.slope * (MAX_SIZE - 1)):
@@ -93,10 +98,10 @@ class InkDecoder(nn.Module):
         boxes = _Boxes(extents)
         context, bits = self._context(boxes, about.dtype), ink.flatten().long()
         context.fill(torch.arange(len(bits), device=ink.device), bits)
-        sites = torch.cat(wavefronts(boxes.sites, boxes.height, boxes.width, self.slope))
-        for piece in sites.split(piece_length(self.inputs)):
-            logits = self._logits(about, context, boxes, piece)
-            yield Pass(2, logits.__getitem__, boxes.images_of(piece)), bits[piece]
+        for fronts in self._runs(boxes):
+            sites = torch.cat(list(fronts))
+            logits = self._logits(context.around(sites), self._known(about, boxes, sites))
+            yield Pass(2, logits.__getitem__, boxes.images_of(sites)), bits[sites]
 
     def input_limit(self, path: str, limit: int) -> int | Tensor:
         """As in `Decoder`: of `join`, the context is 0 or 1 and the tables are known."""
@@ -111,13 +116,20 @@ class InkDecoder(nn.Module):
         shape = (boxes.count, boxes.height, boxes.width)
         return Context(table, shape, self.radius, self.slope)
 
-    def _logits(self, about: Tensor, context: Context, boxes: "_Boxes", sites: Tensor) -> Tensor:
-        """(n, 2) of the sites (n,), whose contexts are known."""
+    def _runs(self, boxes: "_Boxes") -> Iterator[Sequence[Tensor]]:
+        fronts = wavefronts(boxes.sites, boxes.height, boxes.width, self.slope)
+        return runs(fronts, piece_length(self.inputs))
+
+    def _known(self, about: Tensor, boxes: "_Boxes", sites: Tensor) -> Tensor:
+        """What the bits at the sites (n,) are told beside their contexts, (n, columns)."""
         images = boxes.images_of(sites)
         distances = boxes.distances(images, sites)
         sides = [side(d).to(about.dtype) for side, d in zip(self.sides, distances, strict=True)]
-        inputs = [context.around(sites), *sides, about.index_select(0, images)]
-        return self.bit(self.blocks(self.join(torch.cat(inputs, dim=1))))
+        return torch.cat([*sides, about.index_select(0, images)], dim=1)
+
+    def _logits(self, context: Tensor, known: Tensor) -> Tensor:
+        """(n, 2) from contexts (n, neighbours) and the rest (n, columns)."""
+        return self.bit(self.blocks(self.join(torch.cat([context, known], dim=1))))
 
     def _plain(self, ink: Tensor) -> Tensor:
         """Where all bits of the context within `NEAR` are alike: (b, h, w) to the same, bool."""
