@@ -139,6 +139,8 @@ def test_each_field_is_required(folder: Path, path: str) -> None:
 def test_the_schema_and_the_networks_agree() -> None:
     schema = json.loads((files("recvae.codec") / "model.schema.json").read_text())
     parts = schema["$defs"] | schema["properties"]["architecture"]["properties"]
+    for name, part in schema["$defs"]["scan_decoder"]["properties"].items():
+        parts.setdefault(name, schema["$defs"][part["$ref"].rpartition("/")[2]])
     for name, (low, high) in LIMITS.items():
         assert (parts[name]["minimum"], parts[name]["maximum"]) == (low, high), name
         assert parts[name]["type"] == "integer"
