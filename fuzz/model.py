@@ -65,7 +65,12 @@ def seeds() -> Iterator[bytes]:
 
 def tiny_models() -> list[CodecModel]:
     """Models as small as can be, which code nothing well."""
+    grey = {"grey_channels": 1, "grey_blocks": 0, "grey_hidden": 1, "grey_radius": 1}
     sizes: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "scans": (
+            {"channels": 1, "hidden": 1, "saturation": 253},
+            {"about": 1, "channels": 1, "blocks": 1, "radius": 1} | grey,
+        ),
         "staged": (
             {"channels": 1, "hidden": 1, "saturation": 253},
             {"channels": 1, "blocks": 1, "hidden": 1, "radius": 1, "saturation": 253},
@@ -79,7 +84,8 @@ def tiny_models() -> list[CodecModel]:
     models = []
     for name, (encoder, decoder) in sizes.items():
         torch.manual_seed(0)
-        architecture = Architecture(name, 3, 4, 5, encoder, decoder)
+        shape = (28, 28) if name == "scans" else (4, 5)
+        architecture = Architecture(name, 3, *shape, encoder, decoder)
         networks = architecture.build()
         blocks = (Block((0, 2), (2, 1), 16), Block((1,), (3,), 4))
         models.append(

@@ -83,13 +83,13 @@ def test_passes_of_as_many_classes_are_coded_as_one(model: CodecModel, images: n
 def test_payloads_of_noise(model: CodecModel) -> None:
     """They are images or no encoder's work, and never more than that."""
     rng = np.random.default_rng(0)
-    decoded = 0
+    refusals: list[str] = []
     for length in (0, 20, 60):
         try:
             images = decode_groups(model, [rng.bytes(length)], [2])
         except InputError as error:
-            assert "what no encoder writes" in str(error)
+            refusals.append(str(error))
         else:
-            decoded += 1
             assert images.shape == (2, 28, 28)
-    assert decoded
+    assert len(refusals) < 3
+    assert all("what no encoder writes" in refusal for refusal in refusals)

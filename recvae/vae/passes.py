@@ -6,12 +6,13 @@ returns the pixels. The sender sends it the true symbols, the receiver the ones 
 a sampler the ones it has drawn: one definition of the model for all three.
 """
 
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 PIECE_LOGITS = 1 << 21  # evaluated at once: the memory of a pass does not grow with its sites
 
@@ -56,7 +57,11 @@ class PixelPass(Pass):
     symbols_of: Callable[[Tensor], Tensor]
 
 
+T = TypeVar("T")
+
 Passes: TypeAlias = Generator[Pass, Tensor, Tensor]
+KnownPasses: TypeAlias = Generator[tuple[Pass, Tensor], None, T]
+"""Passes with their symbols, and what remains when they are done."""
 
 
 def piece_length(numbers: int) -> int:
@@ -144,3 +149,44 @@ def sample_pixels(passes: Passes, generator: torch.Generator | None = None) -> T
         return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
 
     return run_passes(passes, draw)
+
+
+def of_images(images: Tensor, passes: Passes) -> Passes:
+    """The passes of some images, (b,) int64 among all images."""
+    try:
+        step = next(passes)
+        while True:
+            step = passes.send((yield replace(step, images=images[step.images])))
+    except StopIteration as end:
+        return end.value
+
+
+def answered(passes: Generator[Pass, Tensor, T], answers: Iterable[Tensor]) -> KnownPasses[T]:
+    """Passes with their symbols, which are known; returns what the passes return."""
+    try:
+        step = next(passes)
+        for symbols in answers:
+            yield step, symbols
+            step = passes.send(symbols)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("fewer answers than passes")
+
+
+def summed(passes: KnownPasses[T], count: int) -> tuple[Tensor, T]:
+    """Of passes of `count` images: `log_likelihoods_nats`, and what they return."""
+    steps = []
+    try:
+        while True:
+            steps.append(next(passes))
+    except StopIteration as end:
+        return log_likelihoods_nats(steps, count), end.value
+
+
+def log_likelihoods_nats(steps: Sequence[tuple[Pass, Tensor]], count: int) -> Tensor:
+    """log p in nats of the symbols of passes, one or more, summed over each image, (count,)."""
+    total = torch.zeros(count, device=steps[0][0].images.device)
+    for step, symbols in steps:
+        log_p = -functional.cross_entropy(step.logits.float(), symbols, reduction="none")
+        total = total.index_add(0, step.images, log_p)
+    return total

@@ -6,31 +6,35 @@ wide and that makes fewer wavefronts; then, once the scan is known, which of the
 but an integer were nudged. Any other image is coded by its grey values, by a causal decoder.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias, TypeVar
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from recvae.errors import InputError
-from recvae.scans import BOX, SIDE, Frame, Scan, joined, recover_all, split
+from recvae.scans import BOX, SIDE, Frame, Scan, joined, recover_all
 from recvae.scans.frame import CLASSES
 from recvae.vae.causal import CausalDecoder
 from recvae.vae.ink import InkDecoder
 from recvae.vae.layers import Dense, Embedding
-from recvae.vae.passes import Decoder, Pass, Passes
+from recvae.vae.passes import (
+    Decoder,
+    Pass,
+    Passes,
+    answered,
+    log_likelihoods_nats,
+    of_images,
+    summed,
+)
+from recvae.vae.scan_tensors import KnownScans, Ties, extents_of
 from recvae.vae.upsampling import Head
 
 SCANNED, GREY = 0, 1
 GREY_LOG_ODDS = -5.5  # of images without a scan
 GREY_IN_TRAINING = 1 / 16  # of images with one are coded as if they had none, to learn that, too
 FRAME_COLUMNS, VALUE_COLUMNS, PLACE_COLUMNS = 7, 12, 4  # learned, of vectors for symbols
-
-T = TypeVar("T")
-KnownPasses: TypeAlias = Generator[tuple[Pass, Tensor], None, T]
 
 
 class ScanDecoder(Decoder):
@@ -101,15 +105,15 @@ class ScanDecoder(Decoder):
             scans = [None if grey else scan for scan, grey in zip(scans, as_grey, strict=True)]
         kinds, known = _sorted_out(scans, z.device)
         every = torch.arange(len(z), device=z.device)
-        result = _log_likelihoods([(self._kind_pass(every), kinds)], len(z))
+        result = log_likelihoods_nats([(self._kind_pass(every), kinds)], len(z))
         if len(scanned := (kinds == SCANNED).nonzero()[:, 0]):
-            of_frames, about_scans = _summed(
-                _answered(self._frame_passes(about[scanned]), known.symbols.unbind(1)),
+            of_frames, (_, about_scans) = summed(
+                answered(self._frame_passes(about[scanned]), known.symbols.unbind(1)),
                 len(scanned),
             )
             ink = self.ink.log_likelihood_nats(about_scans, known.ink, known.extents)
             ties = [(self._nudge_pass(about_scans, known.ties), known.nudged)]
-            of_scans = of_frames + ink + _log_likelihoods(ties, len(scanned))
+            of_scans = of_frames + ink + log_likelihoods_nats(ties, len(scanned))
             result = result.index_add(0, scanned, of_scans)
         if len(grey := (kinds == GREY).nonzero()[:, 0]):
             of_greys = self.grey.log_likelihood_nats(about[grey], pixels[grey])
@@ -122,9 +126,9 @@ class ScanDecoder(Decoder):
         kinds = yield self._kind_pass(every)
         scanned, grey = ((kinds == kind).nonzero()[:, 0] for kind in (SCANNED, GREY))
         pixels = torch.zeros(len(z), SIDE, SIDE, dtype=torch.int64, device=z.device)
-        pixels[scanned] = yield from _of_images(scanned, self._scan_passes(about[scanned]))
+        pixels[scanned] = yield from of_images(scanned, self._scan_passes(about[scanned]))
         if len(grey):
-            pixels[grey] = yield from _of_images(grey, self.grey.passes(about[grey]))
+            pixels[grey] = yield from of_images(grey, self.grey.passes(about[grey]))
         return pixels
 
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
@@ -150,12 +154,12 @@ class ScanDecoder(Decoder):
         """The images (b, 28, 28) that scans render to."""
         symbols, about = yield from self._frame_passes(about)
         frames = [Frame.of_symbols(row) for row in symbols.tolist()]
-        bits = yield from self.ink.passes(about, _extents(frames, about.device))
+        bits = yield from self.ink.passes(about, extents_of(frames, about.device))
         scans = [
             joined(frame, turned[: frame.width, : frame.height].T)
             for frame, turned in zip(frames, bits.to(torch.uint8).cpu().numpy(), strict=True)
         ]
-        ties = _Ties.of(scans, about.device)
+        ties = Ties.of(scans, about.device)
         nudged = yield self._nudge_pass(about, ties)
         images = [scan.render() for scan in ties.nudge(scans, nudged)]
         return (
@@ -164,8 +168,8 @@ class ScanDecoder(Decoder):
             .to(about.device)
         )
 
-    def _known_scan_passes(self, about: Tensor, known: "_Known") -> Iterator[tuple[Pass, Tensor]]:
-        _, about = yield from _answered(self._frame_passes(about), known.symbols.unbind(1))
+    def _known_scan_passes(self, about: Tensor, known: KnownScans) -> Iterator[tuple[Pass, Tensor]]:
+        _, about = yield from answered(self._frame_passes(about), known.symbols.unbind(1))
         yield from self.ink.known_passes(about, known.ink, known.extents)
         yield self._nudge_pass(about, known.ties), known.nudged
 
@@ -182,133 +186,15 @@ class ScanDecoder(Decoder):
             about = torch.cat([about, field(symbols[-1]).to(about.dtype)], dim=1)
         return torch.stack(symbols, dim=1), self.known(about)
 
-    def _nudge_pass(self, about: Tensor, ties: "_Ties") -> Pass:
+    def _nudge_pass(self, about: Tensor, ties: Ties) -> Pass:
         vectors = [self.tied(ties.values), self.rows(ties.rows), self.columns(ties.columns)]
         inputs = [about[ties.images], *(vector.to(about.dtype) for vector in vectors)]
         logits = self.nudge(torch.cat(inputs, dim=1))
         return Pass(2, logits.__getitem__, ties.images)
 
 
-@dataclass(frozen=True, eq=False)
-class _Ties:
-    """The pixels that a nudge can move, of all scans: (n,) int64 each, ascending by image.
-
-    Fields:
-        images, rows, columns: where they are, in the box of 20 x 20 pixels of which image.
-        values: the integers that they all but are.
-    """
-
-    images: Tensor
-    rows: Tensor
-    columns: Tensor
-    values: Tensor
-
-    @classmethod
-    def of(cls, scans: Sequence[Scan], device: torch.device) -> "_Ties":
-        ties = np.array([scan.ties() for scan in scans], dtype=np.int64).reshape(-1, BOX, BOX)
-        places = np.nonzero(ties >= 0)
-        return cls(*(torch.from_numpy(part).to(device) for part in (*places, ties[places])))
-
-    def nudge(self, scans: Sequence[Scan], nudged: Tensor) -> Iterator[Scan]:
-        """The scans with those pixels (n,) nudged."""
-        every = np.zeros((len(scans), BOX, BOX), dtype=bool)
-        places = (part.cpu().numpy() for part in (self.images, self.rows, self.columns))
-        every[tuple(places)] = nudged.bool().cpu().numpy()
-        return (replace(scan, nudged=of_scan) for scan, of_scan in zip(scans, every, strict=True))
-
-
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """Scans as what their passes code.
-
-    Fields:
-        symbols: (b, 6) int64, of the frames.
-        extents: (b, 2) int64, width and height of the ink.
-        ink: (b, max width, max height) uint8, the bits, columns as rows.
-        ties: pixels that may be nudged.
-        nudged: (n,) int64, which of them are.
-    """
-
-    symbols: Tensor
-    extents: Tensor
-    ink: Tensor
-    ties: _Ties
-    nudged: Tensor
-
-    @classmethod
-    def of(cls, scans: Sequence[Scan], device: torch.device) -> "_Known":
-        parts = [split(scan) for scan in scans]
-        symbols = np.array([frame.symbols() for frame, _ in parts], dtype=np.int64)
-        extents = _extents([frame for frame, _ in parts], device)
-        ink = torch.zeros(
-            len(scans), *(extents.amax(0).tolist() if len(scans) else (1, 1)), dtype=torch.uint8
-        )
-        for canvas, (frame, bits) in zip(ink.numpy(), parts, strict=True):
-            canvas[: frame.width, : frame.height] = bits.T
-        ties = _Ties.of(scans, device)
-        nudged = torch.from_numpy(np.array([scan.nudged for scan in scans], dtype=np.int64))
-        places = (part.cpu() for part in (ties.images, ties.rows, ties.columns))
-        return cls(
-            torch.from_numpy(symbols.reshape(-1, len(CLASSES))).to(device),
-            extents,
-            ink.to(device),
-            ties,
-            nudged.reshape(-1, BOX, BOX)[tuple(places)].to(device),
-        )
-
-
-def _extents(frames: Sequence[Frame], device: torch.device) -> Tensor:
-    """Width and height of the ink, (b, 2) int64."""
-    sides = [(frame.width, frame.height) for frame in frames]
-    return torch.tensor(sides, dtype=torch.int64, device=device).reshape(-1, 2)
-
-
-def _sorted_out(scans: Sequence[Scan | None], device: torch.device) -> tuple[Tensor, _Known]:
+def _sorted_out(scans: Sequence[Scan | None], device: torch.device) -> tuple[Tensor, KnownScans]:
     """The kind of each image, (b,) int64, and the scans of those that have one."""
     kinds = [GREY if scan is None else SCANNED for scan in scans]
-    known = _Known.of([scan for scan in scans if scan is not None], device)
+    known = KnownScans.of([scan for scan in scans if scan is not None], device)
     return torch.tensor(kinds, dtype=torch.int64, device=device), known
-
-
-def _of_images(images: Tensor, passes: Passes) -> Passes:
-    """The passes of some images, (b,) int64 among all images."""
-    try:
-        step = next(passes)
-        while True:
-            step = passes.send((yield replace(step, images=images[step.images])))
-    except StopIteration as end:
-        return end.value
-
-
-def _answered(passes: Generator[Pass, Tensor, T], answers: Iterable[Tensor]) -> KnownPasses[T]:
-    """Passes with their symbols, which are known; returns what the passes return."""
-    try:
-        step = next(passes)
-        for symbols in answers:
-            yield step, symbols
-            step = passes.send(symbols)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("fewer answers than passes")
-
-
-def _summed(passes: KnownPasses[tuple[Tensor, T]], count: int) -> tuple[Tensor, T]:
-    """log p in nats of passes of `count` images, and what they return beside symbols."""
-    steps = []
-    try:
-        while True:
-            steps.append(next(passes))
-    except StopIteration as end:
-        _, result = end.value
-    return _log_likelihoods(steps, count), result
-
-
-def _log_likelihoods(steps: Iterable[tuple[Pass, Tensor]], count: int) -> Tensor:
-    """log p in nats of known symbols, summed over each of `count` images, (count,)."""
-    total: Tensor | None = None
-    for step, symbols in steps:
-        log_p = -functional.cross_entropy(step.logits.float(), symbols, reduction="none")
-        zeros = torch.zeros(count, device=symbols.device) if total is None else total
-        total = zeros.index_add(0, step.images, log_p)
-    assert total is not None
-    return total

@@ -1,0 +1,87 @@
+"""Scans as tensors: what the passes of the decoder of scans code."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recvae.scans import BOX, Frame, Scan, split
+from recvae.scans.frame import CLASSES
+
+
+@dataclass(frozen=True, eq=False)
+class Ties:
+    """The pixels that a nudge can move, of all scans: (n,) int64 each, ascending by image.
+
+    Fields:
+        images, rows, columns: where they are, in the box of 20 x 20 pixels of which image.
+        values: the integers that they all but are.
+    """
+
+    images: Tensor
+    rows: Tensor
+    columns: Tensor
+    values: Tensor
+
+    @classmethod
+    def of(cls, scans: Sequence[Scan], device: torch.device) -> "Ties":
+        """Those of some scans."""
+        ties = np.array([scan.ties() for scan in scans], dtype=np.int64).reshape(-1, BOX, BOX)
+        places = np.nonzero(ties >= 0)
+        return cls(*(torch.from_numpy(part).to(device) for part in (*places, ties[places])))
+
+    def nudge(self, scans: Sequence[Scan], nudged: Tensor) -> Iterator[Scan]:
+        """The scans with those pixels (n,) nudged."""
+        every = np.zeros((len(scans), BOX, BOX), dtype=bool)
+        places = (part.cpu().numpy() for part in (self.images, self.rows, self.columns))
+        every[tuple(places)] = nudged.bool().cpu().numpy()
+        return (replace(scan, nudged=of_scan) for scan, of_scan in zip(scans, every, strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class KnownScans:
+    """Scans as what their passes code.
+
+    Fields:
+        symbols: (b, 6) int64, of the frames.
+        extents: (b, 2) int64, width and height of the ink.
+        ink: (b, max width, max height) uint8, the bits, columns as rows.
+        ties: pixels that may be nudged.
+        nudged: (n,) int64, which of them are.
+    """
+
+    symbols: Tensor
+    extents: Tensor
+    ink: Tensor
+    ties: Ties
+    nudged: Tensor
+
+    @classmethod
+    def of(cls, scans: Sequence[Scan], device: torch.device) -> "KnownScans":
+        """Some scans, none of them without ink."""
+        parts = [split(scan) for scan in scans]
+        symbols = np.array([frame.symbols() for frame, _ in parts], dtype=np.int64)
+        extents = extents_of([frame for frame, _ in parts], device)
+        ink = torch.zeros(
+            len(scans), *(extents.amax(0).tolist() if len(scans) else (1, 1)), dtype=torch.uint8
+        )
+        for canvas, (frame, bits) in zip(ink.numpy(), parts, strict=True):
+            canvas[: frame.width, : frame.height] = bits.T
+        ties = Ties.of(scans, device)
+        nudged = torch.from_numpy(np.array([scan.nudged for scan in scans], dtype=np.int64))
+        places = (part.cpu() for part in (ties.images, ties.rows, ties.columns))
+        return cls(
+            torch.from_numpy(symbols.reshape(-1, len(CLASSES))).to(device),
+            extents,
+            ink.to(device),
+            ties,
+            nudged.reshape(-1, BOX, BOX)[tuple(places)].to(device),
+        )
+
+
+def extents_of(frames: Sequence[Frame], device: torch.device) -> Tensor:
+    """Width and height of the ink, (b, 2) int64."""
+    sides = [(frame.width, frame.height) for frame in frames]
+    return torch.tensor(sides, dtype=torch.int64, device=device).reshape(-1, 2)
