@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         "input", help="idx file or .npy (plain or .gz), PNG, a folder of PNGs, or - for stdin"
     )
     compress.add_argument("output", help="the .recvae file to write, or - for stdout")
-    compress.add_argument("--model", help="name or folder (default: mnist)")
+    compress.add_argument("--model", help="name or folder (default: mnist-scans)")
     compress.add_argument(
         "--group-size",
         type=int,
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     salvage.add_argument("output", help="the .recvae file to write")
 
     demo = commands.add_parser("demo", help="compress the images that come with the package")
-    demo.add_argument("--model", help="name or folder (default: mnist)")
+    demo.add_argument("--model", help="name or folder (default: mnist-scans)")
 
     for command in (decompress, verify, salvage):
         command.add_argument("--model", help="folder of the model, if it is not one that ships")

@@ -12,8 +12,8 @@ from recvae.experiments.mnist.rows import TWINS
 
 @pytest.fixture(scope="session")
 def codec() -> "recvae.Codec":
-    """The default model, on CPU."""
-    return recvae.load(batch_size=64)
+    """The fast model, on CPU."""
+    return recvae.load("mnist", batch_size=64)
 
 
 @pytest.fixture(scope="session")

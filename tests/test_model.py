@@ -55,7 +55,7 @@ def test_shipped_models_are_found_by_their_hash() -> None:
 def test_loading_imports_no_compiler() -> None:
     """Torch's takes seconds."""
     code = (
-        "import sys, recvae; recvae.load('mnist'); recvae.load('mnist-mlp');"
+        "import sys, recvae; [recvae.load(name) for name in ('mnist-scans', 'mnist', 'mnist-mlp')];"
         "sys.exit('torch._dynamo' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

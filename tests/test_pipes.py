@@ -60,22 +60,23 @@ def test_every_kind_in_and_the_file_out(run, pixels, packed, idx, tmp_path: Path
     npy = io.BytesIO()
     np.save(npy, pixels)
     for data in (idx, npy.getvalue(), gzip.compress(idx)):
-        status, out, err = run(data, "compress", "-", "-", "--json")
+        status, out, err = run(data, "compress", "-", "-", "--json", "--model=mnist")
         assert (status, out) == (0, packed)
         assert json.loads(err)["bytes_out"] == len(packed)
-    status, out, err = run(idx, "compress", "-", tmp_path / "x.recvae", "--elbo")
+    status, out, err = run(idx, "compress", "-", tmp_path / "x.recvae", "--elbo", "--model=mnist")
     assert (status, err) == (0, "")
     assert b"-ELBO" in out
     assert (tmp_path / "x.recvae").read_bytes() == packed
-    status, out, err = run(b"", "compress", tmp_path / "x.idx", "-")
+    status, out, err = run(b"", "compress", tmp_path / "x.idx", "-", "--model=mnist")
     assert (status, out) == (0, packed)
     assert err.startswith("standard output: 5 images")
 
 
 def test_effort_through_pipes_and_to_a_file(run, codec, pixels, idx, tmp_path: Path) -> None:
     with_effort = codec.compress(pixels, effort=3)
-    assert run(idx, "compress", "-", "-", "--effort=3")[:2] == (0, with_effort)
-    assert run(idx, "compress", "-", tmp_path / "x.recvae", "--effort=3")[0] == 0
+    options = ("--effort=3", "--model=mnist")
+    assert run(idx, "compress", "-", "-", *options)[:2] == (0, with_effort)
+    assert run(idx, "compress", "-", tmp_path / "x.recvae", *options)[0] == 0
     assert (tmp_path / "x.recvae").read_bytes() == with_effort
 
 

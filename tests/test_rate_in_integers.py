@@ -8,9 +8,9 @@ import recvae
 from recvae.codec import CodecModel, shipped_models
 from recvae.codec.groups import code_pixels, pixel_bits
 from recvae.data import sample_images
-from recvae.exact import FRACTION_BITS, IntegerDense
+from recvae.exact import FRACTION_BITS, IntegerDense, IntegerEmbedding
 from recvae.vae.information import posterior
-from recvae.vae.layers import Dense
+from recvae.vae.layers import Dense, Embedding
 from recvae.vae.objective import NATS_PER_BIT
 from recvae.vae.passes import Decoder
 
@@ -23,6 +23,16 @@ def in_floats(model: CodecModel) -> Decoder:
         for name, layer in model.decoder.decoder.named_modules()
         if isinstance(layer, IntegerDense)
     }
+    tables = {
+        name: layer.table
+        for name, layer in model.decoder.decoder.named_modules()
+        if isinstance(layer, IntegerEmbedding)
+    }
+    for name, layer in decoder.named_modules():
+        if isinstance(layer, Embedding):
+            table = tables[name] * 2.0**-model.number.fraction_bits
+            layer.given.copy_(table[:, : layer.given.shape[1]])
+            layer.weight.copy_(table[:, layer.given.shape[1] :])
     input_bits = model.decoder.latent.fraction_bits  # of the first layer, which the latents enter
     for name, layer in decoder.named_modules():
         if isinstance(layer, Dense):

@@ -121,6 +121,23 @@ def test_nudged_pixels_come_back():
     assert (recover(scan.render()).render() == scan.render()).all()
 
 
+@pytest.mark.parametrize("size", [30, 35, 50, 51, 60, 75])
+@pytest.mark.parametrize("deficit", range(3))
+def test_ties_are_where_a_nudge_matters(size, deficit):
+    bits = blob(size, 2)
+    boxes = [Scan(bits, deficit, np.full((BOX, BOX), nudged)).box() for nudged in (False, True)]
+    ties = plain(bits, deficit).ties()
+    assert ((ties >= 0) == (boxes[0] != boxes[1])).all()
+    near = np.abs(np.stack(boxes).astype(int) - ties) <= 1
+    assert near[:, ties >= 0].all()
+    if (size, deficit) == (50, 0):
+        assert (ties >= 0).sum() > 5
+
+
+def test_a_scan_without_ink_is_a_black_image():
+    assert (plain(np.zeros((40, 40), dtype=np.uint8)).render() == 0).all()
+
+
 def test_nearly_all_sample_images_are_scans():
     images = sample_images()[:100]
     scans = [recover(image) for image in images]

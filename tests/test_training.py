@@ -21,6 +21,10 @@ MODELS = {
         "encoder": {"channels": 8, "hidden": 16},
         "decoder": {"channels": 8, "blocks": 1, "hidden": 16, "radius": 1},
     },
+    "scans": {
+        "encoder": {"channels": 8, "hidden": 16},
+        "decoder": {"about": 8, "channels": 8, "blocks": 1, "radius": 2, "grey_channels": 4},
+    },
     "mlp": {"decoder": {"hidden": 16}},
 }
 
@@ -61,7 +65,7 @@ def config(name: str) -> dict:
     return text
 
 
-@pytest.mark.parametrize("name", ["mnist", "mnist-mlp", "folder-causal"])
+@pytest.mark.parametrize("name", ["mnist", "mnist-mlp", "mnist-scans", "folder-causal"])
 def test_train_resume_export_compress(tmp_path: Path, name: str) -> None:
     images = sample_images("train")[:250]
     write_images(tmp_path / "images", Images(images))

@@ -23,7 +23,7 @@ from recvae.codec.report import CompressionReport
 from recvae.data import check_names, regroup
 from recvae.errors import InputError
 
-DEFAULT_MODEL = "mnist"
+DEFAULT_MODEL = "mnist-scans"
 DEFAULT_GROUP_SIZE = 64
 DEFAULT_BATCH_SIZE = 64  # larger ones leave the cache: half the speed on CPU
 DEFAULT_EFFORT, MAX_EFFORT = 1, 256

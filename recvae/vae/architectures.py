@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -9,19 +10,15 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from recvae.errors import InputError
-from recvae.vae.betabinomial import BetaBinomialDecoder
-from recvae.vae.causal import CausalDecoder
-from recvae.vae.encoders import ConvEncoder, MLPEncoder
 from recvae.vae.passes import Decoder
-from recvae.vae.scans import ScanDecoder
-from recvae.vae.staged import StagedDecoder
 
-NETWORKS: dict[str, tuple[type[nn.Module], type[Decoder]]] = {
-    "mlp": (MLPEncoder, BetaBinomialDecoder),
-    "staged": (ConvEncoder, StagedDecoder),
-    "causal": (ConvEncoder, CausalDecoder),
-    "scans": (ConvEncoder, ScanDecoder),
+NETWORKS = {
+    "mlp": ("encoders.MLPEncoder", "betabinomial.BetaBinomialDecoder"),
+    "staged": ("encoders.ConvEncoder", "staged.StagedDecoder"),
+    "causal": ("encoders.ConvEncoder", "causal.CausalDecoder"),
+    "scans": ("encoders.ConvEncoder", "scans.ScanDecoder"),
 }
+"""Encoder and decoder: module of this package, imported when it is needed, and class of each."""
 
 ARCHITECTURE_SIZES = ("latent_dim", "height", "width")
 LIMITS = {
@@ -78,7 +75,7 @@ class Architecture:
 
     def stated(self) -> dict[str, Any]:
         """All fields, with every argument of the networks: what a model remembers of itself."""
-        networks = zip(("encoder", "decoder"), NETWORKS[self.name], strict=True)
+        networks = zip(("encoder", "decoder"), self._networks, strict=True)
         return asdict(self) | {
             role: _all_arguments(network, role, getattr(self, role)) for role, network in networks
         }
@@ -88,10 +85,15 @@ class Architecture:
         """Number of grey levels: pixels are below it."""
         return self.stated()["decoder"].get("levels", 256)
 
+    @property
+    def _networks(self) -> tuple[type[nn.Module], type[Decoder]]:
+        encoder, decoder = map(_class_at, NETWORKS[self.name])
+        return encoder, decoder
+
     def build(self) -> tuple[nn.Module, Decoder]:
         """A new encoder and a new decoder."""
         sizes = {"latent_dim": self.latent_dim, "height": self.height, "width": self.width}
-        encoder, decoder = NETWORKS[self.name]
+        encoder, decoder = self._networks
         return encoder(**sizes, **self.encoder), decoder(**sizes, **self.decoder)
 
     def build_empty(self) -> tuple[nn.Module, Decoder]:
@@ -111,6 +113,11 @@ class _NoInitialisation(TorchFunctionMode):
         if getattr(func, "__module__", None) == nn.init.__name__:
             return None
         return func(*args, **kwargs or {})
+
+
+def _class_at(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(f"{__package__}.{module}"), name)
 
 
 def _all_arguments(network: type[nn.Module], role: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from recvae.vae.passes import Pass, Passes, piece_length
 
 LEARNED_COLUMNS = 6  # of the vector that stands for a distance to a side
 SIDES = 4
-NEAR = 2  # training looks at all bits that differ from one of their neighbours within this radius,
+NEAR = 2  # training looks at all bits whose context within this radius is not all ink or all paper,
 KEPT = 0.15  # and at so many of the others
 TRAINING_PIECE = 1 << 13  # bits evaluated at once: what they take stays in the cache
 
@@ -64,7 +64,7 @@ class InkDecoder(nn.Module):
         for start in range(0, len(sites), TRAINING_PIECE):
             piece = slice(start, start + TRAINING_PIECE)
             known = self._known(about, boxes, sites[piece])
-            logits = self._logits(context.around(sites[piece]), known).float()
+            logits = self.bit_logits(context.around(sites[piece]), known).float()
             log_p = -functional.cross_entropy(logits, bits[sites[piece]], reduction="none")
             if weights is not None:
                 log_p = log_p * weights[piece]
@@ -81,7 +81,7 @@ class InkDecoder(nn.Module):
             images = boxes.images_of(sites).split(sizes)
             known = self._known(about, boxes, sites).split(sizes)
             for front, of_front, about_front in zip(fronts, images, known, strict=True):
-                logits = self._logits(context.around(front), about_front)
+                logits = self.bit_logits(context.around(front), about_front)
                 bits = yield Pass(2, logits.__getitem__, of_front)
                 context.fill(front, bits)
                 ink.index_copy_(0, front, bits)
@@ -100,8 +100,12 @@ class InkDecoder(nn.Module):
         context.fill(torch.arange(len(bits), device=ink.device), bits)
         for fronts in self._runs(boxes):
             sites = torch.cat(list(fronts))
-            logits = self._logits(context.around(sites), self._known(about, boxes, sites))
+            logits = self.bit_logits(context.around(sites), self._known(about, boxes, sites))
             yield Pass(2, logits.__getitem__, boxes.images_of(sites)), bits[sites]
+
+    def bit_logits(self, context: Tensor, known: Tensor) -> Tensor:
+        """(n, 2) from contexts (n, neighbours) and the rest (n, columns)."""
+        return self.bit(self.blocks(self.join(torch.cat([context, known], dim=1))))
 
     def input_limit(self, path: str, limit: int) -> int | Tensor:
         """As in `Decoder`: of `join`, the context is 0 or 1 and the tables are known."""
@@ -126,10 +130,6 @@ class InkDecoder(nn.Module):
         distances = boxes.distances(images, sites)
         sides = [side(d).to(about.dtype) for side, d in zip(self.sides, distances, strict=True)]
         return torch.cat([*sides, about.index_select(0, images)], dim=1)
-
-    def _logits(self, context: Tensor, known: Tensor) -> Tensor:
-        """(n, 2) from contexts (n, neighbours) and the rest (n, columns)."""
-        return self.bit(self.blocks(self.join(torch.cat([context, known], dim=1))))
 
     def _plain(self, ink: Tensor) -> Tensor:
         """Where all bits of the context within `NEAR` are alike: (b, h, w) to the same, bool."""

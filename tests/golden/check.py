@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,18 @@ def codec_for(model: str, way: Way) -> Codec:
 
 def compile_network(decoder: nn.Module) -> None:
     """Let torch.compile compile all arithmetic of a decoder, each function as one graph."""
-    for name in ("features", "zero_logits", "spike_logits", "grey_logits", "log_parameters"):
-        if hasattr(decoder, name):
-            function: Callable[..., Any] = getattr(decoder, name)
-            setattr(decoder, name, torch.compile(function, fullgraph=True, dynamic=True))
+    names = (
+        "features",
+        "zero_logits",
+        "spike_logits",
+        "grey_logits",
+        "log_parameters",
+        "bit_logits",
+    )
+    for module, name in product(list(decoder.modules()), names):
+        if hasattr(module, name):
+            function: Callable[..., Any] = getattr(module, name)
+            setattr(module, name, torch.compile(function, fullgraph=True, dynamic=True))
 
 
 @contextmanager

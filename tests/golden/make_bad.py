@@ -25,7 +25,7 @@ from recvae.codec.ranks import encode_ranks
 from recvae.errors import InputError
 
 BAD = FOLDER / "bad"
-MODEL = recvae.load().model
+MODEL = recvae.load("mnist").model
 HEADER = Header(MODEL.file_id, 28, 28, 2)
 PAYLOADS = encode_groups(MODEL, images()[:5], 2)[0]
 GROUPS = [pack_group(payload, HEADER) for payload in PAYLOADS]
