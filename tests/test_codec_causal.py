@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from small_models import check_round_trips, trained
 
 import recvae
 from recvae.codec import Codec, CodecModel
 from recvae.codec.calibrate import CalibrationOptions, calibrate
 from recvae.codec.groups import code_pixels
 from recvae.errors import InputError
-from recvae.exact import FixedPoint
-from recvae.rec import fit_bucket_code
 from recvae.vae.architectures import Architecture
-from recvae.vae.blocks import Block
-from recvae.vae.quantise import from_tensors, quantise
+from recvae.vae.quantise import from_tensors
 
 SMALL = {"channels": 6, "blocks": 1, "hidden": 8}
 # Height, width and arguments of the decoder.
@@ -36,26 +34,8 @@ def model_of(kind: str) -> CodecModel:
     """Trained for some steps on blots, so that some images are worth coding."""
     height, width, arguments = KINDS[kind]
     architecture = Architecture("causal", 2, height, width, {"channels": 4, "hidden": 8}, arguments)
-    torch.manual_seed(0)
-    encoder, decoder = architecture.build()
-    optimiser = torch.optim.Adam(decoder.parameters(), lr=0.02)
-    pixels = torch.from_numpy(blots(architecture, 16))
-    for _ in range(30):
-        loss = -decoder.log_likelihood_nats(torch.randn(16, 2), pixels).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    block = Block((1, 0), (3, 2), 16)
-    return CodecModel(
-        name=kind,
-        architecture=architecture,
-        number=FixedPoint(7, 12),
-        key=5,
-        blocks=(block,),
-        rank_codes=(fit_bucket_code(torch.zeros(0, dtype=torch.int64), block.num_candidates),),
-        encoder=encoder.half().float().eval().requires_grad_(False),
-        decoder=quantise(decoder, FixedPoint(7, 12)),
-    )
+    model = trained(architecture, blots(architecture, 16), 30)
+    return replace(model, name=kind)
 
 
 def blots(architecture: Architecture, count: int) -> np.ndarray:
@@ -81,16 +61,7 @@ def model(request: pytest.FixtureRequest) -> CodecModel:
 
 
 def test_round_trip_in_any_group_and_batch(model: CodecModel) -> None:
-    images = images_of(model)
-    for group_size in (1, 4, 64):
-        data = Codec(model).compress(images, group_size)
-        assert len(data) <= images.size * 1.005 + 64
-        for batch_size in (1, 5):
-            codec = Codec(model, batch_size=batch_size)
-            assert codec.compress(images, group_size) == data
-            assert np.array_equal(codec.decompress(data), images)
-    with Codec(model).open(data) as stored:
-        assert np.array_equal(stored[6], images[6])
+    check_round_trips(model, images_of(model))
 
 
 def test_a_payload_is_as_long_as_its_symbols_cost(model: CodecModel) -> None:

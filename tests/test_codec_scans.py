@@ -5,16 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from small_models import check_round_trips, trained
 
 from recvae.codec import Codec, CodecModel
 from recvae.codec.groups import code_pixels, decode_groups
 from recvae.data import sample_images
 from recvae.errors import InputError
-from recvae.exact import FixedPoint
-from recvae.rec import fit_bucket_code
 from recvae.vae.architectures import Architecture
-from recvae.vae.blocks import Block
-from recvae.vae.quantise import quantise
 
 
 @pytest.fixture(scope="module")
@@ -22,26 +19,7 @@ def model() -> CodecModel:
     """Trained for some steps, so that digits are worth coding."""
     arguments = {"about": 8, "channels": 8, "blocks": 1, "radius": 2, "grey_channels": 4}
     architecture = Architecture("scans", 2, 28, 28, {"channels": 4, "hidden": 8}, arguments)
-    torch.manual_seed(0)
-    encoder, decoder = architecture.build()
-    optimiser = torch.optim.Adam(decoder.parameters(), lr=0.02)
-    pixels = torch.from_numpy(sample_images("train")[:16].copy())
-    for _ in range(12):
-        loss = -decoder.log_likelihood_nats(torch.randn(16, 2), pixels).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    block = Block((1, 0), (3, 2), 16)
-    return CodecModel(
-        name="scans",
-        architecture=architecture,
-        number=FixedPoint(7, 12),
-        key=5,
-        blocks=(block,),
-        rank_codes=(fit_bucket_code(torch.zeros(0, dtype=torch.int64), block.num_candidates),),
-        encoder=encoder.half().float().eval().requires_grad_(False),
-        decoder=quantise(decoder, FixedPoint(7, 12)),
-    )
+    return trained(architecture, sample_images("train")[:16].copy(), 12)
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +33,7 @@ def images(noise: np.ndarray) -> np.ndarray:
 
 
 def test_round_trip_in_any_group_and_batch(model: CodecModel, images: np.ndarray) -> None:
-    for group_size, batch_size in ((1, 1), (1, 5), (4, 1), (64, 1)):
-        data = Codec(model).compress(images, group_size)
-        assert len(data) <= images.size * 1.005 + 64
-        codec = Codec(model, batch_size=batch_size)
-        assert codec.compress(images, group_size) == data
-        assert np.array_equal(codec.decompress(data), images)
-    with Codec(model).open(data) as stored:
-        assert np.array_equal(stored[6], images[6])
+    check_round_trips(model, images)
 
 
 def test_scans_are_worth_it(model: CodecModel) -> None:

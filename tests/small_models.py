@@ -1,0 +1,48 @@
+"""Small models, trained for some steps, and what every model must do."""
+
+import numpy as np
+import torch
+
+from recvae.codec import Codec, CodecModel
+from recvae.exact import FixedPoint
+from recvae.rec import fit_bucket_code
+from recvae.vae.architectures import Architecture
+from recvae.vae.blocks import Block
+from recvae.vae.quantise import quantise
+
+
+def trained(architecture: Architecture, pixels: np.ndarray, steps: int) -> CodecModel:
+    """A model of two latents that has seen pixels (n, h, w): such images are worth coding."""
+    torch.manual_seed(0)
+    encoder, decoder = architecture.build()
+    optimiser = torch.optim.Adam(decoder.parameters(), lr=0.02)
+    images = torch.from_numpy(pixels)
+    for _ in range(steps):
+        loss = -decoder.log_likelihood_nats(torch.randn(len(images), 2), images).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    block = Block((1, 0), (3, 2), 16)
+    return CodecModel(
+        name="small",
+        architecture=architecture,
+        number=FixedPoint(7, 12),
+        key=5,
+        blocks=(block,),
+        rank_codes=(fit_bucket_code(torch.zeros(0, dtype=torch.int64), block.num_candidates),),
+        encoder=encoder.half().float().eval().requires_grad_(False),
+        decoder=quantise(decoder, FixedPoint(7, 12)),
+    )
+
+
+def check_round_trips(model: CodecModel, images: np.ndarray) -> None:
+    """Every byte back, in any group and batch, and no file much larger than its images."""
+    for group_size in (1, 4, 64):
+        data = Codec(model).compress(images, group_size)
+        assert len(data) <= images.size * 1.005 + 64
+        for batch_size in (1, 5):
+            codec = Codec(model, batch_size=batch_size)
+            assert codec.compress(images, group_size) == data
+            assert np.array_equal(codec.decompress(data), images)
+    with Codec(model).open(data) as stored:
+        assert np.array_equal(stored[6], images[6])
