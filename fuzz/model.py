@@ -20,8 +20,8 @@ from recvae.codec import Codec, CodecModel, load_model
 from recvae.codec.model import content_hash
 from recvae.exact import FixedPoint
 from recvae.rec import fit_bucket_code
+from recvae.rec.layout import Block
 from recvae.vae.architectures import Architecture
-from recvae.vae.blocks import Block
 from recvae.vae.quantise import quantise
 
 SEPARATOR = b"\xff"  # no JSON holds it

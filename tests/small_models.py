@@ -6,8 +6,8 @@ import torch
 from recvae.codec import Codec, CodecModel
 from recvae.exact import FixedPoint
 from recvae.rec import fit_bucket_code
+from recvae.rec.layout import Block
 from recvae.vae.architectures import Architecture
-from recvae.vae.blocks import Block
 from recvae.vae.quantise import quantise
 
 

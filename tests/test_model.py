@@ -16,7 +16,7 @@ from recvae.codec import Codec, load_model, shipped_model_name, shipped_models
 from recvae.codec.model import content_hash
 from recvae.errors import InputError
 from recvae.rec import fit_bucket_code
-from recvae.vae.blocks import Block
+from recvae.rec.layout import Block
 
 
 @pytest.fixture

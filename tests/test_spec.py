@@ -23,8 +23,8 @@ from recvae.codec import Codec, CodecModel, shipped_models
 from recvae.data import sample_images
 from recvae.exact import FixedPoint
 from recvae.rec import fixed_length_code
+from recvae.rec.layout import Block
 from recvae.vae.architectures import Architecture
-from recvae.vae.blocks import Block
 from recvae.vae.quantise import quantise
 
 FORMAT = Path(__file__).parent.parent / "docs" / "format.md"

@@ -1,12 +1,10 @@
-"""The weights of the KL, the mutual information and the layout of blocks."""
+"""The weights of the KL and the mutual information."""
 
 import pytest
 import torch
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
-from recvae.rec import DiagonalGaussian
-from recvae.vae.blocks import balanced_blocks, plan_blocks
 from recvae.vae.information import mutual_information_bits, posterior
 from recvae.vae.objective import NATS_PER_BIT, BetaSchedule, kl_nats
 
@@ -48,31 +46,6 @@ def test_controller_prunes_the_weak_and_holds_the_strong() -> None:
 def test_bad_schedules(fields: dict) -> None:
     with pytest.raises(ValueError, match="beta"):
         BetaSchedule(**fields)
-
-
-def test_blocks_are_balanced_and_complete() -> None:
-    torch.manual_seed(0)
-    information = torch.rand(24, dtype=torch.float64) * 6
-    information[5] = 0.0
-    for num_blocks in (1, 2, 4, 8, 24):
-        blocks = balanced_blocks(information, num_blocks)
-        assert sorted(d for block in blocks for d in block) == list(range(24))
-        loads = [float(information[list(block)].sum()) for block in blocks]
-        assert max(loads) - min(loads) <= float(information.max())
-    for num_blocks in (0, 25):
-        with pytest.raises(ValueError, match="num_blocks"):
-            balanced_blocks(information, num_blocks)
-
-
-def test_dimensions_without_information_are_not_cut() -> None:
-    torch.manual_seed(0)
-    information = torch.tensor([4.0, 0.0, 0.05, 3.0], dtype=torch.float64)
-    target = DiagonalGaussian(torch.randn(50, 4), torch.full((50, 4), 0.2))
-    (block,) = plan_blocks(information, target, 1)
-    assert block.intervals[1] == block.intervals[2] == 1
-    assert block.intervals[0] > block.intervals[3] > 1
-    (more,) = plan_blocks(information, target, 1, extra_bits=5.0)
-    assert more.num_candidates == pytest.approx(8 * block.num_candidates, rel=0.01)
 
 
 class Halves(nn.Module):

@@ -20,7 +20,7 @@ from recvae.codec.latents import receive_latents, send_latents
 from recvae.codec.model import CodecModel
 from recvae.exact import FixedPoint
 from recvae.rec import DiagonalGaussian, IndexCode, fit_bucket_code
-from recvae.vae.blocks import Block, plan_blocks
+from recvae.rec.layout import Block, plan_blocks
 from recvae.vae.information import mutual_information_bits, posterior
 from recvae.vae.objective import NATS_PER_BIT
 from recvae.vae.quantise import quantise

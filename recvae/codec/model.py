@@ -29,8 +29,8 @@ from recvae.data import translate_os_errors
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.rec import IndexCode, PartitionedORC
+from recvae.rec.layout import Block
 from recvae.vae.architectures import Architecture
-from recvae.vae.blocks import Block
 from recvae.vae.passes import Decoder
 from recvae.vae.quantise import ExactDecoder, Spec, exact_specs, from_tensors
 

@@ -18,6 +18,7 @@ from recvae.rec.index_codes import (
     fit_bucket_code,
     fixed_length_code,
 )
+from recvae.rec.layout import Block, balanced_blocks, plan_blocks
 from recvae.rec.orc import MRC, ORC, PartitionedORC
 from recvae.rec.partition import (
     Partition,
@@ -35,6 +36,7 @@ __all__ = [
     "ORC",
     "PFR",
     "AStar",
+    "Block",
     "BranchAndBoundGPRS",
     "CappedSearchWarning",
     "Code",
@@ -48,11 +50,13 @@ __all__ = [
     "PartitionedPFR",
     "Search",
     "allocate_intervals",
+    "balanced_blocks",
     "collapsed_intervals",
     "elias_delta_code",
     "fit_bucket_code",
     "fit_zeta_exponent",
     "fixed_length_code",
+    "plan_blocks",
     "random_intervals",
     "zeta_code",
     "zeta_exponent",

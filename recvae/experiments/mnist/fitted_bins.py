@@ -15,7 +15,7 @@ from recvae.codec.range_coder import Decoder, Encoder
 from recvae.exact import PRECISION_BITS
 from recvae.rec import DiagonalGaussian
 from recvae.rec.index_codes import to_frequencies
-from recvae.vae.blocks import Block
+from recvae.rec.layout import Block
 
 Tables = tuple[tuple[NDArray[np.int32], ...], ...]
 """Frequencies of the intervals, (J_d,), of each dimension of each block."""

@@ -17,7 +17,7 @@ from recvae.rec import (
     fit_zeta_exponent,
     zeta_code,
 )
-from recvae.vae.blocks import Block, balanced_blocks, plan_blocks
+from recvae.rec.layout import Block, balanced_blocks, plan_blocks
 from recvae.vae.information import posterior
 
 

@@ -8,8 +8,8 @@ from torch import Tensor
 from recvae.codec.latents import SENDER_SEED
 from recvae.codec.model import CodecModel
 from recvae.rec import Code, Coder, DiagonalGaussian, GlobalGPRS, Partition, PartitionedPFR
+from recvae.rec.layout import Block
 from recvae.rec.normal import reach
-from recvae.vae.blocks import Block
 
 
 class ExactSender:

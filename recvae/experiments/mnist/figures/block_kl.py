@@ -19,7 +19,8 @@ from recvae.experiments.figures import (
     styled,
 )
 from recvae.experiments.mnist.figures.drawing import Drawing
-from recvae.vae import balanced_blocks, posterior
+from recvae.rec import balanced_blocks
+from recvae.vae import posterior
 
 NUM_BLOCKS = 1, 2, 4
 COLOURS = BLUE, VERMILLION, GREEN, ORANGE

@@ -16,8 +16,8 @@ from recvae.experiments.figures import (
     whole_ticks,
 )
 from recvae.experiments.mnist.figures.drawing import Drawing
+from recvae.rec.layout import MIN_INFORMATION_BITS
 from recvae.vae import mutual_information_bits, posterior
-from recvae.vae.blocks import MIN_INFORMATION_BITS
 
 BANDS = {(0.05, 0.95): 0.18, (0.25, 0.75): 0.35}  # quantiles of the images, and their opacity
 SINGLE_IMAGES = 60  # drawn as points

@@ -25,8 +25,8 @@ from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.experiments.mnist.figures.series import blocks_label, bound_bpp, rates_bpp, sweep
 from recvae.experiments.mnist.rows import TWINS
 from recvae.experiments.tables import Table
+from recvae.rec.layout import MIN_INFORMATION_BITS
 from recvae.vae import mutual_information_bits, posterior
-from recvae.vae.blocks import MIN_INFORMATION_BITS
 
 PLAIN, CONTROLLED = TWINS["beta 1"], TWINS["controlled"]
 MODELS = {

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recvae.rec import DiagonalGaussian, Partition, PartitionedORC, allocate_intervals
+from recvae.rec.orc import PartitionedORC
+from recvae.rec.partition import Partition, allocate_intervals
+from recvae.rec.target import DiagonalGaussian
 
 # A dimension that carries less is not cut: that would waste bits and bias the samples.
 MIN_INFORMATION_BITS = 0.1
