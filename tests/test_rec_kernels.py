@@ -7,10 +7,10 @@ from coders import seeded
 
 from recvae.exact.gaussian import gaussian_table, quantile, to_float
 from recvae.rec import ORC, DiagonalGaussian, Partition, PartitionedORC
-from recvae.rec.kernels.screen import find_entries, tabulate_peaks
 from recvae.rec.normal import log2_ratio, reach
 from recvae.rec.proposal import propose, sampled_ranges
-from recvae.rec.search_fused import EPSILON, TABLE_ROUNDINGS, _lines, _screen
+from recvae.rec.search.numba.backend import EPSILON, TABLE_ROUNDINGS, _lines, _screen
+from recvae.rec.search.numba.screen import find_entries, tabulate_peaks
 
 
 def positions() -> torch.Tensor:

@@ -6,7 +6,7 @@ from coders import EXACT, same_target, search, seeded
 from goodness import follows_target, pvalues
 
 import recvae.rec.partitioned
-import recvae.rec.search
+import recvae.rec.search.eager
 from recvae.exact.gaussian import to_float
 from recvae.rec import (
     ORC,
@@ -94,7 +94,7 @@ def test_shared_draws_are_noticed(monkeypatch, wrong):
     target = same_target((0.1, 0.4), (0.6, 0.5), SAMPLES)
     coder = PartitionedPFR(Partition((2, 2)), implementation="eager")
     _, honest = search(coder, target)
-    for module in (recvae.rec.search, recvae.rec.partitioned):
+    for module in (recvae.rec.search.eager, recvae.rec.partitioned):
         monkeypatch.setattr(module, "shared_samples", draw)
     _, standardised = search(coder, target)
     assert follows_target(honest, significance=0.01)

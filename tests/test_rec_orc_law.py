@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy import stats
 
-import recvae.rec.search
+import recvae.rec.search.eager
 from recvae.exact.gaussian import to_float
 from recvae.rec import DiagonalGaussian, Partition, PartitionedORC, allocate_intervals
 
@@ -62,7 +62,7 @@ def test_the_winner_has_the_law_of_self_normalised_weights(monkeypatch, ordered,
     def draw(block_key, partition, bins, ranks):
         return torch.round(values * 2**28).long()[order.gather(1, ranks)][..., None]
 
-    monkeypatch.setattr(recvae.rec.search, "shared_samples", draw)
+    monkeypatch.setattr(recvae.rec.search.eager, "shared_samples", draw)
     target = DiagonalGaussian(torch.full((SAMPLES, 1), 0.5), torch.full((SAMPLES, 1), 0.6))
     coder = PartitionedORC(Partition.none(1), 12, ordered=ordered, implementation="eager")
     code = coder.encode(target, torch.arange(SAMPLES), torch.Generator().manual_seed(7))

@@ -9,7 +9,8 @@ from typing import Any
 from recvae.rec.arrivals import Arrivals, check_cap
 from recvae.rec.partition import Partition
 from recvae.rec.partitioned import PartitionedCoder
-from recvae.rec.search import Found, Problem, first_accepted
+from recvae.rec.proposal import Proposal
+from recvae.rec.search import FirstAccepted, Rule
 from recvae.rec.stretch import stretch_function
 from recvae.rec.target import DiagonalGaussian, require_on_grid
 
@@ -48,13 +49,8 @@ class GlobalGPRS(PartitionedCoder):
         super()._check_target(target)
         require_on_grid(target)
 
-    def _find(self, target: DiagonalGaussian, problem: Problem, fused: bool, keep: int) -> Found:
-        if not fused:
-            return first_accepted(problem, stretch_function(target), self.chunk_elements)
-        # numba takes long to import, and only this needs it.
-        from recvae.rec.search_fused import search_fused
-
-        return search_fused(problem, stretch=stretch_function(target))
+    def _rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+        return FirstAccepted(stretch_function(target))
 
 
 def GPRS(dim: int, **options: Any) -> GlobalGPRS:

@@ -15,8 +15,8 @@ from recvae.rec.arrivals import MAX_LOG2_CANDIDATES, Arrivals
 from recvae.rec.code import Code
 from recvae.rec.partition import Partition
 from recvae.rec.partitioned import PartitionedCoder
-from recvae.rec.search import Found, Problem, race
-from recvae.rec.shared_race import has_one_set, shared_race
+from recvae.rec.proposal import Proposal
+from recvae.rec.search import Race, Rule
 from recvae.rec.target import DiagonalGaussian
 
 
@@ -56,7 +56,7 @@ class PartitionedORC(PartitionedCoder):
         """
         if not 1 <= keep <= self.num_candidates:
             raise ValueError(f"keep: got {keep}, need 1 to num_candidates = {self.num_candidates}")
-        found = self._find_all(target, key, generator, keep)
+        found = self._search(target, key, generator, lambda *_: Race(keep), keep)
         return Code(self.partition.unflatten(found.bins), found.ranks), found.scores
 
     @property
@@ -67,19 +67,8 @@ class PartitionedORC(PartitionedCoder):
     def _limit(self) -> int:
         return self.num_candidates
 
-    @property
-    def _held_per_item(self) -> int:
-        return self.num_candidates
-
-    def _find(self, target: DiagonalGaussian, problem: Problem, fused: bool, keep: int) -> Found:
-        if self.implementation == "auto" and keep == 1 and has_one_set(problem):
-            return shared_race(problem, self.chunk_elements)
-        if not fused:
-            return race(problem, keep, self.chunk_elements)
-        # numba takes long to import, and only this needs it.
-        from recvae.rec.search_fused import search_fused
-
-        return search_fused(problem, keep)
+    def _rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+        return Race()
 
 
 def ORC(dim: int, num_candidates: int, **options: Any) -> PartitionedORC:

@@ -1,8 +1,9 @@
 """What the coders that search candidates one after another have in common."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from recvae.rec.arrivals import Arrivals
 from recvae.rec.code import Code, Coder, Search
 from recvae.rec.partition import Partition
-from recvae.rec.proposal import Weights, propose
+from recvae.rec.proposal import Proposal, Weights, propose
 from recvae.rec.randomness import (
     MAX_BLOCK,
     key_tensor,
@@ -18,8 +19,18 @@ from recvae.rec.randomness import (
     shared_key,
     shared_samples,
 )
-from recvae.rec.search import Found, Problem
+from recvae.rec.search import (
+    Rule,
+    SearchInputs,
+    SearchResults,
+    check_implementation,
+    item_slices,
+    search,
+)
 from recvae.rec.target import DiagonalGaussian
+
+RuleOf: TypeAlias = Callable[[DiagonalGaussian, Proposal], Rule]
+"""Some items' targets and the proposal for them to the rule of their search."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +56,9 @@ class PartitionedCoder(Coder):
         partition: intervals of each dimension; all ones for the coder without partition.
         block: names this block of latents within an item, in [0, 2^32): blocks draw independently.
         chunk_elements: bounds the memory of encoding, in elements (of 8 bytes) per temporary.
-        implementation: "eager" torch for any device; "fused" for CPU, by numba; "auto" takes what
-            is fastest for the tensors. They give the same codes.
+        implementation: name of a backend of `rec.search`: "eager" torch for any device, "numba"
+            for CPUs ("fused" is another name of it), "shared" for items that share all candidates;
+            "auto" takes what is fastest for the tensors. They give the same codes.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -56,17 +68,14 @@ class PartitionedCoder(Coder):
     _: KW_ONLY
     block: int = 0
     chunk_elements: int = 1 << 20
-    implementation: Literal["auto", "eager", "fused"] = "auto"
+    implementation: str = "auto"
 
     def __post_init__(self) -> None:
         if not 0 <= self.block <= MAX_BLOCK:
             raise ValueError(f"block: got {self.block}, need an integer in [0, 2^32)")
         if self.chunk_elements < 1:
             raise ValueError(f"chunk_elements: got {self.chunk_elements}, need at least 1")
-        if self.implementation not in ("auto", "eager", "fused"):
-            raise ValueError(
-                f"implementation: got {self.implementation!r}, need 'auto', 'eager' or 'fused'"
-            )
+        check_implementation(self.implementation)
 
     @property
     @abstractmethod
@@ -81,14 +90,9 @@ class PartitionedCoder(Coder):
     def _weights(self) -> Weights:
         return "mass"
 
-    @property
-    def _held_per_item(self) -> int:
-        """Elements that a search holds for each item, its tables left out."""
-        return self.partition.dim
-
     @abstractmethod
-    def _find(self, target: DiagonalGaussian, problem: Problem, fused: bool, keep: int) -> Found:
-        """Searches a chunk of items."""
+    def _rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+        """How the search chooses, for some items."""
 
     def _check_target(self, target: DiagonalGaussian) -> None:
         self._check_dim("target", target.dim)
@@ -97,7 +101,7 @@ class PartitionedCoder(Coder):
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
     ) -> Search:
         """See `Coder.search`."""
-        found = self._find_all(target, key, generator, keep=1)
+        found = self._search(target, key, generator, self._rule)
         code = Code(self.partition.unflatten(found.bins[:, 0]), found.ranks[:, 0])
         return Search(code, found.drawn, found.capped)
 
@@ -140,38 +144,41 @@ class PartitionedCoder(Coder):
         """KL[Q||P'] of each item in bits, (batch,) float64: the search takes some bits more."""
         self._check_dim("target", target.dim)
         bits = target.kl_bits().sum(1)
-        for items in self._item_chunks(target.batch):
+        for items in self._item_slices(target.batch):
             bits[items] += propose(target[items], self.partition, self._weights).weight_bits()
         return bits
 
-    def _find_all(
-        self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator, keep: int
-    ) -> Found:
+    def _search(
+        self,
+        target: DiagonalGaussian,
+        key: int | Tensor,
+        generator: torch.Generator,
+        rule_of: RuleOf,
+        keep: int = 1,
+    ) -> SearchResults:
         self._check_target(target)
-        device, batch = target.mean.device, target.batch
-        if self.implementation == "fused" and device.type != "cpu":
-            raise ValueError(f"implementation: got 'fused' for {device} tensors, need CPU tensors")
-        fused = self.implementation != "eager" and device.type == "cpu"
-        keys = key_tensor(key, batch, device)
+        keys = key_tensor(key, target.batch, target.mean.device)
         private, shared = private_key(keys, self.block, generator), shared_key(keys, self.block)
-        bins = torch.empty((batch, keep), dtype=torch.int64, device=device)
-        drawn, capped = torch.empty_like(keys), torch.empty_like(keys, dtype=torch.bool)
-        whole = Found(bins, bins.clone(), bins.double(), drawn, capped)
+        results = SearchResults.nothing(target.batch, keep, keys.device)
         with torch.no_grad():
-            for items in self._item_chunks(batch, 0 if fused else self._held_per_item):
-                problem = Problem(
-                    propose(target[items], self.partition, self._weights),
+            for items in self._item_slices(target.batch):
+                part = target[items]
+                proposal = propose(part, self.partition, self._weights)
+                inputs = SearchInputs(
+                    proposal,
                     (private[0][items], private[1][items]),
                     (shared[0][items], shared[1][items]),
                     self._arrivals,
                     self._limit,
                 )
-                whole.put(items, self._find(target[items], problem, fused, keep))
-        return whole
+                rule = rule_of(part, proposal)
+                found = search(inputs, rule, self.implementation, self.chunk_elements)
+                results.put(items, found)
+        return results
 
-    def _item_chunks(self, batch: int, held_per_item: int = 0) -> list[slice]:
-        step = max(1, self.chunk_elements // (sum(self.partition.intervals) + held_per_item))
-        return [slice(start, start + step) for start in range(0, batch, step)]
+    def _item_slices(self, batch: int) -> list[slice]:
+        """Of as many items as have proposals that fit into a chunk."""
+        return item_slices(batch, sum(self.partition.intervals), self.chunk_elements)
 
     def _check_dim(self, field: str, dim: int) -> None:
         if dim != self.partition.dim:

@@ -10,8 +10,8 @@ from typing import Any
 from recvae.rec.arrivals import Arrivals, check_cap
 from recvae.rec.partition import Partition
 from recvae.rec.partitioned import PartitionedCoder
-from recvae.rec.proposal import Weights, log2_sup_ratio
-from recvae.rec.search import Found, Problem, race_to_the_end
+from recvae.rec.proposal import Proposal, Weights, log2_sup_ratio
+from recvae.rec.search import RaceToEnd, Rule
 from recvae.rec.target import DiagonalGaussian, require_on_grid
 
 
@@ -54,14 +54,8 @@ class PartitionedPFR(PartitionedCoder):
         super()._check_target(target)
         require_on_grid(target)
 
-    def _find(self, target: DiagonalGaussian, problem: Problem, fused: bool, keep: int) -> Found:
-        log2_sup = log2_sup_ratio(target, problem.proposal)
-        if not fused:
-            return race_to_the_end(problem, log2_sup, self.chunk_elements)
-        # numba takes long to import, and only this needs it.
-        from recvae.rec.search_fused import search_fused
-
-        return search_fused(problem, log2_sup=log2_sup)
+    def _rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+        return RaceToEnd(log2_sup_ratio(target, proposal))
 
 
 def PFR(dim: int, **options: Any) -> PartitionedPFR:

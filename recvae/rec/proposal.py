@@ -49,7 +49,7 @@ class Proposal:
     quadratic: Tensor
     linear: Tensor
 
-    def __getitem__(self, items: Tensor) -> "Proposal":
+    def __getitem__(self, items: Tensor | slice) -> "Proposal":
         tensors = [getattr(self, field.name)[items] for field in fields(self)[1:]]
         return Proposal(self.partition, *tensors)
 

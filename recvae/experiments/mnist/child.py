@@ -13,7 +13,7 @@ from recvae.errors import InputError
 R = TypeVar("R")
 
 # A server that has imported everything and computed nothing: its children start at once.
-PRELOADED = ["recvae.experiments.mnist.measure", "recvae.rec.search_fused"]
+PRELOADED = ["recvae.experiments.mnist.measure", "recvae.rec.search.numba.backend"]
 
 
 def in_child(function: Callable[..., R], *arguments: Any) -> R:

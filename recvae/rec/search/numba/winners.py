@@ -1,45 +1,51 @@
 """Exact scores of the candidates that may lead, and who does."""
 
+from collections import namedtuple
+
 import numpy as np
 
 from recvae.exact.gaussian import FIRST_ENTRY, MANTISSA_BITS, REST_BITS
 from recvae.jit import inlined, step
-from recvae.rec.kernels.constants import U64
-from recvae.rec.kernels.words import HALF, MASK, counter_of, philox
+from recvae.rec.search.numba.constants import U64
+from recvae.rec.search.numba.words import HALF, MASK, counter_of, philox
 
 _ENTRY_SHIFT, _REST_SHIFT = U64(52 - MANTISSA_BITS), U64(52 - MANTISSA_BITS - REST_BITS)
 _FIRST_ENTRY, _REST_MASK = U64(FIRST_ENTRY), (1 << REST_BITS) - 1
 
 
+Item = namedtuple(
+    "Item", "key intervals strides offsets quantiles step_bits base center quadratic linear"
+)
+"""What scoring the candidates of one item takes: its rows of `kernel.Items`, and of the `Plan`."""
+
+
 @step
-def _exact_ratio(
-    number, rank, key, intervals, strides, offsets, table, step_bits, base, center, quadratic,
-    linear,
-):  # fmt: skip
+def _exact_ratio(number, rank, item):
     """Proposal.log2_ratio of one candidate, bit for bit."""
-    ratio = base
-    for d in range(center.size):
-        ratio += step_bits[U64(offsets[d]) + number // strides[d] % intervals[d]]
+    dim, table, ratio = item.center.size, item.quantiles, item.base
+    for d in range(dim):
+        digit = number // item.strides[d] % item.intervals[d]
+        ratio += item.step_bits[U64(item.offsets[d]) + digit]
     words = (U64(0), U64(0), U64(0), U64(0))
-    for d in range(center.size):
+    for d in range(dim):
         if d % 4 == 0:
-            count = rank * U64((center.size + 3) // 4) + U64(d // 4)
-            words = philox(counter_of(number, count), key[0], key[1])
-        digit = number // strides[d] % intervals[d]
-        position = ((digit << HALF) | words[d % 4]) // intervals[d]
+            count = rank * U64((dim + 3) // 4) + U64(d // 4)
+            words = philox(counter_of(number, count), item.key[0], item.key[1])
+        digit = number // item.strides[d] % item.intervals[d]
+        position = ((digit << HALF) | words[d % 4]) // item.intervals[d]
         # As in exact.gaussian.quantile.
         pattern = np.float64(np.float64(min(position, MASK - position)) + 0.5).view(np.uint64)
         entry = (pattern >> _ENTRY_SHIFT) - _FIRST_ENTRY
         rest = np.int64(pattern >> _REST_SHIFT) & _REST_MASK
         drop = np.int64(table[entry]) - np.int64(table[entry + U64(1)])
         magnitude = np.float64(np.int64(table[entry]) - (drop * rest >> REST_BITS))
-        s = (magnitude if position > MASK >> U64(1) else -magnitude) - center[d]
-        ratio += s * (quadratic[d] * s + linear[d])
+        s = (magnitude if position > MASK >> U64(1) else -magnitude) - item.center[d]
+        ratio += s * (item.quadratic[d] * s + item.linear[d])
     return ratio
 
 
 @step
-def keep_best(strip, left, width, error, log2_sup, exact, best_scores, best_bins, best_ranks):
+def keep_best(strip, left, width, error, log2_sup, item, best_scores, best_bins, best_ranks):
     """Inserts a strip into the lists of the best so far; at equal scores the earlier one leads.
 
     Returns how many it took until no later one could lead, or 0.
@@ -51,7 +57,7 @@ def keep_best(strip, left, width, error, log2_sup, exact, best_scores, best_bins
     for i in range(width):
         if j < left and strip.kept[j] == U64(i):
             if not strip.bounds[j] - log_times[i] < best_scores[last] - error:
-                score = _exact_ratio(bins[j], ranks[i], *exact) - log_times[i]
+                score = _exact_ratio(bins[j], ranks[i], item) - log_times[i]
                 place = best_scores.size
                 while place > 0 and score > best_scores[place - 1]:
                     place -= 1
@@ -83,14 +89,14 @@ def _log2_sigma(log2_ratio, bottom, step, table):
 
 
 @step
-def accept_first(strip, width, error, stretch, exact, best_scores, best_bins, best_ranks):
+def accept_first(strip, width, error, stretch, item, best_scores, best_bins, best_ranks):
     """Takes the first of a strip that arrives before sigma(r), or the best; returns its number."""
     bounds, log_times, bins, ranks = strip.bounds, strip.log_times, strip.bins, strip.ranks
     bottom, step, table = stretch
     for i in range(width):
         could_lead = not bounds[i] - log_times[i] < best_scores[0] - error
         if could_lead or log_times[i] < _log2_sigma(bounds[i] + error, bottom, step, table):
-            log2_ratio = _exact_ratio(bins[i], ranks[i], *exact)
+            log2_ratio = _exact_ratio(bins[i], ranks[i], item)
             accepted = log_times[i] < _log2_sigma(log2_ratio, bottom, step, table)
             score = np.inf if accepted else log2_ratio - log_times[i]
             if score > best_scores[0]:

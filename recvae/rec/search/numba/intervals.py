@@ -4,8 +4,8 @@ import numpy as np
 
 from recvae.jit import inlined, step
 from recvae.rec import philox
-from recvae.rec.kernels.constants import U64
 from recvae.rec.partition import MAX_LOG2_INTERVALS
+from recvae.rec.search.numba.constants import U64
 
 FIRST_LOG2_SLOTS = 10
 FEW = 4

@@ -4,7 +4,7 @@ import numpy as np
 
 from recvae.jit import inlined, step
 from recvae.rec import arrivals
-from recvae.rec.kernels.constants import U64
+from recvae.rec.search.numba.constants import U64
 
 ORDERED, UNORDERED, POISSON = range(3)
 ARRIVALS = {"ordered": ORDERED, "unordered": UNORDERED, "poisson": POISSON}

@@ -7,8 +7,8 @@ falls short of that, until the bound is log2 q/p' but for rounding errors.
 import numpy as np
 
 from recvae.exact.gaussian import MANTISSA_BITS
-from recvae.jit import step
-from recvae.rec.kernels.constants import STRIP, U64
+from recvae.jit import inlined, step
+from recvae.rec.search.numba.constants import STRIP, U64
 
 PLACED = U64(4 * STRIP)
 """Where positions are put among the words: behind the four of a counter."""
@@ -29,6 +29,20 @@ def tabulate_peaks(lower, upper, center, quadratic, linear, step_bits, peaks, lo
         if quadratic < 0.0 and low < middle < high:
             top = 0.5 * linear * middle
         peaks[i], losses[i] = step_bits[i] + top, -top
+
+
+@inlined
+def tabulate_item(plan, item, peaks, losses):
+    """`tabulate_peaks` of all dimensions; returns what those without intervals allow at most."""
+    highest = item.base
+    for d in range(item.center.size):
+        start, stop = plan.offsets[d], plan.offsets[d + 1]
+        tabulate_peaks(
+            plan.lower[start:stop], plan.upper[start:stop], item.center[d], item.quadratic[d],
+            item.linear[d], item.step_bits[start:stop], peaks[start:stop], losses[start:stop],
+        )  # fmt: skip
+        highest += peaks[start] if plan.intervals[d] == 1 else 0.0
+    return highest
 
 
 @step

@@ -1,6 +1,6 @@
-"""The search through candidates fused into one pass for CPUs; same codes as `search`.
+"""From a search's inputs to the kernel's arrays, in threads, and back to its results.
 
-The kernels are those of `rec.kernels`. Threads share nothing, and no threading layer is started.
+Threads share nothing, and no threading layer is started.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from recvae.exact.gaussian import FRACTION_BITS, MANTISSA_BITS, gaussian_table
-from recvae.rec.kernels.search import search_items
-from recvae.rec.kernels.times import ARRIVALS
 from recvae.rec.normal import reach
 from recvae.rec.partition import Partition
 from recvae.rec.proposal import WEIGHT_BITS, Proposal, sampled_ranges
-from recvae.rec.search import Found, Problem
-from recvae.rec.stretch import Stretch
+from recvae.rec.search.inputs import FirstAccepted, RaceToEnd, Rule, SearchInputs, SearchResults
+from recvae.rec.search.numba.kernel import Items, Plan, Stretches, Winners, search_items
+from recvae.rec.search.numba.times import ARRIVALS
 
 EPSILON = 2.0**-23  # of float32, twice what an operation may be off
 TABLE_ROUNDINGS = 16  # of z, its difference from the center and the polynomial
@@ -25,59 +24,74 @@ LARGEST_LOG2_TIME = 64
 LARGEST_SIZE = 2.0**126  # beyond it float32 might overflow
 
 
-def search_fused(
-    problem: Problem,
-    keep: int = 1,
-    log2_sup: Tensor | None = None,
-    stretch: Stretch | None = None,
-) -> Found:
-    """`search.race`, or `race_to_the_end` given log2_sup, or `first_accepted` given a stretch."""
-    proposal, batch = problem.proposal, problem.batch
-    partition, cut = proposal.partition, proposal.partition.cut_dimensions
-    if log2_sup is None:
-        log2_sup = torch.full_like(proposal.base, torch.inf)
-    if stretch is None:
-        empty = torch.empty(0, dtype=torch.float64)
-        stretch = Stretch(empty, empty, empty[:, None], torch.zeros(batch, dtype=torch.int64))
-    starts = np.cumsum([0, *(partition.intervals[d] for d in cut)], dtype=np.int64)
-    constants = (
-        problem.max_candidates,
-        ARRIVALS[problem.arrivals],
-        np.array(partition.intervals, dtype=np.uint64),
-        np.array(partition.strides, dtype=np.uint64),
-        np.array(cut, dtype=np.int64),
-        starts,
-        np.cumsum([0, *partition.intervals], dtype=np.int64),
-        *_ranges(partition),
-        gaussian_table(),
-        _lines(),
-        *(tensor.numpy() for tensor in (stretch.bottom, stretch.step, stretch.table)),
-    )
-    keys = (
-        np.stack([word.numpy() for word in key], axis=1).astype(np.uint64)
-        for key in (problem.private, problem.shared)
-    )
-    tables = (
-        proposal.ladder, _all_step_bits(proposal), proposal.base, proposal.center,
-        proposal.quadratic, proposal.linear, *_screen(proposal), log2_sup, stretch.row,
+def search(inputs: SearchInputs, rule: Rule) -> SearchResults:
+    """The codes that `eager.search` finds, for a rule that the kernel knows."""
+    batch = inputs.batch
+    results = SearchResults.nothing(batch, rule.keep, inputs.device)
+    winners = Winners(
+        *(
+            tensor.numpy()
+            for tensor in (
+                results.bins, results.ranks, results.scores, results.drawn, results.capped,
+            )
+        )
     )  # fmt: skip
-    bins, ranks = np.zeros((batch, keep), np.int64), np.zeros((batch, keep), np.int64)
-    scores = np.full((batch, keep), -np.inf)
-    drawn, capped = np.zeros(batch, np.int64), np.zeros(batch, np.bool_)
-    arrays = (
-        *keys, *(np.ascontiguousarray(table.numpy()) for table in tables),
-        bins, ranks, scores, drawn, capped,
-    )  # fmt: skip
+    plan, items, stretches = _plan(inputs), _items(inputs, rule), _stretches(rule)
 
-    def search(items: slice) -> None:
-        search_items(*constants, *(array[items] for array in arrays))
+    def search_part(part: slice) -> None:
+        of_part = None if stretches is None else stretches._replace(row=stretches.row[part])
+        search_items(
+            plan, Items(*(x[part] for x in items)), of_part, Winners(*(x[part] for x in winners))
+        )
 
     threads = min(torch.get_num_threads(), max(batch, 1))
     # More parts than threads, so that none waits long for the others.
     bounds = np.linspace(0, batch, min(batch, 4 * threads) + 1).astype(int).tolist()
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(search, map(slice, bounds[:-1], bounds[1:])))
-    return Found(*(torch.from_numpy(array) for array in (bins, ranks, scores, drawn, capped)))
+        list(pool.map(search_part, map(slice, bounds[:-1], bounds[1:])))
+    return results
+
+
+def _plan(inputs: SearchInputs) -> Plan:
+    """What is the same for all items."""
+    partition = inputs.proposal.partition
+    cut = partition.cut_dimensions
+    return Plan(
+        inputs.max_candidates,
+        ARRIVALS[inputs.arrivals],
+        np.array(partition.intervals, dtype=np.uint64),
+        np.array(partition.strides, dtype=np.uint64),
+        np.array(cut, dtype=np.int64),
+        np.cumsum([0, *(partition.intervals[d] for d in cut)], dtype=np.int64),
+        np.cumsum([0, *partition.intervals], dtype=np.int64),
+        *_ranges(partition),
+        gaussian_table(),
+        _lines(),
+    )
+
+
+def _items(inputs: SearchInputs, rule: Rule) -> Items:
+    """What each item has of its own."""
+    proposal = inputs.proposal
+    keys = (
+        np.stack([word.numpy() for word in key], axis=1).astype(np.uint64)
+        for key in (inputs.private, inputs.shared)
+    )
+    never = torch.full_like(proposal.base, torch.inf)
+    tables = (
+        proposal.ladder, _all_step_bits(proposal), proposal.base, proposal.center,
+        proposal.quadratic, proposal.linear, *_screen(proposal),
+        rule.log2_sup if isinstance(rule, RaceToEnd) else never,
+    )  # fmt: skip
+    return Items(*keys, *(np.ascontiguousarray(table.numpy()) for table in tables))
+
+
+def _stretches(rule: Rule) -> Stretches | None:
+    if not isinstance(rule, FirstAccepted):
+        return None
+    stretch = rule.stretch
+    tensors = (stretch.bottom, stretch.step, stretch.table, stretch.row)
+    return Stretches(*(np.ascontiguousarray(tensor.numpy()) for tensor in tensors))
 
 
 @cache

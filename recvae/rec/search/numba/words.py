@@ -3,7 +3,7 @@
 from recvae.jit import inlined, step
 from recvae.rec import philox as eager
 from recvae.rec import randomness
-from recvae.rec.kernels.constants import STRIP, U64
+from recvae.rec.search.numba.constants import STRIP, U64
 
 MASK = U64(eager.MASK)
 HALF = U64(32)

@@ -2,7 +2,7 @@
 
 log2 r(z) is linear in (z^2, z), so the scores of all items and candidates are a product of two
 small matrices. It is taken in float32 and only shortlists: candidates within its rounding error of
-the lead are scored again in float64, as `search.race` does it, so the codes are the same.
+the lead are scored again in float64, as `eager.race` does it, so the codes are the same.
 """
 
 import torch
@@ -13,29 +13,35 @@ from recvae.exact.gaussian import FRACTION_BITS
 from recvae.rec.arrivals import arrival_times, log2_times
 from recvae.rec.normal import reach
 from recvae.rec.randomness import private_uniforms, shared_samples
-from recvae.rec.search import Found, Problem
+from recvae.rec.search.dispatch import Backend
+from recvae.rec.search.inputs import Race, Rule, SearchInputs, SearchResults
 
 # A bound on float32's rounding errors above this, in bits, would make the shortlists long.
 MAX_ERROR_BITS = 0.25
 EPSILON = 2.0**-23
 
 
-def has_one_set(problem: Problem) -> bool:
-    """Whether all items share their candidates, and float32 tells good ones from bad ones."""
-    keys = (*problem.private, *problem.shared)
-    if problem.batch < 2 or problem.proposal.partition.cut_dimensions:
-        return False
-    one = all(bool((word == word[0]).all()) for word in keys)
-    return one and bool((_scores_and_error(problem)[1] <= MAX_ERROR_BITS).all())
+def needs(inputs: SearchInputs, rule: Rule) -> str | None:
+    """One winner an item, all items with the same candidates, told apart by float32."""
+    keys = (*inputs.private, *inputs.shared)
+    if not isinstance(rule, Race) or rule.keep != 1:
+        return "a race of N candidates with one winner"
+    if inputs.batch < 2 or inputs.proposal.partition.cut_dimensions:
+        return "several items without a partition"
+    if not all(bool((word == word[0]).all()) for word in keys):
+        return "items that share one key"
+    if not bool((_scores_and_error(inputs)[1] <= MAX_ERROR_BITS).all()):
+        return "targets whose candidates float32 tells apart"
+    return None
 
 
-def shared_race(problem: Problem, chunk_elements: int) -> Found:
-    """`search.race` with keep = 1 for items that share their candidates."""
-    proposal, limit, batch = problem.proposal, problem.max_candidates, problem.batch
-    weights, error = _scores_and_error(problem)
-    one = problem[torch.zeros(1, dtype=torch.int64, device=error.device)]
+def search(inputs: SearchInputs, rule: Rule, chunk_elements: int) -> SearchResults:
+    """`Race(keep=1)` for items that share their candidates."""
+    proposal, limit, batch = inputs.proposal, inputs.max_candidates, inputs.batch
+    weights, error = _scores_and_error(inputs)
+    one = inputs[torch.zeros(1, dtype=torch.int64, device=error.device)]
     words = private_uniforms(one.private, 0, limit, 1)[:, :, 0]
-    log2_arrivals = log2_times(arrival_times(words, 0, problem.arrivals, limit))[0]
+    log2_arrivals = log2_times(arrival_times(words, 0, inputs.arrivals, limit))[0]
     best = torch.full_like(error, -torch.inf)
     winner = torch.zeros(batch, dtype=torch.int64, device=error.device)
     step = max(1, chunk_elements // max(batch, 2 * proposal.partition.dim))
@@ -61,7 +67,7 @@ def shared_race(problem: Problem, chunk_elements: int) -> Found:
         winner = torch.where(top > best, first, winner)
         best = top
     drawn = torch.full_like(winner, limit)
-    return Found(
+    return SearchResults(
         torch.zeros_like(winner)[:, None],
         winner[:, None],
         best[:, None],
@@ -70,10 +76,10 @@ def shared_race(problem: Problem, chunk_elements: int) -> Found:
     )
 
 
-def _scores_and_error(problem: Problem) -> tuple[Tensor, Tensor]:
+def _scores_and_error(inputs: SearchInputs) -> tuple[Tensor, Tensor]:
     """Weights of (z^2, z, 1, log2 T), (batch, 2 dim + 2) float32, and a bound on the error of
     scores that are their products in float32, (batch,) float64, bits."""
-    proposal, unit = problem.proposal, 2.0**-FRACTION_BITS
+    proposal, unit = inputs.proposal, 2.0**-FRACTION_BITS
     mean = proposal.center * unit
     square = proposal.quadratic / unit**2
     slope = proposal.linear / unit - 2 * square * mean
@@ -82,3 +88,6 @@ def _scores_and_error(problem: Problem) -> tuple[Tensor, Tensor]:
     weights = torch.cat(columns, dim=1)
     size = (square.abs() * reach() ** 2 + slope.abs() * reach()).sum(1) + constant.abs() + 64
     return weights.float(), EPSILON * (weights.shape[1] + 4) * size
+
+
+BACKEND = Backend("shared", search, needs, suits=lambda inputs, rule: True)

@@ -1,12 +1,12 @@
-"""The search of one item after another: each step a call of a kernel."""
+"""The search of one item after another; each step is a function of its own."""
 
 from collections import namedtuple
 
 import numpy as np
 
 from recvae.jit import compiled, inlined, step
-from recvae.rec.kernels.constants import STRIP, U64
-from recvae.rec.kernels.intervals import (
+from recvae.rec.search.numba.constants import STRIP, U64
+from recvae.rec.search.numba.intervals import (
     FEW,
     FIRST_LOG2_SLOTS,
     add_peaks,
@@ -16,7 +16,7 @@ from recvae.rec.kernels.intervals import (
     number_bins,
     rank_within_bin,
 )
-from recvae.rec.kernels.screen import (
+from recvae.rec.search.numba.screen import (
     PLACED,
     add_gaussian,
     add_losses,
@@ -24,13 +24,37 @@ from recvae.rec.kernels.screen import (
     find_entries,
     look_up,
     place,
-    tabulate_peaks,
+    tabulate_item,
 )
-from recvae.rec.kernels.times import POISSON, arrive
-from recvae.rec.kernels.winners import accept_first, keep_best
-from recvae.rec.kernels.words import private_words, shared_words
+from recvae.rec.search.numba.times import POISSON, arrive
+from recvae.rec.search.numba.winners import Item, accept_first, keep_best
+from recvae.rec.search.numba.words import private_words, shared_words
 
 FIRST_STRIP = 16
+
+Plan = namedtuple(
+    "Plan",
+    "max_candidates arrivals intervals strides cut starts offsets lower upper quantiles lines",
+)
+"""What is the same for all items.
+
+intervals, strides: of each dimension. cut: the dimensions with several intervals; starts: where the
+ladder of each begins. offsets: where the intervals of each dimension begin in lower and upper, the
+ends of what is sampled there, and in step_bits. quantiles: the Gaussian table; lines: it in floats.
+"""
+
+Items = namedtuple(
+    "Items",
+    "private shared ladder step_bits base center quadratic linear screen error log2_sup",
+)
+"""Arrays with a row an item: keys; the fields of a Proposal, step_bits of all dimensions; what
+screens candidates, and how far off it may be; the bound of log2 r', infinite without one."""
+
+Stretches = namedtuple("Stretches", "bottom step table row")
+"""The fields of a Stretch."""
+
+Winners = namedtuple("Winners", "bins ranks scores drawn capped")
+"""The fields of SearchResults, to be filled: zeros, but scores of minus infinity."""
 
 
 Strip = namedtuple(
@@ -121,67 +145,63 @@ def _bound_ratios(strip, width, least, key, intervals, losses, offsets, table, s
 
 
 @compiled(nogil=True)
-def search_items(
-    num_candidates, kind, intervals, strides, cut, starts, offsets, lower, upper, table, lines,
-    stretch_bottom, stretch_step, stretch_table, private, shared, ladder, step_bits, base, center,
-    quadratic, linear, screen, error, log2_sup, row, best_bins, best_ranks, best_scores, drawn,
-    capped,
-):  # fmt: skip
-    """Searches all items of the arrays; fills the last five, best candidate first.
+def search_items(plan, items, stretches, winners):
+    """Searches all items and fills `winners`, best candidate first.
 
-    Takes the winner of the race or, given a stretch function, the first candidate accepted by it.
+    Takes the winner of the race or, given `Stretches` and not None, the first candidate accepted.
     """
-    batch, dim = center.shape
+    batch, dim = items.center.shape
     slots = np.empty(1 << FIRST_LOG2_SLOTS, np.uint64)
     counts = np.zeros(slots.size, np.int32)
     shift = U64(64 - FIRST_LOG2_SLOTS)
     strip = _new_strip(dim)
-    peaks, losses = np.empty(lower.size, np.float32), np.empty(lower.size, np.float32)
+    peaks = np.empty(plan.lower.size, np.float32)
+    losses = np.empty(plan.lower.size, np.float32)
 
-    for item in range(batch):
+    for n in range(batch):
         counts[:] = 0
         time, used, first, end = 0, 0, 0, 0
-        best = best_scores[item], best_bins[item], best_ranks[item]
-        exact = (
-            shared[item], intervals, strides, offsets, table, step_bits[item], base[item],
-            center[item], quadratic[item], linear[item],
+        best = winners.scores[n], winners.bins[n], winners.ranks[n]
+        item = Item(
+            items.shared[n], plan.intervals, plan.strides, plan.offsets, plan.quantiles,
+            items.step_bits[n], items.base[n], items.center[n], items.quadratic[n],
+            items.linear[n],
         )  # fmt: skip
-        highest = base[item]
-        for d in range(dim):
-            start, stop = offsets[d], offsets[d + 1]
-            tabulate_peaks(
-                lower[start:stop], upper[start:stop], center[item, d], quadratic[item, d],
-                linear[item, d], step_bits[item, start:stop], peaks[start:stop], losses[start:stop],
-            )  # fmt: skip
-            highest += peaks[start] if intervals[d] == 1 else 0.0
-        while end == 0 and first < num_candidates:
+        highest = tabulate_item(plan, item, peaks, losses)
+        while end == 0 and first < plan.max_candidates:
             # A race that may end soon starts with short strips.
-            longest = max(first, FIRST_STRIP) if kind == POISSON else STRIP
-            width = min(STRIP, longest, num_candidates - first)
-            private_words(first, width, U64(0), private[item], strip.words)
-            time = arrive(first, width, kind, num_candidates, strip.words, time, strip.log_times)
+            longest = max(first, FIRST_STRIP) if plan.arrivals == POISSON else STRIP
+            width = min(STRIP, longest, plan.max_candidates - first)
+            private_words(first, width, U64(0), items.private[n], strip.words)
+            time = arrive(
+                first, width, plan.arrivals, plan.max_candidates, strip.words, time, strip.log_times
+            )
             strip.bounds[:] = np.float32(highest)
             _draw_bins(
-                strip, first, width, private[item], cut, strides, ladder[item], starts, peaks,
-                offsets,
+                strip, first, width, items.private[n], plan.cut, plan.strides, items.ladder[n],
+                plan.starts, peaks, plan.offsets,
             )  # fmt: skip
-            if cut.size:
+            if plan.cut.size:
                 while 2 * (used + width) > slots.size:
                     slots, counts, shift = grow(slots, counts)
                 used += rank_within_bin(strip.bins, width, slots, counts, shift, strip.ranks)
             else:
                 for i in range(width):
                     strip.ranks[i] = U64(first + i)
-            least = -np.inf if stretch_table.size else best[0][-1] - error[item]
+            # All that may be accepted must be looked at, however little they score.
+            least = best[0][-1] - items.error[n] if stretches is None else -np.inf
             left = _bound_ratios(
-                strip, width, least, shared[item], intervals, losses, offsets, lines, screen[item]
-            )
-            if stretch_table.size:
-                r = row[item]
-                stretch = stretch_bottom[r], stretch_step[r], stretch_table[r]
-                end = accept_first(strip, width, error[item], stretch, exact, *best)
+                strip, width, least, items.shared[n], plan.intervals, losses, plan.offsets,
+                plan.lines, items.screen[n],
+            )  # fmt: skip
+            if stretches is None:
+                end = keep_best(
+                    strip, left, width, items.error[n], items.log2_sup[n], item, *best
+                )  # fmt: skip
             else:
-                end = keep_best(strip, left, width, error[item], log2_sup[item], exact, *best)
-            drawn[item] = first + (end if end else width)
+                row = stretches.row[n]
+                stretch = stretches.bottom[row], stretches.step[row], stretches.table[row]
+                end = accept_first(strip, width, items.error[n], stretch, item, *best)
+            winners.drawn[n] = first + (end if end else width)
             first += width
-        capped[item] = end == 0 and kind == POISSON
+        winners.capped[n] = end == 0 and plan.arrivals == POISSON

@@ -1,0 +1,44 @@
+"""The search through candidates: what goes in and comes out, and the backends that do it.
+
+    results = search(SearchInputs(...), Race(keep=4), "auto", chunk_elements)
+
+`eager` is the reference, in plain torch for any device; `shared` scores items that share all their
+candidates by one matrix product; `numba` is compiled for CPUs.
+"""
+
+from recvae.rec.search import eager, numba, shared
+from recvae.rec.search.dispatch import (
+    BACKENDS,
+    Backend,
+    check_implementation,
+    register_backend,
+    search,
+)
+from recvae.rec.search.inputs import (
+    FirstAccepted,
+    Race,
+    RaceToEnd,
+    Rule,
+    SearchInputs,
+    SearchResults,
+    item_slices,
+)
+
+register_backend(eager.BACKEND)
+register_backend(numba.BACKEND)
+register_backend(shared.BACKEND)
+
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "FirstAccepted",
+    "Race",
+    "RaceToEnd",
+    "Rule",
+    "SearchInputs",
+    "SearchResults",
+    "check_implementation",
+    "item_slices",
+    "register_backend",
+    "search",
+]

@@ -1,0 +1,82 @@
+"""Which backend searches: one place decides, by device, rule and size.
+
+A backend gives the codes of the eager reference to the last bit; `tests/backends.py` holds every
+registered one to that.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from recvae.rec.search.inputs import Rule, SearchInputs, SearchResults
+
+AUTO = "auto"
+ALIASES = {"fused": "numba"}
+
+
+def _anything(inputs: SearchInputs, rule: Rule) -> str | None:
+    return None
+
+
+def _by_name_alone(inputs: SearchInputs, rule: Rule) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A way to search.
+
+    Args:
+        name: what `implementation` of a coder calls it.
+        search: inputs, rule and chunk_elements, which bounds its memory in elements of 8 bytes per
+            temporary, to results.
+        needs: what is missing for it to serve inputs and a rule, in words; None if it serves them.
+        suits: whether "auto" takes it for inputs and a rule that it serves.
+    """
+
+    name: str
+    search: Callable[[SearchInputs, Rule, int], SearchResults]
+    needs: Callable[[SearchInputs, Rule], str | None] = _anything
+    suits: Callable[[SearchInputs, Rule], bool] = _by_name_alone
+
+
+BACKENDS: dict[str, Backend] = {}
+"""By name; "auto" asks the one registered last first."""
+
+
+def register_backend(backend: Backend) -> None:
+    """Makes a backend known. Raises ValueError if its name is taken."""
+    if backend.name in (AUTO, *ALIASES, *BACKENDS):
+        raise ValueError(f"name: got {backend.name!r}, need one that is not taken")
+    BACKENDS[backend.name] = backend
+
+
+def check_implementation(name: str) -> None:
+    """Raises ValueError unless `name` is "auto", a backend or an alias of one."""
+    known = (AUTO, *BACKENDS, *ALIASES)
+    if name not in known:
+        raise ValueError(f"implementation: got {name!r}, need one of {', '.join(map(repr, known))}")
+
+
+def search(
+    inputs: SearchInputs, rule: Rule, implementation: str, chunk_elements: int
+) -> SearchResults:
+    """Searches with a backend by name, or with the one that "auto" finds best.
+
+    Raises:
+        ValueError: if the backend named cannot serve inputs and rule.
+    """
+    backend = _choose(inputs, rule, implementation)
+    return backend.search(inputs, rule, chunk_elements)
+
+
+def _choose(inputs: SearchInputs, rule: Rule, implementation: str) -> Backend:
+    if implementation == AUTO:
+        return next(
+            backend
+            for backend in reversed(BACKENDS.values())
+            if backend.needs(inputs, rule) is None and backend.suits(inputs, rule)
+        )
+    backend = BACKENDS[ALIASES.get(implementation, implementation)]
+    if missing := backend.needs(inputs, rule):
+        raise ValueError(f"implementation: got {implementation!r}, need {missing}")
+    return backend

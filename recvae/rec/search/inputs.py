@@ -1,0 +1,138 @@
+"""What a search is given, the rules by which it chooses, and what it finds."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from recvae.rec.arrivals import Arrivals
+from recvae.rec.proposal import Proposal
+from recvae.rec.randomness import KeyWords
+from recvae.rec.stretch import Stretch
+
+
+@dataclass(frozen=True, eq=False)
+class SearchInputs:
+    """The candidates of a batch of items: everything that drawing and scoring them needs.
+
+    Args:
+        proposal: what candidates are drawn from and scored with.
+        private: keys of the sender's streams, words of shape (batch,).
+        shared: block keys of the shared randomness, words of shape (batch,).
+        arrivals: law of the arrival times.
+        max_candidates: N of ordered and unordered arrivals; elsewhere the cap.
+    """
+
+    proposal: Proposal
+    private: KeyWords
+    shared: KeyWords
+    arrivals: Arrivals
+    max_candidates: int
+
+    @property
+    def batch(self) -> int:
+        """Number of items."""
+        return len(self.proposal.base)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.proposal.base.device
+
+    def __getitem__(self, items: Tensor | slice) -> "SearchInputs":
+        private, shared = ((k[0][items], k[1][items]) for k in (self.private, self.shared))
+        return SearchInputs(
+            self.proposal[items], private, shared, self.arrivals, self.max_candidates
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """How a search chooses among the candidates of each item, in the order of their arrival.
+
+    A candidate's score is log2 r' - log2 T, in bits; of equal scores the earlier one leads.
+    """
+
+    @property
+    def keep(self) -> int:
+        """How many candidates are found for each item."""
+        return 1
+
+    def __getitem__(self, items: Tensor | slice) -> "Rule":
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class Race(Rule):
+    """The `keep` candidates with the highest scores of all `max_candidates`, best first."""
+
+    keep: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class RaceToEnd(Rule):
+    """The candidate with the highest score of all that will ever arrive; Poisson arrivals.
+
+    Args:
+        log2_sup: (batch,) float64, the bound of log2 r' in bits: a candidate after time T scores at
+            most log2_sup - log2 T, so the race is over when the leader has that.
+    """
+
+    log2_sup: Tensor
+
+    def __getitem__(self, items: Tensor | slice) -> "RaceToEnd":
+        return RaceToEnd(self.log2_sup[items])
+
+
+@dataclass(frozen=True, eq=False)
+class FirstAccepted(Rule):
+    """The first candidate that arrives before sigma(r): greedy Poisson rejection sampling.
+
+    Its score is infinite. Where there is none before the cap, it is the winner of the race so far.
+
+    Args:
+        stretch: sigma of each item.
+    """
+
+    stretch: Stretch
+
+    def __getitem__(self, items: Tensor | slice) -> "FirstAccepted":
+        return FirstAccepted(self.stretch[items])
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResults:
+    """What a search found for each item of a batch.
+
+    Args:
+        bins: flat bins, (batch, keep) int64.
+        ranks: (batch, keep) int64.
+        scores: (batch, keep) float64, bits.
+        drawn: how many candidates were drawn, (batch,) int64.
+        capped: whether the search ended at its cap, (batch,) bool.
+    """
+
+    bins: Tensor
+    ranks: Tensor
+    scores: Tensor
+    drawn: Tensor
+    capped: Tensor
+
+    @staticmethod
+    def nothing(batch: int, keep: int, device: torch.device) -> "SearchResults":
+        """Zeros with scores of minus infinity, for `put` to fill."""
+        bins = torch.zeros((batch, keep), dtype=torch.int64, device=device)
+        scores = torch.full_like(bins, -torch.inf, dtype=torch.float64)
+        drawn = torch.zeros(batch, dtype=torch.int64, device=device)
+        return SearchResults(bins, bins.clone(), scores, drawn, torch.zeros_like(drawn).bool())
+
+    def put(self, items: slice, part: "SearchResults") -> None:
+        """Writes what was found for some items into these tensors."""
+        for field in fields(self):
+            getattr(self, field.name)[items] = getattr(part, field.name)
+
+
+def item_slices(batch: int, elements_per_item: int, chunk_elements: int) -> list[slice]:
+    """Slices of a batch with at most chunk_elements elements each, though at least one item."""
+    step = max(1, chunk_elements // elements_per_item)
+    return [slice(start, start + step) for start in range(0, batch, step)]

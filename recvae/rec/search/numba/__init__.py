@@ -1,0 +1,40 @@
+"""The search compiled by numba, for CPUs.
+
+All candidates are screened in float32: `screen` bounds their scores from above, dimension after
+dimension, and drops those that cannot lead. Those that are left at the end are scored one by one as
+the eager code does it (`winners`), and only these scores count.
+
+Candidates go through in strips that stay in the first-level cache. Each step is a loop over a strip
+of its own: those without table look-ups become vector instructions. What that takes: indices are
+unsigned (one that cannot be negative needs no wraparound), and integers become floats from int32 or
+uint32 (CPUs without AVX-512 convert 64 bits one by one). No floating-point operations are
+contracted or reordered.
+"""
+
+from recvae.rec.search.dispatch import Backend
+from recvae.rec.search.inputs import (
+    FirstAccepted,
+    Race,
+    RaceToEnd,
+    Rule,
+    SearchInputs,
+    SearchResults,
+)
+
+
+def needs(inputs: SearchInputs, rule: Rule) -> str | None:
+    """Tensors on CPU, and a rule that the kernel knows."""
+    if inputs.device.type != "cpu":
+        return f"CPU tensors for it, not {inputs.device} ones"
+    return None if isinstance(rule, Race | RaceToEnd | FirstAccepted) else "a rule that it knows"
+
+
+def search(inputs: SearchInputs, rule: Rule, chunk_elements: int) -> SearchResults:
+    """See `backend.search`."""
+    # numba takes long to import, and only this needs it.
+    from recvae.rec.search.numba import backend
+
+    return backend.search(inputs, rule)
+
+
+BACKEND = Backend("numba", search, needs, suits=lambda inputs, rule: True)
