@@ -17,10 +17,10 @@ from safetensors.torch import load as from_safetensors
 
 from fuzz.invariants import refusal_is_one_line, scratch
 from recvae.codec import Codec, CodecModel, load_model
+from recvae.codec.latents import BlockLatents, BranchAndBoundLatents, LatentCodec
 from recvae.codec.model import content_hash
 from recvae.exact import FixedPoint
-from recvae.rec import fit_bucket_code
-from recvae.rec.layout import Block
+from recvae.rec import Block
 from recvae.vae.architectures import Architecture
 from recvae.vae.quantise import quantise
 
@@ -93,12 +93,7 @@ def tiny_models() -> list[CodecModel]:
                 name=f"tiny {name}",
                 architecture=architecture,
                 number=FixedPoint(7, 12),
-                key=7,
-                blocks=blocks,
-                rank_codes=tuple(
-                    fit_bucket_code(torch.zeros(0, dtype=torch.int64), block.num_candidates)
-                    for block in blocks
-                ),
+                latents=BlockLatents.unfitted(7, blocks),
                 encoder=networks[0].half().float().eval().requires_grad_(False),
                 decoder=quantise(networks[1], FixedPoint(7, 12)),
             )
@@ -131,8 +126,7 @@ def check(data: bytes) -> None:
         model.save(copy)
         assert load_model(copy).hash == model.hash
         # A sender's time and memory grow with what the model orders: it may order up to 2^20.
-        orders = [max(block.num_candidates, sum(block.intervals)) for block in model.blocks]
-        if max(orders) <= MAX_ORDER:
+        if _largest_order(model.latents) <= MAX_ORDER:
             images = images_for(model)
             codec = Codec(model)
             assert np.array_equal(codec.decompress(codec.compress(images)), images)
@@ -206,3 +200,10 @@ def _with_hash(text: bytes, weights: bytes) -> bytes:
         fields["hash"] = content_hash(fields, tensors)
         return json.dumps(fields).encode()
     return text
+
+
+def _largest_order(latents: LatentCodec) -> int:
+    if isinstance(latents, BlockLatents):
+        return max(max(b.num_candidates, sum(b.intervals)) for b in latents.blocks)
+    assert isinstance(latents, BranchAndBoundLatents)
+    return latents.max_candidates

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 
 from recvae.codec import Codec, CodecModel
+from recvae.codec.latents import BlockLatents
 from recvae.exact import FixedPoint
-from recvae.rec import fit_bucket_code
-from recvae.rec.layout import Block
+from recvae.rec import Block
 from recvae.vae.architectures import Architecture
 from recvae.vae.quantise import quantise
 
@@ -27,9 +27,7 @@ def trained(architecture: Architecture, pixels: np.ndarray, steps: int) -> Codec
         name="small",
         architecture=architecture,
         number=FixedPoint(7, 12),
-        key=5,
-        blocks=(block,),
-        rank_codes=(fit_bucket_code(torch.zeros(0, dtype=torch.int64), block.num_candidates),),
+        latents=BlockLatents.unfitted(5, [block]),
         encoder=encoder.half().float().eval().requires_grad_(False),
         decoder=quantise(decoder, FixedPoint(7, 12)),
     )

@@ -9,7 +9,6 @@ import torch
 import recvae
 from recvae.codec import Codec, shipped_models
 from recvae.codec.elbo import negative_elbo_bits
-from recvae.codec.latents import receive_latents, send_latents
 from recvae.exact import exact_arithmetic
 from recvae.vae.information import posterior
 from recvae.vae.passes import Pass, run_passes
@@ -24,8 +23,9 @@ def least_likely(codec: Codec, images: Images) -> Images:
         return step.logits.argmin(dim=1)
 
     with exact_arithmetic():
-        codes = send_latents(codec.model, posterior(codec.model.encoder, torch.from_numpy(images)))
-        z = receive_latents(codec.model, codes)
+        latents = codec.model.latents
+        sent = latents.send(posterior(codec.model.encoder, torch.from_numpy(images)))
+        z = latents.receive(sent.codes)
         return run_passes(codec.model.decoder.passes(z), answer).numpy().astype(np.uint8)
 
 

@@ -17,7 +17,7 @@ import torch
 
 from recvae.codec import CodecModel, load_model
 from recvae.codec.groups import code_pixels, decode_groups, encode_groups, pixel_bits
-from recvae.codec.latents import BlockLatents, receive_latents, send_latents
+from recvae.codec.latents import BlockLatents
 from recvae.codec.min_cost import MinCostSender
 from recvae.codec.pixel_cost import BetaBinomialCost
 from recvae.errors import InputError
@@ -27,7 +27,6 @@ from recvae.experiments.mnist.coders import Coding, coding_of
 from recvae.experiments.mnist.images import load_images
 from recvae.experiments.mnist.layouts import Training
 from recvae.experiments.mnist.measure import Job
-from recvae.experiments.mnist.senders import pfr_sender
 from recvae.experiments.mnist.table import COLUMNS, to_markdown
 from recvae.experiments.mnist.targets import verdicts
 from recvae.vae import posterior
@@ -186,13 +185,13 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.slug for row in ROWS])
 def test_what_any_sender_sends_decodes(
-    model: CodecModel, training: Training, images: np.ndarray, row: rows.Row
+    model: CodecModel, training: Training, images: np.ndarray, row: rows.Row, tmp_path: Path
 ) -> None:
-    """In as many bits as it tells; in the codec's own format the receiver knows of no sender."""
+    """In as many bits as it tells; the receiver has the model's files and knows of no sender."""
     coding = coding_of(row, model, 3, training)
-    groups, bits = encode_groups(coding.model, images, 8, coding.latents)
-    latents = None if type(coding.latents) is BlockLatents else coding.latents
-    decoded = decode_groups(coding.model, groups, [8, IMAGES - 8], latents)
+    groups, bits = encode_groups(coding.model, images, 8)
+    coding.model.save(tmp_path)
+    decoded = decode_groups(load_model(tmp_path), groups, [8, IMAGES - 8])
     assert np.array_equal(decoded, images)
     told = float((bits.bins + bits.ranks + bits.pixels + bits.stored).sum())
     assert told - 1 < 8 * sum(map(len, groups)) < told + 16 * len(groups)
@@ -208,7 +207,9 @@ def test_min_cost_selection_never_costs_more_than_the_plain_choice(
         _, bits = encode_groups(coding.model, images, 8, latents)
         return bits.bins + bits.ranks + bits.pixels
 
-    saved = total(BlockLatents(coding.model)) - total(BlockLatents(coding.model, sender))
+    latents = coding.model.latents
+    assert isinstance(latents, BlockLatents)
+    saved = total(latents) - total(replace(latents, sender=sender))
     assert saved.min() > -1e-2  # bits; the look-up is in float32
     assert saved.mean() > 5
 
@@ -217,7 +218,7 @@ def test_looked_up_pixel_bits_are_those_that_are_spent(
     model: CodecModel, images: np.ndarray
 ) -> None:
     tensor = torch.from_numpy(images)
-    z = receive_latents(model, send_latents(model, posterior(model.encoder, tensor)))
+    z = model.latents.receive(model.latents.send(posterior(model.encoder, tensor)).codes)
     looked_up = BetaBinomialCost(model.decoder)(z, tensor).numpy()
     spent = pixel_bits(code_pixels(model, z, tensor), len(images))
     assert looked_up == pytest.approx(spent, abs=5e-3)
@@ -229,11 +230,13 @@ def test_searches_that_meet_their_cap_are_counted(
     model: CodecModel, training: Training, images: np.ndarray
 ) -> None:
     coding = coding_of(rows.pfr(50, 5.0, IMAGES), model, 0, training)
-    capped = tuple(replace(block, num_candidates=2) for block in coding.model.blocks)
-    sender = pfr_sender(capped)
-    sender(coding.model, posterior(model.encoder, torch.from_numpy(images)), images)
-    assert sender.capped_images == IMAGES
-    assert coding.capped_images() == 0
+    latents = coding.model.latents
+    assert isinstance(latents, BlockLatents)
+    capped = BlockLatents.unfitted(0, [replace(b, num_candidates=2) for b in latents.blocks])
+    _, bits = encode_groups(replace(coding.model, latents=capped), images, 8)
+    assert bits.capped.all()
+    _, bits = encode_groups(coding.model, images, 8)
+    assert not bits.capped.any()
 
 
 def test_a_model_of_its_own_key_and_blocks_is_another_model(

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 import recvae
 from recvae.codec import Codec, load_model, shipped_model_name, shipped_models
+from recvae.codec.latents import BlockLatents
 from recvae.codec.model import content_hash
 from recvae.errors import InputError
-from recvae.rec import fit_bucket_code
-from recvae.rec.layout import Block
+from recvae.rec import Block
 
 
 @pytest.fixture
@@ -74,28 +75,27 @@ def test_unknown_model_lists_the_known() -> None:
 
 
 def test_parts_must_make_a_model(codec: Codec) -> None:
-    model = codec.model
-    block, code = model.blocks[0], model.rank_codes[0]
-    cases = {
-        "every latent": {"blocks": model.blocks[1:], "rank_codes": model.rank_codes[1:]},
-        "rank_codes": {"rank_codes": model.rank_codes[1:]},
-        "num_candidates": {
-            "blocks": (Block(block.dimensions, block.intervals, 1 << 21), *model.blocks[1:])
-        },
-        "intervals": {
-            "blocks": (Block(block.dimensions, block.intervals[1:], 8), *model.blocks[1:])
-        },
-        "ranks": {
-            "rank_codes": (
-                fit_bucket_code(torch.zeros(0, dtype=torch.int64), 1),
-                *model.rank_codes[1:],
-            )
-        },
+    model, latents = codec.model, codec.model.latents
+    assert isinstance(latents, BlockLatents)
+    blocks, codes = latents.blocks, latents.rank_codes
+    block, (none,) = blocks[0], BlockLatents.unfitted(0, [Block((0,), (1,), 1)]).rank_codes
+    cases: dict[str, Callable[[], object]] = {
+        "every latent": lambda: replace(latents, blocks=blocks[1:], rank_codes=codes[1:]),
+        "rank_codes": lambda: replace(latents, rank_codes=codes[1:]),
+        "num_candidates": lambda: replace(
+            latents, blocks=(replace(block, num_candidates=1 << 21), *blocks[1:])
+        ),
+        "intervals": lambda: replace(block, intervals=block.intervals[1:]),
+        "ranks": lambda: replace(latents, rank_codes=(none, *codes[1:])),
+        "key is": lambda: replace(latents, key=-1),
+        "exactly one block": lambda: replace(
+            model, latents=BlockLatents.unfitted(0, [Block((0, 1), (2, 1), 4)])
+        ),
     }
-    assert code.bits(torch.tensor([block.num_candidates - 1])) > 0
-    for message, fields in cases.items():
+    assert codes[0].bits(torch.tensor([block.num_candidates - 1])) > 0
+    for message, made in cases.items():
         with pytest.raises(ValueError, match=message):
-            replace(model, **fields)
+            made()
 
 
 def test_file_of_another_model(codec: Codec, folder: Path, digits: np.ndarray) -> None:

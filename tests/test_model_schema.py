@@ -160,6 +160,8 @@ def test_all_objects_but_the_facts_are_closed() -> None:
 
     visit(schema, "")
     architecture = "/properties/architecture/properties"  # told more closely behind `if`
+    # Latent codecs from elsewhere check their own fields; those of the package are told likewise.
     assert open_objects == [
-        f"{architecture}/encoder", f"{architecture}/decoder", "/properties/facts"
+        f"{architecture}/encoder", f"{architecture}/decoder", "/properties/latents",
+        "/properties/facts",
     ]  # fmt: skip

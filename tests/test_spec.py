@@ -14,16 +14,17 @@ import torch
 from golden.make import images
 from golden.make_bad import BAD
 from golden.steps import FILES, decode_steps, digests
+from spec import coder as spec_coder
 from spec import container, decoder
-from spec.coder import latents, philox, quantile
+from spec.coder import philox, quantile
 from spec.network import frequencies, weights_of_differences
 
 import recvae
 from recvae.codec import Codec, CodecModel, shipped_models
+from recvae.codec.latents import BlockLatents, LatentCodec
 from recvae.data import sample_images
 from recvae.exact import FixedPoint
-from recvae.rec import fixed_length_code
-from recvae.rec.layout import Block
+from recvae.rec import Block, fixed_length_code
 from recvae.vae.architectures import Architecture
 from recvae.vae.quantise import quantise
 
@@ -81,7 +82,7 @@ def test_numbers_of_the_specification() -> None:
     quantiles = [(0, "0"), (1234567890, "1234567890"), (1 << 31, "2^31")]
     for v, written in quantiles:
         assert f"`quantile({written}) = {quantile(v, TABLE)}`" in text
-    z = latents((1 << 64) - 1, 3, [4, 1, 7, 2, 9], [3, 0, 6, 1, 8], 12345, TABLE)
+    z = spec_coder.latents((1 << 64) - 1, 3, [4, 1, 7, 2, 9], [3, 0, 6, 1, 8], 12345, TABLE)
     assert ", ".join(map(str, z)) in text
     first = frequencies(np.array([[100, 0, -300]]), 7)[0]
     assert ", ".join(map(str, first)) in text
@@ -121,7 +122,13 @@ ODD_MODELS = {
 }
 
 
-def odd_model(architecture: Architecture) -> CodecModel:
+KEY = (1 << 64) - 3
+BLOCKS = BlockLatents(
+    KEY, (Block((3, 0, 4, 1, 2), (7, 1, 1000, 2, 1), 5),), (fixed_length_code(5),)
+)
+
+
+def odd_model(architecture: Architecture, latents: LatentCodec = BLOCKS) -> CodecModel:
     torch.manual_seed(0)
     encoder, decoder = (part.eval().requires_grad_(False) for part in architecture.build())
     for parameter in decoder.parameters():
@@ -133,9 +140,7 @@ def odd_model(architecture: Architecture) -> CodecModel:
         name="odd",
         architecture=architecture,
         number=number,
-        key=(1 << 64) - 3,
-        blocks=(Block((3, 0, 4, 1, 2), (7, 1, 1000, 2, 1), 5),),
-        rank_codes=(fixed_length_code(5),),
+        latents=latents,
         encoder=encoder.half().float(),
         decoder=quantise(decoder, number, chunk_inputs=24),
         facts={"ü": [0.1, 1e-7, None]},

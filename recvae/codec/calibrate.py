@@ -16,11 +16,10 @@ from torch import Tensor
 
 from recvae.codec.elbo import negative_elbo_bits
 from recvae.codec.groups import code_pixels, pixel_bits
-from recvae.codec.latents import receive_latents, send_latents
+from recvae.codec.latents import BlockLatents
 from recvae.codec.model import CodecModel
 from recvae.exact import FixedPoint
-from recvae.rec import DiagonalGaussian, IndexCode, fit_bucket_code
-from recvae.rec.layout import Block, plan_blocks
+from recvae.rec import DiagonalGaussian, plan_blocks
 from recvae.vae.information import mutual_information_bits, posterior
 from recvae.vae.objective import NATS_PER_BIT
 from recvae.vae.quantise import quantise
@@ -94,14 +93,12 @@ def calibrate(
         "training_images_sha256": hashlib.sha256(images.numpy().tobytes()).hexdigest(),
     }
 
-    def model_with(blocks: list[Block], rank_codes: list[IndexCode]) -> CodecModel:
+    def model_with(latents: BlockLatents) -> CodecModel:
         return CodecModel(
             name=name,
             architecture=vae.architecture,
             number=options.number,
-            key=options.key,
-            blocks=tuple(blocks),
-            rank_codes=tuple(rank_codes),
+            latents=latents,
             encoder=vae.encoder,
             decoder=decoder,
             facts=facts | measured,
@@ -120,7 +117,7 @@ def calibrate(
 
 
 def _best_layout(
-    model_with: Callable[[list[Block], list[IndexCode]], CodecModel],
+    model_with: Callable[[BlockLatents], CodecModel],
     information: Tensor,
     images: Tensor,
     target: DiagonalGaussian,
@@ -141,7 +138,9 @@ def _best_layout(
             options.extra_bits,
             options.max_log2_candidates,
         )
-        model, latents, pixels = _code_sample(model_with, blocks, images, target)
+        model, latents, pixels = _code_sample(
+            model_with, BlockLatents.unfitted(options.key, blocks), images, target
+        )
         searches = ", ".join(f"{np.log2(block.num_candidates):.1f}" for block in blocks)
         report(
             f"{num_blocks} blocks, log2 N = {searches}: "
@@ -154,29 +153,18 @@ def _best_layout(
 
 
 def _code_sample(
-    model_with: Callable[[list[Block], list[IndexCode]], CodecModel],
-    blocks: list[Block],
+    model_with: Callable[[BlockLatents], CodecModel],
+    latents: BlockLatents,
     images: Tensor,
     target: DiagonalGaussian,
 ) -> tuple[CodecModel, float, float]:
     """Code images in a layout: the model with rank codes fitted, bits of latents and of pixels."""
-    draft = model_with(blocks, [_any_rank(block.num_candidates) for block in blocks])
-    codes = send_latents(draft, target)
-    rank_codes = [
-        fit_bucket_code(code.ranks, block.num_candidates)
-        for code, block in zip(codes, blocks, strict=True)
-    ]
-    model = model_with(blocks, rank_codes)
-    latent_bits = sum(
-        coder.partition.log2_bins + float(rank_code.bits(code.ranks).mean())
-        for coder, rank_code, code in zip(model.coders, rank_codes, codes, strict=True)
-    )
-    return model, latent_bits, _mean_pixel_bits(model, receive_latents(model, codes), images)
-
-
-def _any_rank(num_candidates: int) -> IndexCode:
-    """A code for models that are only searched with, not coded with."""
-    return fit_bucket_code(torch.zeros(0, dtype=torch.int64), num_candidates)
+    codes = latents.send(target).codes
+    latents = latents.fitted(codes)
+    model = model_with(latents)
+    bins, ranks = latents.bits(codes)
+    pixels = _mean_pixel_bits(model, latents.receive(codes), images)
+    return model, float(bins.mean() + ranks.mean()), pixels
 
 
 def _mean_pixel_bits(model: CodecModel, z: Tensor, images: Tensor, batch: int = 256) -> float:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, overload
@@ -15,8 +16,8 @@ from recvae.codec.container import ContainerReader, ContainerWriter, Header
 from recvae.codec.container.reader import Source
 from recvae.codec.device import find_device
 from recvae.codec.groups import decode_groups, encode_groups
-from recvae.codec.latents import BlockLatents
-from recvae.codec.min_cost import MinCostSender
+from recvae.codec.latents import BlockLatents, LatentCodec
+from recvae.codec.min_cost import MinCostSender, can_choose
 from recvae.codec.model import CodecModel, load_model, shipped_model_name
 from recvae.codec.pixel_cost import PixelCost, pixel_cost_of
 from recvae.codec.report import CompressionReport
@@ -102,13 +103,19 @@ class Codec:
             progress(work.writer.num_images, work.writer.num_bytes)
         return work.finish(names)
 
-    def latents(self, effort: int) -> BlockLatents:
+    def latents(self, effort: int) -> LatentCodec:
         """What codes latents with an effort; InputError if it is out of its range."""
         if type(effort) is not int or not 1 <= effort <= MAX_EFFORT:
             raise InputError(f"effort is {effort!r}: it must be an integer from 1 to {MAX_EFFORT}")
+        latents = self.model.latents
         if effort == 1:
-            return BlockLatents(self.model)
-        return BlockLatents(self.model, MinCostSender(self._pixel_cost, effort))
+            return latents
+        if not isinstance(latents, BlockLatents) or not can_choose(latents):
+            raise InputError(
+                f"effort is {effort}: model {self.model.name!r} codes its latents in a way that "
+                "leaves no candidates to choose from; leave effort at 1"
+            )
+        return replace(latents, sender=MinCostSender(self._pixel_cost, effort))
 
     @cached_property
     def _pixel_cost(self) -> PixelCost:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from recvae.codec.container import ContainerWriter, Header
 from recvae.codec.groups import Bits, encode_groups
-from recvae.codec.latents import Latents
+from recvae.codec.latents import LatentCodec
 from recvae.codec.model import CodecModel
 from recvae.codec.report import CompressionReport
 
@@ -24,7 +24,7 @@ class Compression:
     """Writes a .recvae file to a buffered binary stream, which need not seek.
 
     `bits` are the sums that its report tells: of bins, ranks, pixels, stored images and KL.
-    `latents` codes them otherwise than the model's own coders do; see `encode_groups`.
+    `latents` stands in for the model's own; see `encode_groups`.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Compression:
         model: CodecModel,
         stream: BinaryIO,
         group_size: int,
-        latents: Latents | None = None,
+        latents: LatentCodec | None = None,
     ) -> None:
         self.model, self.latents = model, latents
         self.header = Header(model.file_id, *model.image_shape, group_size)

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.latents import BlockLatents, Latents, join_codes
+from recvae.codec.latents import LatentCodec, join_codes
 from recvae.codec.model import CodecModel
 from recvae.codec.range_coder import Decoder, Encoder
 from recvae.errors import InputError
@@ -49,6 +49,7 @@ class Bits:
         pixels: given the latents.
         stored: pixels of the images stored as they are, and the symbols that tell which.
         kl: KL[q(z|x) || p(z)], what the latents cost at least; not part of the file.
+        capped: whether a search for the latents ended at its cap, (images,) bool; no bits.
     """
 
     bins: NDArray[np.float64]
@@ -56,6 +57,7 @@ class Bits:
     pixels: NDArray[np.float64]
     stored: NDArray[np.float64]
     kl: NDArray[np.float64]
+    capped: NDArray[np.bool_]
 
 
 Coded: TypeAlias = tuple[NDArray[np.int32], NDArray[np.int32]]
@@ -96,20 +98,23 @@ def encode_groups(
     model: CodecModel,
     pixels: NDArray[np.uint8],
     group_size: int,
-    latents: Latents | None = None,
+    latents: LatentCodec | None = None,
 ) -> tuple[list[bytes], Bits]:
     """Code images (n, h, w) in groups of `group_size`, the last of which may be smaller.
 
-    `latents` codes them otherwise than the model's own coders do; `BlockLatents` with another
-    sender still makes groups of the file format.
+    `latents` stands in for the model's own, such as one with another sender, which makes groups
+    that the model decodes all the same.
     """
-    latents = latents or BlockLatents(model)
+    latents = latents or model.latents
     images = torch.from_numpy(pixels)
     with exact_arithmetic():
         target = posterior(model.encoder, images)
-        codes = latents.send(target, images)
+        sent = latents.send(target, images)
+        codes = sent.codes
         passes = code_pixels(model, latents.receive(codes), images)
-    bits = _count_bits(model, target, latents.bits(codes), pixel_bits(passes, len(pixels)))
+    bits = _count_bits(
+        model, target, latents.bits(codes), pixel_bits(passes, len(pixels)), sent.capped.numpy()
+    )
     stored = bits.pixels == 0  # no coded image is free: a frequency is below 2^24
     every = np.arange(len(pixels))
     members = [every[start : start + group_size] for start in range(0, len(pixels), group_size)]
@@ -157,7 +162,7 @@ def decode_groups(
     model: CodecModel,
     payloads: Sequence[bytes],
     num_images: Sequence[int],
-    latents: Latents | None = None,
+    latents: LatentCodec | None = None,
 ) -> NDArray[np.uint8]:
     """The images (n, h, w) of groups, in order, each of which holds num_images[i] of them.
 
@@ -192,7 +197,7 @@ def decode_streams(
     model: CodecModel,
     decoders: Sequence[Decoder],
     num_images: Sequence[int],
-    latents: Latents | None = None,
+    latents: LatentCodec | None = None,
 ) -> list[NDArray[np.uint8]]:
     """The images of each group that went through the range coder.
 
@@ -200,7 +205,7 @@ def decode_streams(
     """
     if not decoders:
         return []
-    latents = latents or BlockLatents(model)
+    latents = latents or model.latents
     stored = [
         decoder.decode_repeated(STORED, count).astype(bool)
         for decoder, count in zip(decoders, num_images, strict=True)
@@ -246,7 +251,7 @@ def _frequency_tables(model: CodecModel, step: Pass) -> Iterator[tuple[slice, ND
 
 
 def _encode_group(
-    latents: Latents,
+    latents: LatentCodec,
     pixels: NDArray[np.uint8],
     members: NDArray[np.int64],
     stored: NDArray[np.bool_],
@@ -271,6 +276,7 @@ def _count_bits(
     target: DiagonalGaussian,
     latent_bits: tuple[NDArray[np.float64], NDArray[np.float64]],
     pixels: NDArray[np.float64],
+    capped: NDArray[np.bool_],
 ) -> Bits:
     bins, ranks = latent_bits
     raw = float(PIXEL_BITS * model.architecture.height * model.architecture.width)
@@ -283,4 +289,5 @@ def _count_bits(
         pixels=pixels * coded,
         stored=np.where(is_stored, raw + flag_bits[1], flag_bits[0]),
         kl=target.kl_bits().sum(dim=1).cpu().numpy(),
+        capped=capped,
     )

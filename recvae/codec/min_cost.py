@@ -7,16 +7,23 @@ bits, only the decoder knows.
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from recvae.codec.latents import SENDER_SEED, join_codes
-from recvae.codec.model import CodecModel
+from recvae.codec.latents import SENDER_SEED, BlockLatents, LatentCodec, Sent, join_codes
 from recvae.codec.pixel_cost import PixelCost
-from recvae.rec import Code, DiagonalGaussian
+from recvae.rec import Code, Coder, DiagonalGaussian, PartitionedORC
 
 IMAGES_AT_ONCE = 64  # bounds memory: of each there are beam * candidates choices
 PIXEL_BATCH = 64  # latents decoded at once
+
+
+def can_choose(latents: LatentCodec) -> bool:
+    """Whether a min-cost sender has candidates to choose from: blocks coded by a race."""
+    return isinstance(latents, BlockLatents) and all(
+        isinstance(coder, PartitionedORC) for coder in latents.coders
+    )
 
 
 @dataclass(frozen=True)
@@ -36,24 +43,25 @@ class MinCostSender:
     candidates: int
     beam: int = 1
 
-    def __call__(self, model: CodecModel, target: DiagonalGaussian, images: Tensor) -> list[Code]:
-        """See `recvae.codec.latents.Sender`."""
+    def __call__(self, latents: BlockLatents, target: DiagonalGaussian, images: Tensor) -> Sent:
+        """See `recvae.codec.latents.Sender`. Raises ValueError unless `can_choose(latents)`."""
         starts = range(0, len(images), IMAGES_AT_ONCE)
         parts = [slice(start, start + IMAGES_AT_ONCE) for start in starts] or [slice(0, 0)]
-        return join_codes(self._send(model, target[part], images[part]) for part in parts)
+        codes = join_codes(self._send(latents, target[part], images[part]) for part in parts)
+        return Sent(codes, torch.zeros(len(images), dtype=torch.bool))
 
-    def _send(self, model: CodecModel, target: DiagonalGaussian, images: Tensor) -> list[Code]:
+    def _send(self, latents: BlockLatents, target: DiagonalGaussian, images: Tensor) -> list[Code]:
         races = [
-            coder.encode_best(
+            _racing(coder).encode_best(
                 block.part_of(target),
-                model.key,
+                latents.key,
                 torch.Generator().manual_seed(SENDER_SEED),
                 min(self.candidates, block.num_candidates),
             )[0]
-            for block, coder in zip(model.blocks, model.coders, strict=True)
+            for block, coder in zip(latents.blocks, latents.coders, strict=True)
         ]
         races = [Code(race.bins.cpu(), race.ranks.cpu()) for race in races]
-        costs = _Costs.of(model, races, images, self.pixel_cost)
+        costs = _Costs.of(latents, races, images, self.pixel_cost)
         choices = torch.zeros(len(images), 1, len(races), dtype=torch.int64)
         for block, race in enumerate(races):
             choices = _with_each_candidate(choices, block, race.ranks.shape[1])
@@ -66,39 +74,57 @@ class MinCostSender:
 
 @dataclass(frozen=True, eq=False)
 class _Costs:
-    """What choices of candidates cost; those of block b are z[b] (n, K, dim) of ranks[b] (n, K)."""
+    """What choices of candidates cost; those of block b are z[b] (n, K, dim) of bits[b] (n, K)."""
 
-    model: CodecModel
+    latents: BlockLatents
     images: Tensor
     pixel_cost: PixelCost
     z: list[Tensor]
-    rank_bits: list[Tensor]
+    code_bits: list[Tensor]
 
     @staticmethod
-    def of(model: CodecModel, races: list[Code], images: Tensor, pixel_cost: PixelCost) -> "_Costs":
-        pairs = list(zip(model.coders, model.rank_codes, races, strict=True))
+    def of(
+        latents: BlockLatents, races: list[Code], images: Tensor, pixel_cost: PixelCost
+    ) -> "_Costs":
         return _Costs(
-            model,
+            latents,
             images,
             pixel_cost,
-            [coder.decode(race, model.key) for coder, _, race in pairs],
-            [rank_code.bits(race.ranks) for _, rank_code, race in pairs],
+            [
+                coder.decode(race, latents.key)
+                for coder, race in zip(latents.coders, races, strict=True)
+            ],
+            [_code_bits(latents, block, race) for block, race in enumerate(races)],
         )
 
     def bits(self, choices: Tensor) -> Tensor:
-        """Bits of ranks and pixels for choices (n, m, blocks); all bins cost the same. (n, m)."""
+        """Bits of latents and pixels for choices (n, m, blocks), less what all cost. (n, m)."""
         n, m, _ = choices.shape
         items = torch.arange(n)[:, None].expand(n, m)
-        z = torch.empty(n, m, self.model.architecture.latent_dim, dtype=torch.int64)
+        z = torch.empty(n, m, self.latents.latent_dim, dtype=torch.int64)
         total = torch.zeros(n, m, dtype=torch.float64)
-        for b, block in enumerate(self.model.blocks):
+        for b, block in enumerate(self.latents.blocks):
             z[..., list(block.dimensions)] = self.z[b][items, choices[..., b]]
-            total += self.rank_bits[b].gather(1, choices[..., b])
+            total += self.code_bits[b].gather(1, choices[..., b])
         parts = zip(
             z.flatten(0, 1).split(PIXEL_BATCH), items.flatten().split(PIXEL_BATCH), strict=True
         )
         pixels = [self.pixel_cost(part, self.images[item]) for part, item in parts]
         return total + torch.cat(pixels).reshape(n, m)
+
+
+def _code_bits(latents: BlockLatents, block: int, race: Code) -> Tensor:
+    """Bits of bins and ranks (n, K) of a block's candidates, less those of the cheapest bins."""
+    n, candidates, dim = race.bins.shape
+    bins = latents.bin_bits(block, race.bins.reshape(-1, dim).numpy()).reshape(n, candidates)
+    over_cheapest = torch.from_numpy(bins - bins.min(initial=np.inf))
+    return latents.rank_codes[block].bits(race.ranks) + over_cheapest
+
+
+def _racing(coder: Coder) -> PartitionedORC:
+    if not isinstance(coder, PartitionedORC):
+        raise ValueError(f"coder: got {type(coder).__name__}, need one that races its candidates")
+    return coder
 
 
 def _with_each_candidate(choices: Tensor, block: int, candidates: int) -> Tensor:

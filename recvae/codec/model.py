@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from recvae.codec.latents import LATENT_CODECS, BlockLatents, LatentCodec
 from recvae.codec.model_files import (
     FORMAT,
     JSON_NAME,
@@ -28,13 +29,11 @@ from recvae.codec.model_files import (
 from recvae.data import translate_os_errors
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
-from recvae.rec import IndexCode, PartitionedORC
-from recvae.rec.layout import Block
+from recvae.rec import Coder
 from recvae.vae.architectures import Architecture
 from recvae.vae.passes import Decoder
 from recvae.vae.quantise import ExactDecoder, Spec, exact_specs, from_tensors
 
-MAX_LOG2_CANDIDATES = 20
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 HASH_BYTES = 16  # of the SHA-256, in a file's header
 
@@ -47,9 +46,7 @@ class CodecModel:
         name: for people.
         architecture: of encoder and decoder.
         number: fixed-point format of the exact decoder.
-        key: 64-bit name of the shared randomness.
-        blocks: which latents are coded together, and how.
-        rank_codes: code of the rank within the bin, one a block.
+        latents: how latents are coded.
         encoder: float network, for the sender only.
         decoder: exact network.
         facts: what is known about the model; no bit depends on it.
@@ -58,32 +55,15 @@ class CodecModel:
     name: str
     architecture: Architecture
     number: FixedPoint
-    key: int
-    blocks: tuple[Block, ...]
-    rank_codes: tuple[IndexCode, ...]
+    latents: LatentCodec
     encoder: nn.Module
     decoder: ExactDecoder
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises ValueError where the parts do not make a model."""
-        dimensions = sorted(d for block in self.blocks for d in block.dimensions)
-        if dimensions != list(range(self.architecture.latent_dim)):
-            raise ValueError("blocks: every latent dimension must stand in exactly one block")
-        if len(self.rank_codes) != len(self.blocks):
-            raise ValueError(f"rank_codes: {len(self.rank_codes)} for {len(self.blocks)} blocks")
-        if type(self.key) is not int or not 0 <= self.key < 1 << 64:
-            raise ValueError(f"key is {self.key}; allowed: 0 to 2^64 - 1")
-        for block, code in zip(self.blocks, self.rank_codes, strict=True):
-            if len(block.intervals) != len(block.dimensions):
-                raise ValueError("blocks: intervals and dimensions differ in number")
-            count = block.num_candidates
-            if type(count) is not int or not 1 <= count <= 1 << MAX_LOG2_CANDIDATES:
-                raise ValueError(f"num_candidates is {block.num_candidates}; allowed: 1 to 2^20")
-            code.bits(torch.tensor([count - 1]))  # the code reaches every rank
-            if max(code.raw_bits) > MAX_LOG2_CANDIDATES:
-                raise ValueError("rank_code: raw_bits above 20")
-        _ = self.coders  # raises for intervals that make no partition
+        if self.latents.latent_dim != self.architecture.latent_dim:
+            raise ValueError(self.latents.incomplete)
 
     @property
     def image_shape(self) -> tuple[int, int]:
@@ -95,10 +75,10 @@ class CodecModel:
         """Where the networks are."""
         return next(self.decoder.buffers()).device
 
-    @cached_property
-    def coders(self) -> tuple[PartitionedORC, ...]:
-        """The coder of each block."""
-        return tuple(block.coder(index) for index, block in enumerate(self.blocks))
+    @property
+    def coders(self) -> tuple[Coder, ...]:
+        """The relative entropy coders, each of which codes some of the latents."""
+        return self.latents.coders
 
     @cached_property
     def hash(self) -> str:
@@ -117,16 +97,8 @@ class CodecModel:
             "name": self.name,
             "architecture": self.architecture.stated(),
             "number": asdict(self.number),
-            "key": self.key,
-            "blocks": [
-                {
-                    "dimensions": list(block.dimensions),
-                    "intervals": list(block.intervals),
-                    "num_candidates": block.num_candidates,
-                    "rank_code": code.to_json(),
-                }
-                for block, code in zip(self.blocks, self.rank_codes, strict=True)
-            ],
+            "key": self.latents.key,
+            **_stated_latents(self.latents),
             "facts": self.facts,
         }
 
@@ -259,13 +231,27 @@ def _build(
         name=text["name"],
         architecture=architecture,
         number=number,
-        key=text["key"],
-        blocks=tuple(
-            Block(tuple(b["dimensions"]), tuple(b["intervals"]), b["num_candidates"])
-            for b in text["blocks"]
-        ),
-        rank_codes=tuple(IndexCode.from_json(b["rank_code"]) for b in text["blocks"]),
+        latents=_latents_of(text),
         encoder=encoder.eval().requires_grad_(False),
         decoder=from_tensors(decoder, number, parts["decoder"]),
         facts=text["facts"],
     )
+
+
+def _stated_latents(latents: LatentCodec) -> dict[str, Any]:
+    """Fields of `model.json`: blocks stand for themselves, other codecs say their name."""
+    fields = latents.to_json()
+    if type(latents) is BlockLatents:
+        return fields
+    return {"latents": {"codec": latents.name} | fields}
+
+
+def _latents_of(text: dict[str, Any]) -> LatentCodec:
+    """Inverse of `_stated_latents`, with the key. ValueError where there is no such codec."""
+    fields = text.get("latents") or {"codec": BlockLatents.name, "blocks": text.get("blocks")}
+    if (name := fields["codec"]) not in LATENT_CODECS:
+        raise ValueError(f"latents: codec is {name!r}; allowed: {', '.join(LATENT_CODECS)}")
+    try:
+        return LATENT_CODECS[name].from_json(text["key"], fields)
+    except (KeyError, TypeError) as error:  # the schema knows only the codecs that ship
+        raise ValueError(f"latents: no {name!r}: {type(error).__name__}: {error}") from error

@@ -8,6 +8,7 @@
 Knows tensors only: no image, network, file or configuration.
 """
 
+from recvae.rec.algorithms import ALGORITHMS, Algorithm, Setting, algorithm_of, register_algorithm
 from recvae.rec.branch_and_bound import AStar, BranchAndBoundGPRS
 from recvae.rec.code import CappedSearchWarning, Code, Coder, Search
 from recvae.rec.dithered import DitheredQuantisation
@@ -31,11 +32,13 @@ from recvae.rec.target import DiagonalGaussian
 from recvae.rec.zeta import fit_zeta_exponent, zeta_code, zeta_exponent
 
 __all__ = [
+    "ALGORITHMS",
     "GPRS",
     "MRC",
     "ORC",
     "PFR",
     "AStar",
+    "Algorithm",
     "Block",
     "BranchAndBoundGPRS",
     "CappedSearchWarning",
@@ -49,6 +52,8 @@ __all__ = [
     "PartitionedORC",
     "PartitionedPFR",
     "Search",
+    "Setting",
+    "algorithm_of",
     "allocate_intervals",
     "balanced_blocks",
     "collapsed_intervals",
@@ -58,6 +63,7 @@ __all__ = [
     "fixed_length_code",
     "plan_blocks",
     "random_intervals",
+    "register_algorithm",
     "zeta_code",
     "zeta_exponent",
 ]

@@ -36,7 +36,7 @@ from recvae.rec.randomness import (
     shared_key,
     shared_uniforms,
 )
-from recvae.rec.target import DiagonalGaussian, require_on_grid
+from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
 POSITIONS = 1 << POSITION_BITS
 MAX_STEPS = 1 << 24
@@ -89,6 +89,10 @@ class SplitOnSample(Coder):
             raise ValueError(f"block: got {self.block}, need an integer in [0, 2^32)")
         if not 1 <= self.max_candidates <= MAX_STEPS:
             raise ValueError(f"max_candidates: got {self.max_candidates}, need 1 to 2^24")
+
+    def within_reach(self, target: DiagonalGaussian) -> DiagonalGaussian:
+        """See `Coder.within_reach`: what is too narrow for the prior's grid stays so."""
+        return on_grid(target)
 
     @abstractmethod
     def _rule(self, line: Line) -> Rule: ...
@@ -162,6 +166,9 @@ class SplitOnSample(Coder):
 
         Returns:
             bounds of the interval B_k and the position of X_k, (batch, dim) int64 each.
+
+        Raises:
+            ValueError: if the way ends before a candidate.
         """
         keys = key_tensor(key, len(ranks), ranks.device)
         shared, steps = _streams(shared_key(keys, self.block), self.dim), ranks.flatten()
@@ -173,6 +180,8 @@ class SplitOnSample(Coder):
             active = active[steps[active] > k]
             bounds = low[active], high[active], position[active]
             low[active], high[active] = _part(*bounds, above=turn(active, *bounds))
+            if bool((low[active] >= high[active]).any()):
+                raise ValueError("ranks: got one behind the last candidate of its way")
         low, high, position = (x.reshape(ranks.shape) for x in (low, high, position))
         return low, high, position
 

@@ -95,6 +95,13 @@ class Coder(ABC):
     def bin_bits(self, code: Code, key: int | Tensor) -> Tensor:
         """Bits that the bins of each item cost, (batch,) float64: the ideal code length."""
 
+    def within_reach(self, target: DiagonalGaussian) -> DiagonalGaussian:
+        """The target nearest to this one that the coder can code.
+
+        For senders that need a good sample more than an exact one, such as a lossless codec's.
+        """
+        return target
+
     def encode(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
     ) -> Code:

@@ -12,7 +12,7 @@ from recvae.rec.partitioned import PartitionedCoder
 from recvae.rec.proposal import Proposal
 from recvae.rec.search import FirstAccepted, Rule
 from recvae.rec.stretch import stretch_function
-from recvae.rec.target import DiagonalGaussian, require_on_grid
+from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ class GlobalGPRS(PartitionedCoder):
         if self.partition.num_bins > 1:
             raise ValueError(f"partition: got {self.partition.num_bins} bins, need one")
         super().__post_init__()
+
+    def within_reach(self, target: DiagonalGaussian) -> DiagonalGaussian:
+        """See `Coder.within_reach`: what is too narrow for the prior's grid stays so."""
+        return on_grid(target)
 
     @property
     def _arrivals(self) -> Arrivals:

@@ -4,15 +4,18 @@ Everything here is decided once, from the mutual information of each dimension o
 set, and is a constant of the model: no image pays for it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from recvae.rec.algorithms import Setting, algorithm_of
+from recvae.rec.code import Coder
 from recvae.rec.orc import PartitionedORC
 from recvae.rec.partition import Partition, allocate_intervals
 from recvae.rec.target import DiagonalGaussian
 
+DEFAULT_ALGORITHM = "partitioned ORC"
 # A dimension that carries less is not cut: that would waste bits and bias the samples.
 MIN_INFORMATION_BITS = 0.1
 
@@ -21,24 +24,40 @@ MIN_INFORMATION_BITS = 0.1
 class Block:
     """Latents that one call of relative entropy coding sends.
 
-    Fields:
+    Args:
         dimensions: their indices, ascending.
         intervals: J_d of each of them.
-        num_candidates: N of the search.
+        num_candidates: N of the search; of exact algorithms the cap.
+        algorithm: of `rec.algorithms`, by name; one with a bin and a rank for the whole block.
+
+    Raises:
+        ValueError: if there is no such algorithm, or it cannot code a block like this.
     """
 
     dimensions: tuple[int, ...]
     intervals: tuple[int, ...]
     num_candidates: int
+    algorithm: str = DEFAULT_ALGORITHM
+
+    def __post_init__(self) -> None:
+        if len(self.intervals) != len(self.dimensions):
+            raise ValueError("blocks: intervals and dimensions differ in number")
+        if algorithm_of(self.algorithm).per_dimension:
+            raise ValueError(
+                f"algorithm: got {self.algorithm!r}, which codes each dimension on its own: "
+                "need one for whole blocks"
+            )
+        self.coder(0)
 
     def part_of(self, target: DiagonalGaussian) -> DiagonalGaussian:
         """The posteriors (n, D) of all latents, cut down to this block's."""
         index = list(self.dimensions)
         return DiagonalGaussian(target.mean[:, index], target.scale[:, index])
 
-    def coder(self, index: int) -> PartitionedORC:
+    def coder(self, index: int) -> Coder:
         """The coder of this block, the `index`-th of its image."""
-        return PartitionedORC(Partition(self.intervals), self.num_candidates, block=index)
+        setting = Setting(Partition(self.intervals), self.num_candidates, block=index)
+        return algorithm_of(self.algorithm).coder(setting)
 
 
 def balanced_blocks(information_bits: Tensor, num_blocks: int) -> list[tuple[int, ...]]:
@@ -65,6 +84,7 @@ def plan_blocks(
     bins_per_information: float = 1.0,
     extra_bits: float = 2.0,
     max_log2_candidates: int = 16,
+    algorithm: str = DEFAULT_ALGORITHM,
 ) -> list[Block]:
     """A layout with `num_blocks` blocks.
 
@@ -72,24 +92,28 @@ def plan_blocks(
         information_bits: (D,) mutual information of each dimension.
         target: posteriors of training images, (n, D), to measure how hard the search is.
         num_blocks: how many blocks.
-        bins_per_information: log2 J of a block over its information.
+        bins_per_information: log2 J of a block over its information; no dimension is cut where the
+            algorithm has no partition.
         extra_bits: t in N = 2^(KL[Q||P'] + t), KL averaged over `target`.
-        max_log2_candidates: upper limit of log2 N.
+        max_log2_candidates: upper limit of log2 N; the cap of an exact algorithm.
+        algorithm: that codes the blocks.
 
     Raises:
-        ValueError: if num_blocks does not fit.
+        ValueError: if num_blocks does not fit, or there is no such algorithm for blocks.
     """
+    kind = algorithm_of(algorithm)
     blocks = []
     for dimensions in balanced_blocks(information_bits, num_blocks):
-        index = list(dimensions)
-        information = information_bits[index]
+        information = information_bits[list(dimensions)]
+        log2_bins = min(bins_per_information * float(information.sum()), 62.0)
         partition = allocate_intervals(
-            information.tolist(),
-            min(bins_per_information * float(information.sum()), 62.0),
-            MIN_INFORMATION_BITS,
+            information.tolist(), log2_bins if kind.partitioned else 0.0, MIN_INFORMATION_BITS
         )
-        of_block = DiagonalGaussian(target.mean[:, index], target.scale[:, index])
-        search_bits = float(PartitionedORC(partition, 1).search_kl_bits(of_block).mean())
-        log2_candidates = min(max(search_bits + extra_bits, 0.0), float(max_log2_candidates))
-        blocks.append(Block(dimensions, partition.intervals, round(2**log2_candidates)))
+        block = Block(dimensions, partition.intervals, 1 << max_log2_candidates, algorithm)
+        if not kind.exact:
+            search = PartitionedORC(partition, 1)
+            search_bits = float(search.search_kl_bits(block.part_of(target)).mean())
+            log2_candidates = min(max(search_bits + extra_bits, 0.0), float(max_log2_candidates))
+            block = replace(block, num_candidates=round(2**log2_candidates))
+        blocks.append(block)
     return blocks

@@ -12,7 +12,7 @@ from recvae.rec.partition import Partition
 from recvae.rec.partitioned import PartitionedCoder
 from recvae.rec.proposal import Proposal, Weights, log2_sup_ratio
 from recvae.rec.search import RaceToEnd, Rule
-from recvae.rec.target import DiagonalGaussian, require_on_grid
+from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class PartitionedPFR(PartitionedCoder):
         if self.weights not in ("sup", "mass"):
             raise ValueError(f"weights: got {self.weights!r}, need 'sup' or 'mass'")
         super().__post_init__()
+
+    def within_reach(self, target: DiagonalGaussian) -> DiagonalGaussian:
+        """See `Coder.within_reach`: what is too narrow for the prior's grid stays so."""
+        return on_grid(target)
 
     @property
     def _arrivals(self) -> Arrivals:

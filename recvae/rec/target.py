@@ -107,3 +107,13 @@ def require_on_grid(target: DiagonalGaussian) -> None:
     if not bool((positions >= MIN_POSITIONS_PER_SCALE).all()):
         needed = f"{MIN_POSITIONS_PER_SCALE} positions of the prior's grid within one scale"
         raise ValueError(f"scale: got a target too narrow for an exact coder, need {needed}")
+
+
+def on_grid(target: DiagonalGaussian) -> DiagonalGaussian:
+    """The target as exact coders take it, float64: means within the grid's reach, scales up to 1.
+
+    Encoders exceed both by a trifle, for a mean far out or a dimension that carries nothing.
+    """
+    scale = target.scale.double().clamp(max=1.0)
+    limit = (normal.reach() - 4.4 * scale) * (1 - 1e-9)
+    return DiagonalGaussian(target.mean.double().clamp(-limit, limit), scale)

@@ -11,7 +11,7 @@ import numpy as np
 from spec.decoder import Steps
 from torch import Tensor
 
-from recvae.codec import Codec, groups, latents
+from recvae.codec import Codec, groups
 
 FOLDER = Path(__file__).parent
 MANY_PASSES = 16
@@ -42,7 +42,7 @@ def decode_steps(codec: Codec, data: bytes) -> Steps:
     logits: list[list[list[np.ndarray]]] = []  # of each batch, of each pass, of each piece
     counts: list[list[list[np.ndarray]]] = []
 
-    def receive_latents(*arguments: Any) -> Tensor:
+    def receive(*arguments: Any) -> Tensor:
         result = received(*arguments)
         z.append(result.cpu().numpy())
         logits.append([])
@@ -61,9 +61,10 @@ def decode_steps(codec: Codec, data: bytes) -> Steps:
         counts[-1][-1].append(result.cpu().numpy())
         return result
 
-    received, decoded, computed = latents.receive_latents, groups._decode_pass, groups.frequencies
+    latents = type(codec.model.latents)
+    received, decoded, computed = latents.receive, groups._decode_pass, groups.frequencies
     with (
-        mock.patch.object(latents, "receive_latents", receive_latents),
+        mock.patch.object(latents, "receive", receive),
         mock.patch.multiple(groups, _decode_pass=decode_pass, frequencies=frequencies),
     ):
         pixels = codec.decompress(data)

@@ -1,24 +1,29 @@
 """The blocks of a row and the codes of their ranks: constants, decided on training images."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from recvae.codec.latents import Sender
+from recvae.codec.latents import BlockLatents, Sender
 from recvae.codec.model import CodecModel
 from recvae.experiments.mnist.rows import Row
 from recvae.rec import (
+    Block,
     DiagonalGaussian,
     IndexCode,
+    balanced_blocks,
     fit_bucket_code,
     fit_zeta_exponent,
+    plan_blocks,
     zeta_code,
 )
-from recvae.rec.layout import Block, balanced_blocks, plan_blocks
+from recvae.rec.layout import DEFAULT_ALGORITHM
 from recvae.vae.information import posterior
+
+ALGORITHMS = {"PFR": "partitioned PFR, sup", "GPRS": "GPRS"}
+"""Of the blocks of a family's rows, where it is not the default."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,10 @@ class Training:
 
 def plan(row: Row, training: Training) -> tuple[Block, ...]:
     """The blocks of a row."""
-    information = training.information_bits
+    information, algorithm = (
+        training.information_bits,
+        ALGORITHMS.get(row.family, DEFAULT_ALGORITHM),
+    )
     log2_candidates = row.log2_cap if row.log2_candidates is None else row.log2_candidates
     num_blocks = row.blocks
     if num_blocks is None:
@@ -55,31 +63,33 @@ def plan(row: Row, training: Training) -> tuple[Block, ...]:
         num_blocks = math.ceil(float(information.sum()) / row.block_bits)
     if row.bins_per_information is None:
         return tuple(
-            Block(dimensions, (1,) * len(dimensions), 1 << log2_candidates)
+            Block(dimensions, (1,) * len(dimensions), 1 << log2_candidates, algorithm)
             for dimensions in balanced_blocks(information, num_blocks)
         )
     blocks = plan_blocks(information, training.target, num_blocks, row.bins_per_information)
-    return tuple(replace(block, num_candidates=1 << log2_candidates) for block in blocks)
-
-
-def with_blocks(model: CodecModel, blocks: tuple[Block, ...]) -> CodecModel:
-    """The model with other blocks, and codes for their ranks that know nothing yet."""
-    nothing = torch.zeros(0, dtype=torch.int64)
-    codes = tuple(fit_bucket_code(nothing, block.num_candidates) for block in blocks)
-    return replace(model, blocks=blocks, rank_codes=codes)
-
-
-def with_fitted_ranks(
-    model: CodecModel, sender: Sender, training: Training, zeta: bool = False
-) -> CodecModel:
-    """The model with rank codes fitted to what the sender sends for training images."""
-    fit: Callable[[Tensor, int], IndexCode] = fit_zeta_code if zeta else fit_bucket_code
-    codes = sender(model, training.target, training.images)
-    rank_codes = tuple(
-        fit(code.ranks, block.num_candidates)
-        for code, block in zip(codes, model.blocks, strict=True)
+    return tuple(
+        replace(block, num_candidates=1 << log2_candidates, algorithm=algorithm) for block in blocks
     )
-    return replace(model, rank_codes=rank_codes)
+
+
+def block_latents(
+    key: int,
+    blocks: tuple[Block, ...],
+    training: Training,
+    sender: Sender | None = None,
+    zeta: bool = False,
+) -> BlockLatents:
+    """Blocks with codes of their ranks fitted to what is sent for training images.
+
+    Min-cost selection, which must know what ranks cost, first knows of codes fitted to the plain
+    choice.
+    """
+    latents = BlockLatents.unfitted(key, blocks)
+    for each in (None, sender) if sender else (None,):
+        latents = replace(latents, sender=each)
+        codes = latents.send(training.target, training.images).codes
+        latents = latents.fitted(codes, fit_zeta_code if zeta else fit_bucket_code)
+    return latents
 
 
 def fit_zeta_code(ranks: Tensor, num_candidates: int) -> IndexCode:

@@ -14,9 +14,7 @@ from torch import Tensor
 
 from recvae.codec import Codec, CompressionReport, load_model
 from recvae.codec.compression import Compression
-from recvae.codec.container import ContainerReader
-from recvae.codec.groups import Bits, decode_groups
-from recvae.codec.latents import BlockLatents
+from recvae.codec.groups import Bits
 from recvae.experiments.mnist.bounds import Bound, bound_of
 from recvae.experiments.mnist.coders import Coding, coding_of
 from recvae.experiments.mnist.images import fingerprint, load_images
@@ -116,7 +114,7 @@ def _of_file(row: Row, coding: Coding, images: Tensor, bound: Bound) -> dict[str
     count, pixels = len(images), pixels_of(images)
     overhead_bits = 8 * file_bytes / count - float(bound.bits.mean())
     return {
-        "blocks": coding.blocks,
+        "blocks": coding.calls,
         "log2_candidates": coding.log2_candidates,
         "bits_per_pixel": report.bits_per_pixel,
         "standard_error_bpp": _standard_error(
@@ -131,7 +129,7 @@ def _of_file(row: Row, coding: Coding, images: Tensor, bound: Bound) -> dict[str
         "bias_bits": float((bits.pixels - bound.pixel_bits).mean()),
         "encode_seconds": encode_seconds / count,
         "decode_seconds": decode_seconds / count,
-        "capped_images": coding.capped_images(),
+        "capped_images": int(bits.capped.sum()),
         "file_bytes": file_bytes,
     }
 
@@ -147,10 +145,8 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 
 
 def _write(path: Path, row: Row, coding: Coding, images: Tensor) -> tuple[CompressionReport, Bits]:
-    if coding.exact:
-        coding.exact.capped_images = 0  # counted in every pass
     with open(path, "wb") as stream:
-        work = Compression(coding.model, stream, row.group_size, coding.latents)
+        work = Compression(coding.model, stream, row.group_size)
         parts = [work.add(batch.numpy()) for batch in images.split(row.batch_size)]
         report = work.finish()
     return report, Bits(
@@ -162,16 +158,8 @@ def _write(path: Path, row: Row, coding: Coding, images: Tensor) -> tuple[Compre
 
 
 def _read(path: Path, row: Row, coding: Coding) -> np.ndarray:
-    """The images of a file: by the codec itself where the file is of its format."""
-    if type(coding.latents) is BlockLatents:
-        with Codec(coding.model, batch_size=row.batch_size).open(path) as images:
-            return images[:]
-    with ContainerReader(path) as reader:
-        groups = [
-            decode_groups(coding.model, [payload], [reader.group_images(group)], coding.latents)
-            for group, payload in enumerate(reader.payloads(0, reader.num_groups))
-        ]
-    return np.concatenate(groups)
+    with Codec(coding.model, batch_size=row.batch_size).open(path) as images:
+        return images[:]
 
 
 def _standard_error(bits: np.ndarray, pixels: int) -> float | None:

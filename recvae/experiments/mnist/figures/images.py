@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec import CodecModel
-from recvae.codec.latents import receive_latents, send_latents
 from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies, quantile
 from recvae.experiments.figures import panels, styled
 from recvae.experiments.mnist.figures.drawing import Drawing
@@ -61,11 +60,9 @@ def images(model: CodecModel, test_images: Tensor) -> Drawing:
 
 def _costs(model: CodecModel, pixels: Tensor) -> _Costs:
     with exact_arithmetic():
-        codes = send_latents(model, posterior(model.encoder, pixels))
-        z = receive_latents(model, codes)
-    latent_bits = torch.zeros(len(pixels), dtype=torch.float64)
-    for coder, rank_code, code in zip(model.coders, model.rank_codes, codes, strict=True):
-        latent_bits += coder.partition.log2_bins + rank_code.bits(code.ranks)
+        codes = model.latents.send(posterior(model.encoder, pixels), pixels).codes
+        z = model.latents.receive(codes)
+    latent_bits = torch.from_numpy(sum(model.latents.bits(codes)))
     bits = torch.zeros(pixels.numel(), dtype=torch.float64, device=model.device)
     with exact_arithmetic():
         known = model.decoder.known_passes(z.to(model.device), pixels.to(model.device))

@@ -1,0 +1,31 @@
+"""Codes for latents: chosen by the sender, written, read, regenerated.
+
+`latent_codec` says what each must do; `blocks` is that of most models; `fitted_bins` codes the bins
+under the aggregate posterior; `branch_and_bound` codes each dimension on its own, as A* coding.
+"""
+
+from recvae.codec.latents.blocks import BlockLatents, Sender
+from recvae.codec.latents.branch_and_bound import BranchAndBoundLatents
+from recvae.codec.latents.fitted_bins import FittedBins, fit_bins
+from recvae.codec.latents.latent_codec import (
+    LATENT_CODECS,
+    SENDER_SEED,
+    LatentCodec,
+    Sent,
+    join_codes,
+    register_latent_codec,
+)
+
+__all__ = [
+    "LATENT_CODECS",
+    "SENDER_SEED",
+    "BlockLatents",
+    "BranchAndBoundLatents",
+    "FittedBins",
+    "LatentCodec",
+    "Sender",
+    "Sent",
+    "fit_bins",
+    "join_codes",
+    "register_latent_codec",
+]

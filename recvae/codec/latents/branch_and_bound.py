@@ -1,0 +1,163 @@
+"""Latents that are coded one dimension at a time, by branch and bound: A* coding and its kin.
+
+The stream of a group: for each dimension the ranks; then, step by step, the way to each candidate,
+a binary decision in proportion to the sizes of the two parts. Sender and receiver walk it alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recvae.codec.latents.blocks import check_rank_code
+from recvae.codec.latents.latent_codec import (
+    LatentCodec,
+    Sent,
+    register_latent_codec,
+    search_on_cpu,
+)
+from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.ranks import decode_ranks, encode_ranks
+from recvae.exact import TOTAL
+from recvae.rec import (
+    Code,
+    Coder,
+    DiagonalGaussian,
+    IndexCode,
+    Partition,
+    Setting,
+    algorithm_of,
+    fit_bucket_code,
+)
+from recvae.rec.branch_and_bound import SplitOnSample, shortest_position
+
+MAX_CANDIDATES = 512
+
+
+@register_latent_codec
+@dataclass(frozen=True)
+class BranchAndBoundLatents(LatentCodec):
+    """One coder that codes each dimension on its own.
+
+    Args:
+        key: 64-bit name of the shared randomness.
+        algorithm: "A*" or "branch-and-bound GPRS".
+        rank_codes: code of the rank, one a dimension.
+        max_candidates: cap on the candidates of each dimension.
+    """
+
+    name: ClassVar[str] = "branch and bound"
+
+    algorithm: str
+    rank_codes: tuple[IndexCode, ...]
+    max_candidates: int = MAX_CANDIDATES
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.rank_codes:
+            raise ValueError("rank_codes: got none, need one for each dimension")
+        for code in self.rank_codes:
+            check_rank_code(code, self.max_candidates)
+        _ = self.coder  # raises for algorithms that are none
+
+    @staticmethod
+    def fit(key: int, algorithm: str, target: DiagonalGaussian) -> "BranchAndBoundLatents":
+        """With codes of the ranks that are fitted to posteriors of training images, (n, D)."""
+        coder = _coder(algorithm, target.dim, MAX_CANDIDATES)
+        ranks = search_on_cpu(coder, target, key)[0].ranks
+        codes = tuple(fit_bucket_code(ranks[:, d], MAX_CANDIDATES) for d in range(target.dim))
+        return BranchAndBoundLatents(key, algorithm, codes)
+
+    @property
+    def latent_dim(self) -> int:
+        """See `LatentCodec`."""
+        return len(self.rank_codes)
+
+    @cached_property
+    def coder(self) -> SplitOnSample:
+        """The coder of all dimensions."""
+        return _coder(self.algorithm, self.latent_dim, self.max_candidates)
+
+    @property
+    def coders(self) -> tuple[Coder, ...]:
+        """See `LatentCodec`."""
+        return (self.coder,)
+
+    def send(self, target: DiagonalGaussian, images: Tensor | None = None) -> Sent:
+        """See `LatentCodec`."""
+        code, capped = search_on_cpu(self.coder, target, self.key)
+        return Sent([code], capped)
+
+    def receive(self, codes: Sequence[Code]) -> Tensor:
+        """See `LatentCodec`."""
+        return self.coder.decode(codes[0], self.key)
+
+    def encode(self, encoder: Encoder, codes: Sequence[Code]) -> None:
+        """See `LatentCodec`."""
+        (code,) = codes
+        for d, rank_code in enumerate(self.rank_codes):
+            encode_ranks(encoder, rank_code, code.ranks[:, d])
+        goal = code.bins.flatten()
+
+        def turn(lines: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
+            above = goal[lines] > position
+            encoder.encode(above.int().numpy(), _frequencies(low, high, position))
+            return above
+
+        self.coder.walk(code.ranks, self.key, turn)
+
+    def decode(self, decoder: Decoder, count: int) -> list[Code]:
+        """See `LatentCodec`."""
+        columns = [decode_ranks(decoder, rank_code, count) for rank_code in self.rank_codes]
+        ranks = torch.stack(columns, dim=1)
+        if bool((ranks >= self.max_candidates).any()):
+            raise ValueError(f"ranks: got one out of range, need [0, {self.max_candidates})")
+
+        def turn(lines: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
+            above = decoder.decode(_frequencies(low, high, position))
+            return torch.from_numpy(above.astype(bool))
+
+        low, high, _ = self.coder.walk(ranks, self.key, turn)
+        return [Code(shortest_position(low, high)[..., None], ranks)]
+
+    def bits(self, codes: Sequence[Code]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See `LatentCodec`; those of the way count as bins."""
+        (code,) = codes
+        ranks = sum(
+            (rank_code.bits(code.ranks[:, d]) for d, rank_code in enumerate(self.rank_codes)),
+            start=torch.zeros(len(code.ranks), dtype=torch.float64),
+        )
+        return self.coder.bin_bits(code, self.key).numpy(), ranks.numpy()
+
+    def to_json(self) -> dict[str, Any]:
+        """See `LatentCodec`."""
+        return {
+            "algorithm": self.algorithm,
+            "max_candidates": self.max_candidates,
+            "rank_codes": [code.to_json() for code in self.rank_codes],
+        }
+
+    @classmethod
+    def from_json(cls, key: int, fields: dict[str, Any]) -> "BranchAndBoundLatents":
+        """See `LatentCodec`."""
+        codes = tuple(map(IndexCode.from_json, fields["rank_codes"]))
+        return cls(key, fields["algorithm"], codes, fields["max_candidates"])
+
+
+def _coder(algorithm: str, dim: int, max_candidates: int) -> SplitOnSample:
+    coder = algorithm_of(algorithm).coder(Setting(Partition.none(dim), max_candidates))
+    if not isinstance(coder, SplitOnSample):
+        raise ValueError(f"algorithm: got {algorithm!r}, need one that codes by branch and bound")
+    return coder
+
+
+def _frequencies(low: Tensor, high: Tensor, position: Tensor) -> NDArray[np.int32]:
+    """Of going on below and above the position, (lines, 2): in proportion to the parts."""
+    others = (high - low - 1).clamp_min(1)
+    above = ((high - position - 1) * TOTAL // others).clamp(1, TOTAL - 1)
+    return torch.stack([TOTAL - above, above], dim=1).int().numpy()
