@@ -12,24 +12,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from recvae.rec import (
-    GPRS,
-    MRC,
-    ORC,
-    PFR,
-    AStar,
-    BranchAndBoundGPRS,
-    Coder,
-    DiagonalGaussian,
-    DitheredQuantisation,
-    Partition,
-    PartitionedORC,
-    PartitionedPFR,
-)
+from recvae.rec import ALGORITHMS, Coder, DiagonalGaussian, Partition, Setting
+from recvae.rec.partitioned import PartitionedCoder
 
 DIM = 16
 SCALE = 0.4
@@ -63,14 +52,14 @@ def randn_rate() -> float:
     return (1 << 24) / seconds(lambda: torch.randn(1 << 24))
 
 
-def search_rate(coder: Coder, batch: int, key: int | torch.Tensor) -> float:
+def search_rate(searching: Coder, batch: int, key: int | torch.Tensor) -> float:
     """Candidate-dimensions a second."""
     target = targets(batch)
     drawn = 0.0
 
     def search() -> None:
         nonlocal drawn
-        found = coder.search(target, key, torch.Generator().manual_seed(1))
+        found = searching.search(target, key, torch.Generator().manual_seed(1))
         # Candidates of all dimensions, or one search a dimension.
         drawn = float(found.candidates.sum()) * DIM / found.candidates[0].numel()
 
@@ -78,33 +67,37 @@ def search_rate(coder: Coder, batch: int, key: int | torch.Tensor) -> float:
     return drawn / duration
 
 
+def coder(name: str, num_candidates: int | None, implementation: str = "auto") -> Coder:
+    """The algorithm of that name; with a partition if it takes one."""
+    algorithm = ALGORITHMS[name]
+    partition = PARTITION if algorithm.partitioned else Partition.none(DIM)
+    made = algorithm.coder(Setting(partition, num_candidates, scale=(SCALE,) * DIM))
+    if isinstance(made, PartitionedCoder):
+        return replace(made, implementation=implementation)
+    return made
+
+
 def rows(log2_candidates: int) -> dict[str, tuple[Coder, bool]]:
     """Coders that draw 2^log2_candidates, and whether all items have one key."""
     n = 1 << log2_candidates
-    return {
-        "ORC, fused": (ORC(DIM, n), False),
-        "ORC, one key for all (matrix product)": (ORC(DIM, n), True),
-        "MRC, fused": (MRC(DIM, n), False),
-        "partitioned ORC, fused": (PartitionedORC(PARTITION, n), False),
-        "PFR, fused, to its cap": (PFR(DIM, max_candidates=n), False),
-        "partitioned PFR, fused, to its cap": (
-            PartitionedPFR(PARTITION, "mass", max_candidates=n), False,
-        ),
-        "GPRS, fused, to its cap": (GPRS(DIM, max_candidates=n), False),
-        "ORC, eager": (ORC(DIM, n, implementation="eager"), False),
-        "partitioned ORC, eager": (PartitionedORC(PARTITION, n, implementation="eager"), False),
-        "A*, branch and bound, to its end": (AStar(DIM), False),
-        "GPRS, branch and bound, to its end": (BranchAndBoundGPRS(DIM), False),
-        "dithered quantisation": (DitheredQuantisation((SCALE,) * DIM), False),
-    }  # fmt: skip
+    made = {"ORC, one key for all (matrix product)": (coder("ORC", n), True)}
+    for name, algorithm in ALGORITHMS.items():
+        if algorithm.per_dimension:
+            made[f"{name}, to its end"] = coder(name, None), False
+        else:
+            end = ", to its end or cap" if algorithm.exact else ""
+            made[f"{name}, numba{end}"] = coder(name, n, "numba"), False
+    for name in ("ORC", "partitioned ORC"):
+        made[f"{name}, eager"] = coder(name, n, "eager"), False
+    return made
 
 
 def report(name: str, batch: int, log2_candidates: int) -> None:
     """One line: rate, and ratio to torch.randn measured just before and after."""
-    coder, one_key = rows(log2_candidates)[name]
+    searching, one_key = rows(log2_candidates)[name]
     key = 7 if one_key else torch.arange(batch)
     before = randn_rate()
-    rate = search_rate(coder, batch, key)
+    rate = search_rate(searching, batch, key)
     normal = (before + randn_rate()) / 2
     print(
         f"{name:<40} {batch:>6} 2^{log2_candidates:<3} {rate / 1e6:>10.1f} {rate / normal:>8.2f}",
@@ -149,7 +142,7 @@ def main() -> None:
                 if size <= MAX_CANDIDATE_DIMENSIONS and not eager_too_long:
                     report(name, batch, log2_candidates)
     print(f"\n{'peak memory of a search, MB':<40} {'batch':>6} {'N':<5}")
-    for name in ("ORC, fused", "ORC, one key for all (matrix product)", "partitioned ORC, fused"):
+    for name in ("ORC, numba", "ORC, one key for all (matrix product)", "partitioned ORC, numba"):
         for batch, log2_candidates in ((256, 8), (256, 12), (256, 16), (256, 20), (4096, 12)):
             if not quick or log2_candidates == 12:
                 peak = peak_memory_mb(name, batch, log2_candidates)

@@ -7,18 +7,13 @@ from torch import Tensor
 
 from recvae.exact.gaussian import to_float
 from recvae.rec import (
-    GPRS,
-    MRC,
-    ORC,
-    PFR,
-    AStar,
-    BranchAndBoundGPRS,
+    ALGORITHMS,
+    Algorithm,
     Coder,
     DiagonalGaussian,
-    DitheredQuantisation,
-    PartitionedORC,
-    PartitionedPFR,
+    Partition,
     Search,
+    Setting,
     allocate_intervals,
 )
 
@@ -31,20 +26,20 @@ def partition_of(target: DiagonalGaussian):
     return allocate_intervals(information_bits.tolist(), min(float(information_bits.sum()), 62.0))
 
 
-EXACT: dict[str, Factory] = {
-    "PFR": lambda target: PFR(target.dim),
-    "partitioned PFR, sup": lambda target: PartitionedPFR(partition_of(target)),
-    "partitioned PFR, mass": lambda target: PartitionedPFR(partition_of(target), "mass"),
-    "GPRS": lambda target: GPRS(target.dim),
-    "A*": lambda target: AStar(target.dim),
-    "branch-and-bound GPRS": lambda target: BranchAndBoundGPRS(target.dim),
-    "dithered quantisation": lambda target: DitheredQuantisation(tuple(target.scale[0].tolist())),
-}
-APPROXIMATE: dict[str, Factory] = {
-    "ORC": lambda target: ORC(target.dim, 1 << 11),
-    "MRC": lambda target: MRC(target.dim, 1 << 11),
-    "partitioned ORC": lambda target: PartitionedORC(partition_of(target), 1 << 11),
-}
+def factory(algorithm: Algorithm) -> Factory:
+    """Coders as a test wants them: bins for what the target says, 2^11 candidates or their cap."""
+
+    def make(target: DiagonalGaussian) -> Coder:
+        partition = partition_of(target) if algorithm.partitioned else Partition.none(target.dim)
+        candidates = None if algorithm.exact else 1 << 11
+        scale = tuple(target.scale[0].tolist())
+        return algorithm.coder(Setting(partition, candidates, scale=scale))
+
+    return make
+
+
+EXACT = {name: factory(it) for name, it in ALGORITHMS.items() if it.exact}
+APPROXIMATE = {name: factory(it) for name, it in ALGORITHMS.items() if not it.exact}
 ALL = EXACT | APPROXIMATE
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from coders import ALL, EXACT, random_target, same_target, search, seeded
+from goodness import follows_target
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from recvae.exact.gaussian import to_float
 from recvae.rec import Code, DiagonalGaussian
@@ -92,25 +94,55 @@ def test_keys_and_blocks_name_the_randomness(name):
 
 @every_coder
 def test_nothing_to_say(name):
-    target = same_target((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 50)
-    found, _ = search(ALL[name](target), target)
-    if name != "MRC":
+    """The first candidate will do, and costs nothing; an index of MRC is uniform all the same."""
+    target = same_target((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 2000)
+    coder = ALL[name](target)
+    found, standardised = search(coder, target)
+    assert follows_target(standardised, significance=0.01)
+    assert not found.capped.any()
+    assert (found.candidates == (1 if name in EXACT else 1 << 11)).all()
+    if name == "MRC":
+        uniform = stats.kstest((found.code.ranks.numpy() + 0.5) / (1 << 11), "uniform")
+        assert uniform.pvalue > 0.01
+    else:
         assert (found.code.ranks == 0).all()
+    if not name.startswith("dithered"):  # which knows no targets without information
+        assert (coder.bin_bits(found.code, torch.arange(2000) * 1_000_003 - 5) == 0).all()
 
 
 @own_scale
 def test_forty_bits_in_ten_dimensions(name):
-    """Found, or reported as capped; plain searches would need 2^50 candidates."""
+    """Found, or reported as capped, or not near; plain searches would need 2^50 candidates."""
     target = random_target(6, (4.0,) * 10)
     assert target.kl_bits().sum(1).mean().item() == pytest.approx(38, abs=3)
-    found, standardised = search(ALL[name](target), target)
-    if name in ("PFR", "GPRS"):
+    coder = ALL[name](target)
+    found, standardised = search(coder, target)
+    distance = standardised.abs().amax(1)
+    in_reach = name not in ("PFR", "GPRS", "ORC", "MRC")
+    assert (distance < 6).all() if in_reach else (distance > 6).all()
+    if name in ("PFR", "GPRS", "partitioned PFR, mass"):
         assert found.capped.all()
+        assert (found.candidates == 1 << 20).all()
         with pytest.warns(UserWarning, match="6 of 6 searches ended at the cap"):
-            ALL[name](target).encode(target, 0, seeded())
-    elif name in EXACT and name != "partitioned PFR, mass":
+            coder.encode(target, 0, seeded())
+    elif name in EXACT:
         assert not found.capped.any()
-        assert standardised.abs().max() < 6
+    else:
+        assert not found.capped.any()
+        assert (found.candidates == 1 << 11).all()
+    if name in ("ORC", "MRC"):
+        assert_one_of_the_best(coder, target, found.code.ranks)
+
+
+def assert_one_of_the_best(coder, target, ranks):
+    """Of candidates that are hundreds of bits apart the race takes one of the few in front."""
+    every = torch.arange(1 << 11).expand(target.batch, -1)
+    none = torch.zeros((*every.shape, target.dim), dtype=torch.int64)
+    z = to_float(coder.decode(Code(none, every), torch.arange(6) * 1_000_003 - 5), torch.float64)
+    ratios = target.log2_ratio(z.transpose(0, 1)).T
+    best, middle = ratios.amax(1), ratios.median(1).values
+    assert (best - ratios.gather(1, ranks[:, None])[:, 0] < 20).all()
+    assert (best - middle > 1000).all()
 
 
 @own_scale

@@ -7,7 +7,7 @@ Ranks of MRC have a fixed length, those of the others a bucket code fitted to ot
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from matplotlib.figure import Figure
@@ -35,17 +35,13 @@ from recvae.experiments.synthetic.targets import even_shares, random_posteriors
 from recvae.experiments.synthetic.transmission import Transmission, standard_error, transmit
 from recvae.experiments.tables import Table
 from recvae.rec import (
-    GPRS,
-    MRC,
-    ORC,
-    PFR,
-    AStar,
-    BranchAndBoundGPRS,
+    ALGORITHMS,
     Coder,
     DiagonalGaussian,
-    DitheredQuantisation,
+    Partition,
     PartitionedORC,
     PartitionedPFR,
+    Setting,
     allocate_intervals,
     fixed_length_code,
 )
@@ -97,6 +93,9 @@ SERIES = {
 }
 """The algorithms; a star behind the label: approximate, with a fixed number of candidates."""
 
+LONG_NAMES = {"1-D GPRS": "branch-and-bound GPRS", "dithered": "dithered quantisation"}
+"""Of `rec.ALGORITHMS`, where the table has a shorter one."""
+
 
 def coders(target: DiagonalGaussian, information_bits: float, log2_cap: int) -> dict[str, Coder]:
     """The algorithms for targets of one scale.
@@ -113,18 +112,18 @@ def coders(target: DiagonalGaussian, information_bits: float, log2_cap: int) -> 
         return min(1 << math.ceil(search_kl_bits + SPARE_BITS), cap)
 
     search_kl_bits = float(PartitionedORC(partition, 1).search_kl_bits(target).mean())
-    return {
-        "PFR": PFR(DIM, max_candidates=cap),
-        "partitioned PFR, sup": PartitionedPFR(partition, weights="sup", max_candidates=cap),
-        "partitioned PFR, mass": PartitionedPFR(partition, weights="mass", max_candidates=cap),
-        "GPRS": GPRS(DIM, max_candidates=cap),
-        "ORC": ORC(DIM, candidates(information_bits)),
-        "MRC": MRC(DIM, candidates(information_bits)),
-        "partitioned ORC": PartitionedORC(partition, candidates(search_kl_bits)),
-        "A*": AStar(DIM),
-        "1-D GPRS": BranchAndBoundGPRS(DIM),
-        "dithered": DitheredQuantisation(tuple(target.scale[0].tolist())),
-    }
+    made = {}
+    for name in SERIES:
+        algorithm = ALGORITHMS[LONG_NAMES.get(name, name)]
+        setting = Setting(
+            partition if algorithm.partitioned else Partition.none(DIM),
+            candidates(search_kl_bits if algorithm.partitioned else information_bits),
+            scale=tuple(target.scale[0].tolist()),
+        )
+        if algorithm.exact:
+            setting = replace(setting, num_candidates=None if algorithm.per_dimension else cap)
+        made[name] = algorithm.coder(setting)
+    return made
 
 
 def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
