@@ -3,8 +3,11 @@ import math
 import mpmath
 import pytest
 import torch
+from coders import same_target, seeded
+from goodness import follows_target
 
-from recvae.rec import DiagonalGaussian
+from recvae.exact.gaussian import to_float
+from recvae.rec import DiagonalGaussian, Partition, PartitionedPFR
 
 
 def target(*mean_and_scale: tuple[float, float]) -> DiagonalGaussian:
@@ -74,3 +77,40 @@ def test_slices_are_targets():
 def test_bad_targets(mean, scale, message):
     with pytest.raises(ValueError, match=message):
         DiagonalGaussian(mean, scale)
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_a_target_relative_to_a_prior(rows):
+    """KL and ratios are those of the two laws, and coded samples follow the target."""
+    mean, scale = torch.randn(5, 3) + 40, torch.rand(5, 3) + 0.1
+    prior = DiagonalGaussian(torch.randn(rows, 3) + 40, torch.rand(rows, 3) + 1)
+    relative = DiagonalGaussian(mean, scale).relative_to(prior)
+    laws = [
+        torch.distributions.Normal(part.mean.double(), part.scale.double())
+        for part in (DiagonalGaussian(mean, scale), prior)
+    ]
+    expected = torch.distributions.kl_divergence(*laws) / math.log(2)
+    torch.testing.assert_close(relative.kl_bits(), expected)
+    z = torch.randn(4, 5, 3).double()
+    placed = prior.mean + prior.scale * z
+    ratios = (laws[0].log_prob(placed) - laws[1].log_prob(placed)).sum(-1) / math.log(2)
+    torch.testing.assert_close(relative.log2_ratio(z), ratios)
+
+
+def test_samples_relative_to_a_prior_follow_the_target():
+    items = 4000
+    prior = same_target((3.0, -20.0), (2.0, 0.1), items)
+    target = same_target((4.0, -20.1), (0.7, 0.04), items)
+    coder, key = PartitionedPFR(Partition((2, 3))), torch.arange(items)
+    code = coder.encode(target.relative_to(prior), key, seeded())
+    z = prior.mean + prior.scale * to_float(coder.decode(code, key), torch.float64)
+    assert follows_target((z - target.mean) / target.scale, significance=0.01)
+    assert not follows_target((z - prior.mean) / prior.scale, significance=1e-6)
+
+
+def test_a_prior_must_fit():
+    prior = DiagonalGaussian(torch.zeros(2, 3), torch.ones(2, 3))
+    with pytest.raises(ValueError, match=r"prior: got shape \(2, 3\), need \(1 or 5, 3\)"):
+        DiagonalGaussian(torch.zeros(5, 3), torch.ones(5, 3)).relative_to(prior)
+    with pytest.raises(ValueError, match=r"prior: got shape \(2, 3\), need \(1 or 2, 4\)"):
+        DiagonalGaussian(torch.zeros(2, 4), torch.ones(2, 4)).relative_to(prior)

@@ -59,6 +59,29 @@ class DiagonalGaussian:
     def __getitem__(self, items: slice) -> "DiagonalGaussian":
         return DiagonalGaussian(self.mean[items], self.scale[items])
 
+    def relative_to(self, prior: "DiagonalGaussian") -> "DiagonalGaussian":
+        """This target in coordinates in which the prior is N(0, I): what coders code.
+
+        With `relative = target.relative_to(prior)`, KL[Q||prior] is `relative.kl_bits()`, and a
+        decoded sample z of `relative` stands for `prior.mean + prior.scale * z`. Sender and
+        receiver must know the prior; they agree on z to the last bit, and on what it stands for as
+        closely as on the prior.
+
+        Args:
+            prior: (batch, dim), or (1, dim) for all items.
+
+        Returns:
+            (batch, dim), float64.
+
+        Raises:
+            ValueError: if the prior has another shape, or the result leaves a target's range.
+        """
+        if prior.dim != self.dim or prior.batch not in (1, self.batch):
+            given = (prior.batch, prior.dim)
+            raise ValueError(f"prior: got shape {given}, need (1 or {self.batch}, {self.dim})")
+        mean = (self.mean.double() - prior.mean.double()) / prior.scale.double()
+        return DiagonalGaussian(mean, self.scale.double() / prior.scale.double())
+
     def kl_bits(self) -> Tensor:
         """KL[Q||P] of each dimension in bits, (batch, dim) float64."""
         mean, scale = self.mean.double(), self.scale.double()
