@@ -249,9 +249,10 @@ def _stated_latents(latents: LatentCodec) -> dict[str, Any]:
 def _latents_of(text: dict[str, Any]) -> LatentCodec:
     """Inverse of `_stated_latents`, with the key. ValueError where there is no such codec."""
     fields = text.get("latents") or {"codec": BlockLatents.name, "blocks": text.get("blocks")}
+    constants = {field: value for field, value in fields.items() if field != "codec"}
     if (name := fields["codec"]) not in LATENT_CODECS:
         raise ValueError(f"latents: codec is {name!r}; allowed: {', '.join(LATENT_CODECS)}")
     try:
-        return LATENT_CODECS[name].from_json(text["key"], fields)
+        return LATENT_CODECS[name].from_json(text["key"], constants)
     except (KeyError, TypeError) as error:  # the schema knows only the codecs that ship
         raise ValueError(f"latents: no {name!r}: {type(error).__name__}: {error}") from error

@@ -148,9 +148,9 @@ class BlockLatents(LatentCodec):
         }
 
     @classmethod
-    def from_json(cls, key: int, fields: dict[str, Any]) -> "BlockLatents":
+    def from_json(cls, key: int, constants: dict[str, Any]) -> "BlockLatents":
         """See `LatentCodec`."""
-        return cls(key, *blocks_of_json(fields["blocks"]))
+        return cls(key, *blocks_of_json(constants["blocks"]))
 
     def encode_bins(self, encoder: Encoder, block: int, bins: NDArray[np.int64]) -> None:
         """Writes the bins (n, dim) of a block."""

@@ -143,10 +143,10 @@ class BranchAndBoundLatents(LatentCodec):
         }
 
     @classmethod
-    def from_json(cls, key: int, fields: dict[str, Any]) -> "BranchAndBoundLatents":
+    def from_json(cls, key: int, constants: dict[str, Any]) -> "BranchAndBoundLatents":
         """See `LatentCodec`."""
-        codes = tuple(map(IndexCode.from_json, fields["rank_codes"]))
-        return cls(key, fields["algorithm"], codes, fields["max_candidates"])
+        codes = tuple(map(IndexCode.from_json, constants["rank_codes"]))
+        return cls(key, constants["algorithm"], codes, constants["max_candidates"])
 
 
 def _coder(algorithm: str, dim: int, max_candidates: int) -> SplitOnSample:

@@ -67,10 +67,10 @@ class FittedBins(BlockLatents):
         return super().to_json() | {"bin_frequencies": tables}
 
     @classmethod
-    def from_json(cls, key: int, fields: dict[str, Any]) -> "FittedBins":
+    def from_json(cls, key: int, constants: dict[str, Any]) -> "FittedBins":
         """See `LatentCodec`."""
-        tables = tuple(tuple(map(tuple, tables)) for tables in fields["bin_frequencies"])
-        return cls(key, *blocks_of_json(fields["blocks"]), tables=tables)
+        tables = tuple(tuple(map(tuple, tables)) for tables in constants["bin_frequencies"])
+        return cls(key, *blocks_of_json(constants["blocks"]), tables=tables)
 
     def _arrays(self, block: int) -> list[NDArray[np.int32]]:
         return [np.array(table, dtype=np.int32) for table in self.tables[block]]

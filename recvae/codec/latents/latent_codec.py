@@ -6,7 +6,7 @@ choose as it likes; the receiver needs to know nothing of that.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -62,9 +62,9 @@ class LatentCodec(ABC):
         """D, the number of latents."""
 
     @property
-    @abstractmethod
     def coders(self) -> tuple[Coder, ...]:
-        """The relative entropy coders, each of which codes some of the latents."""
+        """The relative entropy coders, if any, each of which codes some of the latents."""
+        return ()
 
     @abstractmethod
     def send(self, target: DiagonalGaussian, images: Tensor | None = None) -> Sent:
@@ -89,14 +89,14 @@ class LatentCodec(ABC):
     def bits(self, codes: Sequence[Code]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Ideal code length of bins and of ranks, (n,) each."""
 
-    @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """All constants but the key, plain, for a model file."""
+        """All constants but the key, plain, for a model file: here the fields as they are."""
+        return {field.name: getattr(self, field.name) for field in fields(self)[1:]}
 
     @classmethod
-    @abstractmethod
-    def from_json(cls, key: int, fields: dict[str, Any]) -> "LatentCodec":
-        """Inverse of `to_json`; raises ValueError where the fields do not make a codec."""
+    def from_json(cls, key: int, constants: dict[str, Any]) -> "LatentCodec":
+        """Inverse of `to_json`; raises ValueError where the constants do not make a codec."""
+        return cls(key, **constants)
 
 
 LATENT_CODECS: dict[str, type[LatentCodec]] = {}
