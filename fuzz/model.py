@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,16 @@ from safetensors.torch import load as from_safetensors
 
 from fuzz.invariants import refusal_is_one_line, scratch
 from recvae.codec import Codec, CodecModel, load_model
-from recvae.codec.latents import BlockLatents, BranchAndBoundLatents, LatentCodec
+from recvae.codec.latents import (
+    BlockLatents,
+    BranchAndBoundLatents,
+    FittedBins,
+    LatentCodec,
+    fit_bins,
+)
 from recvae.codec.model import content_hash
 from recvae.exact import FixedPoint
-from recvae.rec import Block
+from recvae.rec import Block, DiagonalGaussian
 from recvae.vae.architectures import Architecture
 from recvae.vae.quantise import quantise
 
@@ -98,7 +105,17 @@ def tiny_models() -> list[CodecModel]:
                 decoder=quantise(networks[1], FixedPoint(7, 12)),
             )
         )
-    return models
+    target = DiagonalGaussian(torch.zeros(1, 3), torch.full((1, 3), 0.5))
+    tables = fit_bins(blocks, target)
+    codes = BlockLatents.unfitted(7, blocks).rank_codes
+    of_latents: dict[str, LatentCodec] = {
+        "fitted bins": FittedBins(7, blocks, codes, tables=tables),
+        "branch and bound": BranchAndBoundLatents.fit(7, "A*", target),
+    }
+    return models + [
+        replace(models[1], name=f"tiny {name}", latents=latents)
+        for name, latents in of_latents.items()
+    ]
 
 
 def images_for(model: CodecModel) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 
 from fuzz.invariants import refusal_is_one_line
 from fuzz.model import images_for, tiny_models
-from recvae.codec import Codec
+from recvae.codec import Codec, CodecModel
 from recvae.codec.groups import decode_groups, encode_groups
 
 COUNTS = (1, 2, 3, 7)  # images of a group
@@ -16,8 +16,8 @@ BESIDE_OTHERS, AGAIN = 64, 128  # bits of the first byte: what else to try
 
 def seeds() -> Iterator[bytes]:
     """What an encoder writes for few and for many images, and pixels as they are."""
-    for choice in range(2 * len(COUNTS)):
-        codec, count = _codecs()[choice % 2], COUNTS[choice // 2]
+    for choice in range(len(_codecs()) * len(COUNTS)):
+        codec, count = _chosen(choice)
         images = np.resize(images_for(codec.model), (count, *codec.model.image_shape))
         (payload,), _ = encode_groups(codec.model, images, count)
         yield bytes([choice]) + payload
@@ -29,12 +29,13 @@ def seeds() -> Iterator[bytes]:
 def check(data: bytes) -> None:
     """It is refused or gives images: the same beside others, and such as can be coded again."""
     choice, payload = (data[0] if data else 0), data[1:]
-    model, count = _codecs()[choice % 2].model, COUNTS[choice // 2 % len(COUNTS)]
+    codec, count = _chosen(choice)
+    model = codec.model
     with refusal_is_one_line():
         images = decode_groups(model, [payload], [count])
         assert (images.dtype, images.shape) == (np.uint8, (count, *model.image_shape))
         if choice & BESIDE_OTHERS:
-            good = _good_payload(choice % 2)
+            good = _good_payload(model)
             beside = decode_groups(model, [good, payload, good], [1, count, 1])
             assert np.array_equal(beside[1:-1], images)
         if choice & AGAIN:
@@ -47,8 +48,13 @@ def _codecs() -> list[Codec]:
     return [Codec(model) for model in tiny_models()]
 
 
+def _chosen(choice: int) -> tuple[Codec, int]:
+    """A model and a number of images, by the six bits of a choice that name no more to try."""
+    models, counts = divmod(choice % BESIDE_OTHERS, len(COUNTS))
+    return _codecs()[models % len(_codecs())], COUNTS[counts]
+
+
 @cache
-def _good_payload(index: int) -> bytes:
-    model = _codecs()[index].model
+def _good_payload(model: CodecModel) -> bytes:
     (payload,), _ = encode_groups(model, images_for(model)[:1], 1)
     return payload

@@ -13,10 +13,11 @@ import torch
 from golden.check import COMPILED, CUDA, EAGER, Way, differences
 from golden.make import images
 from golden.make_bad import BAD, WHOLE, refusal
-from golden.steps import FILES
+from golden.steps import FILES, model_folder
 
 import recvae
-from recvae.codec import shipped_models
+from recvae.codec import load_model, shipped_models
+from recvae.codec.latents import LATENT_CODECS
 
 TESTS = Path(__file__).parent
 MESSAGES = json.loads((BAD / "bad.json").read_text())
@@ -48,13 +49,20 @@ def check_elsewhere(*arguments: str, **environment: str) -> str:
 
 
 def test_every_model_has_one() -> None:
-    stated = {json.loads(file.with_suffix(".json").read_text())["model"] for file in FILES}
+    stated = {model_of(file) for file in FILES}
     assert stated >= set(shipped_models())
+    codecs = {load_model(model_folder(name)).latents.name for name in stated}
+    assert codecs == set(LATENT_CODECS)
+
+
+def model_of(file: Path) -> str:
+    return json.loads(file.with_suffix(".json").read_text())["model"]
 
 
 @golden_files
 def test_images(file: Path) -> None:
-    with recvae.open(file) as stored:
+    model = model_of(file)
+    with recvae.open(file, None if model in shipped_models() else model_folder(model)) as stored:
         assert np.array_equal(stored[:], images())
 
 

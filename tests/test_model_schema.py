@@ -1,11 +1,14 @@
 """`model.json` from anywhere: what does not keep to JSON or to the schema is told by its field."""
 
 import json
+import shutil
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from golden.steps import MODELS
 from test_model_bad_input import JSON, refused, rewrite, setting
 
 from recvae.codec import Codec, load_model
@@ -165,3 +168,61 @@ def test_all_objects_but_the_facts_are_closed() -> None:
         f"{architecture}/encoder", f"{architecture}/decoder", "/properties/latents",
         "/properties/facts",
     ]  # fmt: skip
+
+
+def set_latents(path: str, value: Any) -> Callable[[dict], None]:
+    return setting(f"latents.{path}" if path else "latents", value)
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "value", "message"),
+    [
+        ("a-star", "codec", "gzip", "latents: codec is 'gzip'; allowed: blocks, branch and bound, "),
+        ("a-star", "codec", 3, "latents.codec: 3 is not of type 'string'"),
+        ("a-star", "codec", "blocks", "latents: no 'blocks'|Additional properties|KeyError"),
+        ("a-star", "more", 1, r"latents: Additional properties .*'more' was unexpected"),
+        ("a-star", "algorithm", "A**", r"algorithm: got 'A\*\*', need one of PFR, "),
+        ("a-star", "algorithm", "ORC", "algorithm: got 'ORC', need one that codes by branch"),
+        ("a-star", "algorithm", "dithered quantisation", "scale: got"),
+        ("a-star", "max_candidates", 1 << 21, "max_candidates: 2097152 is greater"),
+        ("a-star", "max_candidates", 1 << 20, "ranks: got one out of range"),
+        ("a-star", "rank_codes", [], r"latents.rank_codes: \[\] should be non-empty"),
+        ("fitted-bins", "bin_frequencies[0]", [], "bin_frequencies: need one for each interval"),
+        ("fitted-bins", "bin_frequencies[0][0]", [1, 2], "bin_frequencies: need one for each"),
+        ("fitted-bins", "bin_frequencies[0][0][0]", 0, "0 is less than the minimum of 1"),
+        ("fitted-bins", "bin_frequencies[0][0][0]", 1, "bin_frequencies: need integers >= 1 with"),
+        ("fitted-bins", "blocks[0].dimensions[0]", 9, "must stand in exactly one block"),
+        ("fitted-bins", "blocks[0].algorithm", "A*", "which codes each dimension on its own"),
+        ("fitted-bins", "blocks[0].algorithm", "PFR", "need one: PFR has no partition"),
+        ("fitted-bins", "", {}, "'codec' is a required property"),
+        ("fitted-bins", "", [], r"latents: \[\] is not of type 'object'"),
+    ],
+)
+def test_hostile_latents(tmp_path: Path, model: str, path: str, value: Any, message: str) -> None:
+    shutil.copytree(MODELS / model, tmp_path / "model")
+    rewrite(tmp_path / "model", set_latents(path, value))
+    refused(tmp_path / "model", message)
+
+
+def test_blocks_and_latents_exclude_each_other(folder: Path, tmp_path: Path) -> None:
+    text = json.loads((MODELS / "a-star" / JSON).read_text())
+    rewrite(folder, setting("latents", text["latents"]))
+    refused(folder, "blocks: stand beside latents")
+
+
+def test_one_latent_too_few(tmp_path: Path) -> None:
+    for name in ("a-star", "fitted-bins"):
+        shutil.copytree(MODELS / name, tmp_path / name)
+
+    def drop(text: dict) -> None:
+        text["latents"]["rank_codes"].pop()
+
+    rewrite(tmp_path / "a-star", drop)
+    refused(tmp_path / "a-star", "latents: every latent dimension must be coded once")
+
+    def drop_block(text: dict) -> None:
+        text["latents"]["blocks"] = [{**text["latents"]["blocks"][0], "dimensions": [0, 1, 2]}]
+        text["latents"]["bin_frequencies"].pop()
+
+    rewrite(tmp_path / "fitted-bins", drop_block)
+    refused(tmp_path / "fitted-bins", "blocks: every latent dimension must stand in exactly one")

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,25 @@ import pytest
 import torch
 from golden.make import images
 from golden.make_bad import BAD
-from golden.steps import FILES, decode_steps, digests
+from golden.steps import FILES, decode_steps, digests, model_folder
 from spec import coder as spec_coder
 from spec import container, decoder
 from spec.coder import philox, quantile
+from spec.latents import candidate
 from spec.network import frequencies, weights_of_differences
 
 import recvae
-from recvae.codec import Codec, CodecModel, shipped_models
-from recvae.codec.latents import BlockLatents, LatentCodec
+from recvae.codec import Codec, CodecModel, load_model
+from recvae.codec.latents import (
+    BlockLatents,
+    BranchAndBoundLatents,
+    FittedBins,
+    LatentCodec,
+    fit_bins,
+)
 from recvae.data import sample_images
 from recvae.exact import FixedPoint
-from recvae.rec import Block, fixed_length_code
+from recvae.rec import AStar, Block, DiagonalGaussian, fixed_length_code
 from recvae.vae.architectures import Architecture
 from recvae.vae.quantise import quantise
 
@@ -34,7 +42,7 @@ TABLE = np.frombuffer(TABLE_FILE.read_bytes()[-32772:], "<i4").tolist()
 
 
 def spec_decode(data: bytes, model: str) -> decoder.Steps:
-    return decoder.decode(data, shipped_models()[model], TABLE)
+    return decoder.decode(data, model_folder(model), TABLE)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -180,3 +188,68 @@ def test_odd_models(name: str, group_size: int, tmp_path: Path) -> None:
     assert (len(steps.z) < len(pixels)) == (levels == 256)  # two levels are never worth storing
     assert container.read(data).names == names
     assert digests(*steps) == digests(*decode_steps(Codec(model), data))
+
+
+def odd_latents() -> dict[str, LatentCodec]:
+    """Codes for five latents that no shipped model has."""
+    block = BLOCKS.blocks[0]
+    target = DiagonalGaussian(torch.randn(200, 5), torch.full((200, 5), 0.4))
+    fitted = FittedBins(
+        KEY, BLOCKS.blocks, BLOCKS.rank_codes, tables=fit_bins(BLOCKS.blocks, target)
+    )
+    plain = replace(block, intervals=(1,) * 5, num_candidates=90)
+    algorithms = {
+        name: BlockLatents.unfitted(KEY, [replace(plain, algorithm=name)])
+        for name in ("ORC", "MRC", "PFR", "GPRS")
+    }
+    cut = replace(block, intervals=(7, 1, 3, 2, 1), num_candidates=20)
+    for name in ("partitioned PFR, sup", "partitioned PFR, mass"):
+        algorithms[name] = BlockLatents.unfitted(KEY, [replace(cut, algorithm=name)])
+    return algorithms | {
+        "fitted bins": fitted,
+        "A*": BranchAndBoundLatents.fit(KEY, "A*", target),
+        "1-D GPRS": BranchAndBoundLatents.fit(KEY, "branch-and-bound GPRS", target),
+    }
+
+
+@pytest.mark.parametrize("name", odd_latents())
+@pytest.mark.parametrize("group_size", [1, 64])
+def test_odd_latents(name: str, group_size: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = odd_model(ODD_MODELS["causal"], odd_latents()[name])
+    for parameter in model.encoder.parameters():
+        parameter *= 3.3  # posteriors that say something
+    model.encoder.half().float()
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded.latents == model.latents
+    assert loaded.hash == model.hash
+    pixels = odd_images(model)
+    data = Codec(loaded).compress(pixels, group_size)
+    steps = decoder.decode(data, tmp_path, TABLE)
+    assert np.array_equal(steps.pixels, pixels)
+    assert len(np.unique(steps.z, axis=0)) > 3
+    assert digests(*steps) == digests(*decode_steps(Codec(loaded), data))
+    assert np.array_equal(Codec(loaded).decompress(data), pixels)
+
+
+def test_the_way_of_branch_and_bound() -> None:
+    """The example of docs/format.md, by the coder of the package and by the second one."""
+    shown = re.search(r"`v_0` .. `v_3` are ([0-9, ]+)\.", FORMAT.read_text())
+    turns = (True, False, False)
+
+    def turn(lines: torch.Tensor, low: torch.Tensor, high: torch.Tensor, position: torch.Tensor):
+        if len(lines):
+            positions.append(int(position[3]))
+        return torch.full_like(lines, turns[len(positions) - 1]).bool()
+
+    positions: list[int] = []
+    ranks = torch.full((1, 4), 3)
+    _, _, last = AStar(4).walk(ranks, (1 << 64) - 1, turn)
+    positions.append(int(last[0, 3]))
+    assert ", ".join(map(str, positions)) == shown[1]
+    low, high = 0, 1 << 32
+    for k, above in enumerate([*turns, None]):
+        v = candidate((1 << 64) - 1, 3, k, low, high)
+        assert v == positions[k]
+        low, high = (v + 1, high) if above else (low, v)

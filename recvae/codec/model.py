@@ -248,6 +248,8 @@ def _stated_latents(latents: LatentCodec) -> dict[str, Any]:
 
 def _latents_of(text: dict[str, Any]) -> LatentCodec:
     """Inverse of `_stated_latents`, with the key. ValueError where there is no such codec."""
+    if "latents" in text and "blocks" in text:
+        raise ValueError("blocks: stand beside latents, where one of the two must be")
     fields = text.get("latents") or {"codec": BlockLatents.name, "blocks": text.get("blocks")}
     constants = {field: value for field, value in fields.items() if field != "codec"}
     if (name := fields["codec"]) not in LATENT_CODECS:

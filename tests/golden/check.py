@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from golden.steps import FILES, decode_steps, digests
+from golden.steps import FILES, decode_steps, digests, model_folder
 from torch import nn
 
 import recvae
@@ -74,8 +74,8 @@ CUDA = tuple(
 
 @cache
 def codec_for(model: str, way: Way) -> Codec:
-    """The codec of a shipped model, made for a way."""
-    codec = recvae.load(model, way.device, way.batch_size)
+    """The codec of a golden file's model, made for a way."""
+    codec = recvae.load(model_folder(model), way.device, way.batch_size)
     codec.model.decoder.to(way.carrier)
     if way.compiled:
         compile_network(codec.model.decoder.decoder)

@@ -8,7 +8,8 @@ model takes a new name.
 import json
 
 import numpy as np
-from golden.steps import FOLDER, decode_steps, digests
+from golden import make_models
+from golden.steps import FOLDER, decode_steps, digests, model_folder
 
 import recvae
 from recvae.codec import shipped_models
@@ -21,8 +22,9 @@ def images() -> np.ndarray:
 
 def main() -> None:
     """Write what is not there yet."""
-    for model in shipped_models():
-        codec = recvae.load(model)
+    make_models.main()
+    for model in [*shipped_models(), *make_models.LATENTS]:
+        codec = recvae.load(model_folder(model))
         for name, group_size in ((f"v1-{model}", 8), (f"v1-{model}-single", 1)):
             path = FOLDER / f"{name}.recvae"
             if not path.exists():

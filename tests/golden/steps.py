@@ -11,11 +11,17 @@ import numpy as np
 from spec.decoder import Steps
 from torch import Tensor
 
-from recvae.codec import Codec, groups
+from recvae.codec import Codec, groups, shipped_models
 
 FOLDER = Path(__file__).parent
+MODELS = FOLDER / "models"
 MANY_PASSES = 16
 FILES = sorted(FOLDER.glob("*.recvae"))
+
+
+def model_folder(name: str) -> Path:
+    """Where the model of a golden file is: with these, or it ships."""
+    return MODELS / name if (MODELS / name).exists() else shipped_models()[name]
 
 
 def digests(

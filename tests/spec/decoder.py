@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from spec import container
-from spec.coder import RangeDecoder, latents
+from spec.coder import RangeDecoder
 from spec.container import check
+from spec.latents import decode_latents
 from spec.model import Model
 from spec.model import read as read_model
 from spec.network import causal, frequencies, mlp, staged
@@ -81,20 +82,3 @@ def decode_group(model: Model, table: list[int], payload: bytes, count: int) -> 
     raw = [coder.uniform(256) for _ in range(pixels[stored].size)]
     pixels[stored] = np.array(raw, np.uint8).reshape(-1, height, width)
     return Steps(z, logits, counts, pixels)
-
-
-def decode_latents(model: Model, table: list[int], coder: RangeDecoder, count: int) -> np.ndarray:
-    """Latents (count, D) of the images that the model codes."""
-    z = np.zeros((count, model.text["architecture"]["latent_dim"]), np.int64)
-    for number, block in enumerate(model.text["blocks"]):
-        code, intervals = block["rank_code"], block["intervals"]
-        bins = [[coder.uniform(size) for size in intervals] for _ in range(count)]
-        buckets = [coder.symbol(code["frequencies"]) for _ in range(count)]
-        places = [coder.uniform(1 << code["raw_bits"][bucket]) for bucket in buckets]
-        for image, (bucket, place) in enumerate(zip(buckets, places, strict=True)):
-            rank = place + sum(1 << bits for bits in code["raw_bits"][:bucket])
-            check(rank < block["num_candidates"], "a rank that is no candidate")
-            z[image, block["dimensions"]] = latents(
-                model.text["key"], number, intervals, bins[image], rank, table
-            )
-    return z
