@@ -55,6 +55,14 @@ def export(arguments: list[str]) -> None:
     parser.add_argument(
         "--max-log2-candidates", type=int, default=14, help="limit of log2 N (default: 14)"
     )
+    parser.add_argument(
+        "--latents",
+        default="blocks",
+        help='how latents are coded: blocks (default), "fitted bins" or "branch and bound"',
+    )
+    parser.add_argument(
+        "--algorithm", help="of relative entropy coding (default: partitioned ORC, or A*)"
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing model")
     options = parser.parse_args(arguments)
 
@@ -62,6 +70,16 @@ def export(arguments: list[str]) -> None:
     from recvae.codec.model import save_model
     from recvae.data import translate_os_errors
 
+    try:
+        calibration = CalibrationOptions(
+            latents=options.latents,
+            algorithm=options.algorithm,
+            num_blocks=options.num_blocks,
+            bins_per_information=options.bins_per_information,
+            max_log2_candidates=options.max_log2_candidates,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
     if options.out.exists() and not options.force:
         raise InputError(f"{options.out} exists: pass --force to replace it")
     with translate_os_errors(options.out):
@@ -74,11 +92,7 @@ def export(arguments: list[str]) -> None:
             vae,
             _training_images(options.root),
             options.name or options.out.resolve().name,
-            CalibrationOptions(
-                num_blocks=options.num_blocks,
-                bins_per_information=options.bins_per_information,
-                max_log2_candidates=options.max_log2_candidates,
-            ),
+            calibration,
             facts,
             print,
         )

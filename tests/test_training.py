@@ -111,6 +111,10 @@ def test_train_resume_export_compress(tmp_path: Path, name: str) -> None:
     [
         (["--ckpt_path", "absent.ckpt", "--out", "m", "--data.root", "."], "absent.ckpt"),
         (["--ckpt_path", "junk.ckpt", "--out", "m", "--data.root", "."], "not a checkpoint"),
+        (
+            ["--ckpt_path", "junk.ckpt", "--out", "m", "--data.root", ".", "--algorithm", "A*"],
+            "algorithm: got 'A*', which does not code blocks",
+        ),
     ],
 )
 def test_bad_exports(tmp_path: Path, refused, arguments: list[str], message: str) -> None:

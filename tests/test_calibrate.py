@@ -1,0 +1,69 @@
+"""Exporting a model: its latents are coded as was chosen, and what was measured is kept."""
+
+from copy import deepcopy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from recvae.codec import Codec
+from recvae.codec.calibrate import CalibrationOptions, calibrate
+from recvae.data import sample_images
+from recvae.vae import Architecture
+
+
+@pytest.fixture(scope="module")
+def vae() -> SimpleNamespace:
+    """Untrained, with posteriors that say something."""
+    torch.manual_seed(0)
+    small = {"channels": 2, "hidden": 8}
+    architecture = Architecture("staged", 4, encoder=small, decoder=small | {"blocks": 0})
+    encoder, decoder = architecture.build()
+    for parameter in encoder.parameters():
+        parameter.data *= 2.5
+    encoder = encoder.half().float().eval().requires_grad_(False)
+    return SimpleNamespace(architecture=architecture, encoder=encoder, decoder=decoder.eval())
+
+
+@pytest.mark.parametrize(
+    ("latents", "algorithm", "coder"),
+    [
+        ("blocks", None, "PartitionedORC"),
+        ("blocks", "partitioned PFR, sup", "PartitionedPFR"),
+        ("blocks", "MRC", "PartitionedORC"),
+        ("fitted bins", None, "PartitionedORC"),
+        ("branch and bound", None, "AStar"),
+        ("branch and bound", "branch-and-bound GPRS", "BranchAndBoundGPRS"),
+    ],
+)
+def test_latents_are_coded_as_chosen(
+    vae: SimpleNamespace, latents: str, algorithm: str | None, coder: str
+) -> None:
+    images = torch.from_numpy(sample_images("train")[:60].copy())
+    options = CalibrationOptions(latents, algorithm, num_blocks=2, max_log2_candidates=8)
+    said: list[str] = []
+    made = SimpleNamespace(**vars(vae) | {"decoder": deepcopy(vae.decoder)})
+    model = calibrate(made, images, "made", options, {"epochs": 1}, said.append)
+    assert model.latents.name == latents
+    assert {type(it).__name__ for it in model.coders} == {coder}
+    assert len(model.facts["mutual_information_bits"]) == 4
+    assert "bits of latents + " in said[1]
+    codec = Codec(model)
+    data = codec.compress(images[:9])
+    assert np.array_equal(codec.decompress(data), images[:9].numpy())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["morse"], "latents: got 'morse', need one of blocks, fitted bins, branch and bound"),
+        (["blocks", "A*"], "algorithm: got 'A\\*', which does not code blocks"),
+        (["branch and bound", "ORC"], "algorithm: got 'ORC', which does not code branch and"),
+        (["branch and bound", "dithered quantisation"], "which does not code branch and bound"),
+        (["blocks", "PFE"], "algorithm: got 'PFE', need one of PFR, "),
+    ],
+)
+def test_bad_choices(arguments: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CalibrationOptions(*arguments)
