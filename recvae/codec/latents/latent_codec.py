@@ -128,5 +128,5 @@ def search_on_cpu(coder: Coder, target: DiagonalGaussian, key: int) -> tuple[Cod
     """
     generator = torch.Generator().manual_seed(SENDER_SEED)
     found = coder.search(coder.within_reach(target), key, generator)
-    capped = found.capped.reshape(target.batch, -1).any(dim=1).cpu()
-    return Code(found.code.bins.cpu(), found.code.ranks.cpu()), capped
+    capped = found.capped if found.capped.dim() == 1 else found.capped.any(dim=1)
+    return Code(found.code.bins.cpu(), found.code.ranks.cpu()), capped.cpu()
