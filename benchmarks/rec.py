@@ -17,8 +17,14 @@ from pathlib import Path
 
 import torch
 
-from recvae.rec import ALGORITHMS, Coder, DiagonalGaussian, Partition, Setting
-from recvae.rec.partitioned import PartitionedCoder
+from recvae.rec import (
+    ALGORITHMS,
+    Coder,
+    DiagonalGaussian,
+    Partition,
+    PartitionedCoder,
+    Setting,
+)
 
 DIM = 16
 SCALE = 0.4

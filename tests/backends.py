@@ -17,7 +17,7 @@ from recvae.rec.search import BACKENDS, FirstAccepted, Race, RaceToEnd, Rule, Se
 from recvae.rec.search.inputs import SearchResults
 from recvae.rec.stretch import stretch_function
 
-CHUNK_ELEMENTS = 3000  # several chunks of every search
+CHUNK_ELEMENTS = 3000  # several chunks of most searches
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,6 @@ def _wide(spread: float, scale: float, dim: int) -> DiagonalGaussian:
     return DiagonalGaussian(spread * noise, torch.full((5, dim), scale))
 
 
-# Of one candidate all scores are alike where Q is P: ties, which the first one wins.
 SEARCHES: dict[str, Callable[[], Searching]] = {
     "ORC": lambda: Searching(_targets(9, 5), 700, (1,) * 5),
     "ORC, one dimension, one item": lambda: Searching(_targets(1, 1), 257, (1,)),

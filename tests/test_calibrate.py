@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,12 @@ def test_latents_are_coded_as_chosen(
     vae: SimpleNamespace, latents: str, algorithm: str | None, coder: str
 ) -> None:
     images = torch.from_numpy(sample_images("train")[:60].copy())
-    options = CalibrationOptions(latents, algorithm, num_blocks=2, max_log2_candidates=8)
+    options = CalibrationOptions(
+        0 if latents == "branch and bound" else 2,
+        max_log2_candidates=8,
+        latents=latents,
+        algorithm=algorithm,
+    )
     said: list[str] = []
     made = SimpleNamespace(**vars(vae) | {"decoder": deepcopy(vae.decoder)})
     model = calibrate(made, images, "made", options, {"epochs": 1}, said.append)
@@ -55,15 +61,17 @@ def test_latents_are_coded_as_chosen(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("options", "message"),
     [
-        (["morse"], "latents: got 'morse', need one of blocks, fitted bins, branch and bound"),
-        (["blocks", "A*"], "algorithm: got 'A\\*', which does not code blocks"),
-        (["branch and bound", "ORC"], "algorithm: got 'ORC', which does not code branch and"),
-        (["branch and bound", "dithered quantisation"], "which does not code branch and bound"),
-        (["blocks", "PFE"], "algorithm: got 'PFE', need one of PFR, "),
+        ({"latents": "morse"}, "latents: got 'morse', need one of blocks, "),
+        ({"algorithm": "A*"}, "algorithm: got 'A\\*', which does not code blocks"),
+        ({"algorithm": "PFE"}, "algorithm: got 'PFE', need one of PFR, "),
+        ({"algorithm": "PFR", "max_log2_candidates": 21}, "need 0 to 20 for PFR"),
+        ({"latents": "branch and bound", "algorithm": "ORC"}, "need one that codes by branch"),
+        ({"latents": "branch and bound", "algorithm": "dithered quantisation"}, "scale: got"),
+        ({"latents": "branch and bound", "num_blocks": 2}, "num_blocks: got 2, branch and bound"),
     ],
 )
-def test_bad_choices(arguments: list[str], message: str) -> None:
+def test_bad_choices(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        CalibrationOptions(*arguments)
+        CalibrationOptions(**options)

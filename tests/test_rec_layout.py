@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from recvae.rec import DiagonalGaussian, balanced_blocks, plan_blocks
+from recvae.rec import (
+    ALGORITHMS,
+    DiagonalGaussian,
+    Partition,
+    Setting,
+    algorithm_of,
+    balanced_blocks,
+    plan_blocks,
+)
 
 
 def test_blocks_are_balanced_and_complete() -> None:
@@ -37,3 +45,51 @@ def test_spare_bins_do_not_go_to_dimensions_without_information() -> None:
     (block,) = plan_blocks(information, target, 1, bins_per_information=3.0)
     assert block.intervals[1] == block.intervals[2] == 1
     assert block.intervals[0] * block.intervals[3] > 1 << 20
+
+
+def test_the_algorithm_decides_what_is_planned() -> None:
+    """Exact ones search to their cap; those without partition cut nothing."""
+    information = torch.tensor([4.0, 2.0, 3.0], dtype=torch.float64)
+    target = DiagonalGaussian(torch.randn(50, 3), torch.full((50, 3), 0.2))
+    blocks = {
+        name: plan_blocks(information, target, 1, max_log2_candidates=9, algorithm=name)[0]
+        for name in ("partitioned ORC", "ORC", "partitioned PFR, sup", "GPRS")
+    }
+    assert {name for name, block in blocks.items() if max(block.intervals) > 1} == {
+        "partitioned ORC", "partitioned PFR, sup",
+    }  # fmt: skip
+    assert blocks["partitioned PFR, sup"].num_candidates == blocks["GPRS"].num_candidates == 512
+    assert blocks["partitioned ORC"].num_candidates < blocks["ORC"].num_candidates <= 512
+    for name in ("A*", "dithered quantisation"):
+        with pytest.raises(ValueError, match="which codes each dimension on its own"):
+            plan_blocks(information, target, 1, algorithm=name)
+
+
+def test_a_limit_that_is_out_of_reach_limits_nothing() -> None:
+    information = torch.tensor([2.0, 2.0], dtype=torch.float64)
+    target = DiagonalGaussian(torch.zeros(5, 2), torch.full((5, 2), 0.5))
+    plans = [plan_blocks(information, target, 1, max_log2_candidates=m) for m in (16, 40)]
+    assert plans[0] == plans[1]
+
+
+EXACT = [name for name, it in ALGORITHMS.items() if it.exact and name[:8] != "dithered"]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_what_is_out_of_reach_comes_within(name: str) -> None:
+    """Whatever an encoder says of images that it never saw, exact coders find a sample for it."""
+    mean = torch.tensor([-13.0, -6.3, -4.0, 0.0, 2.0, 5.0, 1e20])
+    scale = torch.tensor([1e-30, 3e-4, 0.02, 0.9999, 1.0, 1.5, 1e20])
+    grid = torch.cartesian_prod(mean, scale)
+    target = DiagonalGaussian(grid[:, :1].clone(), grid[:, 1:].clone())
+    coder = algorithm_of(name).coder(Setting(Partition.none(1), 1 << 9))
+    near = coder.within_reach(target)
+    code = coder.search(near, torch.arange(len(grid)), torch.Generator()).code
+    coder.decode(code, torch.arange(len(grid)))
+    again = coder.within_reach(near)
+    torch.testing.assert_close(again.mean, near.mean, rtol=0, atol=1e-8)
+    assert torch.equal(again.scale, near.scale)
+    fits = DiagonalGaussian(torch.tensor([[0.3, -1.0]]), torch.tensor([[0.2, 1.0]]))
+    kept = coder.within_reach(fits)
+    assert torch.equal(kept.mean, fits.mean.double())
+    assert torch.equal(kept.scale, fits.scale.double())

@@ -1,4 +1,4 @@
-"""The searches of PFR and GPRS: by the pseudocode, eager and fused, with their cap."""
+"""The searches of PFR and GPRS: by the pseudocode, in every backend for them, with their cap."""
 
 import math
 import warnings

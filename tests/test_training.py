@@ -96,6 +96,15 @@ def test_train_resume_export_compress(tmp_path: Path, name: str) -> None:
     assert again.returncode == 2
     assert "--force" in again.stderr
 
+    if name == "mnist-mlp":
+        export[4] = "fitted"
+        chosen = ["--latents", "fitted bins", "--algorithm", "partitioned PFR, sup"]
+        fourth = train(tmp_path, *export, *chosen, "--num-blocks", "1")
+        assert fourth.returncode == 0, fourth.stderr
+        latents = recvae.load(tmp_path / "fitted").model.latents
+        assert latents.name == "fitted bins"
+        assert [block.algorithm for block in latents.blocks] == ["partitioned PFR, sup"]
+
     codec = recvae.load(tmp_path / "model")
     assert len(codec.model.facts["mutual_information_bits"]) == 4
     assert codec.model.facts["training_images"] == 250

@@ -6,77 +6,48 @@ their code. All of it becomes a constant of the model.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from recvae.codec.elbo import negative_elbo_bits
 from recvae.codec.groups import code_pixels, pixel_bits
-from recvae.codec.latents import (
-    BlockLatents,
-    BranchAndBoundLatents,
-    FittedBins,
-    LatentCodec,
-    fit_bins,
-)
+from recvae.codec.latents import LATENT_CODECS, BlockLatents, LatentCodec, LayoutOptions
 from recvae.codec.model import CodecModel
 from recvae.exact import FixedPoint
-from recvae.rec import DiagonalGaussian, algorithm_of, plan_blocks
-from recvae.rec.layout import DEFAULT_ALGORITHM
+from recvae.rec import DiagonalGaussian
 from recvae.vae.information import mutual_information_bits, posterior
 from recvae.vae.objective import NATS_PER_BIT
 from recvae.vae.quantise import quantise
 
 
 @dataclass(frozen=True)
-class CalibrationOptions:
-    """What may be chosen when a model is exported.
+class CalibrationOptions(LayoutOptions):
+    """What may be chosen when a model is exported, besides how latents are laid out.
 
     Fields:
-        latents: how latents are coded: "blocks", "fitted bins" or "branch and bound".
-        algorithm: that codes blocks, or each dimension by branch and bound; None for partitioned
-            ORC or A*.
-        num_blocks: blocks of latents; 0 tries 1, 2, 3, 4, 6 and 8 and takes what codes best.
-        bins_per_information: log2 J of a block over its mutual information.
-        extra_bits: t in N = 2^(KL[Q||P'] + t).
-        max_log2_candidates: upper limit of log2 N: the most time that encoding may take. The cap
-            of an exact algorithm in blocks.
         sample_images: training images to measure layouts with and to fit the rank codes on.
         number: fixed-point format of the exact decoder.
         key: 64-bit name of the shared randomness.
+        latents: name of the latent codec.
 
     Raises:
-        ValueError: if latents are coded in no such way, or not by that algorithm.
+        ValueError: if there is no such latent codec, or it cannot have these options.
     """
 
-    latents: str = BlockLatents.name
-    algorithm: str | None = None
-    num_blocks: int = 0
-    bins_per_information: float = 0.9
-    extra_bits: float = 4.0
-    max_log2_candidates: int = 14
     sample_images: int = 4000
     number: FixedPoint = field(default_factory=FixedPoint)
     key: int = 0
+    latents: str = field(default=BlockLatents.name, kw_only=True)
 
     def __post_init__(self) -> None:
-        known = (BlockLatents.name, FittedBins.name, BranchAndBoundLatents.name)
-        if self.latents not in known:
-            raise ValueError(f"latents: got {self.latents!r}, need one of {', '.join(known)}")
-        by_dimension = self.latents == BranchAndBoundLatents.name
-        kind = algorithm_of(self.chosen_algorithm)
-        if kind.per_dimension != by_dimension or kind.name == "dithered quantisation":
-            raise ValueError(f"algorithm: got {kind.name!r}, which does not code {self.latents}")
-
-    @property
-    def chosen_algorithm(self) -> str:
-        """The algorithm, or what stands for None."""
-        by_dimension = self.latents == BranchAndBoundLatents.name
-        return self.algorithm or ("A*" if by_dimension else DEFAULT_ALGORITHM)
+        if self.latents not in LATENT_CODECS:
+            known = ", ".join(LATENT_CODECS)
+            raise ValueError(f"latents: got {self.latents!r}, need one of {known}")
+        LATENT_CODECS[self.latents].check_options(self)
 
 
 def calibrate(
@@ -135,14 +106,8 @@ def calibrate(
             facts=facts | measured,
         )
 
-    if options.latents == BranchAndBoundLatents.name:
-        latents = BranchAndBoundLatents.fit(options.key, options.chosen_algorithm, sample_target)
-        model, latent_bits, pixels = _code_sample(model_with, latents, sample, sample_target)
-        report(f"{latent_bits:.2f} bits of latents + {pixels:.2f} of pixels an image")
-        coded = latent_bits + pixels
-    else:
-        layouts = _layouts(options, information, sample_target, target)
-        coded, model = _best_layout(model_with, layouts, sample, sample_target, report)
+    codecs = LATENT_CODECS[options.latents].layouts(options.key, target, sample_target, options)
+    coded, model = _best_layout(model_with, codecs, sample, sample_target, report)
     bound = {
         "in_integers": float(negative_elbo_bits(model, sample).mean()),
         "in_floats": _float_elbo(vae, sample),
@@ -154,37 +119,9 @@ def calibrate(
     return replace(model, facts=model.facts | {"negative_elbo_bits_an_image": bound})
 
 
-def _layouts(
-    options: CalibrationOptions,
-    information: Tensor,
-    sample_target: DiagonalGaussian,
-    target: DiagonalGaussian,
-) -> Iterator[BlockLatents]:
-    """Numbers of blocks to try, planned on the sample; bins are fitted to all posteriors."""
-    counts = [options.num_blocks] if options.num_blocks else [1, 2, 3, 4, 6, 8]
-    for num_blocks in counts:
-        if num_blocks > len(information) and not options.num_blocks:
-            continue
-        blocks = plan_blocks(
-            information,
-            sample_target,
-            num_blocks,
-            options.bins_per_information,
-            options.extra_bits,
-            options.max_log2_candidates,
-            options.chosen_algorithm,
-        )
-        plain = BlockLatents.unfitted(options.key, blocks)
-        if options.latents == FittedBins.name:
-            tables = fit_bins(blocks, target)
-            yield FittedBins(plain.key, plain.blocks, plain.rank_codes, tables=tables)
-        else:
-            yield plain
-
-
 def _best_layout(
     model_with: Callable[[LatentCodec], CodecModel],
-    layouts: Iterable[BlockLatents],
+    layouts: Iterable[LatentCodec],
     images: Tensor,
     target: DiagonalGaussian,
     report: Callable[[str], None],
@@ -193,11 +130,7 @@ def _best_layout(
     best: tuple[float, CodecModel] | None = None
     for layout in layouts:
         model, latents, pixels = _code_sample(model_with, layout, images, target)
-        searches = ", ".join(f"{np.log2(block.num_candidates):.1f}" for block in layout.blocks)
-        report(
-            f"{len(layout.blocks)} blocks, log2 N = {searches}: "
-            f"{latents:.2f} bits of latents + {pixels:.2f} of pixels an image"
-        )
+        report(f"{layout.summary}: {latents:.2f} bits of latents + {pixels:.2f} of pixels an image")
         if best is None or latents + pixels < best[0]:
             best = (latents + pixels, model)
     assert best is not None
@@ -212,8 +145,7 @@ def _code_sample(
 ) -> tuple[CodecModel, float, float]:
     """Code images: the model with rank codes fitted, bits of latents and of pixels."""
     codes = latents.send(target).codes
-    if isinstance(latents, BlockLatents):
-        latents = latents.fitted(codes)
+    latents = latents.fitted(codes)
     model = model_with(latents)
     bins, ranks = latents.bits(codes)
     pixels = _mean_pixel_bits(model, latents.receive(codes), images)

@@ -63,7 +63,7 @@ class CodecModel:
     def __post_init__(self) -> None:
         """Raises ValueError where the parts do not make a model."""
         if self.latents.latent_dim != self.architecture.latent_dim:
-            raise ValueError(self.latents.incomplete)
+            raise ValueError(self.latents.incomplete_message)
 
     @property
     def image_shape(self) -> tuple[int, int]:
@@ -148,7 +148,11 @@ def load_model(name_or_folder: str | Path) -> CodecModel:
             raise ValueError(
                 "its contents do not match its hash: the files are damaged or mixed up"
             )
-        return _build(text, architecture, encoder, decoder, tensors)
+        model = _build(text, architecture, encoder, decoder, tensors)
+        # What a model says of itself must be what its hash is of: a file names the hash.
+        if model.description() != text:
+            raise ValueError(f"{JSON_NAME}: states a field that a model of these parts leaves out")
+        return model
     except OSError as error:
         raise InputError(f"model {folder}: cannot be read ({error.strerror or error})") from error
     except RecursionError as error:  # of json, which reads and writes it

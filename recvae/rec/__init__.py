@@ -27,6 +27,7 @@ from recvae.rec.partition import (
     collapsed_intervals,
     random_intervals,
 )
+from recvae.rec.partitioned import PartitionedCoder
 from recvae.rec.pfr import PFR, PartitionedPFR
 from recvae.rec.target import DiagonalGaussian
 from recvae.rec.zeta import fit_zeta_exponent, zeta_code, zeta_exponent
@@ -49,6 +50,7 @@ __all__ = [
     "GlobalGPRS",
     "IndexCode",
     "Partition",
+    "PartitionedCoder",
     "PartitionedORC",
     "PartitionedPFR",
     "Search",

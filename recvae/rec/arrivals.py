@@ -2,7 +2,7 @@
 
 Times are integers in units of 2^-32, so that their running sum is exact in any order. Logarithms
 are a short series of float64 operations that IEEE 754 rounds in one way only; libm's would differ
-between devices, and between eager and fused code.
+between devices, and between the backends of the search.
 """
 
 import math

@@ -44,7 +44,7 @@ MAX_STEPS = 1 << 24
 CHUNK_LINES = 1 << 14
 
 
-class Rule(Protocol):
+class StoppingRule(Protocol):
     """Judges the newest candidates of some lines, in the order of their arrival."""
 
     def __call__(self, lines: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,11 +91,11 @@ class SplitOnSample(Coder):
             raise ValueError(f"max_candidates: got {self.max_candidates}, need 1 to 2^24")
 
     def within_reach(self, target: DiagonalGaussian) -> DiagonalGaussian:
-        """See `Coder.within_reach`: what is too narrow for the prior's grid stays so."""
+        """See `Coder.within_reach`."""
         return on_grid(target)
 
     @abstractmethod
-    def _rule(self, line: Line) -> Rule: ...
+    def _stopping_rule(self, line: Line) -> StoppingRule: ...
 
     def search(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
@@ -134,7 +134,7 @@ class SplitOnSample(Coder):
         self, line: Line, private: "_Streams", shared: "_Streams"
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Bin, rank, number of candidates and whether capped, (lines,) each."""
-        rule, mode, time = self._rule(line), line.mode, torch.zeros_like(line.mean)
+        rule, mode, time = self._stopping_rule(line), line.mode, torch.zeros_like(line.mean)
         active = torch.arange(len(time), device=time.device)
         low, bins, ranks = (torch.zeros_like(active) for _ in range(3))
         high, drawn = torch.full_like(low, POSITIONS), torch.full_like(low, self.max_candidates)
@@ -223,7 +223,7 @@ class AStar(SplitOnSample):
     its leader.
     """
 
-    def _rule(self, line: Line) -> Rule:
+    def _stopping_rule(self, line: Line) -> StoppingRule:
         log2_sup, best = line.log2_sup(), torch.full_like(line.mean, -torch.inf)
 
         def judge(lines: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
@@ -243,7 +243,7 @@ class BranchAndBoundGPRS(SplitOnSample):
     its last candidate.
     """
 
-    def _rule(self, line: Line) -> Rule:
+    def _stopping_rule(self, line: Line) -> StoppingRule:
         stretch = line_stretch(line)
 
         def judge(lines: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:

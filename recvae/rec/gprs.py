@@ -38,22 +38,26 @@ class GlobalGPRS(PartitionedCoder):
         super().__post_init__()
 
     def within_reach(self, target: DiagonalGaussian) -> DiagonalGaussian:
-        """See `Coder.within_reach`: what is too narrow for the prior's grid stays so."""
+        """See `Coder.within_reach`."""
         return on_grid(target)
 
     @property
-    def _arrivals(self) -> Arrivals:
+    def arrivals(self) -> Arrivals:
+        """See `PartitionedCoder`."""
         return "poisson"
 
     @property
-    def _limit(self) -> int:
+    def limit(self) -> int:
+        """See `PartitionedCoder`."""
         return self.max_candidates
 
-    def _check_target(self, target: DiagonalGaussian) -> None:
-        super()._check_target(target)
+    def check_target(self, target: DiagonalGaussian) -> None:
+        """See `PartitionedCoder`; the prior's grid must carry it."""
+        super().check_target(target)
         require_on_grid(target)
 
-    def _rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+        """See `PartitionedCoder`."""
         return FirstAccepted(stretch_function(target))
 
 

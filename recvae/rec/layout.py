@@ -4,7 +4,7 @@ Everything here is decided once, from the mutual information of each dimension o
 set, and is a constant of the model: no image pays for it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -109,11 +109,12 @@ def plan_blocks(
         partition = allocate_intervals(
             information.tolist(), log2_bins if kind.partitioned else 0.0, MIN_INFORMATION_BITS
         )
-        block = Block(dimensions, partition.intervals, 1 << max_log2_candidates, algorithm)
+        log2_candidates = float(max_log2_candidates)
         if not kind.exact:
-            search = PartitionedORC(partition, 1)
-            search_bits = float(search.search_kl_bits(block.part_of(target)).mean())
-            log2_candidates = min(max(search_bits + extra_bits, 0.0), float(max_log2_candidates))
-            block = replace(block, num_candidates=round(2**log2_candidates))
-        blocks.append(block)
+            index = list(dimensions)
+            part = DiagonalGaussian(target.mean[:, index], target.scale[:, index])
+            search_bits = float(PartitionedORC(partition, 1).search_kl_bits(part).mean())
+            log2_candidates = min(max(search_bits + extra_bits, 0.0), log2_candidates)
+        num_candidates = round(2**log2_candidates)
+        blocks.append(Block(dimensions, partition.intervals, num_candidates, algorithm))
     return blocks

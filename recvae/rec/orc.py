@@ -56,18 +56,21 @@ class PartitionedORC(PartitionedCoder):
         """
         if not 1 <= keep <= self.num_candidates:
             raise ValueError(f"keep: got {keep}, need 1 to num_candidates = {self.num_candidates}")
-        found = self._search(target, key, generator, lambda *_: Race(keep), keep)
+        found = self._search(target, key, generator, lambda *_: Race(keep))
         return Code(self.partition.unflatten(found.bins), found.ranks), found.scores
 
     @property
-    def _arrivals(self) -> Arrivals:
+    def arrivals(self) -> Arrivals:
+        """See `PartitionedCoder`."""
         return "ordered" if self.ordered else "unordered"
 
     @property
-    def _limit(self) -> int:
+    def limit(self) -> int:
+        """See `PartitionedCoder`."""
         return self.num_candidates
 
-    def _rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+        """See `PartitionedCoder`."""
         return Race()
 
 

@@ -45,7 +45,8 @@ class PartitionedCoder(Coder):
             log r'(z) = sum_d log q_d(z_d) - log p_d(z_d) - log J_d - log pi_d(b_d)
         send (b, l) of the one that is chosen
 
-    How long the search goes on, and which one is chosen, is what the coders differ in. A code
+    How long the search goes on, and which one is chosen, is what the coders differ in: a subclass
+    says its `arrivals`, its `limit` of candidates and its `rule`, and knows no device. A code
     depends on its item's target and key and on the generator's seed; not on what else is in the
     batch, nor on `chunk_elements` or `implementation`.
 
@@ -79,29 +80,32 @@ class PartitionedCoder(Coder):
 
     @property
     @abstractmethod
-    def _arrivals(self) -> Arrivals: ...
+    def arrivals(self) -> Arrivals:
+        """The law of the arrival times."""
 
     @property
     @abstractmethod
-    def _limit(self) -> int:
+    def limit(self) -> int:
         """How many candidates are drawn at most."""
 
     @property
-    def _weights(self) -> Weights:
+    def proposal_weights(self) -> Weights:
+        """What pi_d(b) is in proportion to."""
         return "mass"
 
     @abstractmethod
-    def _rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
-        """How the search chooses, for some items."""
+    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+        """How the search chooses among the candidates of some items."""
 
-    def _check_target(self, target: DiagonalGaussian) -> None:
+    def check_target(self, target: DiagonalGaussian) -> None:
+        """Raises ValueError for a target that cannot be coded."""
         self._check_dim("target", target.dim)
 
     def search(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
     ) -> Search:
         """See `Coder.search`."""
-        found = self._search(target, key, generator, self._rule)
+        found = self._search(target, key, generator, self.rule)
         code = Code(self.partition.unflatten(found.bins[:, 0]), found.ranks[:, 0])
         return Search(code, found.drawn, found.capped)
 
@@ -123,8 +127,8 @@ class PartitionedCoder(Coder):
         intervals = torch.tensor(self.partition.intervals, device=bins.device)
         if not bool(((bins >= 0) & (bins < intervals)).all()):
             raise ValueError(f"bins: got one out of range, need [0, J) of {self.partition}")
-        if not bool(((ranks >= 0) & (ranks < self._limit)).all()):
-            raise ValueError(f"ranks: got one out of range, need [0, {self._limit})")
+        if not bool(((ranks >= 0) & (ranks < self.limit)).all()):
+            raise ValueError(f"ranks: got one out of range, need [0, {self.limit})")
         keys = key_tensor(key, bins.shape[0], bins.device)
         single = ranks.dim() == 1
         z = shared_samples(
@@ -145,7 +149,8 @@ class PartitionedCoder(Coder):
         self._check_dim("target", target.dim)
         bits = target.kl_bits().sum(1)
         for items in self._item_slices(target.batch):
-            bits[items] += propose(target[items], self.partition, self._weights).weight_bits()
+            proposal = propose(target[items], self.partition, self.proposal_weights)
+            bits[items] += proposal.weight_bits()
         return bits
 
     def _search(
@@ -154,27 +159,25 @@ class PartitionedCoder(Coder):
         key: int | Tensor,
         generator: torch.Generator,
         rule_of: RuleOf,
-        keep: int = 1,
     ) -> SearchResults:
-        self._check_target(target)
+        self.check_target(target)
         keys = key_tensor(key, target.batch, target.mean.device)
         private, shared = private_key(keys, self.block, generator), shared_key(keys, self.block)
-        results = SearchResults.nothing(target.batch, keep, keys.device)
+        parts = []
         with torch.no_grad():
-            for items in self._item_slices(target.batch):
+            for items in self._item_slices(target.batch) or [slice(0, 0)]:
                 part = target[items]
-                proposal = propose(part, self.partition, self._weights)
+                proposal = propose(part, self.partition, self.proposal_weights)
                 inputs = SearchInputs(
                     proposal,
                     (private[0][items], private[1][items]),
                     (shared[0][items], shared[1][items]),
-                    self._arrivals,
-                    self._limit,
+                    self.arrivals,
+                    self.limit,
                 )
                 rule = rule_of(part, proposal)
-                found = search(inputs, rule, self.implementation, self.chunk_elements)
-                results.put(items, found)
-        return results
+                parts.append(search(inputs, rule, self.implementation, self.chunk_elements))
+        return SearchResults.joined(parts)
 
     def _item_slices(self, batch: int) -> list[slice]:
         """Of as many items as have proposals that fit into a chunk."""

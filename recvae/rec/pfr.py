@@ -39,26 +39,31 @@ class PartitionedPFR(PartitionedCoder):
         super().__post_init__()
 
     def within_reach(self, target: DiagonalGaussian) -> DiagonalGaussian:
-        """See `Coder.within_reach`: what is too narrow for the prior's grid stays so."""
+        """See `Coder.within_reach`."""
         return on_grid(target)
 
     @property
-    def _arrivals(self) -> Arrivals:
+    def arrivals(self) -> Arrivals:
+        """See `PartitionedCoder`."""
         return "poisson"
 
     @property
-    def _limit(self) -> int:
+    def limit(self) -> int:
+        """See `PartitionedCoder`."""
         return self.max_candidates
 
     @property
-    def _weights(self) -> Weights:
+    def proposal_weights(self) -> Weights:
+        """See `PartitionedCoder`."""
         return self.weights
 
-    def _check_target(self, target: DiagonalGaussian) -> None:
-        super()._check_target(target)
+    def check_target(self, target: DiagonalGaussian) -> None:
+        """See `PartitionedCoder`; the prior's grid must carry it."""
+        super().check_target(target)
         require_on_grid(target)
 
-    def _rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+        """See `PartitionedCoder`."""
         return RaceToEnd(log2_sup_ratio(target, proposal))
 
 

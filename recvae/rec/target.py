@@ -133,10 +133,16 @@ def require_on_grid(target: DiagonalGaussian) -> None:
 
 
 def on_grid(target: DiagonalGaussian) -> DiagonalGaussian:
-    """The target as exact coders take it, float64: means within the grid's reach, scales up to 1.
+    """The target moved to where exact coders take it, float64: see `require_on_grid`.
 
-    Encoders exceed both by a trifle, for a mean far out or a dimension that carries nothing.
+    Scales come to between 2^-23 and 1, the most that coders of one dimension take; then means come
+    as near to 0 as the grid needs for that scale. Encoders exceed both by a trifle, for a mean far
+    out or a dimension that carries nothing; images that they never saw may exceed them by far.
     """
-    scale = target.scale.double().clamp(max=1.0)
-    limit = (normal.reach() - 4.4 * scale) * (1 - 1e-9)
+    narrowest = MIN_POSITIONS_PER_SCALE * 2.0**-FRACTION_BITS
+    scale = target.scale.double().clamp(narrowest, 1.0)
+    # Where the grid's density still gives MIN_POSITIONS_PER_SCALE at two scales beyond the mean.
+    positions = 2.0**POSITION_BITS / (MIN_POSITIONS_PER_SCALE * math.sqrt(2 * math.pi)) * scale
+    dense_to = torch.sqrt(2 * torch.log(positions)) - 2 * scale
+    limit = torch.minimum(normal.reach() - 4.4 * scale, dense_to) * (1 - 1e-9)
     return DiagonalGaussian(target.mean.double().clamp(-limit, limit), scale)

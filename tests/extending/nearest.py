@@ -14,14 +14,15 @@ class Nearest(Coder):
     setting: Setting  # its partition is all ones, since the algorithm is not `partitioned`
 
     def search(self, target, key, generator):
-        ranks = torch.arange(self.setting.num_candidates).expand(target.batch, -1)
+        ranks = torch.arange(self.setting.num_candidates, device=target.mean.device)
+        ranks = ranks.expand(target.batch, -1)
         z = to_float(self._draw(key, ranks), torch.float64)
         nearest = (z - target.mean[:, None]).square().sum(2).argmin(1)
         code = Code(nearest.new_zeros(target.batch, target.dim), nearest)
         return Search(code, torch.full_like(nearest, ranks.shape[1]), capped=nearest < 0)
 
     def decode(self, code, key):
-        if bool((code.ranks >= self.setting.num_candidates).any()):
+        if not bool(((code.ranks >= 0) & (code.ranks < self.setting.num_candidates)).all()):
             raise ValueError("ranks: got one that is no candidate")
         return self._draw(key, code.ranks[:, None])[:, 0]
 

@@ -16,6 +16,7 @@ from backends import SEARCHES, check, served
 
 from recvae import cli
 from recvae.codec import CodecModel, load_model
+from recvae.codec.calibrate import CalibrationOptions
 from recvae.codec.latents import LATENT_CODECS, BlockLatents, LatentCodec
 from recvae.codec.model import save_model
 from recvae.data import read_images, sample_images
@@ -114,6 +115,10 @@ def test_a_latent_codec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     arguments = ["compress", str(tmp_path / "images.npy"), file, "--effort", "4", "--force"]
     assert cli.main([*arguments, "--model", str(tmp_path / "model")]) == 2
     assert "leaves no candidates to choose from" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"dim: got 50\.0, need int"):
+        LATENT_CODECS["grid"].from_json(5, {"dim": 50.0})
+    with pytest.raises(ValueError, match="lays nothing out: make a model of it in Python"):
+        CalibrationOptions(latents="grid")
     del LATENT_CODECS["grid"]
     with pytest.raises(InputError, match="latents: codec is 'grid'; allowed: blocks, "):
         load_model(tmp_path / "model")

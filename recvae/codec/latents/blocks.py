@@ -1,6 +1,7 @@
 """Latents in blocks: for each block the bins, uniform, and the ranks. The code of most models."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from recvae.codec.latents.latent_codec import (
     LatentCodec,
+    LayoutOptions,
     Sent,
     register_latent_codec,
-    search_on_cpu,
+    search_within_reach,
 )
 from recvae.codec.range_coder import Decoder, Encoder
 from recvae.codec.ranks import decode_ranks, encode_ranks
@@ -26,11 +28,15 @@ from recvae.rec import (
     DiagonalGaussian,
     IndexCode,
     Partition,
+    algorithm_of,
     fit_bucket_code,
+    plan_blocks,
 )
 from recvae.rec.layout import DEFAULT_ALGORITHM
+from recvae.vae.information import mutual_information_bits
 
 MAX_LOG2_CANDIDATES = 20
+NUMBERS_OF_BLOCKS = (1, 2, 3, 4, 6, 8)
 
 Sender: TypeAlias = Callable[["BlockLatents", DiagonalGaussian, Tensor], Sent]
 """(codec, posteriors (n, D), images (n, h, w) uint8) to what is sent."""
@@ -53,7 +59,9 @@ class BlockLatents(LatentCodec):
     """
 
     name: ClassVar[str] = "blocks"
-    incomplete: ClassVar[str] = "blocks: every latent dimension must stand in exactly one block"
+    incomplete_message: ClassVar[str] = (
+        "blocks: every latent dimension must stand in exactly one block"
+    )
 
     blocks: tuple[Block, ...]
     rank_codes: tuple[IndexCode, ...]
@@ -73,6 +81,48 @@ class BlockLatents(LatentCodec):
         none = torch.zeros(0, dtype=torch.int64)
         codes = tuple(fit_bucket_code(none, block.num_candidates) for block in blocks)
         return cls(key, tuple(blocks), codes)
+
+    @classmethod
+    def check_options(cls, options: LayoutOptions) -> None:
+        """See `LatentCodec`."""
+        kind = algorithm_of(options.algorithm or DEFAULT_ALGORITHM)
+        if kind.per_dimension:
+            raise ValueError(f"algorithm: got {kind.name!r}, which does not code {cls.name}")
+        most = options.max_log2_candidates
+        if kind.exact and not 0 <= most <= MAX_LOG2_CANDIDATES:
+            raise ValueError(f"max_log2_candidates: got {most}, need 0 to 20 for {kind.name}")
+
+    @classmethod
+    def layouts(
+        cls, key: int, target: DiagonalGaussian, sample: DiagonalGaussian, options: LayoutOptions
+    ) -> Iterator["BlockLatents"]:
+        """See `LatentCodec`: numbers of blocks."""
+        information = mutual_information_bits(target)
+        counts = [options.num_blocks] if options.num_blocks else NUMBERS_OF_BLOCKS
+        for num_blocks in counts:
+            if num_blocks > len(information) and not options.num_blocks:
+                continue
+            blocks = plan_blocks(
+                information,
+                sample,
+                num_blocks,
+                options.bins_per_information,
+                options.extra_bits,
+                options.max_log2_candidates,
+                options.algorithm or DEFAULT_ALGORITHM,
+            )
+            yield cls.planned(key, blocks, target)
+
+    @classmethod
+    def planned(cls, key: int, blocks: Sequence[Block], target: DiagonalGaussian) -> "BlockLatents":
+        """For blocks and the posteriors of all training images; ranks are yet to be fitted."""
+        return cls.unfitted(key, blocks)
+
+    @property
+    def summary(self) -> str:
+        """See `LatentCodec`."""
+        searches = ", ".join(f"{math.log2(block.num_candidates):.1f}" for block in self.blocks)
+        return f"{len(self.blocks)} blocks, log2 N = {searches}"
 
     def fitted(self, codes: Sequence[Code], fit: FitRanks = fit_bucket_code) -> "BlockLatents":
         """With codes of the ranks that are fitted to what was sent for training images."""
@@ -97,7 +147,7 @@ class BlockLatents(LatentCodec):
             return self.sender(self, target, images)
         codes, capped = [], torch.zeros(target.batch, dtype=torch.bool)
         for block, coder in zip(self.blocks, self.coders, strict=True):
-            code, ended_at_cap = search_on_cpu(coder, block.part_of(target), self.key)
+            code, ended_at_cap = search_within_reach(coder, block.part_of(target), self.key)
             codes.append(code)
             capped |= ended_at_cap
         return Sent(codes, capped)
@@ -187,7 +237,7 @@ def _check_shared_out(dimensions: Iterable[Sequence[int]]) -> None:
     """Raises ValueError unless the blocks with these dimensions hold each of 0 .. D - 1 once."""
     every = sorted(chain.from_iterable(dimensions))
     if not every or every != list(range(len(every))):
-        raise ValueError(BlockLatents.incomplete)
+        raise ValueError(BlockLatents.incomplete_message)
 
 
 def check_rank_code(code: IndexCode, num_candidates: int) -> None:

@@ -4,8 +4,8 @@ The stream of a group: for each dimension the ranks; then, step by step, the way
 a binary decision in proportion to the sizes of the two parts. Sender and receiver walk it alike.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,9 +17,10 @@ from torch import Tensor
 from recvae.codec.latents.blocks import check_rank_code
 from recvae.codec.latents.latent_codec import (
     LatentCodec,
+    LayoutOptions,
     Sent,
     register_latent_codec,
-    search_on_cpu,
+    search_within_reach,
 )
 from recvae.codec.range_coder import Decoder, Encoder
 from recvae.codec.ranks import decode_ranks, encode_ranks
@@ -37,6 +38,7 @@ from recvae.rec import (
 from recvae.rec.branch_and_bound import SplitOnSample, shortest_position
 
 MAX_CANDIDATES = 512
+DEFAULT_ALGORITHM = "A*"
 
 
 @register_latent_codec
@@ -65,13 +67,47 @@ class BranchAndBoundLatents(LatentCodec):
             check_rank_code(code, self.max_candidates)
         _ = self.coder  # raises for algorithms that are none
 
-    @staticmethod
-    def fit(key: int, algorithm: str, target: DiagonalGaussian) -> "BranchAndBoundLatents":
+    @classmethod
+    def fit(
+        cls,
+        key: int,
+        algorithm: str,
+        target: DiagonalGaussian,
+        max_candidates: int = MAX_CANDIDATES,
+    ) -> "BranchAndBoundLatents":
         """With codes of the ranks that are fitted to posteriors of training images, (n, D)."""
-        coder = _coder(algorithm, target.dim, MAX_CANDIDATES)
-        ranks = search_on_cpu(coder, target, key)[0].ranks
-        codes = tuple(fit_bucket_code(ranks[:, d], MAX_CANDIDATES) for d in range(target.dim))
-        return BranchAndBoundLatents(key, algorithm, codes)
+        knows_nothing = fit_bucket_code(torch.zeros(0, dtype=torch.int64), max_candidates)
+        latents = cls(key, algorithm, (knows_nothing,) * target.dim, max_candidates)
+        return latents.fitted(latents.send(target).codes)
+
+    @classmethod
+    def check_options(cls, options: LayoutOptions) -> None:
+        """See `LatentCodec`."""
+        if options.num_blocks:
+            given = f"got {options.num_blocks}, {cls.name} has no blocks"
+            raise ValueError(f"num_blocks: {given}: leave it at 0")
+        _coder(options.algorithm or DEFAULT_ALGORITHM, 1, MAX_CANDIDATES)
+        if (most := options.max_log2_candidates) < 0:
+            raise ValueError(f"max_log2_candidates: got {most}, need 0 or more")
+
+    @classmethod
+    def layouts(
+        cls, key: int, target: DiagonalGaussian, sample: DiagonalGaussian, options: LayoutOptions
+    ) -> Iterator["BranchAndBoundLatents"]:
+        """See `LatentCodec`: there is one."""
+        cap = min(MAX_CANDIDATES, 1 << options.max_log2_candidates)
+        yield cls.fit(key, options.algorithm or DEFAULT_ALGORITHM, sample, cap)
+
+    @property
+    def summary(self) -> str:
+        """See `LatentCodec`."""
+        return f"each dimension by {self.algorithm}"
+
+    def fitted(self, codes: Sequence[Code]) -> "BranchAndBoundLatents":
+        """See `LatentCodec`: the codes of the ranks."""
+        columns = codes[0].ranks.T
+        fitted = tuple(fit_bucket_code(ranks, self.max_candidates) for ranks in columns)
+        return replace(self, rank_codes=fitted)
 
     @property
     def latent_dim(self) -> int:
@@ -90,7 +126,7 @@ class BranchAndBoundLatents(LatentCodec):
 
     def send(self, target: DiagonalGaussian, images: Tensor | None = None) -> Sent:
         """See `LatentCodec`."""
-        code, capped = search_on_cpu(self.coder, target, self.key)
+        code, capped = search_within_reach(self.coder, target, self.key)
         return Sent([code], capped)
 
     def receive(self, codes: Sequence[Code]) -> Tensor:

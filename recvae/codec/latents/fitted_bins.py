@@ -44,6 +44,12 @@ class FittedBins(BlockLatents):
             if not all(type(f) is int and f >= 1 for f in table) or sum(table) != TOTAL:
                 raise ValueError("bin_frequencies: need integers >= 1 with the sum 2^24")
 
+    @classmethod
+    def planned(cls, key: int, blocks: Sequence[Block], target: DiagonalGaussian) -> "FittedBins":
+        """See `BlockLatents`; bins are fitted to all posteriors."""
+        plain = BlockLatents.unfitted(key, blocks)
+        return cls(key, plain.blocks, plain.rank_codes, tables=fit_bins(blocks, target))
+
     def encode_bins(self, encoder: Encoder, block: int, bins: NDArray[np.int64]) -> None:
         """See `BlockLatents`."""
         for column, table in zip(bins.T, self._arrays(block), strict=True):

@@ -5,8 +5,8 @@ choose as it likes; the receiver needs to know nothing of that.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -35,6 +35,26 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class LayoutOptions:
+    """How latents may be laid out when a model is exported.
+
+    Args:
+        num_blocks: blocks of latents; 0 tries 1, 2, 3, 4, 6 and 8 and takes what codes best.
+        bins_per_information: log2 J of a block over its mutual information.
+        extra_bits: t in N = 2^(KL[Q||P'] + t).
+        max_log2_candidates: upper limit of log2 N: the most time that encoding may take. The cap
+            of an exact algorithm.
+        algorithm: of relative entropy coding; None for what the latent codec has by default.
+    """
+
+    num_blocks: int = 0
+    bins_per_information: float = 0.9
+    extra_bits: float = 4.0
+    max_log2_candidates: int = 14
+    algorithm: str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
 class LatentCodec(ABC):
     """A code for all latents of an image: the constants that sender and receiver share.
 
@@ -47,7 +67,7 @@ class LatentCodec(ABC):
 
     name: ClassVar[str]
     """What a model file calls it."""
-    incomplete: ClassVar[str] = "latents: every latent dimension must be coded once"
+    incomplete_message: ClassVar[str] = "latents: every latent dimension must be coded once"
     """Why a model whose latents are not all coded is refused."""
 
     key: int
@@ -89,13 +109,46 @@ class LatentCodec(ABC):
     def bits(self, codes: Sequence[Code]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Ideal code length of bins and of ranks, (n,) each."""
 
+    @property
+    def summary(self) -> str:
+        """What is said of it when a model is exported."""
+        return self.name
+
+    @classmethod
+    def check_options(cls, options: LayoutOptions) -> None:
+        """Raises ValueError for options that `layouts` cannot have."""
+        raise ValueError(f"latents: {cls.name!r} lays nothing out: make a model of it in Python")
+
+    @classmethod
+    def layouts(
+        cls, key: int, target: DiagonalGaussian, sample: DiagonalGaussian, options: LayoutOptions
+    ) -> Iterator["LatentCodec"]:
+        """Codecs worth trying for a model.
+
+        Args:
+            key: 64-bit name of the shared randomness.
+            target: posteriors of all training images, (n, D).
+            sample: of those that searches are tried on.
+            options: that `check_options` has passed.
+        """
+        cls.check_options(options)
+        return iter(())
+
+    def fitted(self, codes: Sequence[Code]) -> "LatentCodec":
+        """With what can be fitted to the codes sent for training images."""
+        return self
+
     def to_json(self) -> dict[str, Any]:
         """All constants but the key, plain, for a model file: here the fields as they are."""
-        return {field.name: getattr(self, field.name) for field in fields(self)[1:]}
+        return {constant.name: getattr(self, constant.name) for constant in fields(self)[1:]}
 
     @classmethod
     def from_json(cls, key: int, constants: dict[str, Any]) -> "LatentCodec":
         """Inverse of `to_json`; raises ValueError where the constants do not make a codec."""
+        for constant in fields(cls)[1:]:
+            given, needed = constants.get(constant.name), constant.type
+            if isinstance(needed, type) and type(given) is not needed:
+                raise ValueError(f"{constant.name}: got {given!r}, need {needed.__name__}")
         return cls(key, **constants)
 
 
@@ -120,7 +173,7 @@ def join_codes(parts: Iterable[Sequence[Code]]) -> list[Code]:
     ]
 
 
-def search_on_cpu(coder: Coder, target: DiagonalGaussian, key: int) -> tuple[Code, Tensor]:
+def search_within_reach(coder: Coder, target: DiagonalGaussian, key: int) -> tuple[Code, Tensor]:
     """What a coder finds for targets that it may have to move into its reach.
 
     Returns:

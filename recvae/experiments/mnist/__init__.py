@@ -1,7 +1,7 @@
 """Lossless MNIST with one VAE and every relative entropy coder, beside the published rates.
 
 rows        which coder, model and settings, on how many images
-coders      from a row to what codes it; layouts, senders, fitted_bins, lines
+coders      from a row to a model that codes its latents so; layouts: blocks and rank codes
 measure     a row as a real file: rate, where the bits go, overhead, bias, seconds, memory
 store       measured rows as files, so that an interrupted run goes on
 table       CSV and Markdown; targets: what was hoped for, and whether it was reached

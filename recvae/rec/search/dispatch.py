@@ -74,7 +74,7 @@ def _choose(inputs: SearchInputs, rule: Rule, implementation: str) -> Backend:
         return next(
             backend
             for backend in reversed(BACKENDS.values())
-            if backend.needs(inputs, rule) is None and backend.suits(inputs, rule)
+            if backend.suits(inputs, rule) and backend.needs(inputs, rule) is None
         )
     backend = BACKENDS[ALIASES.get(implementation, implementation)]
     if missing := backend.needs(inputs, rule):

@@ -1,5 +1,6 @@
 """What a search is given, the rules by which it chooses, and what it finds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -125,6 +126,12 @@ class SearchResults:
         scores = torch.full_like(bins, -torch.inf, dtype=torch.float64)
         drawn = torch.zeros(batch, dtype=torch.int64, device=device)
         return SearchResults(bins, bins.clone(), scores, drawn, torch.zeros_like(drawn).bool())
+
+    @staticmethod
+    def joined(parts: Sequence["SearchResults"]) -> "SearchResults":
+        """Of some items, then of others, and so on, of as many candidates each."""
+        columns = ([getattr(part, field.name) for part in parts] for field in fields(SearchResults))
+        return SearchResults(*map(torch.cat, columns))
 
     def put(self, items: slice, part: "SearchResults") -> None:
         """Writes what was found for some items into these tensors."""

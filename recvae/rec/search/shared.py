@@ -24,11 +24,11 @@ EPSILON = 2.0**-23
 def needs(inputs: SearchInputs, rule: Rule) -> str | None:
     """One winner an item, all items with the same candidates, told apart by float32."""
     keys = (*inputs.private, *inputs.shared)
-    if not isinstance(rule, Race) or rule.keep != 1:
+    if type(rule) is not Race or rule.keep != 1:
         return "a race of N candidates with one winner"
-    if inputs.batch < 2 or inputs.proposal.partition.cut_dimensions:
-        return "several items without a partition"
-    if not all(bool((word == word[0]).all()) for word in keys):
+    if inputs.proposal.partition.cut_dimensions:
+        return "items without a partition"
+    if not all(bool((word == word[:1]).all()) for word in keys):
         return "items that share one key"
     if not bool((_scores_and_error(inputs)[1] <= MAX_ERROR_BITS).all()):
         return "targets whose candidates float32 tells apart"
@@ -38,6 +38,8 @@ def needs(inputs: SearchInputs, rule: Rule) -> str | None:
 def search(inputs: SearchInputs, rule: Rule, chunk_elements: int) -> SearchResults:
     """`Race(keep=1)` for items that share their candidates."""
     proposal, limit, batch = inputs.proposal, inputs.max_candidates, inputs.batch
+    if not batch:
+        return SearchResults.nothing(0, 1, inputs.device)
     weights, error = _scores_and_error(inputs)
     one = inputs[torch.zeros(1, dtype=torch.int64, device=error.device)]
     words = private_uniforms(one.private, 0, limit, 1)[:, :, 0]
@@ -90,4 +92,4 @@ def _scores_and_error(inputs: SearchInputs) -> tuple[Tensor, Tensor]:
     return weights.float(), EPSILON * (weights.shape[1] + 4) * size
 
 
-BACKEND = Backend("shared", search, needs, suits=lambda inputs, rule: True)
+BACKEND = Backend("shared", search, needs, suits=lambda inputs, rule: inputs.batch > 1)

@@ -14,7 +14,14 @@ from recvae.exact.gaussian import FRACTION_BITS, MANTISSA_BITS, gaussian_table
 from recvae.rec.normal import reach
 from recvae.rec.partition import Partition
 from recvae.rec.proposal import WEIGHT_BITS, Proposal, sampled_ranges
-from recvae.rec.search.inputs import FirstAccepted, RaceToEnd, Rule, SearchInputs, SearchResults
+from recvae.rec.search.inputs import (
+    FirstAccepted,
+    Race,
+    RaceToEnd,
+    Rule,
+    SearchInputs,
+    SearchResults,
+)
 from recvae.rec.search.numba.kernel import Items, Plan, Stretches, Winners, search_items
 from recvae.rec.search.numba.times import ARRIVALS
 
@@ -36,7 +43,7 @@ def search(inputs: SearchInputs, rule: Rule) -> SearchResults:
             )
         )
     )  # fmt: skip
-    plan, items, stretches = _plan(inputs), _items(inputs, rule), _stretches(rule)
+    plan, items, stretches = _plan(inputs, rule), _items(inputs, rule), _stretches(rule)
 
     def search_part(part: slice) -> None:
         of_part = None if stretches is None else stretches._replace(row=stretches.row[part])
@@ -52,13 +59,14 @@ def search(inputs: SearchInputs, rule: Rule) -> SearchResults:
     return results
 
 
-def _plan(inputs: SearchInputs) -> Plan:
+def _plan(inputs: SearchInputs, rule: Rule) -> Plan:
     """What is the same for all items."""
     partition = inputs.proposal.partition
     cut = partition.cut_dimensions
     return Plan(
         inputs.max_candidates,
         ARRIVALS[inputs.arrivals],
+        not isinstance(rule, Race),
         np.array(partition.intervals, dtype=np.uint64),
         np.array(partition.strides, dtype=np.uint64),
         np.array(cut, dtype=np.int64),

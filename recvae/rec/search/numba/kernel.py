@@ -34,13 +34,15 @@ FIRST_STRIP = 16
 
 Plan = namedtuple(
     "Plan",
-    "max_candidates arrivals intervals strides cut starts offsets lower upper quantiles lines",
+    "max_candidates arrivals may_end intervals strides cut starts offsets lower upper quantiles "
+    "lines",
 )
 """What is the same for all items.
 
-intervals, strides: of each dimension. cut: the dimensions with several intervals; starts: where the
-ladder of each begins. offsets: where the intervals of each dimension begin in lower and upper, the
-ends of what is sampled there, and in step_bits. quantiles: the Gaussian table; lines: it in floats.
+may_end: whether the rule may end before max_candidates. intervals, strides: of each dimension. cut:
+the dimensions with several intervals; starts: where the ladder of each begins. offsets: where the
+intervals of each dimension begin in lower and upper, the ends of what is sampled there, and in
+step_bits. quantiles: the Gaussian table; lines: it in floats.
 """
 
 Items = namedtuple(
@@ -204,4 +206,4 @@ def search_items(plan, items, stretches, winners):
                 end = accept_first(strip, width, items.error[n], stretch, item, *best)
             winners.drawn[n] = first + (end if end else width)
             first += width
-        winners.capped[n] = end == 0 and plan.arrivals == POISSON
+        winners.capped[n] = end == 0 and plan.may_end
