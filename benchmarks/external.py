@@ -5,8 +5,9 @@ python benchmarks/external.py PATH     an idx file, a .npy array, a PNG or a fol
 
 import sys
 
-from recvae.data import read_images, reference_sizes
 from recvae.errors import InputError
+from recvae.evaluation import reference_sizes
+from recvae.images import read_images
 
 
 def main(path: str) -> None:

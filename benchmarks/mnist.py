@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from recvae.codec import shipped_models
-from recvae.data import read_images, write_idx
+from recvae.images import read_images, write_idx
 
 TEST, TRAIN = "t10k-images-idx3-ubyte", "train-images-idx3-ubyte"
 COLUMNS = (

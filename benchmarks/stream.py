@@ -7,7 +7,7 @@ through `recvae decompress FILE -`; each is compared with what was sent, which i
 Seconds include starting Python. The model that ships takes hours for a million images; one for
 digits of half the size that codes badly but quickly shows the memory as well:
 
-    python -c "from recvae.data import *; write_idx('half.idx', read_images(
+    python -c "from recvae.images import *; write_idx('half.idx', read_images(
         'DIR/MNIST/raw/train-images-idx3-ubyte').pixels[:, ::2, ::2])"
     python train.py fit --config configs/folder.yaml --data.root half.idx --trainer.max_epochs 1 \\
         --trainer.precision 32 --trainer.logger.init_args.name half --model.beta.mode fixed \\
@@ -34,7 +34,7 @@ from typing import IO
 
 import numpy as np
 
-from recvae.data import read_images, sample_images
+from recvae.images import read_images, sample_images
 
 CHUNK = 1000  # images
 SHIFT = 2

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from fuzz.invariants import refusal_is_one_line, scratch
-from recvae.data import read_images, sample_images, write_images
-from recvae.data.png import MAX_DEFLATE_RATIO, PNG_MAGIC, encode_png
+from recvae.images import read_images, sample_images, write_images
+from recvae.images.formats.png import MAX_DEFLATE_RATIO, PNG_MAGIC, encode_png
 
 AS_IT_IS, GZIPPED, CHUNKS, SCANLINES, FOLDER = range(5)  # by the first byte modulo 5
 SEPARATOR = b"\xfe|\xfe"

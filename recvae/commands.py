@@ -25,16 +25,9 @@ from recvae.codec import (
 from recvae.codec import salvage as find_salvage
 from recvae.codec.container import ContainerReader
 from recvae.console import STANDARD, progress, say, source, standard_output
-from recvae.data import (
-    ImageStream,
-    atomic_file,
-    default_names,
-    image_stream,
-    regroup,
-    translate_os_errors,
-    write_chunks,
-)
 from recvae.errors import InputError
+from recvae.files import atomic_file, translate_os_errors
+from recvae.images import ImageStream, default_names, image_stream, regroup, write_chunks
 
 
 def compress(options: Namespace) -> None:

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from recvae.codec.compression import Progress as ProgressHook
-from recvae.data import translate_os_errors
 from recvae.errors import InputError
+from recvae.files import translate_os_errors
 
 STANDARD = "-"
 

@@ -8,8 +8,9 @@ import numpy as np
 from rich.table import Table
 
 from recvae.codec import Codec, NegativeElbo
-from recvae.data import reference_sizes, sample_images
 from recvae.errors import InputError
+from recvae.evaluation import reference_sizes
+from recvae.images import sample_images
 
 
 def run(codec: Codec) -> tuple[dict[str, Any], list[Table]]:

@@ -68,7 +68,7 @@ def export(arguments: list[str]) -> None:
 
     from recvae.codec.calibrate import CalibrationOptions, calibrate
     from recvae.codec.model import save_model
-    from recvae.data import translate_os_errors
+    from recvae.files import translate_os_errors
 
     try:
         calibration = CalibrationOptions(
@@ -129,7 +129,7 @@ def _training_images(root: str) -> Any:
     """All training images, (n, h, w) uint8 tensor."""
     import torch
 
-    from recvae.data import read_images
+    from recvae.images import read_images
 
     if os.path.isdir(os.path.join(root, "MNIST", "raw")):
         from recvae.data.datamodule import load_mnist

@@ -6,8 +6,8 @@ import torch
 
 import recvae
 from recvae.codec import CodecModel, load_model
-from recvae.data import sample_images
 from recvae.experiments.mnist.rows import TWINS
+from recvae.images import sample_images
 
 
 @pytest.fixture(scope="session")

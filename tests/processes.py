@@ -16,7 +16,7 @@ import torch
 
 from recvae import commands
 from recvae.cli import main
-from recvae.data import sample_images, write_idx
+from recvae.images import sample_images, write_idx
 
 RNG = random.Random(0)
 

@@ -10,7 +10,7 @@ import torch
 
 from recvae.codec import Codec
 from recvae.codec.calibrate import CalibrationOptions, calibrate
-from recvae.data import sample_images
+from recvae.images import sample_images
 from recvae.vae import Architecture
 
 

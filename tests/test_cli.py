@@ -14,7 +14,7 @@ from PIL import Image
 
 from recvae.cli import main
 from recvae.codec import Codec
-from recvae.data import Images, read_images, write_images
+from recvae.images import Images, read_images, write_images
 
 
 @pytest.fixture

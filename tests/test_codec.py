@@ -14,9 +14,9 @@ import recvae
 from recvae.codec import Codec, groups, shipped_models
 from recvae.codec.elbo import negative_elbo_bits
 from recvae.codec.groups import decode_groups, encode_groups
-from recvae.data import sample_images
 from recvae.errors import InputError
 from recvae.exact import frequencies
+from recvae.images import sample_images
 from recvae.vae import passes
 
 RAW_BYTES = 28 * 28

@@ -9,8 +9,8 @@ from small_models import check_round_trips, trained
 
 from recvae.codec import Codec, CodecModel
 from recvae.codec.groups import code_pixels, decode_groups
-from recvae.data import sample_images
 from recvae.errors import InputError
+from recvae.images import sample_images
 from recvae.vae.architectures import Architecture
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recvae.data import Images, atomic_file, atomic_folder, read_images, write_images, writer
-from recvae.data.atomic import _replace_folder
 from recvae.errors import InputError
+from recvae.files import atomic_file, atomic_folder
+from recvae.files.atomic import _replace_folder
+from recvae.images import Images, read_images, write_images, writing
 
 OLD, NEW = Images(np.zeros((2, 3, 4), np.uint8)), Images(np.ones((3, 3, 4), np.uint8))
 KINDS = ["x.npy", "x.idx", "x.idx.gz", "x"]
@@ -48,7 +49,7 @@ def test_a_failure_leaves_things_as_they_were(
     encoded = [b"first image", failure]
     monkeypatch.setattr(os, "fsync", failure)  # the last thing before a file is renamed
     monkeypatch.setattr(
-        writer, "encode_png", lambda _: encoded.pop(0) if encoded[1:] else failure()
+        writing, "encode_png", lambda _: encoded.pop(0) if encoded[1:] else failure()
     )
     with pytest.raises((InputError, KeyboardInterrupt)) as error:
         write_images(tmp_path / kind, NEW, force=True)

@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from recvae.data import Images, image_stream, read_images, write_chunks, write_images
-from recvae.data.png import encode_png
 from recvae.errors import InputError
+from recvae.images import Images, image_stream, read_images, write_chunks, write_images
+from recvae.images.formats.png import encode_png
 
 SMALL = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
 

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recvae.data import ImageFolderDataModule, MNISTDataModule, sample_images, write_idx
+from recvae.data import ImageFolderDataModule, MNISTDataModule
 from recvae.data.batches import OrderedBatches, ShuffledBatches, shift_images
 from recvae.data.datamodule import load_mnist, split_validation
 from recvae.errors import InputError
+from recvae.images import sample_images, write_idx
 
 IMAGES = torch.arange(100, dtype=torch.uint8).reshape(100, 1, 1, 1).expand(100, 1, 3, 3)
 MNIST_ROOT = os.environ.get("RECVAE_MNIST_ROOT")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 import recvae.data
-from recvae.data import (
+from recvae.images import (
     Images,
     default_names,
     image_stream,
@@ -173,7 +173,10 @@ def test_samples_are_digits() -> None:
 
 
 def test_reading_images_needs_no_torch() -> None:
-    code = "import sys, recvae.data; print({'torch', 'torchvision', 'lightning'} & {*sys.modules})"
+    code = (
+        "import sys, recvae.images, recvae.data; "
+        "print({'torch', 'torchvision', 'lightning'} & {*sys.modules})"
+    )
     root = Path(recvae.data.__file__).parents[2]
     run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert (run.stdout, run.stderr) == ("set()\n", "")

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recvae.data import reference_sizes, sample_images
-from recvae.data.reference_codecs import WEBP_MAX_SIDE, mosaic_grid, mosaics
+from recvae.evaluation import reference_sizes
+from recvae.evaluation.reference_codecs import WEBP_MAX_SIDE, mosaic_grid, mosaics
+from recvae.images import sample_images
 
 
 def test_sizes_lie_where_they_are_known_to() -> None:
@@ -46,6 +47,6 @@ def test_no_mosaic_exceeds_the_limit(count: int, sides: tuple[int, int]) -> None
 
 
 def test_images_beyond_one_mosaic_go_into_several(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recvae.data.reference_codecs.WEBP_MAX_SIDE", 5)
+    monkeypatch.setattr("recvae.evaluation.reference_codecs.WEBP_MAX_SIDE", 5)
     shapes = [mosaic.shape for mosaic in mosaics(np.zeros((9, 2, 2), np.uint8))]
     assert shapes == [(4, 4), (4, 4), (2, 2)]

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from recvae.codec import CodecModel
-from recvae.data import sample_images
 from recvae.errors import InputError
 from recvae.experiments.mnist import measure, rows
 from recvae.experiments.mnist.bounds import bound_of
 from recvae.experiments.mnist.store import Store
+from recvae.images import sample_images
 
 
 def test_a_store_keeps_rows_of_its_own_settings(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from recvae.cli import main
 from recvae.codec import Codec
-from recvae.data import Images, write_images
+from recvae.images import Images, write_images
 
 
 class Terminal(io.StringIO):

@@ -7,8 +7,8 @@ from torch import Tensor
 import recvae
 from recvae.codec import CodecModel, shipped_models
 from recvae.codec.groups import code_pixels, pixel_bits
-from recvae.data import sample_images
 from recvae.exact import FRACTION_BITS, IntegerDense, IntegerEmbedding
+from recvae.images import sample_images
 from recvae.vae.information import posterior
 from recvae.vae.layers import Dense, Embedding
 from recvae.vae.objective import NATS_PER_BIT

@@ -14,8 +14,8 @@ import pytest
 
 from recvae.cli import main
 from recvae.codec import Codec, CompressionReport, compress_file, load
-from recvae.data import Images, write_images
 from recvae.errors import InputError
+from recvae.images import Images, write_images
 
 GROUP_SIZE = 4
 BATCHES = 5

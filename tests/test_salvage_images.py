@@ -17,7 +17,7 @@ from recvae.codec import Codec, load_model, salvage, shipped_models
 from recvae.codec.container import ContainerReader
 from recvae.codec.groups import encode_groups
 from recvae.codec.salvage import are_written
-from recvae.data import Images, write_images
+from recvae.images import Images, write_images
 
 GROUP = 3
 

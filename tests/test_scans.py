@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recvae.data import sample_images
+from recvae.images import sample_images
 from recvae.scans import BOX, MAX_SIZE, MIN_SIZE, Scan, candidates, recover
 from recvae.scans.patterns import edges, matching, rim
 from recvae.scans.resampling import area, footprints, grey, shares_edge, totals_of

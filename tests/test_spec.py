@@ -30,8 +30,8 @@ from recvae.codec.latents import (
     LatentCodec,
     fit_bins,
 )
-from recvae.data import sample_images
 from recvae.exact import FixedPoint
+from recvae.images import sample_images
 from recvae.rec import AStar, Block, DiagonalGaussian, fixed_length_code
 from recvae.vae.architectures import Architecture
 from recvae.vae.quantise import quantise

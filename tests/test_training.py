@@ -11,7 +11,7 @@ import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import recvae
-from recvae.data import Images, sample_images, write_images
+from recvae.images import Images, sample_images, write_images
 from recvae.training import main
 
 ROOT = Path(__file__).parent.parent

@@ -6,8 +6,8 @@ import torch
 from scipy import stats
 from torch.nn import functional
 
-from recvae.data import sample_images
 from recvae.exact import FRACTION_BITS, FixedPoint, exact_arithmetic, frequencies
+from recvae.images import sample_images
 from recvae.vae.architectures import Architecture
 from recvae.vae.betabinomial import BetaBinomialDecoder, log_gamma, rising_factorial_table
 from recvae.vae.layers import neighbourhoods, shuffle_2x2, windows_2x2

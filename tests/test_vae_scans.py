@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from recvae.data import sample_images
 from recvae.errors import InputError
 from recvae.exact import FRACTION_BITS, FixedPoint, exact_arithmetic, frequencies
+from recvae.images import sample_images
 from recvae.scans import Frame, joined, recover, recover_all
 from recvae.scans.frame import CLASSES
 from recvae.scans.recovery import Recovery

@@ -21,8 +21,8 @@ from recvae.codec.min_cost import MinCostSender, can_choose
 from recvae.codec.model import CodecModel, load_model, shipped_model_name
 from recvae.codec.pixel_cost import PixelCost, pixel_cost_of
 from recvae.codec.report import CompressionReport
-from recvae.data import check_names, regroup
 from recvae.errors import InputError
+from recvae.images import check_names, regroup
 
 DEFAULT_MODEL = "mnist-scans"
 DEFAULT_GROUP_SIZE = 64

@@ -26,9 +26,9 @@ from recvae.codec.model_files import (
     read_object,
     read_tensors,
 )
-from recvae.data import translate_os_errors
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
+from recvae.files import translate_os_errors
 from recvae.rec import Coder
 from recvae.vae.architectures import Architecture
 from recvae.vae.passes import Decoder

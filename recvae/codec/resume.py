@@ -31,9 +31,9 @@ from recvae.codec.container import Header
 from recvae.codec.container.group import group_extent, unpack_group
 from recvae.codec.container.header import HEADER_BYTES
 from recvae.codec.report import CompressionReport
-from recvae.data import check_names, regroup
-from recvae.data.partial import Partial, resumable_file
 from recvae.errors import InputError
+from recvae.files.partial import Partial, resumable_file
+from recvae.images import check_names, regroup
 
 if TYPE_CHECKING:
     from hashlib import _Hash

@@ -7,8 +7,8 @@ from torch import Tensor
 from torchvision.datasets import MNIST
 
 from recvae.data.batches import OrderedBatches, ShuffledBatches
-from recvae.data.images import read_images
 from recvae.errors import InputError
+from recvae.images.reading import read_images
 
 _SPLIT_SEED = 0  # not the seed of training: all runs must hold out the same images
 

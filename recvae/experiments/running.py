@@ -10,8 +10,8 @@ from typing import Protocol, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from recvae.data import atomic_file, translate_os_errors
 from recvae.errors import InputError
+from recvae.files import atomic_file, translate_os_errors
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ from recvae.codec import CodecModel, load_model
 from recvae.codec.calibrate import CalibrationOptions
 from recvae.codec.latents import LATENT_CODECS, BlockLatents, LatentCodec
 from recvae.codec.model import save_model
-from recvae.data import read_images, sample_images
 from recvae.errors import InputError
+from recvae.images import read_images, sample_images
 from recvae.rec import ALGORITHMS, DiagonalGaussian, plan_blocks
 from recvae.rec.search import BACKENDS
 from recvae.vae import posterior

@@ -19,8 +19,8 @@ from recvae.codec.latents import (
     fit_bins,
 )
 from recvae.codec.model import save_model
-from recvae.data import sample_images
 from recvae.exact import FixedPoint
+from recvae.images import sample_images
 from recvae.rec import DiagonalGaussian, plan_blocks
 from recvae.vae import Architecture, ExactDecoder, kl_nats, posterior, quantise
 

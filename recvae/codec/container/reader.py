@@ -22,8 +22,8 @@ from recvae.codec.container.index import (
 )
 from recvae.codec.container.names import unpack_names
 from recvae.codec.container.numbers import MAX_SHORT_BYTES
-from recvae.data.os_errors import translate_os_errors
 from recvae.errors import InputError
+from recvae.files.errors import translate_os_errors
 
 Source = str | PathLike[str] | bytes | BinaryIO
 _SPOOL_BYTES = 1 << 24  # what a pipe may hold in memory; more goes to a temporary file

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from recvae.codec import CodecModel
 from recvae.codec.elbo import negative_elbo_bits
-from recvae.data import translate_os_errors
 from recvae.errors import InputError
 from recvae.experiments.running import write_files
+from recvae.files import translate_os_errors
 from recvae.vae.information import posterior
 
 

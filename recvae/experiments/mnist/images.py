@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recvae.data import read_images, sample_images
 from recvae.errors import InputError
+from recvae.images import read_images, sample_images
 
 Split = Literal["train", "test"]
 FILES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import recvae
-from recvae.data import translate_os_errors
 from recvae.errors import InputError
 from recvae.experiments.mnist.rows import Row
 from recvae.experiments.running import write_files
+from recvae.files import translate_os_errors
 
 SETTINGS = "settings"
 Measured = dict[str, Any]

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from recvae.data import translate_os_errors
 from recvae.experiments.figures import render
 from recvae.experiments.mnist.figures import Drawing
 from recvae.experiments.mnist.report.machine import machine
@@ -12,6 +11,7 @@ from recvae.experiments.mnist.store import Measured
 from recvae.experiments.mnist.table import to_table
 from recvae.experiments.mnist.targets import verdicts
 from recvae.experiments.running import write_files
+from recvae.files import translate_os_errors
 
 __all__ = ["write_report"]
 

@@ -12,9 +12,9 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from recvae.data.atomic import refuse_file, replace_file, sync
-from recvae.data.os_errors import translate_os_errors
 from recvae.errors import InputError
+from recvae.files.atomic import refuse_file, replace_file, sync
+from recvae.files.errors import translate_os_errors
 
 try:
     import fcntl

@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from recvae.data.names import check_names
 from recvae.errors import InputError
+from recvae.images.names import check_names
 
 CHUNK_BYTES = 1 << 20
 Shape = tuple[int, int, int]

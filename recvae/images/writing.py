@@ -8,12 +8,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from recvae.data.atomic import atomic_file, atomic_folder
-from recvae.data.idx import write_idx_chunks
-from recvae.data.images import Images
-from recvae.data.names import check_names, default_names
-from recvae.data.png import encode_png
 from recvae.errors import InputError
+from recvae.files.atomic import atomic_file, atomic_folder
+from recvae.images.formats.idx import write_idx_chunks
+from recvae.images.formats.png import encode_png
+from recvae.images.names import check_names, default_names
+from recvae.images.reading import Images
 
 _IDX_ENDINGS = ("-ubyte", ".idx", ".idx3")
 _NOT_A_FOLDER = (".bmp", ".gif", ".gz", ".jpeg", ".jpg", ".npz", ".tif", ".tiff", ".webp", ".zip")

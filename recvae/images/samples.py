@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from recvae.data.images import read_images
+from recvae.images.reading import read_images
 
 _FILES = {
     "train": "train-first500-images-idx3-ubyte.gz",

@@ -7,8 +7,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy_format
 
-from recvae.data.stream import Shape, check_pixels, read_chunks
 from recvae.errors import InputError
+from recvae.images.stream import Shape, check_pixels, read_chunks
 
 NPY_MAGIC = b"\x93NUMPY"
 

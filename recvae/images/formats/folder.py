@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from recvae.data.os_errors import translate_os_errors
-from recvae.data.png import decode_png
-from recvae.data.stream import Shape, images_at_once
 from recvae.errors import InputError
+from recvae.files.errors import translate_os_errors
+from recvae.images.formats.png import decode_png
+from recvae.images.stream import Shape, images_at_once
 
 
 def folder_images(folder: Path) -> tuple[Shape, Iterator[np.ndarray], tuple[str, ...]]:

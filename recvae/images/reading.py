@@ -14,14 +14,14 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from recvae.data.folder import folder_images
-from recvae.data.idx import IDX_MAGIC, idx_images
-from recvae.data.names import check_names
-from recvae.data.npy import NPY_MAGIC, npy_images
-from recvae.data.os_errors import translate_os_errors
-from recvae.data.png import PNG_MAGIC, decode_png
-from recvae.data.stream import ImageStream, Shape, check_length, check_pixels
 from recvae.errors import InputError
+from recvae.files.errors import translate_os_errors
+from recvae.images.formats.folder import folder_images
+from recvae.images.formats.idx import IDX_MAGIC, idx_images
+from recvae.images.formats.npy import NPY_MAGIC, npy_images
+from recvae.images.formats.png import PNG_MAGIC, decode_png
+from recvae.images.names import check_names
+from recvae.images.stream import ImageStream, Shape, check_length, check_pixels
 
 GZIP_MAGIC = b"\x1f\x8b"
 _MAGIC_BYTES = 8  # enough to tell every kind

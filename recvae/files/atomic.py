@@ -13,8 +13,8 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from recvae.data.os_errors import translate_os_errors
 from recvae.errors import InputError
+from recvae.files.errors import translate_os_errors
 
 
 @contextmanager

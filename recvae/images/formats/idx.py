@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from recvae.data.atomic import atomic_file
-from recvae.data.stream import Shape, read_chunks
 from recvae.errors import InputError
+from recvae.files.atomic import atomic_file
+from recvae.images.stream import Shape, read_chunks
 
 IDX_MAGIC = b"\0\0"
 HEADER_BYTES = 16
