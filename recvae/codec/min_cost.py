@@ -13,16 +13,16 @@ from torch import Tensor
 
 from recvae.codec.latents import SENDER_SEED, BlockLatents, LatentCodec, Sent, join_codes
 from recvae.codec.pixel_cost import PixelCost
-from recvae.rec import Code, Coder, DiagonalGaussian, PartitionedORC
+from recvae.rec import Code, Coder, DiagonalGaussian, Racing
 
 IMAGES_AT_ONCE = 64  # bounds memory: of each there are beam * candidates choices
 PIXEL_BATCH = 64  # latents decoded at once
 
 
 def can_choose(latents: LatentCodec) -> bool:
-    """Whether a min-cost sender has candidates to choose from: blocks coded by a race."""
+    """Whether a min-cost sender has candidates to choose from: in blocks whose coders race."""
     return isinstance(latents, BlockLatents) and all(
-        isinstance(coder, PartitionedORC) for coder in latents.coders
+        isinstance(coder, Racing) for coder in latents.coders
     )
 
 
@@ -74,7 +74,7 @@ class MinCostSender:
 
 @dataclass(frozen=True, eq=False)
 class _Costs:
-    """What choices of candidates cost; those of block b are z[b] (n, K, dim) of bits[b] (n, K)."""
+    """What choices of candidates cost; block b's are z[b] (n, K, dim), with code_bits[b] (n, K)."""
 
     latents: BlockLatents
     images: Tensor
@@ -121,8 +121,8 @@ def _code_bits(latents: BlockLatents, block: int, race: Code) -> Tensor:
     return latents.rank_codes[block].bits(race.ranks) + over_cheapest
 
 
-def _racing(coder: Coder) -> PartitionedORC:
-    if not isinstance(coder, PartitionedORC):
+def _racing(coder: Coder) -> Racing:
+    if not isinstance(coder, Racing):
         raise ValueError(f"coder: got {type(coder).__name__}, need one that races its candidates")
     return coder
 

@@ -10,7 +10,7 @@ Knows tensors only: no image, network, file or configuration.
 
 from recvae.rec.algorithms import ALGORITHMS, Algorithm, Setting, algorithm_of, register_algorithm
 from recvae.rec.branch_and_bound import AStar, BranchAndBoundGPRS
-from recvae.rec.code import CappedSearchWarning, Code, Coder, Search
+from recvae.rec.code import CappedSearchWarning, Code, Coder, Racing, Search
 from recvae.rec.dithered import DitheredQuantisation
 from recvae.rec.gprs import GPRS, GlobalGPRS
 from recvae.rec.index_codes import (
@@ -53,6 +53,7 @@ __all__ = [
     "PartitionedCoder",
     "PartitionedORC",
     "PartitionedPFR",
+    "Racing",
     "Search",
     "Setting",
     "algorithm_of",

@@ -3,6 +3,7 @@
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -54,6 +55,22 @@ class Search:
 
 class CappedSearchWarning(UserWarning):
     """A search of an exact coder ended at its cap on candidates: the sample is not exact."""
+
+
+@runtime_checkable
+class Racing(Protocol):
+    """A coder that can tell several candidates of each item, any of which it could send."""
+
+    def encode_best(
+        self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator, keep: int
+    ) -> tuple[Code, Tensor]:
+        """The `keep` best candidates of each item, best first.
+
+        Returns:
+            codes with bins (batch, keep, dim) and ranks (batch, keep), which `decode` takes, and
+            scores (batch, keep) float64, falling.
+        """
+        ...
 
 
 class Coder(ABC):
