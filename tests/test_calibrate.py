@@ -69,6 +69,11 @@ def test_latents_are_coded_as_chosen(
         ({"algorithm": "PFR", "max_log2_candidates": 21}, "need 0 to 20 for PFR"),
         ({"latents": "branch and bound", "algorithm": "ORC"}, "need one that codes by branch"),
         ({"latents": "branch and bound", "algorithm": "dithered quantisation"}, "scale: got"),
+        (
+            {"latents": "branch and bound", "bins_per_information": 1.0},
+            "branch and bound has no bins",
+        ),
+        ({"algorithm": "GPRS", "bins_per_information": 0.5}, "got 0.5, GPRS has no bins"),
         ({"latents": "branch and bound", "num_blocks": 2}, "num_blocks: got 2, branch and bound"),
     ],
 )

@@ -3,8 +3,9 @@
 The stream of a group, all in one range coder, images in order within every step:
 
 1. one symbol an image: 0 coded by the model, 1 stored;
-2. for each block of latents, for the images that the model codes: the bins, uniform over J_d
-   intervals in each dimension; then the buckets of the ranks; then the places in the buckets;
+2. the latents of the images that the model codes, as its latent codec writes them: for blocks, the
+   bins, uniform over J_d intervals in each dimension; then the buckets of the ranks; then the
+   places in the buckets;
 3. for each pass of the decoder: the symbols of those images;
 4. the pixels of the stored images, uniform over 256 values.
 

@@ -16,6 +16,7 @@ from recvae.codec.latents.latent_codec import (
     LatentCodec,
     LayoutOptions,
     Sent,
+    refuse_bins,
     register_latent_codec,
     search_within_reach,
 )
@@ -88,6 +89,8 @@ class BlockLatents(LatentCodec):
         kind = algorithm_of(options.algorithm or DEFAULT_ALGORITHM)
         if kind.per_dimension:
             raise ValueError(f"algorithm: got {kind.name!r}, which does not code {cls.name}")
+        if not kind.partitioned:
+            refuse_bins(options, kind.name)
         most = options.max_log2_candidates
         if kind.exact and not 0 <= most <= MAX_LOG2_CANDIDATES:
             raise ValueError(f"max_log2_candidates: got {most}, need 0 to 20 for {kind.name}")

@@ -19,6 +19,7 @@ from recvae.codec.latents.latent_codec import (
     LatentCodec,
     LayoutOptions,
     Sent,
+    refuse_bins,
     register_latent_codec,
     search_within_reach,
 )
@@ -68,16 +69,17 @@ class BranchAndBoundLatents(LatentCodec):
         _ = self.coder  # raises for algorithms that are none
 
     @classmethod
-    def fit(
-        cls,
-        key: int,
-        algorithm: str,
-        target: DiagonalGaussian,
-        max_candidates: int = MAX_CANDIDATES,
+    def unfitted(
+        cls, key: int, algorithm: str, dim: int, max_candidates: int = MAX_CANDIDATES
     ) -> "BranchAndBoundLatents":
-        """With codes of the ranks that are fitted to posteriors of training images, (n, D)."""
+        """With codes of the ranks that know nothing yet."""
         knows_nothing = fit_bucket_code(torch.zeros(0, dtype=torch.int64), max_candidates)
-        latents = cls(key, algorithm, (knows_nothing,) * target.dim, max_candidates)
+        return cls(key, algorithm, (knows_nothing,) * dim, max_candidates)
+
+    @classmethod
+    def fit(cls, key: int, algorithm: str, target: DiagonalGaussian) -> "BranchAndBoundLatents":
+        """With codes of the ranks that are fitted to posteriors of training images, (n, D)."""
+        latents = cls.unfitted(key, algorithm, target.dim)
         return latents.fitted(latents.send(target).codes)
 
     @classmethod
@@ -86,6 +88,7 @@ class BranchAndBoundLatents(LatentCodec):
         if options.num_blocks:
             given = f"got {options.num_blocks}, {cls.name} has no blocks"
             raise ValueError(f"num_blocks: {given}: leave it at 0")
+        refuse_bins(options, cls.name)
         _coder(options.algorithm or DEFAULT_ALGORITHM, 1, MAX_CANDIDATES)
         if (most := options.max_log2_candidates) < 0:
             raise ValueError(f"max_log2_candidates: got {most}, need 0 or more")
@@ -96,7 +99,7 @@ class BranchAndBoundLatents(LatentCodec):
     ) -> Iterator["BranchAndBoundLatents"]:
         """See `LatentCodec`: there is one."""
         cap = min(MAX_CANDIDATES, 1 << options.max_log2_candidates)
-        yield cls.fit(key, options.algorithm or DEFAULT_ALGORITHM, sample, cap)
+        yield cls.unfitted(key, options.algorithm or DEFAULT_ALGORITHM, sample.dim, cap)
 
     @property
     def summary(self) -> str:

@@ -6,6 +6,7 @@ dimension are sent more often than others. Their frequencies are constants of th
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -52,18 +53,18 @@ class FittedBins(BlockLatents):
 
     def encode_bins(self, encoder: Encoder, block: int, bins: NDArray[np.int64]) -> None:
         """See `BlockLatents`."""
-        for column, table in zip(bins.T, self._arrays(block), strict=True):
+        for column, table in zip(bins.T, self._arrays[block], strict=True):
             encoder.encode(column, table)
 
     def decode_bins(self, decoder: Decoder, block: int, count: int) -> NDArray[np.int32]:
         """See `BlockLatents`."""
-        columns = [decoder.decode_repeated(table, count) for table in self._arrays(block)]
+        columns = [decoder.decode_repeated(table, count) for table in self._arrays[block]]
         return np.stack(columns, axis=1)
 
     def bin_bits(self, block: int, bins: NDArray[np.int64]) -> NDArray[np.float64]:
         """See `BlockLatents`."""
         bits = np.zeros(len(bins))
-        for column, table in zip(bins.T, self._arrays(block), strict=True):
+        for column, table in zip(bins.T, self._arrays[block], strict=True):
             bits += PRECISION_BITS - np.log2(table[column])
         return bits
 
@@ -78,8 +79,9 @@ class FittedBins(BlockLatents):
         tables = tuple(tuple(map(tuple, tables)) for tables in constants["bin_frequencies"])
         return cls(key, *blocks_of_json(constants["blocks"]), tables=tables)
 
-    def _arrays(self, block: int) -> list[NDArray[np.int32]]:
-        return [np.array(table, dtype=np.int32) for table in self.tables[block]]
+    @cached_property
+    def _arrays(self) -> list[list[NDArray[np.int32]]]:
+        return [[np.array(table, dtype=np.int32) for table in tables] for tables in self.tables]
 
 
 def fit_bins(blocks: Sequence[Block], target: DiagonalGaussian) -> Tables:

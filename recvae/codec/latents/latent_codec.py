@@ -54,6 +54,14 @@ class LayoutOptions:
     algorithm: str | None = field(default=None, kw_only=True)
 
 
+def refuse_bins(options: LayoutOptions, what: str) -> None:
+    """Raises ValueError where bins are asked for of what has none."""
+    given, default = options.bins_per_information, LayoutOptions.bins_per_information
+    if given != default:
+        needed = f"{what} has no bins: leave it at {default}"
+        raise ValueError(f"bins_per_information: got {given}, {needed}")
+
+
 @dataclass(frozen=True)
 class LatentCodec(ABC):
     """A code for all latents of an image: the constants that sender and receiver share.

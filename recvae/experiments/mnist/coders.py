@@ -40,7 +40,7 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
         algorithm = "branch-and-bound GPRS" if row.bisecting else "A*"
         by_dimension = BranchAndBoundLatents.fit(key, algorithm, ranked.target)
         return Coding(replace(model, latents=by_dimension), model.architecture.latent_dim)
-    blocks = plan(row, training)
+    blocks = plan(row, ranked)
     sender = None
     if row.family == "min-cost selection":
         sender = MinCostSender(pixel_cost_of(model), row.tried, row.beam)

@@ -31,7 +31,7 @@ def search(inputs: SearchInputs, rule: Rule, chunk_elements: int) -> SearchResul
     """Any search that `search_by` knows the rule of, some items after the others."""
     # A race of N candidates holds all of them.
     held = inputs.proposal.partition.dim
-    held += inputs.max_candidates if inputs.arrivals != "poisson" else 0
+    held += inputs.max_candidates if isinstance(rule, Race) else 0
     results = SearchResults.nothing(inputs.batch, rule.keep, inputs.device)
     for items in item_slices(inputs.batch, held, chunk_elements):
         results.put(items, search_by(rule[items], inputs[items], chunk_elements))
