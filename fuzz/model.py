@@ -18,14 +18,14 @@ from safetensors.torch import load as from_safetensors
 
 from fuzz.invariants import refusal_is_one_line, scratch
 from recvae.codec import Codec, CodecModel, load_model
-from recvae.codec.latents import (
+from recvae.codec.vae.latents import (
     BlockLatents,
     BranchAndBoundLatents,
     FittedBins,
     LatentCodec,
     fit_bins,
 )
-from recvae.codec.model import content_hash
+from recvae.codec.vae.model import content_hash
 from recvae.exact import FixedPoint
 from recvae.rec import Block, DiagonalGaussian
 from recvae.vae.architectures import Architecture

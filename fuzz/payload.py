@@ -8,7 +8,7 @@ import numpy as np
 from fuzz.invariants import refusal_is_one_line
 from fuzz.model import images_for, tiny_models
 from recvae.codec import Codec, CodecModel
-from recvae.codec.groups import decode_groups, encode_groups
+from recvae.codec.vae.groups import decode_groups, encode_groups
 
 COUNTS = (1, 2, 3, 7)  # images of a group
 BESIDE_OTHERS, AGAIN = 64, 128  # bits of the first byte: what else to try

@@ -66,8 +66,8 @@ def export(arguments: list[str]) -> None:
     parser.add_argument("--force", action="store_true", help="replace an existing model")
     options = parser.parse_args(arguments)
 
-    from recvae.codec.calibrate import CalibrationOptions, calibrate
-    from recvae.codec.model import save_model
+    from recvae.codec.vae.calibrate import CalibrationOptions, calibrate
+    from recvae.codec.vae.model import save_model
     from recvae.files import translate_os_errors
 
     try:

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from recvae.codec import Codec, CodecModel
-from recvae.codec.latents import BlockLatents
+from recvae.codec.vae.latents import BlockLatents
 from recvae.exact import FixedPoint
 from recvae.rec import Block
 from recvae.vae.architectures import Architecture

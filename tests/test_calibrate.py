@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from recvae.codec import Codec
-from recvae.codec.calibrate import CalibrationOptions, calibrate
+from recvae.codec.vae.calibrate import CalibrationOptions, calibrate
 from recvae.images import sample_images
 from recvae.vae import Architecture
 

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recvae
-from recvae.codec import Codec, groups, shipped_models
-from recvae.codec.elbo import negative_elbo_bits
-from recvae.codec.groups import decode_groups, encode_groups
+from recvae.codec import Codec, shipped_models
+from recvae.codec.vae import groups
+from recvae.codec.vae.elbo import negative_elbo_bits
+from recvae.codec.vae.groups import decode_groups, encode_groups
 from recvae.errors import InputError
 from recvae.exact import frequencies
 from recvae.images import sample_images

@@ -12,8 +12,8 @@ from small_models import check_round_trips, trained
 
 import recvae
 from recvae.codec import Codec, CodecModel
-from recvae.codec.calibrate import CalibrationOptions, calibrate
-from recvae.codec.groups import code_pixels
+from recvae.codec.vae.calibrate import CalibrationOptions, calibrate
+from recvae.codec.vae.groups import code_pixels
 from recvae.errors import InputError
 from recvae.vae.architectures import Architecture
 from recvae.vae.quantise import from_tensors

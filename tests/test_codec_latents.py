@@ -8,8 +8,8 @@ from golden.steps import MODELS
 
 import recvae
 from recvae.codec import Codec
-from recvae.codec.groups import encode_groups
-from recvae.codec.latents import BlockLatents
+from recvae.codec.vae.groups import encode_groups
+from recvae.codec.vae.latents import BlockLatents
 from recvae.errors import InputError
 
 every_model = pytest.mark.parametrize("name", LATENTS)

@@ -8,7 +8,7 @@ import torch
 from small_models import check_round_trips, trained
 
 from recvae.codec import Codec, CodecModel
-from recvae.codec.groups import code_pixels, decode_groups
+from recvae.codec.vae.groups import code_pixels, decode_groups
 from recvae.errors import InputError
 from recvae.images import sample_images
 from recvae.vae.architectures import Architecture

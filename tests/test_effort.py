@@ -5,7 +5,7 @@ import pytest
 
 import recvae
 from recvae.codec import Codec, shipped_models
-from recvae.codec.groups import encode_groups
+from recvae.codec.vae.groups import encode_groups
 from recvae.errors import InputError
 
 EFFORT = 4

@@ -8,7 +8,7 @@ import torch
 
 import recvae
 from recvae.codec import Codec, shipped_models
-from recvae.codec.elbo import negative_elbo_bits
+from recvae.codec.vae.elbo import negative_elbo_bits
 from recvae.exact import exact_arithmetic
 from recvae.vae.information import posterior
 from recvae.vae.passes import Pass, run_passes

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from recvae.codec import CodecModel, load_model
-from recvae.codec.groups import code_pixels, decode_groups, encode_groups, pixel_bits
-from recvae.codec.latents import BlockLatents
-from recvae.codec.min_cost import MinCostSender
-from recvae.codec.pixel_cost import BetaBinomialCost
+from recvae.codec.vae.groups import code_pixels, decode_groups, encode_groups, pixel_bits
+from recvae.codec.vae.latents import BlockLatents
+from recvae.codec.vae.min_cost import MinCostSender
+from recvae.codec.vae.pixel_cost import BetaBinomialCost
 from recvae.errors import InputError
 from recvae.experiments.cli import main
 from recvae.experiments.mnist import command, rows

@@ -17,7 +17,7 @@ from golden.steps import FILES, model_folder
 
 import recvae
 from recvae.codec import load_model, shipped_models
-from recvae.codec.latents import LATENT_CODECS
+from recvae.codec.vae.latents import LATENT_CODECS
 
 TESTS = Path(__file__).parent
 MESSAGES = json.loads((BAD / "bad.json").read_text())

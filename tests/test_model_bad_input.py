@@ -11,8 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from recvae.codec import Codec, load_model, model
-from recvae.codec.model import content_hash
+from recvae.codec import Codec, load_model
+from recvae.codec.vae import model
+from recvae.codec.vae.model import content_hash
 from recvae.errors import InputError
 
 JSON, WEIGHTS = "model.json", "weights.safetensors"

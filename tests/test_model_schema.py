@@ -12,7 +12,7 @@ from golden.steps import MODELS
 from test_model_bad_input import JSON, refused, rewrite, setting
 
 from recvae.codec import Codec, load_model
-from recvae.codec.model_files import MAX_JSON_BYTES
+from recvae.codec.vae.model_files import MAX_JSON_BYTES
 from recvae.vae.architectures import ARCHITECTURE_SIZES, LIMITS, NETWORKS
 
 
@@ -140,7 +140,7 @@ def test_each_field_is_required(folder: Path, path: str) -> None:
 
 
 def test_the_schema_and_the_networks_agree() -> None:
-    schema = json.loads((files("recvae.codec") / "model.schema.json").read_text())
+    schema = json.loads((files("recvae.codec.vae") / "model.schema.json").read_text())
     parts = schema["$defs"] | schema["properties"]["architecture"]["properties"]
     for name, part in schema["$defs"]["scan_decoder"]["properties"].items():
         parts.setdefault(name, schema["$defs"][part["$ref"].rpartition("/")[2]])
@@ -151,7 +151,7 @@ def test_the_schema_and_the_networks_agree() -> None:
 
 
 def test_all_objects_but_the_facts_are_closed() -> None:
-    schema = json.loads((files("recvae.codec") / "model.schema.json").read_text())
+    schema = json.loads((files("recvae.codec.vae") / "model.schema.json").read_text())
     open_objects = []
 
     def visit(node: Any, path: str) -> None:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 import recvae
 from recvae.codec import CodecModel, shipped_models
-from recvae.codec.groups import code_pixels, pixel_bits
+from recvae.codec.vae.groups import code_pixels, pixel_bits
 from recvae.exact import FRACTION_BITS, IntegerDense, IntegerEmbedding
 from recvae.images import sample_images
 from recvae.vae.information import posterior

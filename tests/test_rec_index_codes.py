@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recvae.codec.range_coder import Decoder, Encoder
-from recvae.codec.ranks import decode_ranks, encode_ranks
+from recvae.codec.vae.ranks import decode_ranks, encode_ranks
 from recvae.rec import (
     IndexCode,
     elias_delta_code,

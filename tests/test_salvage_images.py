@@ -15,8 +15,8 @@ import recvae
 from recvae.cli import main
 from recvae.codec import Codec, load_model, salvage, shipped_models
 from recvae.codec.container import ContainerReader
-from recvae.codec.groups import encode_groups
 from recvae.codec.salvage import are_written
+from recvae.codec.vae.groups import encode_groups
 from recvae.images import Images, write_images
 
 GROUP = 3
@@ -229,7 +229,7 @@ def test_a_lost_header_is_rebuilt_from_a_model_that_does_not_ship(
     text["key"] ^= 1
     del text["hash"]
     tensors = load_model("mnist").tensors()
-    text["hash"] = recvae.codec.model.content_hash(text, tensors)
+    text["hash"] = recvae.codec.vae.model.content_hash(text, tensors)
     Path("model/model.json").write_text(json.dumps(text))
     data = recvae.load("model").compress(images, GROUP)
     Path("bad.recvae").write_bytes(b"\0" * 34 + data[34:])

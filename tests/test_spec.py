@@ -23,7 +23,7 @@ from spec.network import frequencies, weights_of_differences
 
 import recvae
 from recvae.codec import Codec, CodecModel, load_model
-from recvae.codec.latents import (
+from recvae.codec.vae.latents import (
     BlockLatents,
     BranchAndBoundLatents,
     FittedBins,

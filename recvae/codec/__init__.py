@@ -9,11 +9,11 @@ from recvae.codec.codec import (
     load,
     open_images,
 )
-from recvae.codec.elbo import NegativeElbo
-from recvae.codec.model import CodecModel, load_model, shipped_model_name, shipped_models
 from recvae.codec.report import CompressionReport
 from recvae.codec.resume import compress_file
 from recvae.codec.salvage import salvage
+from recvae.codec.vae.elbo import NegativeElbo
+from recvae.codec.vae.model import CodecModel, load_model, shipped_model_name, shipped_models
 
 __all__ = [
     "DEFAULT_BATCH_SIZE",

@@ -15,12 +15,12 @@ from recvae.codec.compression import Compression, Progress, no_progress
 from recvae.codec.container import ContainerReader, ContainerWriter, Header
 from recvae.codec.container.reader import Source
 from recvae.codec.device import find_device
-from recvae.codec.groups import decode_groups, encode_groups
-from recvae.codec.latents import BlockLatents, LatentCodec
-from recvae.codec.min_cost import MinCostSender, can_choose
-from recvae.codec.model import CodecModel, load_model, shipped_model_name
-from recvae.codec.pixel_cost import PixelCost, pixel_cost_of
 from recvae.codec.report import CompressionReport
+from recvae.codec.vae.groups import decode_groups, encode_groups
+from recvae.codec.vae.latents import BlockLatents, LatentCodec
+from recvae.codec.vae.min_cost import MinCostSender, can_choose
+from recvae.codec.vae.model import CodecModel, load_model, shipped_model_name
+from recvae.codec.vae.pixel_cost import PixelCost, pixel_cost_of
 from recvae.errors import InputError
 from recvae.images import check_names, regroup
 

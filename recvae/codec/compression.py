@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recvae.codec.container import ContainerWriter, Header
-from recvae.codec.groups import Bits, encode_groups
-from recvae.codec.latents import LatentCodec
-from recvae.codec.model import CodecModel
 from recvae.codec.report import CompressionReport
+from recvae.codec.vae.groups import Bits, encode_groups
+from recvae.codec.vae.latents import LatentCodec
+from recvae.codec.vae.model import CodecModel
 
 Progress = Callable[[int, int], None]
 """Is told after each batch how many images are done, and the bytes written or read."""

@@ -9,9 +9,9 @@ from recvae.codec.codec import DEFAULT_BATCH_SIZE, Codec, load, model_of
 from recvae.codec.compression import Progress, no_progress
 from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import Salvage, salvage_groups
-from recvae.codec.groups import decode_streams
-from recvae.codec.model import CodecModel, load_model, shipped_models
 from recvae.codec.range_coder import CheckingDecoder
+from recvae.codec.vae.groups import decode_streams
+from recvae.codec.vae.model import CodecModel, load_model, shipped_models
 from recvae.errors import InputError
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from recvae.codec.latents import LatentCodec, Sent, register_latent_codec
+from recvae.codec.vae.latents import LatentCodec, Sent, register_latent_codec
 from recvae.rec import Code
 
 

@@ -16,9 +16,9 @@ from backends import SEARCHES, check, served
 
 from recvae import cli
 from recvae.codec import CodecModel, load_model
-from recvae.codec.calibrate import CalibrationOptions
-from recvae.codec.latents import LATENT_CODECS, BlockLatents, LatentCodec
-from recvae.codec.model import save_model
+from recvae.codec.vae.calibrate import CalibrationOptions
+from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec
+from recvae.codec.vae.model import save_model
 from recvae.errors import InputError
 from recvae.images import read_images, sample_images
 from recvae.rec import ALGORITHMS, DiagonalGaussian, plan_blocks

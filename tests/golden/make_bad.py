@@ -19,9 +19,9 @@ from recvae.codec.container import Header
 from recvae.codec.container.group import pack_group
 from recvae.codec.container.index import Index
 from recvae.codec.container.numbers import pack_short
-from recvae.codec.groups import STORED, encode_groups
 from recvae.codec.range_coder import Encoder
-from recvae.codec.ranks import encode_ranks
+from recvae.codec.vae.groups import STORED, encode_groups
+from recvae.codec.vae.ranks import encode_ranks
 from recvae.errors import InputError
 
 BAD = FOLDER / "bad"

@@ -11,14 +11,14 @@ from golden.steps import MODELS
 from torch import nn
 
 from recvae.codec import CodecModel
-from recvae.codec.latents import (
+from recvae.codec.vae.latents import (
     BlockLatents,
     BranchAndBoundLatents,
     FittedBins,
     LatentCodec,
     fit_bins,
 )
-from recvae.codec.model import save_model
+from recvae.codec.vae.model import save_model
 from recvae.exact import FixedPoint
 from recvae.images import sample_images
 from recvae.rec import DiagonalGaussian, plan_blocks

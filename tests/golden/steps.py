@@ -11,7 +11,8 @@ import numpy as np
 from spec.decoder import Steps
 from torch import Tensor
 
-from recvae.codec import Codec, groups, shipped_models
+from recvae.codec import Codec, shipped_models
+from recvae.codec.vae import groups
 
 FOLDER = Path(__file__).parent
 MODELS = FOLDER / "models"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec import CodecModel
-from recvae.codec.elbo import negative_elbo_bits
+from recvae.codec.vae.elbo import negative_elbo_bits
 from recvae.errors import InputError
 from recvae.experiments.running import write_files
 from recvae.files import translate_os_errors

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, replace
 
 from recvae.codec import CodecModel
-from recvae.codec.latents import BranchAndBoundLatents, FittedBins, LatentCodec, fit_bins
-from recvae.codec.min_cost import MinCostSender
-from recvae.codec.pixel_cost import pixel_cost_of
+from recvae.codec.vae.latents import BranchAndBoundLatents, FittedBins, LatentCodec, fit_bins
+from recvae.codec.vae.min_cost import MinCostSender
+from recvae.codec.vae.pixel_cost import pixel_cost_of
 from recvae.experiments.mnist.layouts import Training, block_latents, plan
 from recvae.experiments.mnist.rows import Row
 

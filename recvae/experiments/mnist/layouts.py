@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from recvae.codec.latents import BlockLatents, Sender
-from recvae.codec.model import CodecModel
+from recvae.codec.vae.latents import BlockLatents, Sender
+from recvae.codec.vae.model import CodecModel
 from recvae.experiments.mnist.rows import Row
 from recvae.rec import (
     Block,

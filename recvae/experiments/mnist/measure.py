@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recvae.codec import Codec, CompressionReport, load_model
 from recvae.codec.compression import Compression
-from recvae.codec.groups import Bits
+from recvae.codec.vae.groups import Bits
 from recvae.experiments.mnist.bounds import Bound, bound_of
 from recvae.experiments.mnist.coders import Coding, coding_of
 from recvae.experiments.mnist.images import fingerprint, load_images

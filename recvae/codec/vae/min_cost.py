@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recvae.codec.latents import SENDER_SEED, BlockLatents, LatentCodec, Sent, join_codes
-from recvae.codec.pixel_cost import PixelCost
+from recvae.codec.vae.latents import SENDER_SEED, BlockLatents, LatentCodec, Sent, join_codes
+from recvae.codec.vae.pixel_cost import PixelCost
 from recvae.rec import Code, Coder, DiagonalGaussian, Racing
 
 IMAGES_AT_ONCE = 64  # bounds memory: of each there are beam * candidates choices
@@ -44,7 +44,7 @@ class MinCostSender:
     beam: int = 1
 
     def __call__(self, latents: BlockLatents, target: DiagonalGaussian, images: Tensor) -> Sent:
-        """See `recvae.codec.latents.Sender`. Raises ValueError unless `can_choose(latents)`."""
+        """See `recvae.codec.vae.latents.Sender`. Raises ValueError unless `can_choose(latents)`."""
         starts = range(0, len(images), IMAGES_AT_ONCE)
         parts = [slice(start, start + IMAGES_AT_ONCE) for start in starts] or [slice(0, 0)]
         codes = join_codes(self._send(latents, target[part], images[part]) for part in parts)

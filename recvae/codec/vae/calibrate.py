@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recvae.codec.elbo import negative_elbo_bits
-from recvae.codec.groups import code_pixels, pixel_bits
-from recvae.codec.latents import LATENT_CODECS, BlockLatents, LatentCodec, LayoutOptions
-from recvae.codec.model import CodecModel
+from recvae.codec.vae.elbo import negative_elbo_bits
+from recvae.codec.vae.groups import code_pixels, pixel_bits
+from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec, LayoutOptions
+from recvae.codec.vae.model import CodecModel
 from recvae.exact import FixedPoint
 from recvae.rec import DiagonalGaussian
 from recvae.vae.information import mutual_information_bits, posterior

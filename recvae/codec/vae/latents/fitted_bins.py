@@ -12,9 +12,9 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.codec.latents.blocks import BlockLatents, blocks_of_json
-from recvae.codec.latents.latent_codec import register_latent_codec
 from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.vae.latents.blocks import BlockLatents, blocks_of_json
+from recvae.codec.vae.latents.latent_codec import register_latent_codec
 from recvae.exact import PRECISION_BITS, TOTAL
 from recvae.rec import Block, DiagonalGaussian
 from recvae.rec.index_codes import to_frequencies

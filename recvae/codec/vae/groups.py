@@ -27,9 +27,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.latents import LatentCodec, join_codes
-from recvae.codec.model import CodecModel
 from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.vae.latents import LatentCodec, join_codes
+from recvae.codec.vae.model import CodecModel
 from recvae.errors import InputError
 from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies
 from recvae.rec import Code, DiagonalGaussian

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.latents.latent_codec import (
+from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.vae.latents.latent_codec import (
     LatentCodec,
     LayoutOptions,
     Sent,
@@ -20,8 +21,7 @@ from recvae.codec.latents.latent_codec import (
     register_latent_codec,
     search_within_reach,
 )
-from recvae.codec.range_coder import Decoder, Encoder
-from recvae.codec.ranks import decode_ranks, encode_ranks
+from recvae.codec.vae.ranks import decode_ranks, encode_ranks
 from recvae.rec import (
     Block,
     Code,

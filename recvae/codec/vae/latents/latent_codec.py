@@ -1,6 +1,6 @@
 """How the latents of a group are coded: what every code for them must do, and which there are.
 
-A model names its latent codec and holds its constants: see `recvae.codec.model`. The sender may
+A model names its latent codec and holds its constants: see `recvae.codec.vae.model`. The sender may
 choose as it likes; the receiver needs to know nothing of that.
 """
 

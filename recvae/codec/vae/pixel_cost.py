@@ -6,8 +6,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from recvae.codec.groups import code_pixels, pixel_bits
-from recvae.codec.model import CodecModel
+from recvae.codec.vae.groups import code_pixels, pixel_bits
+from recvae.codec.vae.model import CodecModel
 from recvae.exact import PRECISION_BITS, exact_arithmetic, frequencies
 from recvae.vae import ExactDecoder
 from recvae.vae.betabinomial import BetaBinomialDecoder

@@ -4,10 +4,10 @@
 under the aggregate posterior; `branch_and_bound` codes each dimension on its own, as A* coding.
 """
 
-from recvae.codec.latents.blocks import BlockLatents, Sender
-from recvae.codec.latents.branch_and_bound import BranchAndBoundLatents
-from recvae.codec.latents.fitted_bins import FittedBins, fit_bins
-from recvae.codec.latents.latent_codec import (
+from recvae.codec.vae.latents.blocks import BlockLatents, Sender
+from recvae.codec.vae.latents.branch_and_bound import BranchAndBoundLatents
+from recvae.codec.vae.latents.fitted_bins import FittedBins, fit_bins
+from recvae.codec.vae.latents.latent_codec import (
     LATENT_CODECS,
     SENDER_SEED,
     LatentCodec,

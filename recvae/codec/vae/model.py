@@ -17,8 +17,8 @@ import torch
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
-from recvae.codec.latents import LATENT_CODECS, BlockLatents, LatentCodec
-from recvae.codec.model_files import (
+from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec
+from recvae.codec.vae.model_files import (
     FORMAT,
     JSON_NAME,
     WEIGHTS_NAME,
@@ -34,7 +34,7 @@ from recvae.vae.architectures import Architecture
 from recvae.vae.passes import Decoder
 from recvae.vae.quantise import ExactDecoder, Spec, exact_specs, from_tensors
 
-PRETRAINED = Path(__file__).parent.parent / "pretrained"
+PRETRAINED = Path(__file__).parents[2] / "pretrained"
 HASH_BYTES = 16  # of the SHA-256, in a file's header
 
 

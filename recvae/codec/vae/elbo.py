@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recvae.codec.groups import code_pixels, pixel_bits
-from recvae.codec.model import CodecModel
 from recvae.codec.report import CompressionReport
+from recvae.codec.vae.groups import code_pixels, pixel_bits
+from recvae.codec.vae.model import CodecModel
 from recvae.exact import FRACTION_BITS
 from recvae.vae.information import posterior
 

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.latents.blocks import check_rank_code
-from recvae.codec.latents.latent_codec import (
+from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.vae.latents.blocks import check_rank_code
+from recvae.codec.vae.latents.latent_codec import (
     LatentCodec,
     LayoutOptions,
     Sent,
@@ -23,8 +24,7 @@ from recvae.codec.latents.latent_codec import (
     register_latent_codec,
     search_within_reach,
 )
-from recvae.codec.range_coder import Decoder, Encoder
-from recvae.codec.ranks import decode_ranks, encode_ranks
+from recvae.codec.vae.ranks import decode_ranks, encode_ranks
 from recvae.exact import TOTAL
 from recvae.rec import (
     Code,
