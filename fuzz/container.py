@@ -8,9 +8,9 @@ from pathlib import Path
 
 from fuzz.invariants import refusal_is_one_line
 from recvae.codec.container import ContainerReader, ContainerWriter, Header
-from recvae.codec.container.group import group_extent
+from recvae.codec.container.footer import FOOTER_BYTES
+from recvae.codec.container.group_v1 import group_extent
 from recvae.codec.container.header import HEADER_BYTES
-from recvae.codec.container.index import FOOTER_BYTES
 from recvae.codec.container.numbers import MAX_SHORT_BYTES, unpack_short
 from recvae.errors import InputError
 

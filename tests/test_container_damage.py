@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from test_container import HASH, NAMES, container, digits
 
 from recvae.codec.container import ContainerReader, Header
-from recvae.codec.container.group import pack_group
-from recvae.codec.container.index import Index
+from recvae.codec.container.group_v1 import pack_group
+from recvae.codec.container.index_v1 import Index
 from recvae.codec.container.names import pack_names, unpack_names
 from recvae.codec.container.numbers import pack_short, unpack_short
 from recvae.errors import InputError
@@ -196,8 +196,9 @@ def test_names_are_refused_or_are_the_same_again(text, num_images, pack):
         (SMALL[:45], "truncated file: the index is missing, it ends at byte 45"),
         (SMALL[:-1], "truncated file: the index is missing"),
         (SMALL[:20] + b"?" + SMALL[21:], r"the header is damaged \(bytes 0 to 37\)"),
-        (header_with(8, b"\2"), "format version 2; this program reads 1: upgrade"),
-        (header_with(8, b"\0"), "format version 0; this program reads 1$"),
+        (header_with(8, b"\3"), "format version 3; this program reads 1 and 2: upgrade"),
+        (header_with(8, b"\2"), "header, channels: 0, must be 1 or 3"),
+        (header_with(8, b"\0"), "format version 0; this program reads 1 and 2$"),
         (header_with(10, b"\0\1"), "byte 10: flags are 0x0001"),
         (header_with(9, b"\7"), "header, pixel_format: 7"),
         (header_with(12, b"\0\0"), "header, height: 0"),

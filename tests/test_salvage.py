@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from test_container import HASH, container
 
 from recvae.codec.container import ContainerReader, Header
-from recvae.codec.container.group import pack_group
+from recvae.codec.container.group_v1 import pack_group
 from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import Salvage, salvage_groups
 from recvae.codec.container.scan import find_groups

@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +45,7 @@ def packed(codec: Codec, images: np.ndarray) -> bytes:
 
 def group_spans(packed: bytes) -> list[tuple[int, int]]:
     with ContainerReader(packed) as reader:
-        bounds = reader._walk(0)
-    return list(pairwise(bounds))
+        return [(span.begin, span.end) for span in reader._run(0)]
 
 
 def hit(packed: bytes, position: int) -> list[int]:

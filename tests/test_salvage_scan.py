@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_container import HASH
 
 from recvae.codec.container import Header
-from recvae.codec.container.group import group_extent, pack_group, unpack_group
+from recvae.codec.container.group_v1 import group_extent, pack_group, unpack_group
 from recvae.codec.container.repair import one_byte_repairs
 from recvae.codec.container.scan import find_groups
 from recvae.errors import InputError

@@ -28,7 +28,7 @@ from recvae.codec.codec import (
 )
 from recvae.codec.compression import Compression, Progress, no_progress
 from recvae.codec.container import Header
-from recvae.codec.container.group import group_extent, unpack_group
+from recvae.codec.container.group_v1 import group_extent, unpack_group
 from recvae.codec.container.header import HEADER_BYTES
 from recvae.codec.report import CompressionReport
 from recvae.errors import InputError

@@ -16,8 +16,8 @@ from golden.steps import FOLDER
 
 import recvae
 from recvae.codec.container import Header
-from recvae.codec.container.group import pack_group
-from recvae.codec.container.index import Index
+from recvae.codec.container.group_v1 import pack_group
+from recvae.codec.container.index_v1 import Index
 from recvae.codec.container.numbers import pack_short
 from recvae.codec.range_coder import Encoder
 from recvae.codec.vae.groups import STORED, encode_groups

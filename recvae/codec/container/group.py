@@ -1,41 +1,78 @@
-"""A group as it lies in a file: length code, payload, CRC-16 of both.
+"""A group of images as a coder sends it."""
 
-It does not depend on its position, so that groups can be copied between files of equal header.
-"""
+from dataclasses import dataclass
 
-from binascii import crc_hqx
+from recvae.images.spec import ImageSpec
 
-from recvae.codec.container.header import Header
-from recvae.codec.container.numbers import pack_short, unpack_short
-from recvae.errors import InputError
-
-MIN_GROUP_BYTES = 3
-_CRC_START = 0xFFFF  # with 0, a hole full of zeros would be a sequence of valid groups
+MAX_LAYERS = 255
+MAX_STREAMS = 1 << 20
 
 
-def pack_group(payload: bytes, header: Header) -> bytes:
-    """Return a group as written."""
-    # An incompressible image must not cost a second byte for its length, which is a common one.
-    code = 0 if len(payload) == header.raw_group_bytes else len(payload) + 1
-    body = pack_short(code) + payload
-    return body + crc_hqx(body, _CRC_START).to_bytes(2)
+@dataclass(frozen=True)
+class Group:
+    """Images of one spec, sent by one model, as streams of bytes.
 
+    Fields:
+        num_images: at least 1.
+        spec: of each image.
+        streams: one for each layer and tile: those of layer 0, the coarsest, first, in a layer the
+            tiles in raster order.
+        layers: 1 to 255.
+        tile: height and width of the tiles that images are cut into, None for one that is the
+            image; those at the right and lower edge hold what is left.
+        model: number of the model among those of the file.
 
-def unpack_group(group: bytes, header: Header) -> bytes:
-    """Return the payload of a group of `group_extent` bytes; `InputError` if it is damaged."""
-    _, start = unpack_short(group)
-    payload = group[start:-2]
-    if crc_hqx(group[:-2], _CRC_START).to_bytes(2) != group[-2:]:
-        raise InputError("its checksum does not match")
-    if pack_group(payload, header) != group:
-        raise InputError("its length is not written in the one form of its value")
-    return payload
-
-
-def group_extent(head: bytes, header: Header) -> int:
-    """Return the bytes of a whole group, from its first 9 bytes or all if it has fewer.
-
-    Raises `IndexError` if `head` ends within the length code.
+    Raises ValueError if there are not as many streams as layers and tiles, or too many.
     """
-    code, start = unpack_short(head)
-    return start + (code - 1 if code else header.raw_group_bytes) + 2
+
+    num_images: int
+    spec: ImageSpec
+    streams: tuple[bytes, ...]
+    layers: int = 1
+    tile: tuple[int, int] | None = None
+    model: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.layers <= MAX_LAYERS:
+            raise ValueError(f"layers: {self.layers}, must be 1 to {MAX_LAYERS}")
+        if self.tile is not None and not is_tile(self.tile, self.spec):
+            raise ValueError(f"tile: {self.tile} in images of {self.spec}")
+        expected = self.layers * num_tiles(self.spec, self.tile)
+        if len(self.streams) != expected:
+            raise ValueError(f"{len(self.streams)} streams for {expected} layers and tiles")
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of the images as they are."""
+        return self.num_images * self.spec.raw_bytes
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the streams."""
+        return sum(map(len, self.streams))
+
+
+def is_tile(tile: tuple[int, int], spec: ImageSpec) -> bool:
+    """Whether images are cut by tiles of this size: neither larger than an image nor all of it."""
+    size = (spec.height, spec.width)
+    return tile != size and all(1 <= t <= side for t, side in zip(tile, size, strict=True))
+
+
+def num_tiles(spec: ImageSpec, tile: tuple[int, int] | None) -> int:
+    """Return how many tiles an image has."""
+    if tile is None:
+        return 1
+    return -(-spec.height // tile[0]) * -(-spec.width // tile[1])
+
+
+def tile_areas(spec: ImageSpec, tile: tuple[int, int] | None) -> list[tuple[slice, slice]]:
+    """Return rows and columns of an image that each of its tiles takes, in raster order."""
+    height, width = tile or (spec.height, spec.width)
+    return [
+        (
+            slice(top, min(top + height, spec.height)),
+            slice(left, min(left + width, spec.width)),
+        )
+        for top in range(0, spec.height, height)
+        for left in range(0, spec.width, width)
+    ]

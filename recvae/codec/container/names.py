@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from recvae.errors import InputError
 
+NAMES = "names"  # what they are called among the arrays of version 2
 MAX_NAMES_BYTES = 1 << 26  # of the text of all names
 MAX_NAME_BYTES = 255  # on average, so that the number of images bounds the text as well
 

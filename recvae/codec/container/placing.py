@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from recvae.codec.container.header import HEADER_BYTES, Header
-from recvae.codec.container.index import GROUPS_PER_RUN
+from recvae.codec.container.index_v1 import GROUPS_PER_RUN
 from recvae.codec.container.repair import FoundIndex
 
 

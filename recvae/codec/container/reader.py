@@ -3,30 +3,40 @@
 import shutil
 import zlib
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import SEEK_END, BytesIO
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, groupby
 from os import PathLike
 from tempfile import SpooledTemporaryFile
-from typing import IO, BinaryIO, Self
+from typing import IO, Any, BinaryIO, NamedTuple, Self
 
-from recvae.codec.container.group import group_extent, unpack_group
-from recvae.codec.container.header import HEADER_BYTES, Header
-from recvae.codec.container.index import (
-    FOOTER_BYTES,
-    GROUPS_PER_RUN,
-    ContainerSizes,
-    Index,
-    index_bytes,
+from recvae.codec.container.footer import FOOTER_BYTES, ContainerSizes, index_bytes
+from recvae.codec.container.framing import (
+    HEAD_BYTES,
+    group_extent,
+    index_type,
+    unpack_group,
 )
-from recvae.codec.container.names import unpack_names
-from recvae.codec.container.numbers import MAX_SHORT_BYTES
+from recvae.codec.container.group import Group
+from recvae.codec.container.header import MAX_HEADER_BYTES, Header
+from recvae.codec.container.index_v1 import GROUPS_PER_RUN
+from recvae.codec.container.names import NAMES
 from recvae.errors import InputError
 from recvae.files.errors import translate_os_errors
+from recvae.images.spec import ImageSpec
 
 Source = str | PathLike[str] | bytes | BinaryIO
 _SPOOL_BYTES = 1 << 24  # what a pipe may hold in memory; more goes to a temporary file
+
+
+class Span(NamedTuple):
+    """Where a group lies: from byte `begin` to before `end`, and how many images it holds."""
+
+    begin: int
+    end: int
+    num_images: int
 
 
 class ContainerReader:
@@ -72,97 +82,184 @@ class ContainerReader:
     @property
     def num_groups(self) -> int:
         """Groups in the file."""
-        return self.header.num_groups(self.num_images)
+        return self._index.num_groups(self.header)
+
+    @property
+    def spec(self) -> ImageSpec | None:
+        """Of all images; None if they differ."""
+        return self.header.spec if self._index.own_specs == 0 else None
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of all images as they are, by what the index says."""
+        return self._index.raw_bytes(self.header)
+
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """What stands beside the images, by name; unpacked at each call."""
+        with _naming(self.name):
+            return self._index.arrays()
 
     @property
     def names(self) -> tuple[str, ...] | None:
         """The file names of the images if it has any; unpacked at each call."""
-        with _naming(self.name):
-            return unpack_names(self._index.packed_names, self.num_images)
+        return self.arrays.get(NAMES)
 
     def group_images(self, group: int) -> int:
-        """Return how many images a group holds: the last one may hold fewer than the others."""
-        first = self._checked(group) * self.header.group_size
-        return min(self.header.group_size, self.num_images - first)
+        """Return how many images a group holds."""
+        self._checked(group)
+        with _naming(self.name):
+            return self._run(group // GROUPS_PER_RUN)[group % GROUPS_PER_RUN].num_images
+
+    def find(self, image: int) -> tuple[int, int]:
+        """Return the group that holds an image, and the number of the first image in it."""
+        if not 0 <= image < self.num_images:
+            raise IndexError(f"image {image} of a file with {self.num_images}")
+        with _naming(self.name):
+            run = bisect_right(self._first_images, image) - 1
+            first = self._first_images[run]
+            for place, span in enumerate(self._run(run)):
+                if image < first + span.num_images:
+                    return run * GROUPS_PER_RUN + place, first
+                first += span.num_images
+        raise AssertionError("a run holds as many images as the index says")
+
+    def group(self, number: int) -> Group:
+        """Return a group, 0 to num_groups - 1; `IndexError` beyond."""
+        self._checked(number)
+        (group,) = self.groups(number, number + 1)
+        return group
 
     def payload(self, group: int) -> bytes:
-        """Return the payload of a group, 0 to num_groups - 1; `IndexError` beyond."""
-        self._checked(group)
-        (payload,) = self.payloads(group, group + 1)
-        return payload
+        """Return the streams of a group as one, 0 to num_groups - 1; `IndexError` beyond."""
+        return b"".join(self.group(group).streams)
 
     def payloads(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Yield the payloads of the groups from `start` to before `stop`, as a slice would.
+        """Yield the streams of each group as one; see `groups`."""
+        for group in self.groups(start, stop):
+            yield b"".join(group.streams)
 
-        With all groups the checksum of the whole file is compared too, after the last one.
+    def groups(self, start: int = 0, stop: int | None = None) -> Iterator[Group]:
+        """Yield the groups from `start` to before `stop`, as a slice would.
+
+        With all groups the checksum of the whole file is compared too, after the last one, and what
+        the index says of them.
         """
         groups = range(self.num_groups)[start:stop]
-        crc = 0
+        crc = raw_bytes = own_specs = 0
         with _naming(self.name):
             for run, members in groupby(groups, lambda group: group // GROUPS_PER_RUN):
-                bounds = self._walk(run)
-                for group in members:
-                    begin, end = bounds[(place := group % GROUPS_PER_RUN) : place + 2]
-                    data = self._read(begin, end)
-                    yield self._unpacked(group, begin, data)
+                spans = self._run(run)
+                for number in members:
+                    span = spans[number % GROUPS_PER_RUN]
+                    data = self._read(span.begin, span.end)
+                    group = self._unpacked(number, span.begin, data, span.num_images)
                     crc = zlib.crc32(data, crc)
-            if len(groups) == self.num_groups and crc != self._index.groups_crc:
-                raise InputError(
-                    f"damaged between byte {HEADER_BYTES} and {self._offsets[-1]}: the checksum of "
-                    "all groups does not match"
-                )
+                    raw_bytes += group.raw_bytes
+                    own_specs += group.spec != self.header.spec
+                    yield group
+            if len(groups) == self.num_groups:
+                self._compare(crc, raw_bytes, own_specs)
 
     def sizes(self) -> ContainerSizes:
         """Return where the bytes of the file go; reads and checks all groups."""
-        return ContainerSizes.of(self._index, sum(map(len, self.payloads())))
+        payload = sum(group.num_bytes for group in self.groups())
+        group_bytes = self._offsets[-1] - self.header.num_bytes
+        return ContainerSizes(
+            header=self.header.num_bytes,
+            payload=payload,
+            framing=group_bytes - payload,
+            index=self._index_bytes - self._index.beside,
+            names=self._index.beside,
+        )
 
     def verify(self) -> None:
         """Read the whole file and compare all its checksums."""
         self.sizes()
-        _ = self.names
+        _ = self.arrays
 
     def _read_ends(self) -> None:
         size = self._stream.seek(0, SEEK_END)
-        self.header = Header.from_bytes(self._read(0, min(HEADER_BYTES, size)))
-        if size < HEADER_BYTES + FOOTER_BYTES:
+        self.header = Header.from_bytes(self._read(0, min(MAX_HEADER_BYTES, size)))
+        if size < self.header.num_bytes + FOOTER_BYTES:
             raise InputError(f"truncated file: the index is missing, it ends at byte {size}")
         footer = size - FOOTER_BYTES
-        start = footer - index_bytes(self._read(footer, size), size)
+        self._index_bytes = index_bytes(self._read(footer, size), self.header, size)
+        start = footer - self._index_bytes
+        begin = self.header.num_bytes
         try:
-            self._index = Index.from_bytes(
-                self._read(start, size), self.header, start - HEADER_BYTES
-            )
+            read = index_type(self.header).from_bytes
+            self._index = read(self._read(start, size), self.header, start - begin)
         except InputError as error:
             raise InputError(f"{error} (bytes {start} to {size - 1})") from error
-        self._offsets = array("Q", accumulate(self._index.run_lengths, initial=HEADER_BYTES))
+        self._offsets = array("Q", accumulate(self._index.run_lengths, initial=begin))
+        run_images = self._index.run_images(self.header)
+        self._first_images = array("Q", accumulate(run_images, initial=0))
 
-    def _walk(self, run: int) -> list[int]:
-        """Return where the groups of a run begin, and where the last ends.
+    def _run(self, run: int) -> list[Span]:
+        """Where the groups of a run lie.
 
-        All of the run, whichever group is wanted: that the lengths lead where the index says finds
-        a damaged one that the CRC-16, read at the wrong place, misses once in 65536 times.
+        All of them, whichever is wanted: that the lengths lead where the index says finds a damaged
+        one that the CRC-16, read at the wrong place, misses once in 65536 times.
         """
         begin, end = self._offsets[run : run + 2]
         first = run * GROUPS_PER_RUN
         count = min(GROUPS_PER_RUN, self.num_groups - first)
-        bounds = [begin]
-        while len(bounds) <= count and bounds[-1] < end:
-            head = self._read(bounds[-1], bounds[-1] + MAX_SHORT_BYTES)
-            bounds.append(bounds[-1] + group_extent(head, self.header))
-        if len(bounds) > count and bounds[-1] == end:
-            return bounds
-        for group, (start, stop) in enumerate(pairwise(bounds), first):
-            if stop > end:
-                raise InputError(f"group {group} is damaged at byte {start}: its length")
-            self._unpacked(group, start, self._read(start, stop))
+        left = self._first_images[run + 1] - self._first_images[run]
+        spans: list[Span] = []
+        while len(spans) < count and begin < end:
+            try:
+                stop, images = self._extent(begin, end)
+            except InputError as error:
+                raise InputError(
+                    f"group {first + len(spans)} is damaged at byte {begin}: {error}"
+                ) from error
+            images = min(self.header.group_size, left) if images is None else images
+            spans.append(Span(begin, stop, images))
+            begin, left = stop, left - images
+        if len(spans) == count and begin == end and left == 0:
+            return spans
+        for group, span in enumerate(spans, first):
+            if span.end > end:
+                raise InputError(f"group {group} is damaged at byte {span.begin}: its length")
+            data = self._read(span.begin, span.end)
+            self._unpacked(group, span.begin, data, span.num_images)
         last = first + count - 1
+        begin, end = self._offsets[run : run + 2]
         raise InputError(f"groups {first} to {last} do not fill the bytes {begin} to {end - 1}")
 
-    def _unpacked(self, group: int, begin: int, data: bytes) -> bytes:
+    def _extent(self, begin: int, end: int) -> tuple[int, int | None]:
+        """Where the group at `begin` ends, and how many images it says it holds.
+
+        `end` is that of its run.
+        """
+        size = HEAD_BYTES[self.header.version]
+        while True:
+            stop = begin + size if self.header.version == 1 else min(begin + size, end)
+            head = self._read(begin, stop)
+            try:
+                extent, images = group_extent(head, self.header)
+                return begin + extent, images
+            except IndexError as error:
+                if stop == end:
+                    raise InputError("its length") from error
+                size *= 8
+
+    def _unpacked(self, group: int, begin: int, data: bytes, num_images: int) -> Group:
         try:
-            return unpack_group(data, self.header)
+            return unpack_group(data, self.header, num_images)
         except InputError as error:
             raise InputError(f"group {group} is damaged at byte {begin}: {error}") from error
+
+    def _compare(self, crc: int, raw_bytes: int, own_specs: int) -> None:
+        """Raise `InputError` unless all groups are as the index says."""
+        begin, end = self.header.num_bytes, self._offsets[-1]
+        if crc != self._index.groups_crc:
+            raise InputError(
+                f"damaged between byte {begin} and {end}: the checksum of all groups does not match"
+            )
+        if (raw_bytes, own_specs) != (self.raw_bytes, self._index.own_specs):
+            raise InputError("the groups hold images of other sizes than the index says")
 
     def _read(self, start: int, stop: int) -> bytes:
         self._stream.seek(start)

@@ -6,8 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from recvae.codec.container.footer import END_MAGIC, FOOTER_BYTES
 from recvae.codec.container.header import HEADER_BYTES, MAGIC, MAX_GROUP_SIZE, Header
-from recvae.codec.container.index import END_MAGIC, FOOTER_BYTES, Index
+from recvae.codec.container.index_v1 import Index
 from recvae.codec.container.names import MAX_NAMES_BYTES, unpack_names
 from recvae.codec.container.numbers import unpack_short
 from recvae.errors import InputError

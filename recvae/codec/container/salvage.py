@@ -15,9 +15,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, BinaryIO
 
-from recvae.codec.container.group import group_extent, unpack_group
+from recvae.codec.container.footer import ContainerSizes
+from recvae.codec.container.group_v1 import group_extent, unpack_group
 from recvae.codec.container.header import HEADER_BYTES, Header
-from recvae.codec.container.index import GROUPS_PER_RUN, ContainerSizes
+from recvae.codec.container.index_v1 import GROUPS_PER_RUN
 from recvae.codec.container.names import unpack_names
 from recvae.codec.container.numbers import MAX_SHORT_BYTES
 from recvae.codec.container.placing import Layout, Lost, Stretch, lost_images, place

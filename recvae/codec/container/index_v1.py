@@ -1,21 +1,17 @@
-"""The end of a file: the index, which is known when all groups are written, and the footer."""
+"""The index of a file of version 1: what is known when all groups are written."""
 
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, ClassVar, Self
 
-from recvae.codec.container.group import MIN_GROUP_BYTES
-from recvae.codec.container.header import HEADER_BYTES, MAGIC, Header
-from recvae.codec.container.names import MAX_NAMES_BYTES
+from recvae.codec.container.footer import FOOTER_BYTES, check_footer, with_footer
+from recvae.codec.container.group_v1 import MIN_GROUP_BYTES
+from recvae.codec.container.header import Header
+from recvae.codec.container.names import NAMES, unpack_names
 from recvae.codec.container.numbers import pack_short, unpack_short
 from recvae.errors import InputError
 
 GROUPS_PER_RUN = 64
-END_MAGIC = MAGIC[3::-1]
-_FOOTER = struct.Struct(">II4s")
-FOOTER_BYTES = _FOOTER.size
 
 
 @dataclass(frozen=True)
@@ -38,8 +34,7 @@ class Index:
         """Return index and footer as written."""
         runs = b"".join(map(pack_short, self.run_lengths))
         index = pack_short(self.num_images) + self.groups_crc.to_bytes(4) + runs + self.packed_names
-        length = len(index).to_bytes(4)
-        return index + length + zlib.crc32(index + length).to_bytes(4) + END_MAGIC
+        return with_footer(index)
 
     @classmethod
     def from_bytes(cls, data: bytes, header: Header, group_bytes: int) -> Self:
@@ -48,8 +43,7 @@ class Index:
         Raises `InputError` if they are damaged or claim what so many bytes cannot hold. What is
         allocated is bounded by the bytes there are, never by a claim.
         """
-        if zlib.crc32(data[:-8]).to_bytes(4) != data[-8:-4]:
-            raise InputError("the index or the footer is damaged")
+        check_footer(data)
         try:
             num_images, _ = unpack_short(data[:-FOOTER_BYTES])
             if header.num_groups(num_images) * MIN_GROUP_BYTES > group_bytes:
@@ -77,51 +71,27 @@ class Index:
             run_lengths.append(length)
         return cls(num_images, groups_crc, run_lengths, data[position:])
 
-
-@dataclass(frozen=True)
-class ContainerSizes:
-    """Bytes of the parts of a file; `framing` is the groups' length codes and checksums."""
-
-    header: int
-    payload: int
-    framing: int
-    index: int
-    names: int
-    footer: int
-
-    @classmethod
-    def of(cls, index: Index, payload: int) -> Self:
-        """Return the sizes of a file with this index and so many bytes of payload."""
-        framing, names = sum(index.run_lengths) - payload, len(index.packed_names)
-        numbers = len(index.to_bytes()) - names - FOOTER_BYTES
-        return cls(HEADER_BYTES, payload, framing, numbers, names, FOOTER_BYTES)
+    own_specs: ClassVar[int] = 0  # groups that state one: none does
 
     @property
-    def overhead(self) -> int:
-        """Bytes that are neither payload nor names."""
-        return self.header + self.framing + self.index + self.footer
+    def beside(self) -> int:
+        """Bytes of what stands beside the images: their names."""
+        return len(self.packed_names)
 
-    @property
-    def total(self) -> int:
-        """Bytes of the file."""
-        return self.overhead + self.payload + self.names
+    def num_groups(self, header: Header) -> int:
+        """Groups in the file."""
+        return header.num_groups(self.num_images)
 
+    def run_images(self, header: Header) -> list[int]:
+        """Images in each run."""
+        full = header.group_size * GROUPS_PER_RUN
+        return [min(full, self.num_images - start) for start in range(0, self.num_images, full)]
 
-def index_bytes(footer: bytes, file_bytes: int) -> int:
-    """Return the length of the index, from the last 12 bytes of a file of so many bytes.
+    def raw_bytes(self, header: Header) -> int:
+        """Bytes of all images as they are."""
+        return self.num_images * header.spec.raw_bytes
 
-    Raises `InputError` if they are no footer, and if no file of this size has so long an index.
-    """
-    length, _, magic = _FOOTER.unpack(footer)
-    if magic != END_MAGIC:
-        raise InputError(
-            f"truncated file: the index is missing, or other bytes follow it: byte {file_bytes} "
-            "is not the end of a footer"
-        )
-    # A run of 64 groups takes 192 bytes or more and at most 9 of the index, names have a limit, and
-    # zlib adds little to what it cannot shrink: so a damaged length costs no memory.
-    honest = file_bytes // 16 + MAX_NAMES_BYTES + (1 << 20)
-    if length > min(honest, file_bytes - HEADER_BYTES - FOOTER_BYTES):
-        start = file_bytes - FOOTER_BYTES
-        raise InputError(f"footer damaged at byte {start}: it claims an index of {length} bytes")
-    return length
+    def arrays(self) -> dict[str, Any]:
+        """What stands beside the images, by name; `InputError` if it is damaged."""
+        names = unpack_names(self.packed_names, self.num_images)
+        return {} if names is None else {NAMES: names}

@@ -1,0 +1,73 @@
+"""The last 12 bytes of a file, which seal the index before them; and where a file's bytes go."""
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from recvae.codec.container.header import MAGIC, Header
+from recvae.codec.container.names import MAX_NAMES_BYTES
+from recvae.errors import InputError
+
+END_MAGIC = MAGIC[3::-1]
+_FOOTER = struct.Struct(">II4s")
+FOOTER_BYTES = _FOOTER.size
+
+
+def with_footer(index: bytes) -> bytes:
+    """Return an index and its footer as written."""
+    sealed = index + len(index).to_bytes(4)
+    return sealed + zlib.crc32(sealed).to_bytes(4) + END_MAGIC
+
+
+def check_footer(data: bytes) -> None:
+    """Raise `InputError` unless the checksum of index and footer is right."""
+    if zlib.crc32(data[:-8]).to_bytes(4) != data[-8:-4]:
+        raise InputError("the index or the footer is damaged")
+
+
+def index_bytes(footer: bytes, header: Header, file_bytes: int) -> int:
+    """Return the length of the index, from the last 12 bytes of a file of so many bytes.
+
+    Raises `InputError` if they are no footer, and if no file of this size has so long an index.
+    """
+    length, _, magic = _FOOTER.unpack(footer)
+    if magic != END_MAGIC:
+        raise InputError(
+            f"truncated file: the index is missing, or other bytes follow it: byte {file_bytes} "
+            "is not the end of a footer"
+        )
+    most = file_bytes - header.num_bytes - FOOTER_BYTES
+    if header.version == 1:
+        # A run of 64 groups takes 192 bytes or more and at most 9 of the index, names have a limit,
+        # and zlib adds little to what it cannot shrink: so a damaged length costs no memory.
+        most = min(most, file_bytes // 16 + MAX_NAMES_BYTES + (1 << 20))
+    if length > most:
+        start = file_bytes - FOOTER_BYTES
+        raise InputError(f"footer damaged at byte {start}: it claims an index of {length} bytes")
+    return length
+
+
+@dataclass(frozen=True)
+class ContainerSizes:
+    """Bytes of the parts of a file.
+
+    `framing` is what groups need beside their streams: lengths, specs, checksums; `names` is what
+    stands beside the images: file names, arrays.
+    """
+
+    header: int
+    payload: int
+    framing: int
+    index: int
+    names: int
+    footer: int = FOOTER_BYTES
+
+    @property
+    def overhead(self) -> int:
+        """Bytes that are neither payload nor names."""
+        return self.header + self.framing + self.index + self.footer
+
+    @property
+    def total(self) -> int:
+        """Bytes of the file."""
+        return self.overhead + self.payload + self.names

@@ -1,0 +1,166 @@
+"""A group as it lies in a file of version 2: a head, then the streams, each with its CRC-16.
+
+The head says how many images there are, of which spec, and how long each stream is.
+"""
+
+from binascii import crc_hqx
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from recvae.codec.container.group import MAX_LAYERS, MAX_STREAMS, Group, is_tile, num_tiles
+from recvae.codec.container.header import MAX_SIDE, Header
+from recvae.codec.container.numbers import pack_short, unpack_short
+from recvae.errors import InputError
+from recvae.images.spec import ImageSpec
+
+MIN_GROUP_BYTES = 4
+_COUNT, _SPEC, _TILES, _LAYERS, _MODEL = 1, 2, 4, 8, 16
+_CRC_START = 0xFFFF
+_CRC_BYTES = 2
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What the head of a group says: a group's fields, and the bytes of each stream."""
+
+    num_images: int
+    spec: ImageSpec
+    tile: tuple[int, int] | None
+    layers: int
+    model: int
+    lengths: tuple[int, ...]
+
+    def to_bytes(self, header: Header) -> bytes:
+        """Return the head as written, with its CRC-16 if it has one."""
+        spec, tile = self.spec, self.tile or (0, 0)
+        shape = pack_short(spec.height) + pack_short(spec.width)
+        optional = [
+            (_COUNT, self.num_images != header.group_size, pack_short(self.num_images)),
+            (_SPEC, spec != header.spec, shape + bytes((spec.channels, spec.levels - 1))),
+            (_TILES, self.tile is not None, pack_short(tile[0]) + pack_short(tile[1])),
+            (_LAYERS, self.layers != 1, pack_short(self.layers)),
+            (_MODEL, self.model != 0, bytes((self.model,))),
+        ]
+        flags = sum(flag for flag, is_there, _ in optional if is_there)
+        fields = [field for _, is_there, field in optional if is_there]
+        raw = _raw_lengths(self)
+        codes = [
+            pack_short(0 if length == raw[place % len(raw)] else length + 1)
+            for place, length in enumerate(self.lengths)
+        ]
+        head = bytes((flags,)) + b"".join(fields + codes)
+        if len(self.lengths) == 1:
+            return head
+        return head + crc_hqx(head, _CRC_START).to_bytes(_CRC_BYTES)
+
+
+def pack_group(group: Group, header: Header) -> bytes:
+    """Return a group as written."""
+    lengths = tuple(map(len, group.streams))
+    head = _Head(
+        group.num_images, group.spec, group.tile, group.layers, group.model, lengths
+    ).to_bytes(header)
+    if len(group.streams) == 1:
+        body = head + group.streams[0]
+        return body + crc_hqx(body, _CRC_START).to_bytes(_CRC_BYTES)
+    sealed = (
+        stream + crc_hqx(stream, start & 0xFFFF).to_bytes(_CRC_BYTES)
+        for stream, start in zip(group.streams, _crc_starts(head), strict=False)
+    )
+    return head + b"".join(sealed)
+
+
+def unpack_group(data: bytes, header: Header) -> Group:
+    """Return a group of `group_extent` bytes; `InputError` if it is damaged."""
+    try:
+        head, start = _read_head(data, header)
+    except IndexError as error:
+        raise InputError("its head is cut off") from error
+    ends = accumulate((length + _CRC_BYTES for length in head.lengths), initial=start)
+    parts = [data[begin:end] for begin, end in pairwise(ends)]
+    streams = tuple(part[:-_CRC_BYTES] for part in parts)
+    group = Group(head.num_images, head.spec, streams, head.layers, head.tile, head.model)
+    if pack_group(group, header) != data:
+        raise InputError("its checksum does not match")
+    return group
+
+
+def group_extent(data: bytes, header: Header) -> tuple[int, int]:
+    """Return bytes and images of the group that `data` begins with.
+
+    Raises `IndexError` if `data` ends within its head, `InputError` for what is no head.
+    """
+    head, start = _read_head(data, header)
+    extent = start + sum(head.lengths) + _CRC_BYTES * len(head.lengths)
+    return extent, head.num_images
+
+
+def _read_head(data: bytes, header: Header) -> tuple[_Head, int]:
+    """The head that `data` begins with, and its bytes."""
+    at = 1
+
+    def byte() -> int:
+        nonlocal at
+        at += 1
+        return data[at - 1]
+
+    def short() -> int:
+        nonlocal at
+        value, at = unpack_short(data, at)
+        return value
+
+    flags = data[0]
+    num_images = short() if flags & _COUNT else header.group_size
+    if not 1 <= num_images <= header.group_size:
+        raise InputError(f"it claims {num_images} images")
+    spec = header.spec
+    if flags & _SPEC:
+        height, width, channels, levels = short(), short(), byte(), byte() + 1
+        if max(height, width) > MAX_SIDE:
+            raise InputError(f"it claims images of {height} x {width} pixels")
+        try:
+            spec = ImageSpec(height, width, channels, levels)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+    tile = (short(), short()) if flags & _TILES else None
+    if tile and not is_tile(tile, spec):
+        raise InputError(f"it claims tiles of {tile[0]} x {tile[1]} in images of {spec}")
+    layers = short() if flags & _LAYERS else 1
+    model = byte() if flags & _MODEL else 0
+    if model >= len(header.models):
+        raise InputError(f"it claims model {model} of {len(header.models)}")
+    num_streams = layers * num_tiles(spec, tile)
+    if not (1 <= layers <= MAX_LAYERS and num_streams <= MAX_STREAMS):
+        raise InputError(f"it claims {layers} layers, {num_streams} streams")
+    codes = [short() for _ in range(num_streams)]
+    head = _Head(num_images, spec, tile, layers, model, ())
+    raw = _raw_lengths(head)
+    lengths = tuple(code - 1 if code else raw[place % len(raw)] for place, code in enumerate(codes))
+    head = _Head(num_images, spec, tile, layers, model, lengths)
+    if num_streams > 1:
+        at += _CRC_BYTES
+        if at > len(data):
+            raise IndexError("the data end within the head")
+    if head.to_bytes(header) != data[:at]:
+        raise InputError("its head is damaged or not in the one form of its values")
+    return head, at
+
+
+def _raw_lengths(head: _Head) -> list[int]:
+    """Bytes of the pixels of each tile in all images."""
+    per_pixel = head.num_images * head.spec.channels
+    height, width = head.tile or (head.spec.height, head.spec.width)
+    rows = _cut(head.spec.height, height)
+    columns = _cut(head.spec.width, width)
+    return [row * column * per_pixel for row in rows for column in columns]
+
+
+def _cut(side: int, tile_side: int) -> list[int]:
+    """The sides of the tiles along one side of an image."""
+    return [min(tile_side, side - start) for start in range(0, side, tile_side)]
+
+
+def _crc_starts(head: bytes) -> range:
+    """What the CRC-16 of each stream starts from: streams that were exchanged do not pass."""
+    start = int.from_bytes(head[-_CRC_BYTES:])
+    return range(start, start + MAX_STREAMS)

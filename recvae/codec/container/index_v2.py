@@ -1,0 +1,117 @@
+"""The index of a file of version 2: as that of version 1, for groups of any number of images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from recvae.codec.container.arrays import unpack_arrays
+from recvae.codec.container.footer import FOOTER_BYTES, check_footer, with_footer
+from recvae.codec.container.group_v2 import MIN_GROUP_BYTES
+from recvae.codec.container.header import Header
+from recvae.codec.container.index_v1 import GROUPS_PER_RUN
+from recvae.codec.container.numbers import pack_short, unpack_short
+from recvae.errors import InputError
+
+NO_ARRAYS = pack_short(0)
+
+
+@dataclass(frozen=True)
+class Index:
+    """What is known when all groups are written.
+
+    Args:
+        num_images, groups: in the file.
+        raw: bytes of all images as they are.
+        own_specs: groups that state a spec of their own.
+        groups_crc: CRC-32 of the bytes of all groups in their order.
+        run_lengths: bytes of each run of 64 groups; the last run may have fewer groups.
+        images_of_runs: images of each run.
+        packed_arrays: by `pack_arrays`.
+    """
+
+    num_images: int
+    groups: int
+    raw: int
+    own_specs: int
+    groups_crc: int
+    run_lengths: Sequence[int]
+    images_of_runs: Sequence[int]
+    packed_arrays: bytes = NO_ARRAYS
+
+    def to_bytes(self) -> bytes:
+        """Return index and footer as written."""
+        counts = (self.num_images, self.groups, self.raw, self.own_specs)
+        runs = zip(self.run_lengths, self.images_of_runs, strict=True)
+        return with_footer(
+            b"".join(map(pack_short, counts))
+            + self.groups_crc.to_bytes(4)
+            + b"".join(pack_short(length) + pack_short(images) for length, images in runs)
+            + self.packed_arrays
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes, header: Header, group_bytes: int) -> Self:
+        """Read index and footer of a file whose groups take `group_bytes`.
+
+        Raises `InputError` if they are damaged or claim what so many bytes cannot hold. What is
+        allocated is bounded by the bytes there are, never by a claim.
+        """
+        check_footer(data)
+        try:
+            num_images, at = unpack_short(data[:-FOOTER_BYTES])
+            groups, _ = unpack_short(data[:-FOOTER_BYTES], at)
+            if groups * MIN_GROUP_BYTES > group_bytes or num_images > groups * header.group_size:
+                raise InputError(
+                    f"the index claims {num_images} images in {groups} groups and "
+                    f"{group_bytes} bytes: not possible"
+                )
+            index = cls.parse(data[:-FOOTER_BYTES], header)
+        except IndexError as error:
+            raise InputError("the index is too short for what it claims") from error
+        if index.to_bytes() != data:
+            raise InputError("the index has a number that is not written in the shortest way")
+        if index.own_specs > groups or groups > num_images:
+            raise InputError(f"the index claims {groups} groups, {index.own_specs} of own specs")
+        if (claim := sum(index.run_lengths)) != group_bytes:
+            raise InputError(f"the groups take {group_bytes} bytes; the index says {claim}")
+        if (claim := sum(index.images_of_runs)) != num_images:
+            raise InputError(f"the runs hold {claim} images; the index says {num_images}")
+        return index
+
+    @classmethod
+    def parse(cls, data: bytes, header: Header) -> Self:
+        """Read an index alone, whatever groups there are; `IndexError` if it is too short."""
+        at = 0
+        counts, runs = [], []
+        for _ in range(4):
+            number, at = unpack_short(data, at)
+            counts.append(number)
+        groups_crc, at = int.from_bytes(data[at : at + 4]), at + 4
+        for _ in range(0, counts[1], GROUPS_PER_RUN):
+            length, at = unpack_short(data, at)
+            images, at = unpack_short(data, at)
+            runs.append((length, images))
+        lengths, images_of_runs = [run[0] for run in runs], [run[1] for run in runs]
+        num_images, groups, raw, own = counts
+        return cls(num_images, groups, raw, own, groups_crc, lengths, images_of_runs, data[at:])
+
+    @property
+    def beside(self) -> int:
+        """Bytes of what stands beside the images."""
+        return len(self.packed_arrays) - len(NO_ARRAYS)
+
+    def num_groups(self, header: Header) -> int:
+        """Groups in the file."""
+        return self.groups
+
+    def run_images(self, header: Header) -> Sequence[int]:
+        """Images in each run."""
+        return self.images_of_runs
+
+    def raw_bytes(self, header: Header) -> int:
+        """Bytes of all images as they are."""
+        return self.raw
+
+    def arrays(self) -> dict[str, Any]:
+        """What stands beside the images, by name; `InputError` if it is damaged."""
+        return unpack_arrays(self.packed_arrays, self.num_images)
