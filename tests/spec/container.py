@@ -37,9 +37,8 @@ def short(data: bytes, at: int) -> tuple[int, int]:
     return value, at + size
 
 
-def crc16(data: bytes) -> int:
+def crc16(data: bytes, state: int = 0xFFFF) -> int:
     """CRC-16/IBM-3740, bit by bit."""
-    state = 0xFFFF
     for byte in data:
         state ^= byte << 8
         for _ in range(8):
