@@ -23,7 +23,7 @@ from spec.container import (
 
 TYPES = [None, *map(np.dtype, (">u1", ">i1", ">u2", ">i2", ">u4", ">i4", ">u8", ">i8"))]
 TYPES += [np.dtype(">f4"), np.dtype(">f8")]
-MAX_STREAMS, MAX_TEXT, MAX_ELEMENTS = 1 << 20, 1 << 26, 1 << 28
+MAX_STREAMS, MAX_TEXT, MAX_ELEMENTS = 1 << 16, 1 << 26, 1 << 28
 
 
 class Spec(NamedTuple):
@@ -107,6 +107,7 @@ def header_of(data: bytes) -> Header:
         crc, size = number(data, end, 4)
         check(zlib.crc32(data[HEADER_BYTES:end]) == crc, "checksum of the models")
         models += [data[at : at + 16] for at in range(HEADER_BYTES, end, 16)]
+        check(len(set(models)) == len(models), "models that are the same")
     return Header(models, spec, group_size, size)
 
 
@@ -155,7 +156,7 @@ def head_of(data: bytes, start: int, header: Header) -> Head:
         check(1 <= model < len(header.models), "number of a model")
 
     total = layers * -(-spec.height // tile[0]) * -(-spec.width // tile[1])
-    check(total <= MAX_STREAMS, "more streams than 2^20")
+    check(total <= MAX_STREAMS, "more streams than 2^16")
     check(total <= len(data) - at, "more streams than bytes")  # a length code takes a byte
     group = Group(count, spec, tile, layers, model, [None] * total)
     lengths = []
@@ -204,9 +205,12 @@ def inflate(packed: bytes, limit: int) -> bytes:
 
 def text_of(packed: bytes, count: int) -> list[str]:
     """So many strings; at most 256 bytes for each, of all of them together, as in version 1."""
+    if count == 0:
+        check(not packed, "number of strings")
+        return []
     text = inflate(packed, min(256 * count, MAX_TEXT))
-    check(count == 0 or text.count(0) == count - 1, "number of strings")
-    return text.decode().split("\0") if count else []
+    check(text.count(0) == count - 1, "number of strings")
+    return text.decode().split("\0")
 
 
 def array_of(data: bytes, at: int) -> tuple[str, np.ndarray | list[str], int]:
@@ -230,21 +234,25 @@ def array_of(data: bytes, at: int) -> tuple[str, np.ndarray | list[str], int]:
     if dtype is None:
         return name, text_of(packed, shape[0]), at
     expected = dtype.itemsize * prod(shape)
-    check(expected <= MAX_ELEMENTS, "an array of more than 2^28 bytes")
+    limited = dtype.itemsize * prod(max(axis, 1) for axis in shape)
+    check(limited <= MAX_ELEMENTS, "an array of more than 2^28 bytes")
     elements = inflate(packed, expected)
     check(len(elements) == expected, "fewer elements than there must be")
-    try:
-        return name, np.frombuffer(elements, dtype).reshape(shape), at
-    except (ValueError, OverflowError) as error:  # no elements, and an axis beyond any memory
-        raise ValueError("length of an axis") from error
+    return name, np.frombuffer(elements, dtype).reshape(shape), at
 
 
 def arrays_of(index: bytes, at: int, num_images: int) -> dict[str, np.ndarray | list[str]]:
     """The arrays, from a byte of the index to its end."""
     arrays: dict[str, np.ndarray | list[str]] = {}
     num_arrays, at = short(index, at)
+    taken = 0
     for _ in range(num_arrays):
         name, elements, at = array_of(index, at)
+        if isinstance(elements, list):
+            taken += sum(len(text.encode()) + 1 for text in elements)
+        else:
+            taken += elements.nbytes
+        check(taken <= MAX_ELEMENTS, "arrays of more than 2^28 bytes")
         check(name not in arrays, "an array's name twice")
         named = name != "names" or (isinstance(elements, list) and len(elements) == num_images)
         check(named, "names of the images")
@@ -263,7 +271,8 @@ def read(data: bytes) -> File:
     index = data[index_start:-FOOTER_BYTES]
     check(zlib.crc32(index + footer[:4]) == int.from_bytes(footer[4:8]), "checksum of the index")
 
-    num_images, at = short(index, 0)
+    check(index[:1] == b"\x80", "the index's first byte")
+    num_images, at = short(index, 1)
     num_groups, at = short(index, at)
     raw, at = short(index, at)
     own_specs, at = short(index, at)
@@ -280,6 +289,7 @@ def read(data: bytes) -> File:
         counts.append(counts[-1] + count)
     check(ends[-1] == index_start, "the runs' lengths")
     check(counts[-1] == num_images, "the runs' images")
+    check(own_specs > 0 or raw == num_images * prod(header.spec[:3]), "raw bytes")
     check(zlib.crc32(data[header.size : index_start]) == groups_crc, "checksum of all groups")
 
     groups: list[Group] = []

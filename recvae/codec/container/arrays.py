@@ -15,7 +15,7 @@ Array = np.ndarray | tuple[str, ...]
 """Numbers, or strings in one axis."""
 
 MAX_AXES = 8
-MAX_ARRAY_BYTES = 1 << 28
+MAX_ARRAY_BYTES = 1 << 28  # of the elements of all
 MAX_NAME_BYTES = 255
 _TEXT = 0
 _TYPES = ("u1", "i1", ">u2", ">i2", ">u4", ">i4", ">u8", ">i8", ">f4", ">f8")  # from 1 on
@@ -27,10 +27,12 @@ def pack_arrays(arrays: Mapping[str, Any], num_images: int) -> bytes:
     Raises `InputError` for what the file cannot hold, naming the array.
     """
     parts = [pack_short(len(arrays))]
+    left = MAX_ARRAY_BYTES
     for name, array in arrays.items():
         encoded = _encoded(name)
         try:
-            kind, shape, data = _pack(array)
+            kind, shape, data, size = _pack(array)
+            left = _take(left, size)
             if name == NAMES and (kind, shape) != (_TEXT, (num_images,)):
                 raise InputError(f"needs a string for each of the {num_images} images")
         except InputError as error:
@@ -47,11 +49,13 @@ def unpack_arrays(packed: bytes, num_images: int) -> dict[str, Array]:
     that is needs some thousandth of it in the file.
     """
     arrays: dict[str, Array] = {}
+    left = MAX_ARRAY_BYTES
     for name, kind, shape, data in _entries(packed):
         if name in arrays:
             raise InputError(f"there are two arrays {name!r}")
         try:
-            arrays[name] = _unpack(kind, shape, data)
+            arrays[name], size = _unpack(kind, shape, data)
+            left = _take(left, size)
             if name == NAMES and (kind, shape) != (_TEXT, (num_images,)):
                 raise InputError(f"is not a string for each of the {num_images} images")
         except InputError as error:
@@ -99,10 +103,21 @@ def _encoded(name: str) -> bytes:
     return encoded
 
 
-def _pack(array: Any) -> tuple[int, tuple[int, ...], bytes]:
-    """Type, shape and data of an array."""
+def _take(left: int, size: int) -> int:
+    """What is left of the limit of all arrays after one that takes `size` bytes."""
+    if size > left:
+        raise InputError(f"takes {size} bytes; all arrays may take {MAX_ARRAY_BYTES}")
+    return left - size
+
+
+def _text_bytes(strings: Sequence[str]) -> int:
+    return sum(len(string.encode()) + 1 for string in strings)
+
+
+def _pack(array: Any) -> tuple[int, tuple[int, ...], bytes, int]:
+    """Type, shape and data of an array, and the bytes of its elements."""
     if not isinstance(array, np.ndarray) and _is_text(array):
-        return _TEXT, (len(array),), pack_names(array)
+        return _TEXT, (len(array),), pack_names(array), _text_bytes(array)
     array = np.asarray(array)
     if array.dtype.kind == "U" and array.ndim == 1:
         return _pack(tuple(array.tolist()))
@@ -110,35 +125,38 @@ def _pack(array: Any) -> tuple[int, tuple[int, ...], bytes]:
     written = stored.str.replace("|", "")
     if written not in _TYPES:
         raise InputError(f"holds {array.dtype}: make it numbers of 8 to 64 bits, or text")
-    if array.ndim > MAX_AXES or array.nbytes > MAX_ARRAY_BYTES:
-        raise InputError(
-            f"has {array.ndim} axes and {array.nbytes} bytes; the limits are {MAX_AXES} and "
-            f"{MAX_ARRAY_BYTES}"
-        )
-    return 1 + _TYPES.index(written), array.shape, zlib.compress(array.astype(stored).tobytes(), 9)
+    if array.ndim > MAX_AXES:
+        raise InputError(f"has {array.ndim} axes; the limit is {MAX_AXES}")
+    size = _array_bytes(array.shape, stored)
+    data = zlib.compress(array.astype(stored).tobytes(), 9)
+    return 1 + _TYPES.index(written), array.shape, data, size
 
 
 def _is_text(array: Any) -> bool:
     return isinstance(array, Sequence) and all(isinstance(item, str) for item in array)
 
 
-def _unpack(kind: int, shape: tuple[int, ...], data: bytes) -> Array:
+def _array_bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """What numbers take; an axis of length 0 counts as 1, so that no axis is beyond all limits."""
+    return math.prod(max(length, 1) for length in shape) * dtype.itemsize
+
+
+def _unpack(kind: int, shape: tuple[int, ...], data: bytes) -> tuple[Array, int]:
+    """An array, and the bytes of its elements."""
     if kind == _TEXT:
         if len(shape) != 1:
             raise InputError(f"text of {len(shape)} axes")
         if bool(shape[0]) != bool(data):
             raise InputError("text of as many strings has other data")
-        return unpack_names(data, shape[0]) or ()
+        strings = unpack_names(data, shape[0]) or ()
+        return strings, _text_bytes(strings)
     if kind > len(_TYPES):
         raise InputError(f"its type is {kind}, the last one known {len(_TYPES)}")
     dtype = np.dtype(_TYPES[kind - 1])
-    size = math.prod(shape) * dtype.itemsize
-    if size > MAX_ARRAY_BYTES:
-        raise InputError(f"takes {size} bytes; the limit is {MAX_ARRAY_BYTES}")
-    if max(shape, default=0) > MAX_ARRAY_BYTES:
-        raise InputError(f"its shape is {shape}")
-    numbers = np.frombuffer(_inflated(data, size), dtype)
-    return numbers.reshape(shape).astype(dtype.newbyteorder("="))
+    size = _array_bytes(shape, dtype)
+    _take(MAX_ARRAY_BYTES, size)
+    numbers = np.frombuffer(_inflated(data, math.prod(shape) * dtype.itemsize), dtype)
+    return numbers.reshape(shape).astype(dtype.newbyteorder("=")), size
 
 
 def _inflated(data: bytes, size: int) -> bytes:

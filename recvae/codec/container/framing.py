@@ -1,9 +1,12 @@
 """Groups and the index as the version of a file has them."""
 
+from collections.abc import Callable
+
 from recvae.codec.container import group_v1, group_v2, index_v1, index_v2
 from recvae.codec.container.group import Group
 from recvae.codec.container.header import Header
 from recvae.codec.container.numbers import MAX_SHORT_BYTES
+from recvae.errors import InputError
 
 Index = index_v1.Index | index_v2.Index
 
@@ -39,6 +42,25 @@ def group_extent(head: bytes, header: Header) -> tuple[int, int | None]:
     if header.version > 1:
         return group_v2.group_extent(head, header)
     return group_v1.group_extent(head, header), None
+
+
+def read_extent(
+    read: Callable[[int, int], bytes], begin: int, end: int, header: Header
+) -> tuple[int, int | None]:
+    """Return what `group_extent` does of the group at `begin`, reading no more than that takes.
+
+    `read(a, b)` gives the bytes a to b - 1, those before `end` at least. Raises `InputError` if the
+    group's head does not end there.
+    """
+    size = HEAD_BYTES[header.version]
+    while True:
+        stop = min(begin + size, end)
+        try:
+            return group_extent(read(begin, stop), header)
+        except IndexError as error:
+            if stop == end:
+                raise InputError("its length leads beyond the groups") from error
+            size *= 8
 
 
 def index_type(header: Header) -> type[index_v1.Index] | type[index_v2.Index]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from recvae.images.spec import ImageSpec
 
 MAX_LAYERS = 255
-MAX_STREAMS = 1 << 20
+MAX_STREAMS = 1 << 16
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,8 @@ class Header:
             raise InputError(f"levels: {self.levels}, must be 1 to 256")
         if self.version not in VERSIONS:
             raise InputError(f"version: {self.version}, must be one of {VERSIONS}")
+        if len(set(self.models)) < len(self.models):
+            raise InputError("two models are the same")
         if len(self.models) > MAX_MODELS:
             raise InputError(f"{len(self.models)} models, the limit is {MAX_MODELS}")
         if self.version == 1 and (self.channels, self.levels, self.models[1:]) != (GREY, 256, ()):

@@ -13,6 +13,7 @@ from recvae.codec.container.numbers import pack_short, unpack_short
 from recvae.errors import InputError
 
 NO_ARRAYS = pack_short(0)
+_BEGIN = b"\x80"  # no group begins so
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Index:
         counts = (self.num_images, self.groups, self.raw, self.own_specs)
         runs = zip(self.run_lengths, self.images_of_runs, strict=True)
         return with_footer(
-            b"".join(map(pack_short, counts))
+            _BEGIN
+            + b"".join(map(pack_short, counts))
             + self.groups_crc.to_bytes(4)
             + b"".join(pack_short(length) + pack_short(images) for length, images in runs)
             + self.packed_arrays
@@ -58,7 +60,7 @@ class Index:
         """
         check_footer(data)
         try:
-            num_images, at = unpack_short(data[:-FOOTER_BYTES])
+            num_images, at = unpack_short(data[:-FOOTER_BYTES], len(_BEGIN))
             groups, _ = unpack_short(data[:-FOOTER_BYTES], at)
             if groups * MIN_GROUP_BYTES > group_bytes or num_images > groups * header.group_size:
                 raise InputError(
@@ -69,19 +71,21 @@ class Index:
         except IndexError as error:
             raise InputError("the index is too short for what it claims") from error
         if index.to_bytes() != data:
-            raise InputError("the index has a number that is not written in the shortest way")
+            raise InputError("the index is not in the one form of its values")
         if index.own_specs > groups or groups > num_images:
             raise InputError(f"the index claims {groups} groups, {index.own_specs} of own specs")
         if (claim := sum(index.run_lengths)) != group_bytes:
             raise InputError(f"the groups take {group_bytes} bytes; the index says {claim}")
         if (claim := sum(index.images_of_runs)) != num_images:
             raise InputError(f"the runs hold {claim} images; the index says {num_images}")
+        if not index.own_specs and index.raw != num_images * header.spec.raw_bytes:
+            raise InputError(f"{num_images} images of {header.spec} do not take {index.raw} bytes")
         return index
 
     @classmethod
     def parse(cls, data: bytes, header: Header) -> Self:
         """Read an index alone, whatever groups there are; `IndexError` if it is too short."""
-        at = 0
+        at = len(_BEGIN)
         counts, runs = [], []
         for _ in range(4):
             number, at = unpack_short(data, at)

@@ -14,9 +14,8 @@ from typing import IO, Any, BinaryIO, NamedTuple, Self
 
 from recvae.codec.container.footer import FOOTER_BYTES, ContainerSizes, index_bytes
 from recvae.codec.container.framing import (
-    HEAD_BYTES,
-    group_extent,
     index_type,
+    read_extent,
     unpack_group,
 )
 from recvae.codec.container.group import Group
@@ -209,14 +208,14 @@ class ContainerReader:
         spans: list[Span] = []
         while len(spans) < count and begin < end:
             try:
-                stop, images = self._extent(begin, end)
+                extent, images = read_extent(self._read, begin, self._offsets[-1], self.header)
             except InputError as error:
                 raise InputError(
                     f"group {first + len(spans)} is damaged at byte {begin}: {error}"
                 ) from error
             images = min(self.header.group_size, left) if images is None else images
-            spans.append(Span(begin, stop, images))
-            begin, left = stop, left - images
+            spans.append(Span(begin, begin + extent, images))
+            begin, left = begin + extent, left - images
         if len(spans) == count and begin == end and left == 0:
             return spans
         for group, span in enumerate(spans, first):
@@ -227,23 +226,6 @@ class ContainerReader:
         last = first + count - 1
         begin, end = self._offsets[run : run + 2]
         raise InputError(f"groups {first} to {last} do not fill the bytes {begin} to {end - 1}")
-
-    def _extent(self, begin: int, end: int) -> tuple[int, int | None]:
-        """Where the group at `begin` ends, and how many images it says it holds.
-
-        `end` is that of its run.
-        """
-        size = HEAD_BYTES[self.header.version]
-        while True:
-            stop = begin + size if self.header.version == 1 else min(begin + size, end)
-            head = self._read(begin, stop)
-            try:
-                extent, images = group_extent(head, self.header)
-                return begin + extent, images
-            except IndexError as error:
-                if stop == end:
-                    raise InputError("its length") from error
-                size *= 8
 
     def _unpacked(self, group: int, begin: int, data: bytes, num_images: int) -> Group:
         try:
