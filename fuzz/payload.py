@@ -7,7 +7,7 @@ import numpy as np
 
 from fuzz.invariants import refusal_is_one_line
 from fuzz.model import images_for, tiny_models
-from recvae.codec import Codec, CodecModel
+from recvae.codec import CodecModel
 from recvae.codec.vae.groups import decode_groups, encode_groups
 
 COUNTS = (1, 2, 3, 7)  # images of a group
@@ -16,10 +16,10 @@ BESIDE_OTHERS, AGAIN = 64, 128  # bits of the first byte: what else to try
 
 def seeds() -> Iterator[bytes]:
     """What an encoder writes for few and for many images, and pixels as they are."""
-    for choice in range(len(_codecs()) * len(COUNTS)):
-        codec, count = _chosen(choice)
-        images = np.resize(images_for(codec.model), (count, *codec.model.image_shape))
-        (payload,), _ = encode_groups(codec.model, images, count)
+    for choice in range(len(_models()) * len(COUNTS)):
+        model, count = _chosen(choice)
+        images = np.resize(images_for(model), (count, *model.image_shape))
+        (payload,), _ = encode_groups(model, images, count)
         yield bytes([choice]) + payload
         yield bytes([choice | BESIDE_OTHERS | AGAIN]) + payload
         yield bytes([choice]) + images.tobytes()
@@ -29,8 +29,7 @@ def seeds() -> Iterator[bytes]:
 def check(data: bytes) -> None:
     """It is refused or gives images: the same beside others, and such as can be coded again."""
     choice, payload = (data[0] if data else 0), data[1:]
-    codec, count = _chosen(choice)
-    model = codec.model
+    model, count = _chosen(choice)
     with refusal_is_one_line():
         images = decode_groups(model, [payload], [count])
         assert (images.dtype, images.shape) == (np.uint8, (count, *model.image_shape))
@@ -44,14 +43,14 @@ def check(data: bytes) -> None:
 
 
 @cache
-def _codecs() -> list[Codec]:
-    return [Codec(model) for model in tiny_models()]
+def _models() -> list[CodecModel]:
+    return list(tiny_models())
 
 
-def _chosen(choice: int) -> tuple[Codec, int]:
+def _chosen(choice: int) -> tuple[CodecModel, int]:
     """A model and a number of images, by the six bits of a choice that name no more to try."""
     models, counts = divmod(choice % BESIDE_OTHERS, len(COUNTS))
-    return _codecs()[models % len(_codecs())], COUNTS[counts]
+    return _models()[models % len(_models())], COUNTS[counts]
 
 
 @cache

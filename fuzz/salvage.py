@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from fuzz import container
 from fuzz.invariants import refusal_is_one_line
-from recvae.codec.container import ContainerReader
+from recvae.codec.container import ContainerReader, Group
 from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import salvage_groups
 from recvae.errors import InputError
@@ -21,10 +21,10 @@ def check(data: bytes) -> None:
         rest = container.reseal(rest)
     mask = strictness[0] >> 4 if strictness else 0
 
-    def accepts(groups: Iterable[tuple[bytes, int]]) -> Iterator[bool]:
-        """As a model would: some payloads, for some numbers of images; all if `mask` is 0."""
-        for payload, count in groups:
-            yield not zlib.crc32(payload, count) & mask
+    def accepts(groups: Iterable[Group]) -> Iterator[bool]:
+        """As a model would: some groups, for some numbers of images; all if `mask` is 0."""
+        for group in groups:
+            yield not zlib.crc32(b"".join(group.streams), group.num_images) & mask
 
     with refusal_is_one_line():
         header, start, _ = find_header(rest, [(container.HASH, 2, 3)])

@@ -98,6 +98,14 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="compress the images that come with the package")
     demo.add_argument("--model", help="name or folder (default: mnist-scans)")
 
+    for command in (compress, verify):
+        command.add_argument(
+            "--channels",
+            type=int,
+            default=1,
+            choices=[1, 3],
+            help="3: arrays of .npy and idx files are RGB, (n, height, width, 3) (default: 1)",
+        )
     for command in (decompress, verify, salvage):
         command.add_argument("--model", help="folder of the model, if it is not one that ships")
     for command in (compress, decompress, verify, salvage, demo):

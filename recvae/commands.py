@@ -4,8 +4,9 @@ import json
 import os
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +17,7 @@ from recvae.codec import (
     DEFAULT_GROUP_SIZE,
     DEFAULT_MODEL,
     CompressedImages,
+    CompressionReport,
     NegativeElbo,
     compress_file,
     load,
@@ -24,10 +26,14 @@ from recvae.codec import (
 )
 from recvae.codec import salvage as find_salvage
 from recvae.codec.container import ContainerReader
+from recvae.codec.container.names import NAMES
 from recvae.console import STANDARD, progress, say, source, standard_output
 from recvae.errors import InputError
 from recvae.files import atomic_file, translate_os_errors
 from recvae.images import ImageStream, default_names, image_stream, regroup, write_chunks
+from recvae.images.spec import RGB, ImageSpec
+
+Runs = Sequence[tuple[ImageSpec, int]]
 
 
 def compress(options: Namespace) -> None:
@@ -35,15 +41,15 @@ def compress(options: Namespace) -> None:
     codec = load(options.model or DEFAULT_MODEL, options.device, options.batch_size)
     group_size = DEFAULT_GROUP_SIZE if options.group_size is None else options.group_size
     started = time.perf_counter()
-    with image_stream(source(options.input)) as images:
-        codec.check_shape(images.shape)
+    with image_stream(source(options.input), options.channels) as images:
         names = images.names
         if names is not None and names == default_names(len(names)):
             names = None  # what decompressing makes up anyhow
         bound = NegativeElbo(codec.model, codec.batch_size)
-        chunks = bound.over(images.chunks) if options.elbo else images.chunks
-        with progress(options, *_sizes(images.shape)) as hook:
-            coding = (chunks, group_size, names, hook)
+        if options.elbo:
+            images = replace(images, chunks=bound.over(images.chunks))
+        with progress(options, images.count, _mean_pixels(images.runs)) as hook:
+            coding = (images, group_size, names, hook)
             if options.output == STANDARD:
                 with standard_output() as stream:
                     report = codec.compress_to(stream, *coding, effort=options.effort)
@@ -60,7 +66,7 @@ def compress(options: Namespace) -> None:
     facts = report.facts() | {"seconds": round(seconds, 3)}
     if options.elbo:
         facts |= bound.facts(report)
-    say(options, facts, _compression_line(options, facts))
+    say(options, facts, _compression_line(options, report, facts))
 
 
 def decompress(options: Namespace) -> None:
@@ -68,18 +74,17 @@ def decompress(options: Namespace) -> None:
     started = time.perf_counter()
     with (
         _open(options) as images,
-        progress(options, *_sizes(images.shape)) as hook,
+        progress(options, len(images), _mean_pixels(runs := images.runs())) as hook,
         _output(options) as output,
     ):
-        write_chunks(output, images.shape, images.batches(hook), images.names, options.force)
-        shape = images.shape
+        write_chunks(output, runs, images.batches(hook), images.names, options.force)
+        count, bytes_out = len(images), images.reader.raw_bytes
     seconds = max(time.perf_counter() - started, 1e-3)
-    facts = {"images": shape[0], "bytes_out": int(np.prod(shape)), "seconds": round(seconds, 3)}
+    facts = {"images": count, "bytes_out": bytes_out, "seconds": round(seconds, 3)}
     say(
         options,
         facts,
-        f"{_output_name(options)}: {shape[0]} images of {shape[1]} x {shape[2]} pixels, "
-        f"{shape[0] / seconds:.0f} images/s",
+        f"{_output_name(options)}: {count} images of {_sizes(runs)}, {count / seconds:.0f} images/s",
     )
 
 
@@ -87,14 +92,15 @@ def info(options: Namespace) -> None:
     """What a file holds."""
     with ContainerReader(source(options.input)) as reader:
         header, sizes, names = reader.header, reader.sizes(), reader.names
-        num_images = reader.num_images
-    pixels = num_images * header.height * header.width
+        num_images, num_groups = reader.num_images, reader.num_groups
+        pixels = sum(group.num_images * group.spec.num_pixels for group in reader.groups())
+        more = _version_2_facts(reader) if header.version > 1 else {}
     facts = {
         "images": num_images,
         "height": header.height,
         "width": header.width,
         "group_size": header.group_size,
-        "groups": header.num_groups(num_images),
+        "groups": num_groups,
         "model": shipped_model_name(header.model_hash),
         "model_hash": header.model_hash.hex(),
         "bytes": sizes.total,
@@ -102,6 +108,7 @@ def info(options: Namespace) -> None:
         "payload_bytes": sizes.payload,
         "container_bytes": sizes.overhead,
         "names": len(names or ()),
+        **more,
     }
     say(options, facts, "\n".join(f"{key:16} {value}" for key, value in facts.items()))
 
@@ -112,10 +119,10 @@ def verify(options: Namespace) -> None:
         raise InputError("standard input can be one of the two files only")
     with ExitStack() as stack:
         images = stack.enter_context(_open(options))
-        hook = stack.enter_context(progress(options, *_sizes(images.shape)))
+        hook = stack.enter_context(progress(options, len(images), _mean_pixels(images.runs())))
         decoded = images.batches(hook)
         if options.against:
-            against = stack.enter_context(image_stream(source(options.against)))
+            against = stack.enter_context(image_stream(source(options.against), options.channels))
             done = _compare(images, decoded, against, options.against)
         else:
             done = sum(map(len, decoded))
@@ -159,14 +166,15 @@ def demo(options: Namespace) -> None:
             Console().print(table)
 
 
-def _compression_line(options: Namespace, facts: dict[str, Any]) -> str:
+def _compression_line(options: Namespace, report: CompressionReport, facts: dict[str, Any]) -> str:
     if not facts["images"]:
         return f"{_output_name(options)}: no images, {facts['bytes_out']} bytes"
+    told = [*report.parts(), "container"]
+    parts = (f"{part} {facts[f'{part}_bpp']:.4f}" for part in told)
     line = (
         f"{_output_name(options)}: {facts['images']} images, {facts['bytes_in']} bytes -> "
         f"{facts['bytes_out']}, {facts['bits_per_pixel']:.4f} bits per pixel "
-        f"(bins {facts['bins_bpp']:.4f}, ranks {facts['ranks_bpp']:.4f}, "
-        f"pixels {facts['pixels_bpp']:.4f}, container {facts['container_bpp']:.4f}), "
+        f"({', '.join(parts)}), "
         f"{(facts['images'] - facts['resumed_images']) / facts['seconds']:.0f} images/s"
     )
     if "negative_elbo_bpp" in facts:
@@ -211,11 +219,10 @@ def _compare(
 ) -> int:
     """Count the images; InputError at the first difference."""
     name = images.reader.name
-    if images.shape != against.shape:
-        got, expected = images.shape, against.shape
+    if images.runs() != against.runs:
+        got, expected = _sizes(images.runs(), ""), _sizes(against.runs, "")
         raise InputError(
-            f"{name}: holds {got[0]} images of {got[1]} x {got[2]}, {against_name} "
-            f"{expected[0]} of {expected[1]} x {expected[2]}"
+            f"{name}: holds {len(images)} images of {got}, {against_name} {against.count} of {expected}"
         )
     kept = images.names or default_names(len(images)) if against.names else None
     if kept != against.names:
@@ -223,7 +230,7 @@ def _compare(
     done = 0
     pairs = zip(regroup(decoded, 1024), regroup(against.chunks, 1024), strict=True)
     for ours, theirs in pairs:
-        same = (ours == theirs).all(axis=(1, 2))
+        same = (ours == theirs).reshape(len(ours), -1).all(axis=1)
         if not same.all():
             first = done + int(np.flatnonzero(~same)[0])
             raise InputError(f"{name}: image {first} differs from {against_name}")
@@ -243,5 +250,25 @@ def _output_name(options: Namespace) -> str:
     return "standard output" if options.output == STANDARD else options.output
 
 
-def _sizes(shape: tuple[int, int, int]) -> tuple[int, int]:
-    return shape[0], shape[1] * shape[2]
+def _mean_pixels(runs: Runs) -> float:
+    """Pixels of an image."""
+    count = sum(count for _, count in runs)
+    return sum(spec.num_pixels * count for spec, count in runs) / max(count, 1)
+
+
+def _sizes(runs: Runs, unit: str = " pixels") -> str:
+    """The size of all images, in words."""
+    specs = {spec for spec, _ in runs}
+    if len(specs) > 1:
+        return f"{len(specs)} sizes"
+    (spec,) = specs
+    return f"{spec.height} x {spec.width}{unit}{' in RGB' * (spec.channels == RGB)}"
+
+
+def _version_2_facts(reader: ContainerReader) -> dict[str, Any]:
+    """What only files of version 2 tell; height and width are those of most images, or the first."""
+    return {
+        "channels": reader.header.channels,
+        "one_size": reader.spec is not None,
+        "arrays": sorted(reader.arrays.keys() - {NAMES}),
+    }

@@ -61,7 +61,7 @@ def say(options: Namespace, facts: dict[str, Any], text: str) -> None:
 
 @contextmanager
 def progress(
-    options: Namespace, num_images: int | None, image_pixels: int
+    options: Namespace, num_images: int | None, image_pixels: float
 ) -> Iterator[ProgressHook]:
     """A progress bar on a terminal, nothing elsewhere and with --quiet or --json."""
     console = Console(stderr=True)

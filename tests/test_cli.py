@@ -207,7 +207,7 @@ def test_no_space_left(capsys, monkeypatch, files: Path, command: str) -> None:
 
 
 def test_interrupted(capsys, monkeypatch, files: Path) -> None:
-    from recvae.codec import compression as module
+    from recvae.codec.vae import model as module
 
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt

@@ -118,9 +118,9 @@ def test_report_adds_up_to_the_file(codec: Codec, digits: np.ndarray, noise: np.
     report = codec.compress_to(stream, images, 16, progress=lambda *done: seen.append(done))
     assert report.sizes.total == len(stream.getvalue())
     assert report.bits_per_pixel == 8 * len(stream.getvalue()) / images.size
-    assert report.stored_bits == pytest.approx(10 * 8 * RAW_BYTES, rel=0.01)
+    assert report.bits["stored"] == pytest.approx(10 * 8 * RAW_BYTES, rel=0.01)
     blocks = sum(coder.partition.log2_bins for coder in codec.model.coders)
-    assert report.bins_bits == pytest.approx(40 * blocks)
+    assert report.bits["bins"] == pytest.approx(40 * blocks)
     # Header, index and footer; framing of 4 groups; a few bits at the end of each. The last group,
     # two images of noise, goes whole and saves the 16 bits a stored image that were counted.
     overhead_bits = 8 * report.sizes.overhead

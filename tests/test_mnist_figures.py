@@ -51,9 +51,9 @@ def test_costs_of_pixels_add_up_to_the_file(name: str, test_images: torch.Tensor
     codec = Codec(load_model(name))
     costs = _costs(codec.model, test_images)
     report = codec.compress_to(io.BytesIO(), test_images)
-    latents = report.bins_bits + report.ranks_bits
+    latents = report.bits["bins"] + report.bits["ranks"]
     assert float(costs.latent_bits.sum()) == pytest.approx(latents)
-    assert float(costs.pixel_bits.sum()) == pytest.approx(report.pixels_bits)
+    assert float(costs.pixel_bits.sum()) == pytest.approx(report.bits["pixels"])
     assert float(costs.pixel_bits.min()) >= 0
 
 

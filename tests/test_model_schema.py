@@ -12,7 +12,7 @@ from golden.steps import MODELS
 from test_model_bad_input import JSON, refused, rewrite, setting
 
 from recvae.codec import Codec, load_model
-from recvae.codec.vae.model_files import MAX_JSON_BYTES
+from recvae.codec.models import MAX_JSON_BYTES
 from recvae.vae.architectures import ARCHITECTURE_SIZES, LIMITS, NETWORKS
 
 

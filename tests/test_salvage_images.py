@@ -14,8 +14,8 @@ import recvae
 from recvae.cli import main
 from recvae.codec import Codec, load_model, salvage, shipped_models
 from recvae.codec.container import ContainerReader
-from recvae.codec.salvage import are_written
 from recvae.codec.vae.groups import encode_groups
+from recvae.codec.vae.written import are_written
 from recvae.images import Images, write_images
 
 GROUP = 3

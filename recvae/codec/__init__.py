@@ -1,33 +1,38 @@
-"""Images to bytes and back: models, groups, the range coder, the file."""
+"""Images to files and back: the codec, image coders behind one protocol, the container."""
 
+from recvae.codec.bound import NegativeElbo
 from recvae.codec.codec import (
     DEFAULT_BATCH_SIZE,
     DEFAULT_GROUP_SIZE,
     DEFAULT_MODEL,
     Codec,
-    CompressedImages,
     load,
     open_images,
 )
+from recvae.codec.compressed_images import CompressedImages
+from recvae.codec.image_coder import IMAGE_CODERS, ImageCoder, register_image_coder
+from recvae.codec.models import load_model, shipped_model_name, shipped_models
 from recvae.codec.report import CompressionReport
 from recvae.codec.resume import compress_file
 from recvae.codec.salvage import salvage
-from recvae.codec.vae.elbo import NegativeElbo
-from recvae.codec.vae.model import CodecModel, load_model, shipped_model_name, shipped_models
+from recvae.codec.vae.model import CodecModel
 
 __all__ = [
     "DEFAULT_BATCH_SIZE",
     "DEFAULT_GROUP_SIZE",
     "DEFAULT_MODEL",
+    "IMAGE_CODERS",
     "Codec",
     "CodecModel",
     "CompressedImages",
     "CompressionReport",
+    "ImageCoder",
     "NegativeElbo",
     "compress_file",
     "load",
     "load_model",
     "open_images",
+    "register_image_coder",
     "salvage",
     "shipped_model_name",
     "shipped_models",

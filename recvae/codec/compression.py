@@ -1,16 +1,14 @@
 """A .recvae file in the making: images in, batch by batch; at the end a report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from recvae.codec.container import ContainerWriter, Header
+from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.codec.report import CompressionReport
-from recvae.codec.vae.groups import Bits, encode_groups
-from recvae.codec.vae.latents import LatentCodec
-from recvae.codec.vae.model import CodecModel
+from recvae.images import regroup
+from recvae.images.spec import GREY, ImageSpec
 
 Progress = Callable[[int, int], None]
 """Is told after each batch how many images are done, and the bytes written or read."""
@@ -20,44 +18,77 @@ def no_progress(images: int, num_bytes: int) -> None:
     """Tell nobody."""
 
 
+def header_of(coder: ImageCoder, spec: ImageSpec, group_size: int, plain: bool) -> Header:
+    """The header of a file of this coder, of version 1 where that can say what is to come.
+
+    Args:
+        coder: what will code the images.
+        spec: of the first image.
+        group_size: images per group.
+        plain: there will be images of this spec alone, and no arrays beside them.
+    """
+    version = 1 if plain and coder.plain and spec.channels == GREY and spec.levels == 256 else 2
+    fields = (spec.height, spec.width, group_size, spec.channels, spec.levels)
+    return Header(coder.file_id, *fields, version)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be written.
+
+    Fields:
+        coder: what codes the images.
+        header: of the file.
+        chunks: the images, checked, uint8 arrays of one spec each; to be taken once.
+        batch_size: images to code at once.
+        names: a file name for each image, or None.
+        arrays: others beside the images, by name.
+    """
+
+    coder: ImageCoder
+    header: Header
+    chunks: Iterator[Pixels]
+    batch_size: int
+    names: Sequence[str] | None = None
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Compression:
     """Writes a .recvae file to a buffered binary stream, which need not seek.
 
-    `bits` are the sums that its report tells: of bins, ranks, pixels, stored images and KL.
-    `latents` stands in for the model's own; see `encode_groups`.
+    `bits` are the sums, by part, that its report tells.
     """
 
-    def __init__(
+    def __init__(self, task: Task, stream: BinaryIO) -> None:
+        self.task = task
+        self.writer = ContainerWriter(stream, task.header)
+        self.bits = dict.fromkeys(task.coder.parts, 0.0)
+
+    def add_all(
         self,
-        model: CodecModel,
-        stream: BinaryIO,
-        group_size: int,
-        latents: LatentCodec | None = None,
+        chunks: Iterable[Pixels],
+        progress: Progress = no_progress,
+        note: Callable[[Pixels], None] = lambda batch: None,
     ) -> None:
-        self.model, self.latents = model, latents
-        self.header = Header(model.file_id, *model.image_shape, group_size)
-        self.writer = ContainerWriter(stream, self.header)
-        self.bits: dict[str, Any] = dict.fromkeys(("bins", "ranks", "pixels", "stored", "kl"), 0.0)
+        """Code images, batch by batch; `note` is given each batch when it is written."""
+        for batch in regroup(chunks, self.task.batch_size):
+            self._add(batch)
+            note(batch)
+            progress(self.writer.num_images, self.writer.num_bytes)
 
-    def add(self, images: NDArray[np.uint8]) -> Bits:
-        """Code images (n, height, width), whole groups of them unless they are the last.
-
-        Returns where the bits of each of them go.
-        """
-        size = self.header.group_size
-        groups, bits = encode_groups(self.model, images, size, self.latents)
-        for index, payload in enumerate(groups):
-            self.writer.add_group(payload, min(size, len(images) - index * size))
-        for part in self.bits:
-            self.bits[part] += float(getattr(bits, part).sum())
-        return bits
-
-    def finish(self, names: Sequence[str] | None = None) -> CompressionReport:
-        """Write the index, with a file name for each image if given."""
-        height, width = self.model.image_shape
+    def finish(self) -> CompressionReport:
+        """Write the index."""
         return CompressionReport(
             num_images=self.writer.num_images,
-            num_pixels=self.writer.num_images * height * width,
-            sizes=self.writer.finish(names),
-            **{f"{part}_bits": total for part, total in self.bits.items()},
+            num_pixels=self.writer.num_pixels,
+            raw_bytes=self.writer.raw_bytes,
+            sizes=self.writer.finish(self.task.names, self.task.arrays),
+            bits=self.bits,
         )
+
+    def _add(self, images: Pixels) -> None:
+        groups, bits = self.task.coder.encode(images, self.task.header.group_size)
+        for group in groups:
+            self.writer.add(group)
+        for part, of_images in bits.items():
+            self.bits[part] += float(of_images.sum())

@@ -1,10 +1,14 @@
 """Where the bits of a file go."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from recvae.codec.container import ContainerSizes
+
+KL = "kl"  # among bits by part, but no part of the file
+STORED, PIXELS = "stored", "pixels"  # told together
 
 
 @dataclass(frozen=True)
@@ -12,23 +16,19 @@ class CompressionReport:
     """Where the bits of a file go.
 
     Fields:
-        num_images, num_pixels: what was coded.
+        num_images, num_pixels, raw_bytes: what was coded; bytes as the pixels are.
         sizes: bytes of the container's parts; `sizes.total` is the file.
-        bins_bits, ranks_bits: of the latents, summed over images.
-        pixels_bits: given the latents.
-        stored_bits: of images stored as they are, and of the symbols that tell which.
-        kl_bits: KL[q(z|x) || p(z)], what bins and ranks cost at least.
+        bits: ideal code lengths by part, summed over images. Of a VAE: `bins` and `ranks` of the
+            latents, `pixels` given these, `stored` of images stored as they are and of the symbols
+            that tell which; `kl`, KL[q(z|x) || p(z)], is what bins and ranks cost at least.
         resumed_images: how many of the images an interrupted run before this one had coded.
     """
 
     num_images: int
     num_pixels: int
+    raw_bytes: int
     sizes: ContainerSizes
-    bins_bits: float
-    ranks_bits: float
-    pixels_bits: float
-    stored_bits: float
-    kl_bits: float
+    bits: Mapping[str, float]
     resumed_images: int = 0
 
     @property
@@ -38,9 +38,15 @@ class CompressionReport:
 
     @property
     def container_bits(self) -> float:
-        """All that is neither latents nor pixels, the range coder's endings included."""
-        coded = self.bins_bits + self.ranks_bits + self.pixels_bits + self.stored_bits
-        return 8 * self.sizes.total - coded
+        """All that is in no part of an image, the range coder's endings included."""
+        return 8 * self.sizes.total - sum(self.parts().values())
+
+    def parts(self) -> dict[str, float]:
+        """Bits of the parts of the images, those stored among the pixels."""
+        parts = {part: bits for part, bits in self.bits.items() if part not in (KL, STORED)}
+        if PIXELS in parts or STORED in self.bits:
+            parts[PIXELS] = parts.get(PIXELS, 0.0) + self.bits.get(STORED, 0.0)
+        return parts
 
     def facts(self) -> dict[str, Any]:
         """As plain numbers; where the bits go in bits per pixel."""
@@ -48,11 +54,9 @@ class CompressionReport:
         return {
             "images": self.num_images,
             "resumed_images": self.resumed_images,
-            "bytes_in": self.num_pixels,
+            "bytes_in": self.raw_bytes,
             "bytes_out": self.sizes.total,
             "bits_per_pixel": round(self.bits_per_pixel, 5) if self.num_pixels else None,
-            "bins_bpp": round(self.bins_bits / pixels, 5),
-            "ranks_bpp": round(self.ranks_bits / pixels, 5),
-            "pixels_bpp": round((self.pixels_bits + self.stored_bits) / pixels, 5),
+            **{f"{part}_bpp": round(bits / pixels, 5) for part, bits in self.parts().items()},
             "container_bpp": round(self.container_bits / pixels, 5),
         }

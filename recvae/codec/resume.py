@@ -11,32 +11,24 @@ import hashlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from recvae.codec.codec import (
-    DEFAULT_EFFORT,
-    DEFAULT_GROUP_SIZE,
-    Codec,
-    ImageSource,
-    Pixels,
-)
+from recvae.codec.codec import DEFAULT_EFFORT, DEFAULT_GROUP_SIZE, Codec
 from recvae.codec.compression import Compression, Progress, no_progress
-from recvae.codec.container import Header
-from recvae.codec.container.group_v1 import group_extent, unpack_group
-from recvae.codec.container.header import HEADER_BYTES
+from recvae.codec.container import Group, Header
+from recvae.codec.container.framing import read_extent, unpack_group
+from recvae.codec.image_coder import Pixels
 from recvae.codec.report import CompressionReport
+from recvae.codec.sources import ImageSource
 from recvae.errors import InputError
 from recvae.files.partial import Partial, resumable_file
-from recvae.images import check_names, regroup
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
+from recvae.images.spec import GREY, ImageSpec
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class Checkpoint:
     effort: int = DEFAULT_EFFORT
 
     @classmethod
-    def of(cls, work: Compression, digest: "_Hash", effort: int) -> "Checkpoint":
+    def of(cls, work: Compression, digest: "_Digest", effort: int) -> "Checkpoint":
         """How far the work of an effort has come, and the digest of its images."""
         writer = work.writer
         return cls(
@@ -89,6 +81,8 @@ def compress_file(
     force: bool = False,
     resume: bool = False,
     effort: int = DEFAULT_EFFORT,
+    channels: int = GREY,
+    arrays: Mapping[str, Any] | None = None,
 ) -> CompressionReport:
     """Write a .recvae file as `Codec.compress_to` does; it appears when it is whole.
 
@@ -98,46 +92,64 @@ def compress_file(
     Raises:
         InputError: if what is done has another model, group size or effort or other images.
     """
-    if names is not None:
-        check_names(names, len(names))
-    latents = codec.latents(effort)
+    task = codec.task(images, group_size, names, effort, channels, arrays)
     with resumable_file(path, force, resume) as partial, open(os.devnull, "wb") as nowhere:
-        work = Compression(codec.model, nowhere, group_size, latents)
+        work = Compression(task, nowhere)
         done = _replay(partial, work, effort)
         work.writer.redirect(partial.part)
-        digest = hashlib.sha256()
-        rest = _skip(codec.checked(images), done, digest, partial)
-        for batch in regroup(rest, codec.images_at_once(group_size)):
-            work.add(batch)
-            digest.update(batch.data)
-            if work.writer.num_images % group_size == 0:
-                partial.part.flush()
-                partial.journal.write(Checkpoint.of(work, digest, effort).to_line())
-                partial.journal.flush()
-            progress(work.writer.num_images, work.writer.num_bytes)
-        return replace(work.finish(names), resumed_images=done.num_images)
+        digest = _Digest(task.header)
+
+        def note(batch: Pixels) -> None:
+            digest.add(batch)
+            if work.writer.is_ended:
+                return
+            partial.part.flush()
+            partial.journal.write(Checkpoint.of(work, digest, effort).to_line())
+            partial.journal.flush()
+
+        work.add_all(_skip(task.chunks, done, digest, partial), progress, note)
+        return replace(work.finish(), resumed_images=done.num_images)
+
+
+class _Digest:
+    """SHA-256 of the images that are done; in version 2 also of what they are."""
+
+    def __init__(self, header: Header) -> None:
+        self._sha256, self._with_specs = hashlib.sha256(), header.version > 1
+
+    def add(self, images: Pixels) -> None:
+        if not self._with_specs:
+            self._sha256.update(np.ascontiguousarray(images).data)
+            return
+        spec = repr(ImageSpec.of_batch(images.shape)).encode()
+        for image in images:
+            self._sha256.update(spec)
+            self._sha256.update(np.ascontiguousarray(image).data)
+
+    def hexdigest(self) -> str:
+        return self._sha256.hexdigest()
 
 
 def _replay(partial: Partial, work: Compression, effort: int) -> Checkpoint:
     """Bring `work` to the last checkpoint that holds, and both files to their ends there."""
-    done = Checkpoint.of(work, hashlib.sha256(), effort)
+    done = Checkpoint.of(work, _Digest(work.task.header), effort)
     journal_bytes = 0
-    if _is_of(partial, work.header):
+    if _is_of(partial, work.task.header):
         for line in partial.journal:
             checkpoint = Checkpoint.from_line(line)
-            payloads = checkpoint and _read_groups(partial, work, checkpoint)
-            if not checkpoint or not payloads:
+            groups = checkpoint and _read_groups(partial, work, checkpoint)
+            if not checkpoint or not groups:
                 break
             if checkpoint.effort != effort:
                 raise _begun_with_another(partial, f"effort, {checkpoint.effort}")
-            for payload in payloads:
-                work.writer.add_group(payload, work.header.group_size)
+            for group in groups:
+                work.writer.add(group)
             work.bits = dict(checkpoint.bits)
             done, journal_bytes = checkpoint, journal_bytes + len(line)
     for file, end in ((partial.journal, journal_bytes), (partial.part, done.num_bytes)):
         file.seek(0)
         file.truncate(end)
-    partial.part.write(work.header.to_bytes())  # the same again, or the first
+    partial.part.write(work.task.header.to_bytes())  # the same again, or the first
     partial.part.seek(done.num_bytes)
     partial.journal.seek(journal_bytes)
     return done
@@ -145,7 +157,7 @@ def _replay(partial: Partial, work: Compression, effort: int) -> Checkpoint:
 
 def _is_of(partial: Partial, header: Header) -> bool:
     """Whether there is a part with this header; InputError if it has another."""
-    data = partial.part.read(HEADER_BYTES)
+    data = partial.part.read(header.num_bytes)
     if data == header.to_bytes():
         return True
     try:
@@ -165,29 +177,29 @@ def _begun_with_another(partial: Partial, what: str) -> InputError:
     )
 
 
-def _read_groups(partial: Partial, work: Compression, checkpoint: Checkpoint) -> list[bytes] | None:
-    """The payloads from where `work` is to the checkpoint; None if they are not all there."""
-    size = checkpoint.num_bytes - work.writer.num_bytes
+def _read_groups(partial: Partial, work: Compression, checkpoint: Checkpoint) -> list[Group] | None:
+    """The groups from where `work` is to the checkpoint; None if they are not all there."""
+    size, header = checkpoint.num_bytes - work.writer.num_bytes, work.task.header
     if not 0 < size <= os.fstat(partial.part.fileno()).st_size:
         return None
     data = partial.part.read(size)
     if len(data) < size or zlib.crc32(data, work.writer.groups_crc) != checkpoint.groups_crc:
         return None
-    payloads, start = [], 0
+    groups, start = [], 0
     while start < size:
-        stop = start + group_extent(data[start : start + 9], work.header)
-        payloads.append(unpack_group(data[start:stop], work.header))
-        start = stop
-    return payloads
+        extent, _ = read_extent(lambda begin, end: data[begin:end], start, size, header)
+        groups.append(unpack_group(data[start : start + extent], header, header.group_size))
+        start += extent
+    return groups
 
 
 def _skip(
-    chunks: Iterator[Pixels], done: Checkpoint, digest: "_Hash", partial: Partial
-) -> Iterable[np.ndarray[Any, Any]]:
+    chunks: Iterator[Pixels], done: Checkpoint, digest: _Digest, partial: Partial
+) -> Iterable[Pixels]:
     """The images after those that are done, which go to the digest."""
     missing, rest = done.num_images, []
     while missing and (chunk := next(chunks, None)) is not None:
-        digest.update(np.ascontiguousarray(chunk[:missing]).data)
+        digest.add(chunk[:missing])
         rest = [chunk[missing:]]
         missing -= min(missing, len(chunk))
     if missing or digest.hexdigest() != done.images_sha256:

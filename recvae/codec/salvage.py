@@ -1,17 +1,20 @@
 """Saving what a damaged file still holds."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from recvae.codec.codec import DEFAULT_BATCH_SIZE, Codec, load, model_of
+from recvae.codec.codec import DEFAULT_BATCH_SIZE
+from recvae.codec.compressed_images import check_header
 from recvae.codec.compression import Progress, no_progress
+from recvae.codec.container import Group
 from recvae.codec.container.repair import find_header
-from recvae.codec.container.salvage import Salvage, salvage_groups
-from recvae.codec.range_coder import CheckingDecoder
-from recvae.codec.vae.groups import decode_streams
-from recvae.codec.vae.model import CodecModel, load_model, shipped_models
+from recvae.codec.container.salvage import salvage_groups
+from recvae.codec.container.salvaged import Salvage
+from recvae.codec.device import find_device
+from recvae.codec.image_coder import ImageCoder
+from recvae.codec.models import load_model, model_of, shipped_models
 from recvae.errors import InputError
 
 
@@ -40,24 +43,25 @@ def salvage(
             needed is not at hand.
     """
     models = (load_model(path) for path in ([model] if model else shipped_models().values()))
-    likely = ((one.file_id, *one.image_shape) for one in models)
+    specs = ((one.file_id, one.spec) for one in models)
+    likely = ((file_id, spec.height, spec.width) for file_id, spec in specs if spec)
     try:
         header, start, is_damaged = find_header(data, likely)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 
     @cache
-    def codec() -> Codec:
-        found = load(model or model_of(header, name), device, batch_size)
-        found.check_header(header, name)
-        return found
+    def coder() -> ImageCoder:
+        loaded = load_model(model or model_of(header, name)).to(find_device(device))
+        check_header(loaded, header, name)
+        return loaded
 
-    def check(groups: Iterable[tuple[bytes, int]]) -> Iterator[bool]:
+    def check(groups: Iterable[Group]) -> Iterator[bool]:
         images = num_bytes = 0
         for batch in _batches(groups, batch_size):
-            yield from are_written(codec().model, batch)
-            images += sum(count for _, count in batch)
-            num_bytes += sum(len(payload) for payload, _ in batch)
+            yield from coder().written(batch)
+            images += sum(group.num_images for group in batch)
+            num_bytes += sum(group.num_bytes for group in batch)
             progress(images, num_bytes)
 
     try:
@@ -67,42 +71,15 @@ def salvage(
     return replace(found, damaged=["header"] * is_damaged + found.damaged)
 
 
-def are_written(model: CodecModel, groups: Sequence[tuple[bytes, int]]) -> list[bool]:
-    """Whether an encoder can have written each of the payloads for so many images.
-
-    It can if what the payload decodes to makes the same bytes when it is encoded again. Other bytes
-    decode to images as the model would draw them, and their code has a length of its own.
-    """
-    height, width = model.image_shape
-    coded = {
-        index: CheckingDecoder(payload)
-        for index, (payload, count) in enumerate(groups)
-        if len(payload) < count * height * width
-    }
-    try:
-        decode_streams(model, list(coded.values()), [groups[index][1] for index in coded])
-    except ValueError:  # in one of them
-        if len(groups) == 1:
-            return [False]
-        half = len(groups) // 2
-        return are_written(model, groups[:half]) + are_written(model, groups[half:])
-    return [
-        coded[index].is_whole() if index in coded else len(payload) == count * height * width
-        for index, (payload, count) in enumerate(groups)
-    ]
-
-
-def _batches(
-    groups: Iterable[tuple[bytes, int]], batch_size: int
-) -> Iterator[list[tuple[bytes, int]]]:
-    """At least one group at a time, and as many as make `batch_size` images."""
-    batch: list[tuple[bytes, int]] = []
+def _batches(groups: Iterable[Group], batch_size: int) -> Iterator[list[Group]]:
+    """At least one group at a time, and as many of one spec as make `batch_size` images."""
+    batch: list[Group] = []
     images = 0
-    for payload, count in groups:
-        if batch and images + count > batch_size:
+    for group in groups:
+        if batch and (images + group.num_images > batch_size or group.spec != batch[0].spec):
             yield batch
             batch, images = [], 0
-        batch.append((payload, count))
-        images += count
+        batch.append(group)
+        images += group.num_images
     if batch:
         yield batch

@@ -46,6 +46,15 @@ class ImageSpec:
             return cls(shape[-3], shape[-2], RGB)
         return cls(shape[-2], shape[-1], channels)
 
+    @classmethod
+    def of_batch(cls, shape: Sequence[int]) -> "ImageSpec":
+        """The spec of images in an array (n, height, width) or (n, height, width, 3).
+
+        Within the package grey images have no axis of channels, so that three axes are grey and
+        four RGB. What comes from outside says by an argument which it means.
+        """
+        return cls.of(shape, GREY if len(shape) == 3 else RGB)
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Of an array that holds one image: (height, width) or, of RGB, (height, width, 3)."""

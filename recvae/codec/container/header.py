@@ -86,6 +86,11 @@ class Header:
         """Bytes of the header: where the groups begin."""
         return HEADER_BYTES + _more_bytes(len(self.more_models))
 
+    @staticmethod
+    def more_bytes(head: bytes) -> int:
+        """Bytes of the further models behind the first 38, as these say."""
+        return _more_bytes(head[11]) if head[8] > 1 else 0
+
     @property
     def raw_group_bytes(self) -> int:
         """Bytes of the pixels of a full group."""

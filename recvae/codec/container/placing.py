@@ -1,13 +1,15 @@
-"""Which groups of a damaged file the recovered ones were, and so which images are lost."""
+"""Which images of a damaged file the recovered ones were, and so which are lost."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from recvae.codec.container.header import HEADER_BYTES, Header
-from recvae.codec.container.index_v1 import GROUPS_PER_RUN
+from recvae.codec.container.header import Header
 from recvae.codec.container.repair import FoundIndex
+
+Placed = tuple[int, int, int]
+"""Begin and end of a group in bytes, and its images."""
 
 
 @dataclass(frozen=True)
@@ -17,29 +19,35 @@ class Layout:
     Fields:
         end: no group goes beyond this byte.
         num_images: of the whole file, None if unknown.
-        milestones: bytes where a group begins, and its number; at the end, the number of groups.
+        milestones: bytes where a run begins, and the number of its first image; at the end, the
+            number that the next image would have if the last group were full.
         in_place: no bytes were lost or added, as far as the index tells.
+        full: images that a group counts as, whatever it holds; None if it is those it holds. In
+            version 1 a damaged group does not tell, and all but the last are full.
     """
 
     end: int
     num_images: int | None
     milestones: dict[int, int]
     in_place: bool
+    full: int | None = None
 
     @classmethod
     def of(cls, header: Header, size: int, found: FoundIndex | None) -> "Layout":
         """What the index tells about a file of `size` bytes."""
+        full = header.group_size if header.version == 1 else None
         if found is None:
-            return cls(size, None, {HEADER_BYTES: 0}, False)
-        num_images = found.index.num_images
-        num_groups = header.num_groups(num_images)
-        in_place = HEADER_BYTES + sum(found.index.run_lengths) == found.start
-        ends = {HEADER_BYTES: 0} | {found.start: num_groups}
+            return cls(size, None, {header.num_bytes: 0}, False, full)
+        index, begin = found.index, header.num_bytes
+        in_place = begin + sum(index.run_lengths) == found.start
+        last = index.num_images if full is None else full * index.num_groups(header)
+        ends = {begin: 0} | {found.start: last}
         if not in_place:
-            return cls(found.start, num_images, ends, False)
-        offsets = accumulate(found.index.run_lengths, initial=HEADER_BYTES)
-        runs = {offset: run * GROUPS_PER_RUN for run, offset in enumerate(offsets)}
-        return cls(found.start, num_images, runs | ends, True)
+            return cls(found.start, index.num_images, ends, False, full)
+        offsets = accumulate(index.run_lengths, initial=begin)
+        firsts = accumulate(index.run_images(header), initial=0)
+        runs = dict(zip(offsets, firsts, strict=True))
+        return cls(found.start, index.num_images, runs | ends, True, full)
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,11 @@ class Stretch:
 
     Fields:
         groups: begin, end and number of images of each.
-        low, high: the least and greatest number that the first one can have had in the damaged
+        low, high: the least and greatest number that the first image can have had in the damaged
             file, counted from 0; `high` may be infinite.
     """
 
-    groups: Sequence[tuple[int, int, int]]
+    groups: Sequence[Placed]
     low: int
     high: float
 
@@ -73,7 +81,7 @@ class Stretch:
 
     @property
     def is_placed(self) -> bool:
-        """Whether it is known which groups these were."""
+        """Whether it is known which images these were."""
         return self.low == self.high
 
     def ends_file(self, group_size: int) -> bool:
@@ -90,41 +98,43 @@ class Lost:
     count: int | None
 
 
-def place(
-    stretches: Sequence[Sequence[tuple[int, int, int]]], layout: Layout, step: Callable[[int], int]
-) -> list[Stretch]:
+Step = Callable[[int], tuple[float, int]]
+"""From where a damaged group begins, where its length leads, or infinity, and its images."""
+
+
+def place(stretches: Sequence[Sequence[Placed]], layout: Layout, step: Step) -> list[Stretch]:
     """Return the stretches of groups with the bounds of their numbers.
 
-    They follow from the milestones, from the numbers of groups between them, and where the length
-    codes of damaged groups lead from one stretch to the next: `step` follows one.
+    They follow from the milestones, from the images between them, and where the lengths of damaged
+    groups lead from one stretch to the next: `step` follows one.
     """
     bounds = None
     if layout.in_place or layout.num_images is None:
         bounds = _bounds(stretches, layout, step)
     if bounds is None:
-        bounds = _bounds(stretches, layout, lambda position: math.inf)
+        bounds = _bounds(stretches, layout, lambda position: (math.inf, 0))
     if bounds is None:
         bounds = [(0, math.inf)] * len(stretches)
     return [Stretch(groups, *bound) for groups, bound in zip(stretches, bounds, strict=True)]
 
 
 def _bounds(
-    stretches: Sequence[Sequence[tuple[int, int, int]]],
-    layout: Layout,
-    step: Callable[[int], float],
+    stretches: Sequence[Sequence[Placed]], layout: Layout, step: Step
 ) -> list[tuple[int, float]] | None:
-    """Bounds of the number of each stretch's first group, None if they contradict each other."""
+    """Bounds of the number of each stretch's first image, None if they contradict each other."""
     items = []
     passed = set()
     for groups in stretches:
         borders = [begin for begin, _, _ in groups] + [groups[-1][1]]
+        counts = (layout.full or count for _, _, count in groups)
+        before = list(accumulate(counts, initial=0))
         passed.update(borders)
         known = {
-            layout.milestones[border] - place
-            for place, border in enumerate(borders)
+            layout.milestones[border] - images
+            for border, images in zip(borders, before, strict=True)
             if border in layout.milestones
         }
-        items.append((borders[0], borders[-1], len(groups), known))
+        items.append((borders[0], borders[-1], before[-1], known))
     missed = layout.milestones.keys() - passed
     items += [(border, border, 0, {layout.milestones[border]}) for border in missed]
     items.sort(key=lambda item: item[:2])
@@ -144,13 +154,11 @@ def _bounds(
         low[i] = max(low[i], low[i + 1] - items[i][2] - gaps[i][1])
     if any(most < least for least, most in [*zip(low, high, strict=True), *gaps]):
         return None
-    return [(int(low[i]), high[i]) for i, (_, _, num_groups, _) in enumerate(items) if num_groups]
+    return [(int(low[i]), high[i]) for i, (_, _, images, _) in enumerate(items) if images]
 
 
-def _lost_between(
-    end: int, begin: int, in_place: bool, step: Callable[[int], float]
-) -> tuple[float, float]:
-    """The least and greatest number of groups that lay between two stretches."""
+def _lost_between(end: int, begin: int, in_place: bool, step: Step) -> tuple[float, float]:
+    """The least and greatest number of images that lay between two stretches."""
     if begin < end:
         return 1, 0  # a contradiction
     if begin == end:
@@ -158,13 +166,12 @@ def _lost_between(
     position: float = end
     followed = 0
     while position < begin:
-        position, followed = step(int(position)), followed + 1
+        position, images = step(int(position))
+        followed += images
     return (followed, followed) if position == begin else (int(in_place), math.inf)
 
 
-def lost_images(
-    stretches: Sequence[Stretch], group_size: int, num_images: int | None
-) -> list[Lost]:
+def lost_images(stretches: Sequence[Stretch], num_images: int | None) -> list[Lost]:
     """Return which images of a file of so many (None: unknown) are in none of the stretches."""
     lost = []
     first, loose = 0, 0  # image behind the last stretch whose place is known, images since then
@@ -176,8 +183,8 @@ def lost_images(
 
     for stretch in stretches:
         if stretch.is_placed:
-            note(stretch.low * group_size)
-            first, loose = stretch.low * group_size + stretch.num_images, 0
+            note(stretch.low)
+            first, loose = stretch.low + stretch.num_images, 0
         else:
             loose += stretch.num_images
     note(num_images)

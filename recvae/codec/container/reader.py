@@ -114,6 +114,9 @@ class ContainerReader:
         """Return the group that holds an image, and the number of the first image in it."""
         if not 0 <= image < self.num_images:
             raise IndexError(f"image {image} of a file with {self.num_images}")
+        if self.header.version == 1:
+            group = image // self.header.group_size
+            return group, group * self.header.group_size
         with _naming(self.name):
             run = bisect_right(self._first_images, image) - 1
             first = self._first_images[run]

@@ -6,9 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 
+from recvae.codec.container import index_v1
 from recvae.codec.container.footer import END_MAGIC, FOOTER_BYTES
-from recvae.codec.container.header import HEADER_BYTES, MAGIC, MAX_GROUP_SIZE, Header
-from recvae.codec.container.index_v1 import Index
+from recvae.codec.container.framing import Index, index_type
+from recvae.codec.container.header import (
+    HEADER_BYTES,
+    MAGIC,
+    MAX_GROUP_SIZE,
+    MAX_HEADER_BYTES,
+    Header,
+)
 from recvae.codec.container.names import MAX_NAMES_BYTES, unpack_names
 from recvae.codec.container.numbers import unpack_short
 from recvae.errors import InputError
@@ -50,20 +57,31 @@ def find_header(data: bytes, likely: Iterable[tuple[bytes, int, int]]) -> tuple[
 
     Raises `InputError` as `Header.from_bytes` does if there is no header that a CRC-32 confirms.
     """
-    head = data[:HEADER_BYTES]
+    head, more = data[:HEADER_BYTES], data[HEADER_BYTES:MAX_HEADER_BYTES]
     try:
-        return Header.from_bytes(head), 0, False
+        return Header.from_bytes(head + more), 0, False
     except InputError as error:
-        intact = zlib.crc32(head[:-_CRC_BYTES]).to_bytes(4) == head[-_CRC_BYTES:]
-        if intact or len(head) < HEADER_BYTES:  # of another version, or cut off
+        if len(head) < HEADER_BYTES:  # cut off
             raise
-        for candidate in chain(one_byte_repairs(head), _rebuilt(head, likely)):
+        candidates = chain(one_byte_repairs(head), _rebuilt(head, likely))
+        if _is_sealed(head):
+            sealed = more[: Header.more_bytes(head)]
+            if not sealed or _is_sealed(sealed):  # of another version, or with a field that is none
+                raise
+            candidates = chain(head + repaired for repaired in one_byte_repairs(sealed))
+        for candidate in candidates:
             with suppress(InputError):
-                return Header.from_bytes(candidate), 0, True
+                rest = more[len(candidate) - HEADER_BYTES :]
+                return Header.from_bytes(candidate + rest), 0, True
         if (start := data.find(MAGIC)) > 0:
             return find_header(data[start:], ())[0], start, True
         hint = "if its model does not ship with recvae, pass the model's folder by --model"
         raise InputError(f"{error}, beyond repair; {hint}") from error
+
+
+def _is_sealed(data: bytes) -> bool:
+    """Whether data end with their CRC-32."""
+    return zlib.crc32(data[:-_CRC_BYTES]).to_bytes(4) == data[-_CRC_BYTES:]
 
 
 def _rebuilt(head: bytes, likely: Iterable[tuple[bytes, int, int]]) -> Iterator[bytes]:
@@ -100,7 +118,7 @@ def find_index(data: bytes, header: Header, group_ends: Iterable[int]) -> FoundI
     `group_ends` are the likely places where the last group ends, best first.
     """
     last = len(data) - FOOTER_BYTES
-    places = list(_places(data, list(group_ends)))
+    places = list(_places(data, header.num_bytes, list(group_ends)))
     for start, footer in places:
         sealed = _sealed(data, start, footer)
         if zlib.crc32(sealed[:-_CRC_BYTES]).to_bytes(4) == sealed[-_CRC_BYTES:]:
@@ -115,23 +133,23 @@ def find_index(data: bytes, header: Header, group_ends: Iterable[int]) -> FoundI
             with suppress(InputError, IndexError):
                 index = _read(repaired, header)
                 if (
-                    sum(index.run_lengths) == start - HEADER_BYTES
+                    sum(index.run_lengths) == start - header.num_bytes
                     and repaired[-8:-4] == sealed[-8:-4]
                 ):
                     return FoundIndex(index, start)
     return None
 
 
-def _places(data: bytes, group_ends: list[int]) -> dict[tuple[int, int], None]:
+def _places(data: bytes, begin: int, group_ends: list[int]) -> dict[tuple[int, int], None]:
     """Where an index may begin, and its footer."""
     magics = [data.find(END_MAGIC, end) for end in group_ends] + [data.rfind(END_MAGIC)]
     footers = dict.fromkeys([*(magic - 8 for magic in magics), len(data) - FOOTER_BYTES])
     return {
         (start, footer): None
         for footer in footers
-        if HEADER_BYTES < footer <= len(data) - 8
+        if begin < footer <= len(data) - 8
         for start in (footer - int.from_bytes(data[footer : footer + 4]), *group_ends)
-        if HEADER_BYTES <= start < footer
+        if begin <= start < footer
     }
 
 
@@ -143,10 +161,10 @@ def _sealed(data: bytes, start: int, footer: int) -> bytes:
 
 def _read(sealed: bytes, header: Header) -> Index:
     """The index in `sealed`, which ends with its length and CRC-32."""
-    index = Index.parse(sealed[:-8], header)
+    index: Index = index_type(header).parse(sealed[:-8], header)
     if index.to_bytes() != sealed + END_MAGIC:
         raise InputError("a number is not written in the shortest way")
-    unpack_names(index.packed_names, index.num_images)
+    index.arrays()
     return index
 
 
@@ -164,7 +182,7 @@ def read_cut_index(
     crc = zlib.crc32(memoryview(data)[HEADER_BYTES:start])
     if header.num_groups(num_images) != num_groups or data[end : end + 4] != crc.to_bytes(4):
         return None
-    index = Index(num_images, crc, run_lengths)
+    index = index_v1.Index(num_images, crc, run_lengths)
     unnamed = index.to_bytes()
     footer, rest = unnamed[-FOOTER_BYTES:], data[start + len(unnamed) - FOOTER_BYTES :]
     if rest and footer.startswith(rest[:FOOTER_BYTES]):

@@ -25,13 +25,13 @@ class ContainerWriter:
         stream: at its beginning.
         header: of the file; written at once.
 
-    `num_images`, `raw_bytes` and `num_bytes` say how many were written so far, as images, as their
-    pixels and as file; `groups_crc` is the CRC-32 of the groups.
+    `num_images`, `num_pixels`, `raw_bytes` and `num_bytes` say how much was written so far: images,
+    what they have, and bytes of the file; `groups_crc` is the CRC-32 of the groups.
     """
 
     def __init__(self, stream: BinaryIO, header: Header) -> None:
         self.header = header
-        self.num_images = self.raw_bytes = self.num_bytes = 0
+        self.num_images = self.num_pixels = self.raw_bytes = self.num_bytes = 0
         self._stream = stream
         self.groups_crc = 0
         self._num_groups = self._own_specs = self._payload_bytes = 0
@@ -43,6 +43,11 @@ class ContainerWriter:
         """Go on with another stream, which already has what was written to this one."""
         self._stream = stream
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether the last group was the last one: in version 1 only that holds fewer images."""
+        return self.header.version == 1 and self.num_images % self.header.group_size > 0
+
     def add_group(self, payload: bytes, num_images: int) -> None:
         """Write the next group, of the header's spec, in one stream; see `add`."""
         self.add(Group(num_images, self.header.spec, (payload,)))
@@ -53,7 +58,7 @@ class ContainerWriter:
         Raises `ValueError` for a group of another size, and after the last one.
         """
         size = self.header.group_size
-        if self._finished or (self.header.version == 1 and self.num_images % size):
+        if self._finished or self.is_ended:
             raise ValueError("a group after the last one: only the last may hold fewer images")
         if not 1 <= group.num_images <= size:
             raise ValueError(f"num_images: {group.num_images}, must be 1 to {size}")
@@ -69,6 +74,7 @@ class ContainerWriter:
         self._own_specs += group.spec != self.header.spec
         self._payload_bytes += group.num_bytes
         self.num_images += group.num_images
+        self.num_pixels += group.num_images * group.spec.num_pixels
         self.raw_bytes += group.raw_bytes
 
     def finish(

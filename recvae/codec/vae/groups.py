@@ -29,7 +29,7 @@ from torch import Tensor
 
 from recvae.codec.range_coder import Decoder, Encoder
 from recvae.codec.vae.latents import LatentCodec, join_codes
-from recvae.codec.vae.model import CodecModel
+from recvae.codec.vae.parts import VaeParts
 from recvae.errors import InputError
 from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies
 from recvae.rec import Code, DiagonalGaussian
@@ -96,7 +96,7 @@ class _CodedPass:
 
 
 def encode_groups(
-    model: CodecModel,
+    model: VaeParts,
     pixels: NDArray[np.uint8],
     group_size: int,
     latents: LatentCodec | None = None,
@@ -128,7 +128,7 @@ def encode_groups(
     return groups, bits
 
 
-def code_pixels(model: CodecModel, z: Tensor, images: Tensor) -> list[_CodedPass]:
+def code_pixels(model: VaeParts, z: Tensor, images: Tensor) -> list[_CodedPass]:
     """Run the exact decoder on latents (n, D) with the true pixels (n, h, w) uint8.
 
     Passes that follow each other and have as many classes come as one.
@@ -160,7 +160,7 @@ def pixel_bits(passes: Sequence[_CodedPass], num_images: int) -> NDArray[np.floa
 
 
 def decode_groups(
-    model: CodecModel,
+    model: VaeParts,
     payloads: Sequence[bytes],
     num_images: Sequence[int],
     latents: LatentCodec | None = None,
@@ -195,7 +195,7 @@ def decode_groups(
 
 
 def decode_streams(
-    model: CodecModel,
+    model: VaeParts,
     decoders: Sequence[Decoder],
     num_images: Sequence[int],
     latents: LatentCodec | None = None,
@@ -229,7 +229,7 @@ def decode_streams(
 
 
 def _decode_pass(
-    model: CodecModel, decoders: Sequence[Decoder], group_ends: NDArray[np.int64], step: Pass
+    model: VaeParts, decoders: Sequence[Decoder], group_ends: NDArray[np.int64], step: Pass
 ) -> Tensor:
     """The symbols of a pass; groups but the last end before the images `group_ends`."""
     inner = np.searchsorted(step.images.cpu().numpy(), group_ends).tolist()
@@ -244,7 +244,7 @@ def _decode_pass(
     return torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(step.images.device)
 
 
-def _frequency_tables(model: CodecModel, step: Pass) -> Iterator[tuple[slice, NDArray[np.int32]]]:
+def _frequency_tables(model: VaeParts, step: Pass) -> Iterator[tuple[slice, NDArray[np.int32]]]:
     """The frequencies (m, classes) of each piece of a pass, in order."""
     for piece in step.pieces():
         counts = frequencies(step.logits_of(piece), model.number.fraction_bits)
@@ -273,7 +273,7 @@ def _encode_group(
 
 
 def _count_bits(
-    model: CodecModel,
+    model: VaeParts,
     target: DiagonalGaussian,
     latent_bits: tuple[NDArray[np.float64], NDArray[np.float64]],
     pixels: NDArray[np.float64],

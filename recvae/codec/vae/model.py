@@ -8,77 +8,110 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
+from recvae.codec.container import Group
+from recvae.codec.image_coder import Bits, ImageCoder, Pixels, register_image_coder
+from recvae.codec.models import JSON_NAME, load_model
+from recvae.codec.vae.elbo import negative_elbo_bits
+from recvae.codec.vae.groups import decode_groups, encode_groups
 from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec
-from recvae.codec.vae.model_files import (
-    FORMAT,
-    JSON_NAME,
-    WEIGHTS_NAME,
-    read_description,
-    read_object,
-    read_tensors,
-)
+from recvae.codec.vae.min_cost import MinCostSender, can_choose
+from recvae.codec.vae.model_files import FORMAT, WEIGHTS_NAME, read_description, read_tensors
+from recvae.codec.vae.parts import VaeParts
+from recvae.codec.vae.pixel_cost import PixelCost, pixel_cost_of
+from recvae.codec.vae.written import are_written
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.files import translate_os_errors
-from recvae.rec import Coder
+from recvae.images.spec import ImageSpec
 from recvae.vae.architectures import Architecture
 from recvae.vae.passes import Decoder
-from recvae.vae.quantise import ExactDecoder, Spec, exact_specs, from_tensors
+from recvae.vae.quantise import Spec, exact_specs, from_tensors
 
-PRETRAINED = Path(__file__).parents[2] / "pretrained"
 HASH_BYTES = 16  # of the SHA-256, in a file's header
+PARTS = ("bins", "ranks", "pixels", "stored", "kl")  # of `Bits`
 
 
-@dataclass(frozen=True, eq=False)
-class CodecModel:
-    """A trained model ready to code with.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CodecModel(VaeParts, ImageCoder):
+    """A trained model ready to code with: the image coder that is a VAE.
 
-    Fields:
+    Fields besides those of `VaeParts`:
         name: for people.
-        architecture: of encoder and decoder.
-        number: fixed-point format of the exact decoder.
-        latents: how latents are coded.
-        encoder: float network, for the sender only.
-        decoder: exact network.
         facts: what is known about the model; no bit depends on it.
     """
 
     name: str
-    architecture: Architecture
-    number: FixedPoint
-    latents: LatentCodec
-    encoder: nn.Module
-    decoder: ExactDecoder
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Raises ValueError where the parts do not make a model."""
-        if self.latents.latent_dim != self.architecture.latent_dim:
-            raise ValueError(self.latents.incomplete_message)
+    parts = PARTS
 
     @property
-    def image_shape(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self.architecture.height, self.architecture.width
+    def spec(self) -> ImageSpec:  # type: ignore[override]
+        """Of the images that it codes: grey."""
+        return ImageSpec(*self.image_shape, levels=self.architecture.levels)
 
-    @property
-    def device(self) -> torch.device:
-        """Where the networks are."""
-        return next(self.decoder.buffers()).device
+    def encode(self, pixels: Pixels, group_size: int) -> tuple[list[Group], Bits]:
+        """See `ImageCoder.encode`, and `encode_groups`."""
+        payloads, bits = encode_groups(self, np.array(pixels), group_size)
+        spec = ImageSpec.of_batch(pixels.shape)
+        counts = [len(pixels) - start for start in range(0, len(pixels), group_size)]
+        groups = [
+            Group(min(group_size, count), spec, (payload,))
+            for payload, count in zip(payloads, counts, strict=True)
+        ]
+        return groups, {part: getattr(bits, part) for part in PARTS}
 
-    @property
-    def coders(self) -> tuple[Coder, ...]:
-        """The relative entropy coders, each of which codes some of the latents."""
-        return self.latents.coders
+    def decode(self, groups: Sequence[Group]) -> Pixels:
+        """See `ImageCoder.decode`, and `decode_groups`."""
+        self._check_groups(groups)
+        payloads = [group.streams[0] for group in groups]
+        return decode_groups(self, payloads, [group.num_images for group in groups])
+
+    def written(self, groups: Sequence[Group]) -> list[bool]:
+        """See `ImageCoder.written`, and `are_written`."""
+        self._check_groups(groups)
+        return are_written(self, [(group.streams[0], group.num_images) for group in groups])
+
+    def with_effort(self, effort: int) -> "CodecModel":
+        """As a sender that tries so many candidates of each block with the decoder."""
+        if effort == 1:
+            return self
+        latents = self.latents
+        if not isinstance(latents, BlockLatents) or not can_choose(latents):
+            raise InputError(
+                f"effort is {effort}: model {self.name!r} codes its latents in a way that "
+                "leaves no candidates to choose from; leave effort at 1"
+            )
+        sender = MinCostSender(self._pixel_cost, effort)
+        return replace(self, latents=replace(latents, sender=sender))
+
+    def negative_elbo_bits(
+        self, pixels: Pixels, batch_size: int, generator: torch.Generator
+    ) -> NDArray[np.float64]:
+        """See `ImageCoder.negative_elbo_bits`."""
+        return negative_elbo_bits(self, torch.from_numpy(np.array(pixels)), batch_size, generator)
+
+    @cached_property
+    def _pixel_cost(self) -> PixelCost:
+        return pixel_cost_of(self)
+
+    def _check_groups(self, groups: Sequence[Group]) -> None:
+        for group in groups:
+            self.check(group.spec, group.num_images)
+            if len(group.streams) != 1:
+                raise InputError(f"a group of {len(group.streams)} streams where there is one")
 
     @cached_property
     def hash(self) -> str:
@@ -131,35 +164,32 @@ def content_hash(description: dict[str, Any], tensors: dict[str, Tensor]) -> str
     return digest.hexdigest()
 
 
-def load_model(name_or_folder: str | Path) -> CodecModel:
-    """A model that ships, by name, or one in a folder. Raises InputError if it cannot be used.
+def load_vae(name_or_folder: str | Path) -> CodecModel:
+    """As `load_model`; InputError if the model is of another kind."""
+    model = load_model(name_or_folder)
+    if not isinstance(model, CodecModel):
+        raise InputError(f"model {name_or_folder}: is no VAE, which is needed here")
+    return model
 
-    A model costs some times the bytes of its files, which may be no more than its architecture
-    needs; one of a wrong hash costs less.
+
+def _load(folder: Path) -> CodecModel:
+    """The model in a folder; ValueError if it cannot be used.
+
+    It costs some times the bytes of its files, which may be no more than its architecture needs;
+    one of a wrong hash costs less.
     """
-    folder = _find(name_or_folder)
-    try:
-        text = read_description(folder)
-        architecture = Architecture(**text["architecture"])
-        encoder, decoder = architecture.build_empty()
-        tensors = read_tensors(folder / WEIGHTS_NAME, _tensor_specs(encoder, decoder))
-        stated_hash = text.pop("hash")
-        if content_hash(text, tensors) != stated_hash:
-            raise ValueError(
-                "its contents do not match its hash: the files are damaged or mixed up"
-            )
-        model = _build(text, architecture, encoder, decoder, tensors)
-        # What a model says of itself must be what its hash is of: a file names the hash.
-        if model.description() != text:
-            raise ValueError(f"{JSON_NAME}: states a field that a model of these parts leaves out")
-        return model
-    except OSError as error:
-        raise InputError(f"model {folder}: cannot be read ({error.strerror or error})") from error
-    except RecursionError as error:  # of json, which reads and writes it
-        raise InputError(f"model {folder}: {JSON_NAME} is nested too deep") from error
-    except ValueError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"model {folder}: {reason}") from error
+    text = read_description(folder)
+    architecture = Architecture(**text["architecture"])
+    encoder, decoder = architecture.build_empty()
+    tensors = read_tensors(folder / WEIGHTS_NAME, _tensor_specs(encoder, decoder))
+    stated_hash = text.pop("hash")
+    if content_hash(text, tensors) != stated_hash:
+        raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
+    model = _build(text, architecture, encoder, decoder, tensors)
+    # What a model says of itself must be what its hash is of: a file names the hash.
+    if model.description() != text:
+        raise ValueError(f"{JSON_NAME}: states a field that a model of these parts leaves out")
+    return model
 
 
 def save_model(model: CodecModel, folder: Path) -> None:
@@ -178,30 +208,6 @@ def save_model(model: CodecModel, folder: Path) -> None:
                 (temporary / name).replace(folder / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def shipped_models() -> dict[str, Path]:
-    """The models that come with the package, by name."""
-    return {path.parent.name: path.parent for path in sorted(PRETRAINED.glob(f"*/{JSON_NAME}"))}
-
-
-def shipped_model_name(file_id: bytes) -> str | None:
-    """The name of the shipped model with this hash, None if there is none."""
-    for name, folder in shipped_models().items():
-        if str(read_object(folder / JSON_NAME).get("hash", "")).startswith(file_id.hex()):
-            return name
-    return None
-
-
-def _find(name_or_folder: str | Path) -> Path:
-    shipped = shipped_models()
-    folder = shipped.get(str(name_or_folder), Path(name_or_folder))
-    if not os.path.isfile(folder / JSON_NAME):  # False for names that no file can have
-        raise InputError(
-            f"no model {str(name_or_folder)!r}: pass one of {', '.join(shipped)} "
-            f"or a folder that holds {JSON_NAME} and {WEIGHTS_NAME}"
-        )
-    return folder
 
 
 def _tensor_specs(encoder: nn.Module, decoder: Decoder) -> dict[str, Spec]:
@@ -262,3 +268,6 @@ def _latents_of(text: dict[str, Any]) -> LatentCodec:
         return LATENT_CODECS[name].from_json(text["key"], constants)
     except (KeyError, TypeError) as error:  # the schema knows only the codecs that ship
         raise ValueError(f"latents: no {name!r}: {type(error).__name__}: {error}") from error
+
+
+register_image_coder(FORMAT, _load)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from recvae.codec.vae.groups import code_pixels, pixel_bits
-from recvae.codec.vae.model import CodecModel
+from recvae.codec.vae.parts import VaeParts
 from recvae.exact import PRECISION_BITS, exact_arithmetic, frequencies
 from recvae.vae import ExactDecoder
 from recvae.vae.betabinomial import BetaBinomialDecoder
@@ -17,7 +17,7 @@ PixelCost: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 all on CPU."""
 
 
-def pixel_cost_of(model: CodecModel) -> PixelCost:
+def pixel_cost_of(model: VaeParts) -> PixelCost:
     """By look-up where the model's decoder allows it, else by all frequencies of all pixels."""
     if isinstance(model.decoder.decoder, BetaBinomialDecoder):
         return BetaBinomialCost(model.decoder)

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from recvae.codec import CodecModel, load_model
+from recvae.codec import CodecModel
+from recvae.codec.vae.model import load_vae
 from recvae.errors import InputError
 from recvae.experiments.mnist.child import in_child
 from recvae.experiments.mnist.figures import Drawing, drawings
@@ -83,7 +84,7 @@ def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None
         folder / "table.md": to_markdown(measured, notes).encode(),
     }
     write_files(files)
-    loaded = {name: load_model(path) for name, path in models.items()}
+    loaded = {name: load_vae(path) for name, path in models.items()}
     made = _drawings(measured, loaded, root, quick)
     report = write_report(folder, measured, made, notes, _command_line(quick, train, seed))
     _print_summary(measured, notes, [*files, *report])

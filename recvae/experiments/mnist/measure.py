@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import Tensor
 
-from recvae.codec import Codec, CompressionReport, load_model
-from recvae.codec.compression import Compression
-from recvae.codec.vae.groups import Bits
+from recvae.codec import Codec, CompressionReport
+from recvae.codec.compression import header_of
+from recvae.codec.container import ContainerWriter
+from recvae.codec.vae.groups import Bits, encode_groups
+from recvae.codec.vae.model import PARTS, load_vae
 from recvae.experiments.mnist.bounds import Bound, bound_of
 from recvae.experiments.mnist.coders import Coding, coding_of
 from recvae.experiments.mnist.images import fingerprint, load_images
@@ -60,7 +62,7 @@ def measure(job: Job) -> dict[str, Any]:
 
     Raises RuntimeError if what was decoded is not what was encoded.
     """
-    row, model = job.row, load_model(job.model)
+    row, model = job.row, load_vae(job.model)
     images = load_images(job.root, "test", row.images)
     bound = bound_of(model, images, fingerprint(job.root, "test"), job.seed, job.bounds)
     measured = dict.fromkeys(COLUMNS) | {
@@ -120,9 +122,9 @@ def _of_file(row: Row, coding: Coding, images: Tensor, bound: Bound) -> dict[str
         "standard_error_bpp": _standard_error(
             bits.bins + bits.ranks + bits.pixels + bits.stored, pixels
         ),
-        "bins_bpp": report.bins_bits / report.num_pixels,
-        "ranks_bpp": report.ranks_bits / report.num_pixels,
-        "pixels_bpp": (report.pixels_bits + report.stored_bits) / report.num_pixels,
+        "bins_bpp": report.bits["bins"] / report.num_pixels,
+        "ranks_bpp": report.bits["ranks"] / report.num_pixels,
+        "pixels_bpp": (report.bits["pixels"] + report.bits["stored"]) / report.num_pixels,
         "container_bpp": report.container_bits / report.num_pixels,
         "overhead_bpp": overhead_bits / pixels,
         "overhead_bits": overhead_bits,
@@ -145,10 +147,21 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 
 
 def _write(path: Path, row: Row, coding: Coding, images: Tensor) -> tuple[CompressionReport, Bits]:
+    model, size = coding.model, row.group_size
+    header = header_of(model, model.spec, size, plain=True)
+    parts, sums = [], dict.fromkeys(PARTS, 0.0)
     with open(path, "wb") as stream:
-        work = Compression(coding.model, stream, row.group_size)
-        parts = [work.add(batch.numpy()) for batch in images.split(row.batch_size)]
-        report = work.finish()
+        writer = ContainerWriter(stream, header)
+        for batch in images.split(row.batch_size):
+            payloads, bits = encode_groups(model, batch.numpy(), size)
+            for index, payload in enumerate(payloads):
+                writer.add_group(payload, min(size, len(batch) - index * size))
+            sums = {part: sums[part] + float(getattr(bits, part).sum()) for part in PARTS}
+            parts.append(bits)
+        sizes = writer.finish()
+    report = CompressionReport(
+        writer.num_images, writer.num_pixels, writer.raw_bytes, sizes, bits=sums
+    )
     return report, Bits(
         *(
             np.concatenate([getattr(part, name) for part in parts])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import recvae
 from recvae.codec import shipped_models
-from recvae.codec.vae.model_files import JSON_NAME, read_object
+from recvae.codec.models import JSON_NAME, read_object
 from recvae.errors import InputError
 from recvae.experiments.mnist.rows import MODEL_NAMES, MODELS, TWINS
 

@@ -1,0 +1,34 @@
+"""The bound that a file is measured against: -ELBO with the decoder that really decodes."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+
+from recvae.codec.image_coder import ImageCoder, Pixels
+from recvae.codec.report import CompressionReport
+
+BOUND_SEED = 1
+
+
+class NegativeElbo:
+    """The sum of -ELBO in bits, `total_bits`, over images that pass on their way to a file."""
+
+    def __init__(self, model: ImageCoder, batch: int = 256) -> None:
+        self.total_bits = 0.0
+        self._model, self._batch = model, batch
+        self._generator = torch.Generator().manual_seed(BOUND_SEED)
+
+    def over(self, chunks: Iterable[Pixels]) -> Iterator[Pixels]:
+        """Yield the chunks of images, and count them. InputError if the model has no ELBO."""
+        for chunk in chunks:
+            bits = self._model.negative_elbo_bits(chunk, self._batch, self._generator)
+            self.total_bits += float(bits.sum())
+            yield chunk
+
+    def facts(self, report: CompressionReport) -> dict[str, float]:
+        """-ELBO and the overhead of the images' file over it, both in bits per pixel."""
+        bound_bpp = self.total_bits / max(report.num_pixels, 1)
+        return {
+            "negative_elbo_bpp": round(bound_bpp, 5),
+            "overhead_bpp": round(report.bits_per_pixel - bound_bpp, 5),
+        }

@@ -1,0 +1,216 @@
+"""What a damaged file of version 1 still holds: its undamaged groups, and which images are lost.
+
+Groups do not depend on their place, so those that are left make a file again. `find_groups` names
+every place where a group may begin; a walk from the header takes one after the other and, behind
+damage, goes on at the next one that has more for it than its CRC-16. What is taken is shown to a
+`Check`, which decodes it: what no encoder can have written does not get through.
+
+docs/format.md, "What can be rescued", says what that comes to.
+"""
+
+import zlib
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from recvae.codec.container.group import Group
+from recvae.codec.container.group_v1 import group_extent, unpack_group
+from recvae.codec.container.header import HEADER_BYTES, Header
+from recvae.codec.container.index_v1 import GROUPS_PER_RUN
+from recvae.codec.container.names import NAMES
+from recvae.codec.container.numbers import MAX_SHORT_BYTES
+from recvae.codec.container.placing import Layout, lost_images, place
+from recvae.codec.container.repair import FoundIndex, find_index, read_cut_index
+from recvae.codec.container.salvaged import Check, Salvage, kept_names
+from recvae.codec.container.scan import find_groups
+from recvae.errors import InputError
+
+MOST_COUNTS_TRIED = 128  # images; to find how many a group holds, each number is decoded
+
+
+def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
+    """Find what is left in `data`, whose first bytes are a header, damaged or not.
+
+    Time and memory are linear in the bytes, but for what `check` takes. Raises `InputError` if no
+    group is left.
+    """
+    groups = find_groups(data, header)
+    walked = _walk(data, header, groups, Layout.of(header, len(data), None))
+    ends = [groups[part[-1]] for part in walked] or [HEADER_BYTES]
+    found = find_index(data, header, (ends[0], ends[-1]))
+    if found is None and walked and walked[0][0] == HEADER_BYTES:
+        borders = [*walked[0][::GROUPS_PER_RUN], ends[0]]
+        lengths = [stop - start for start, stop in pairwise(borders)]
+        found = read_cut_index(data, header, ends[0], lengths, len(walked[0]))
+    rescued = _salvage_with(data, header, dict(groups), check, found)
+    if found is not None and not found.certain and rescued.lost:  # its number of images is wrong
+        rescued = _salvage_with(data, header, groups, check, None)
+    if not rescued.stretches and rescued.num_images != 0:
+        raise InputError("no group of images is left whole: nothing can be saved")
+    return rescued
+
+
+def _salvage_with(
+    data: bytes, header: Header, groups: dict[int, int], check: Check, found: FoundIndex | None
+) -> Salvage:
+    """Salvage with this index; what `check` refuses is taken out of `groups`."""
+    size = header.group_size
+    layout = Layout.of(header, len(data), found)
+    num_images = layout.num_images
+    counts = _counts_by_checksum(data, header, groups, layout, found)
+    walked = _check_all(data, header, groups, layout, check, counts)
+    parts = [[(start, groups[start], counts[start]) for start in part] for part in walked]
+    if num_images is not None and parts and parts[-1][-1][2] < size:
+        ending = {parts[-1][-1][1]: size * header.num_groups(num_images)}
+        layout = replace(layout, milestones=layout.milestones | ending)
+    stretches = place(parts, layout, lambda start: (_follow(data, header, start), size))
+    if num_images is None and stretches and stretches[-1].ends_file(size):
+        num_images = stretches[-1].low + stretches[-1].num_images
+    lost = lost_images(stretches, num_images)
+    exchanged = not lost and found is not None and not _matches(data, groups, walked, found)
+    of_all = found.index.arrays().get(NAMES) if found else None
+    names = None if of_all is None or exchanged else kept_names(of_all, stretches)
+    damaged = {
+        "groups": bool(lost) or (found is not None and not layout.in_place),
+        "order": exchanged,
+        "index": found is None or found.damaged,
+    }
+    return Salvage(
+        data,
+        header,
+        stretches,
+        num_images,
+        lost,
+        names,
+        names_lost=found is None or found.names_lost or (exchanged and of_all is not None),
+        damaged=[part for part, is_so in damaged.items() if is_so],
+    )
+
+
+def _walk(data: bytes, header: Header, groups: dict[int, int], layout: Layout) -> list[list[int]]:
+    """Where the groups begin that follow one another from the header on, in unbroken parts."""
+    starts = list(groups)
+
+    def is_border(position: int) -> bool:
+        return position in groups or position in layout.milestones
+
+    def is_trusted(start: int, reached: int) -> bool:
+        """Whether more speaks for a group than its CRC-16: its place, a length code that leads to
+        it, where its own leads, or that this has two bytes, which its content must bear out."""
+        return (
+            start in layout.milestones
+            or start == reached
+            or is_border(groups[start])
+            or is_border(_follow(data, header, groups[start]))
+            or data[start] >= 192
+        )
+
+    def next_trusted(damage: int) -> int:
+        reached = damage
+        later = range(bisect_right(starts, damage), len(starts))
+        for start in (starts[index] for index in later):
+            while reached < start:
+                reached = _follow(data, header, reached)
+            if is_trusted(start, reached):
+                return start
+        return layout.end
+
+    parts: list[list[int]] = []
+    position, goes_on = HEADER_BYTES, False
+    while position < layout.end:
+        if groups.get(position, len(data) + 1) <= layout.end:
+            if not goes_on:
+                parts.append([])
+            parts[-1].append(position)
+            position, goes_on = groups[position], True
+        else:
+            position, goes_on = next_trusted(position), False
+    return parts
+
+
+def _follow(data: bytes, header: Header, start: int) -> int:
+    """Where the length code at `start` leads."""
+    try:
+        return start + group_extent(data[start : start + MAX_SHORT_BYTES], header)
+    except IndexError:
+        return len(data) + 1
+
+
+def _matches(
+    data: bytes, groups: dict[int, int], parts: Sequence[Sequence[int]], found: FoundIndex
+) -> bool:
+    """Whether these are all groups of the file, by their CRC-32."""
+    crc = 0
+    for part in parts:
+        crc = zlib.crc32(memoryview(data)[part[0] : groups[part[-1]]], crc)
+    return crc == found.index.groups_crc
+
+
+def _counts_by_checksum(
+    data: bytes, header: Header, groups: dict[int, int], layout: Layout, found: FoundIndex | None
+) -> dict[int, int]:
+    """How many images each group holds, by its start, if the CRC-32 of all groups vouches."""
+    walked = _walk(data, header, groups, layout)
+    if found is None or not _matches(data, groups, walked, found):
+        return {}
+    starts = [start for part in walked for start in part]
+    num_images = found.index.num_images
+    if len(starts) != header.num_groups(num_images):
+        return {}
+    counts = dict.fromkeys(starts, header.group_size)
+    if starts:
+        last = counts.popitem()[0]
+        if found.certain:
+            counts[last] = num_images - len(counts) * header.group_size
+    return counts
+
+
+def _check_all(
+    data: bytes,
+    header: Header,
+    groups: dict[int, int],
+    layout: Layout,
+    check: Check,
+    counts: dict[int, int],
+) -> list[list[int]]:
+    """Walk, check what was met, strike what fails out of `groups`, and walk again until all pass.
+
+    Adds to `counts` how many images each group holds.
+    """
+
+    def group(start: int, num_images: int) -> Group:
+        payload = unpack_group(data[start : groups[start]], header)
+        return Group(num_images, header.spec, (payload,))
+
+    while True:
+        parts = _walk(data, header, groups, layout)
+        met = [start for part in parts for start in part]
+        unknown = [start for start in met[:-1] if counts.get(start) != header.group_size]
+        verdicts = check(group(start, header.group_size) for start in unknown)
+        for start, is_whole in zip(unknown, verdicts, strict=True):
+            if is_whole:
+                counts[start] = header.group_size
+            else:
+                del groups[start]
+        if met and met[-1] not in counts:
+            tried = _possible_counts(header, layout, groups[met[-1]])
+            verdicts = check(group(met[-1], count) for count in tried)
+            fitting = [count for count, fits in zip(tried, verdicts, strict=True) if fits]
+            if len(fitting) == 1:
+                counts[met[-1]] = fitting[0]
+            else:
+                del groups[met[-1]]
+        if all(start in groups for start in met):
+            return parts
+
+
+def _possible_counts(header: Header, layout: Layout, end: int) -> Sequence[int]:
+    """How many images the last group that is left can hold, if it ends at `end`."""
+    size = header.group_size
+    if layout.num_images is None:
+        return range(1, size + 1) if size <= MOST_COUNTS_TRIED else (size,)
+    in_last = (layout.num_images - 1) % size + 1
+    if end == layout.end:
+        return (in_last,)
+    return (size,) if layout.in_place else tuple({size, in_last})

@@ -1,0 +1,100 @@
+"""What was saved of a damaged file."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from recvae.codec.container.footer import ContainerSizes
+from recvae.codec.container.framing import unpack_group
+from recvae.codec.container.group import Group
+from recvae.codec.container.header import Header
+from recvae.codec.container.placing import Lost, Stretch
+from recvae.codec.container.writer import ContainerWriter
+
+Check = Callable[[Iterable[Group]], Iterator[bool]]
+"""Tells of groups whether an encoder can have written them so."""
+
+
+@dataclass(frozen=True)
+class Salvage:
+    """What a damaged file still holds.
+
+    Fields:
+        data, header: the file.
+        stretches: its groups that are left, in order.
+        num_images: of the file when it was whole, None if unknown.
+        lost: which of them are lost; empty if none is, for sure.
+        names: those of the recovered images; None if they have none or `names_lost`.
+        names_lost: the file had names, or may have had, that are not to be trusted any more.
+        damaged: some of "header", "groups", "order", "index".
+        arrays: what else stood beside the images, of the recovered ones where it has an entry for
+            each image.
+        arrays_lost: the names of those that are not to be trusted any more.
+    """
+
+    data: bytes = field(repr=False)
+    header: Header
+    stretches: list[Stretch]
+    num_images: int | None
+    lost: list[Lost]
+    names: tuple[str, ...] | None
+    names_lost: bool
+    damaged: list[str]
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+    arrays_lost: tuple[str, ...] = ()
+
+    @property
+    def num_recovered(self) -> int:
+        """Images that are recovered."""
+        return sum(stretch.num_images for stretch in self.stretches)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is lost: no image, no name, not their order."""
+        lost = self.lost or self.names_lost or self.arrays_lost
+        return not (lost or "order" in self.damaged)
+
+    def facts(self) -> dict[str, Any]:
+        """As plain numbers: of images in the damaged file, but `unplaced` in the new one."""
+        first, unplaced = 0, []
+        for stretch in self.stretches:
+            if not stretch.is_placed:
+                last = first + stretch.num_images - 1
+                unplaced.append({"first": first, "last": last})
+            first += stretch.num_images
+        return {
+            "images": self.num_recovered,
+            "images_before": self.num_images,
+            "complete": self.is_complete,
+            "lost": [
+                {"first": lost.first, "last": lost.stop and lost.stop - 1, "count": lost.count}
+                for lost in self.lost
+            ],
+            "unplaced": unplaced,
+            "names": "lost" if self.names_lost else "kept" if self.names else "none",
+            "damaged": self.damaged,
+            **({"arrays_lost": list(self.arrays_lost)} if self.arrays_lost else {}),
+        }
+
+    def write_to(self, stream: BinaryIO) -> ContainerSizes:
+        """Write a file of what was recovered."""
+        writer = ContainerWriter(stream, self.header)
+        for stretch in self.stretches:
+            for begin, end, count in stretch.groups:
+                writer.add(unpack_group(self.data[begin:end], self.header, count))
+        return writer.finish(self.names, self.arrays)
+
+
+def kept_names(names: Sequence[str], stretches: Sequence[Stretch]) -> tuple[str, ...]:
+    """The names of recovered images; those whose place is unknown get one that is not taken."""
+    prefix = "salvaged-"
+    while any(name.startswith(prefix) for name in names):
+        prefix += "again-"
+    kept: list[str] = []
+    for stretch in stretches:
+        first, count = stretch.low, stretch.num_images
+        if stretch.is_placed:
+            kept += names[first : first + count]
+        else:
+            kept += [f"{prefix}{index:05}.png" for index in range(len(kept), len(kept) + count)]
+    return tuple(kept)

@@ -1,0 +1,121 @@
+"""What codes images: the protocol that the container's users, `Codec` and the commands know.
+
+An image coder turns images of one spec into groups of bytes and back. Random access, resume,
+salvage, verification and the commands come with it. `recvae.codec.vae` is the first; one from
+elsewhere is registered by the `format` that its `model.json` states.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recvae.codec.container import Group
+from recvae.errors import InputError
+from recvae.images.spec import GREY, ImageSpec
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""Images of one spec: uint8 (n, height, width) or, of RGB, (n, height, width, 3)."""
+
+Bits: TypeAlias = Mapping[str, NDArray[np.float64]]
+"""Where the bits of images go: ideal code lengths by part of the file, each (n,).
+
+`kl`, which latents cost at least, is no part of the file.
+"""
+
+
+class ImageCoder(ABC):
+    """Codes groups of images; immutable, but for the device that it is on.
+
+    Attributes:
+        name: what messages call it.
+        spec: what all of its images must be; None if it takes more than one spec.
+        parts: the keys of its bits.
+        plain: its groups are one stream each, without tiles and layers, as version 1 has them.
+    """
+
+    name: str
+    spec: ImageSpec | None = None
+    parts: tuple[str, ...] = ("pixels",)
+    plain: bool = True
+
+    @property
+    @abstractmethod
+    def file_id(self) -> bytes:
+        """The 16 bytes that tell in a file's header by which model it can be decoded."""
+
+    @abstractmethod
+    def encode(self, pixels: Pixels, group_size: int) -> tuple[list[Group], Bits]:
+        """Code images in groups of `group_size`, the last of which may be smaller.
+
+        The bytes of a group depend on its images alone.
+        """
+
+    @abstractmethod
+    def decode(self, groups: Sequence[Group]) -> Pixels:
+        """The images of groups of one spec, in order. InputError for what no encoder writes."""
+
+    def check(self, spec: ImageSpec, num_images: int) -> None:
+        """Raise InputError unless it codes images of this spec; levels do not matter."""
+        own = self.spec
+        if own is None or own.shape == spec.shape:
+            return
+        if own.channels == GREY != spec.channels:
+            raise InputError(
+                f"images are RGB: model {self.name!r} codes grey ones of {own}; convert them "
+                'first, for example with Pillow\'s Image.open(...).convert("L").save(...)'
+            )
+        expected = ", ".join(map(str, own.shape))
+        raise InputError(
+            f"images have shape {(num_images, *spec.shape)}: model {self.name!r} codes "
+            f"(n, {expected}); train a model for other sizes"
+        )
+
+    def written(self, groups: Sequence[Group]) -> list[bool]:
+        """Whether an encoder can have written each of these groups; here, whether it decodes."""
+        return [self._decodes(group) for group in groups]
+
+    def with_effort(self, effort: int) -> Self:
+        """The same coder as a sender that takes longer for smaller files; 1 is the least effort.
+
+        Raises InputError for an effort that it cannot make.
+        """
+        if effort == 1:
+            return self
+        raise InputError(f"effort is {effort}: model {self.name!r} knows only 1")
+
+    def negative_elbo_bits(
+        self, pixels: Pixels, batch_size: int, generator: torch.Generator
+    ) -> NDArray[np.float64]:
+        """-ELBO of each image in bits, (n,), the bound of its file; InputError if there is none."""
+        raise InputError(f"model {self.name!r} has no ELBO to compare with")
+
+    def to(self, device: torch.device) -> Self:
+        """Move networks to a device; returns self."""
+        return self
+
+    def _decodes(self, group: Group) -> bool:
+        try:
+            self.decode([group])
+        except InputError:
+            return False
+        return True
+
+
+IMAGE_CODERS: dict[str, Callable[[Path], ImageCoder]] = {}
+"""What loads the model in a folder, by the `format` that its `model.json` states."""
+
+
+def register_image_coder(format_name: str, load: Callable[[Path], ImageCoder]) -> None:
+    """Let `load` make image coders of the folders whose `model.json` states this format.
+
+    It raises ValueError or OSError for a folder that is no such model. Raises ValueError if the
+    format is taken.
+    """
+    if format_name in IMAGE_CODERS:
+        raise ValueError(f"format {format_name!r} is registered")
+    IMAGE_CODERS[format_name] = load

@@ -1,0 +1,133 @@
+"""Where models are: those that ship, by name, and those in a folder; each loaded by its kind."""
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from recvae.codec.container import Header
+from recvae.codec.image_coder import IMAGE_CODERS, ImageCoder
+from recvae.errors import InputError
+
+JSON_NAME = "model.json"
+PRETRAINED = Path(__file__).parent.parent / "pretrained"
+MAX_JSON_BYTES = 1 << 18
+MAX_REASON = 200  # characters
+
+
+def load_model(name_or_folder: str | Path) -> ImageCoder:
+    """A model that ships, by name, or one in a folder. Raises InputError if it cannot be used.
+
+    The `format` in its `model.json` tells which image coder loads it.
+    """
+    folder = _find(name_or_folder)
+    with _telling(folder):
+        stated = read_object(folder / JSON_NAME).get("format")
+        if not isinstance(stated, str) or stated not in IMAGE_CODERS:
+            found, known = repr(stated)[:MAX_REASON], " or ".join(map(repr, IMAGE_CODERS))
+            raise ValueError(f"{JSON_NAME}: its format is {found}, this program reads {known}")
+        return IMAGE_CODERS[stated](folder)
+
+
+def shipped_models() -> dict[str, Path]:
+    """The models that come with the package, by name."""
+    return {path.parent.name: path.parent for path in sorted(PRETRAINED.glob(f"*/{JSON_NAME}"))}
+
+
+def shipped_model_name(file_id: bytes) -> str | None:
+    """The name of the shipped model with this hash, None if there is none."""
+    for name, folder in shipped_models().items():
+        if str(read_object(folder / JSON_NAME).get("hash", "")).startswith(file_id.hex()):
+            return name
+    return None
+
+
+def model_of(header: Header, name: str) -> str:
+    """The shipped model that the file `name` was made with; InputError if it is none of them."""
+    if model := shipped_model_name(header.model_hash):
+        return model
+    raise InputError(
+        f"{name}: made with a model that does not ship (hash {header.model_hash.hex()}): "
+        "pass its folder by --model"
+    )
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; ValueError unless it is plain JSON that means one thing.
+
+    RecursionError if it is nested too deep.
+    """
+    data = read_bounded(path, MAX_JSON_BYTES)
+    try:
+        text = json.loads(
+            data.decode(),
+            object_pairs_hook=_without_doubles,
+            parse_constant=_refuse_number,
+            parse_float=_finite,
+        )
+    except ValueError as error:  # of JSON, of UTF-8, of integers with thousands of digits
+        raise ValueError(f"{path.name}: {error}") from error
+    if not isinstance(text, dict):
+        raise ValueError(f"{path.name} holds no object")
+    return text
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """A file of at most `limit` bytes; ValueError if it has more or is no regular file."""
+    if not path.is_file():  # a pipe or a device may have no end
+        raise ValueError(f"{path.name} is missing, or no regular file")
+    with path.open("rb") as file:  # which allocates at once what it is to read
+        data = file.read(min(limit, path.stat().st_size) + 1)
+    if len(data) > limit:
+        raise ValueError(
+            f"{path.name} is larger than {limit} bytes, the most that this model needs"
+        )
+    return data
+
+
+def _find(name_or_folder: str | Path) -> Path:
+    shipped = shipped_models()
+    folder = shipped.get(str(name_or_folder), Path(name_or_folder))
+    if not os.path.isfile(folder / JSON_NAME):  # False for names that no file can have
+        raise InputError(
+            f"no model {str(name_or_folder)!r}: pass one of {', '.join(shipped)} "
+            f"or a folder that holds {JSON_NAME} and weights.safetensors"
+        )
+    return folder
+
+
+@contextmanager
+def _telling(folder: Path) -> Iterator[None]:
+    """Turn what loading a model may raise into an InputError that names its folder."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"model {folder}: cannot be read ({error.strerror or error})") from error
+    except RecursionError as error:  # of json, which reads and writes it
+        raise InputError(f"model {folder}: {JSON_NAME} is nested too deep") from error
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"model {folder}: {reason}") from error
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        double = next(name for name in fields if names.count(name) > 1)
+        raise ValueError(f"field {double!r} occurs twice")
+    return fields
+
+
+def _refuse_number(literal: str) -> None:
+    raise ValueError(f"{literal} is no number of JSON")
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if not math.isfinite(number):
+        raise ValueError(f"{literal[:20]} is too large a number")
+    return number

@@ -1,0 +1,52 @@
+"""What a VAE codes with: its networks and the codec of its latents."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from recvae.codec.vae.latents import LatentCodec
+from recvae.exact import FixedPoint
+from recvae.rec import Coder
+from recvae.vae.architectures import Architecture
+from recvae.vae.quantise import ExactDecoder
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class VaeParts:
+    """What sender and receiver of groups need; `CodecModel` is these with a name and a hash.
+
+    Fields:
+        architecture: of encoder and decoder.
+        number: fixed-point format of the exact decoder.
+        latents: how latents are coded.
+        encoder: float network, for the sender only.
+        decoder: exact network.
+
+    Raises ValueError where the parts do not make a model.
+    """
+
+    architecture: Architecture
+    number: FixedPoint
+    latents: LatentCodec
+    encoder: nn.Module
+    decoder: ExactDecoder
+
+    def __post_init__(self) -> None:
+        if self.latents.latent_dim != self.architecture.latent_dim:
+            raise ValueError(self.latents.incomplete_message)
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.architecture.height, self.architecture.width
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return next(self.decoder.buffers()).device
+
+    @property
+    def coders(self) -> tuple[Coder, ...]:
+        """The relative entropy coders, each of which codes some of the latents."""
+        return self.latents.coders
