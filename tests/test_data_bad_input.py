@@ -62,7 +62,10 @@ KINDS = [b"IHDR", b"IDAT", b"tRNS", b"acTL", b"tEXt", b"PLTE", b"fcTL", b"IEND",
 RGB_HEADER = chunk(b"IHDR", struct.pack(">2I5B", 4, 3, 8, 2, 0, 0, 0))
 BAD_FILES = {
     "empty": (b"", "empty file"),
-    "unknown": (b"GIF89a..", "unknown kind of file; give an idx file, a .npy array, a PNG"),
+    "unknown": (
+        b"GIF89a..",
+        "unknown kind of file; give an idx file, a .npy array, a PNG, a WebP,",
+    ),
     "idx truncated": (idx(2, 3, 4, data=bytes(23)), "truncated: .* 2 images of 3 × 4 .* 23 follow"),
     "idx trailing": (idx(2, 3, 4, data=bytes(25)), "bytes trail the 2 images of 3 × 4 pixels"),
     "idx header": (idx(2, 3), "truncated within the idx header"),
@@ -89,8 +92,7 @@ BAD_FILES = {
     "npy version": (b"\x93NUMPY\x04\x00" + bytes(20), "not a readable .npy array .version 4.0"),
     "npy negative": (npy_header("(-2, 3, 4)"), "not a readable .npy array .shape"),
     "npy header": (b"\x93NUMPY\x01\x00\x05\x00((((\n", "not a readable .npy array"),
-    "png RGB": (png("RGB"), "8-bit RGB; only 8-bit grey is supported: convert it first"),
-    "png RGBA": (png("RGBA"), "8-bit RGB with alpha; only 8-bit grey"),
+    "png RGBA": (png("RGBA"), "8-bit RGB with alpha; only 8-bit grey and RGB"),
     "png LA": (png("LA"), "8-bit grey with alpha; only 8-bit grey"),
     "png palette": (png("P"), "palette; only 8-bit grey"),
     "png 1 bit": (png("1"), "1-bit grey; only 8-bit grey"),
@@ -255,15 +257,23 @@ def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
 
 def bad_folders() -> Iterator[tuple[str, dict[str, bytes], str]]:
     other = encode_png(SMALL[0].T)
-    yield "empty", {}, "no PNGs in this folder"
-    yield "hidden", {".DS_Store": b""}, "no PNGs in this folder"
-    yield "text", {"a.png": GOOD_PNG, "notes.txt": b""}, "holds what is no PNG: notes.txt"
+    yield "empty", {}, "no PNGs, .* or PPMs in this folder"
+    yield "hidden", {".DS_Store": b""}, "no PNGs, .* or PPMs in this folder"
+    yield (
+        "text",
+        {"a.png": GOOD_PNG, "notes.txt": b""},
+        "holds what is no PNG, WebP, TIFF, BMP or PPM: notes.txt",
+    )
     yield "many", {f"{i}.jpg": b"" for i in range(5)}, r"0.jpg, 1.jpg, 2.jpg and 2 more"
-    yield "nested", {"a.png": GOOD_PNG, "sub/b.png": GOOD_PNG}, "holds what is no PNG: sub"
+    yield (
+        "nested",
+        {"a.png": GOOD_PNG, "sub/b.png": GOOD_PNG},
+        "holds what is no PNG, .* or PPM: sub",
+    )
     yield "mixed", {"a.png": GOOD_PNG, "b.png": other}, r"a.png is 3 × 4 and b.png is 4 × 3"
     yield "disguised", {"a.png": b"no"}, r"a.png: not a PNG file"
-    yield "colour", {"a.png": png("RGB")}, r"a.png: a PNG of kind 8-bit RGB"
-    yield "line end", {"a.png": GOOD_PNG, "b\nc": b""}, r"holds what is no PNG: b\\nc$"
+    yield "colour", {"a.png": png("RGBA")}, r"a.png: a PNG of kind 8-bit RGB with alpha"
+    yield "line end", {"a.png": GOOD_PNG, "b\nc": b""}, r"holds what is no PNG, .* or PPM: b\\nc$"
     yield "half a character", {"\udc80.png": b""}, r"\\udc80.png: not a PNG file$"
     yield "name", {"a:b.png": GOOD_PNG}, r"'a:b.png' is not a bare file name"
 
@@ -309,7 +319,10 @@ def test_bad_names_are_refused(tmp_path: Path, names: tuple[str, ...], message: 
     ("output", "message"),
     [
         ("x.png", "one PNG cannot hold 2 images: give a folder's name"),
-        ("x.jpg", "cannot write this kind; use .npy, .png, .idx or a folder's name"),
+        (
+            "x.jpg",
+            "cannot write this kind; use .idx, .npy, .png, .webp, .tif, .bmp, .ppm or a folder's",
+        ),
         ("x.npy.gz", "cannot write this kind"),
     ],
 )

@@ -41,20 +41,26 @@ def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[Bina
 
 
 @contextmanager
-def atomic_folder(path: str | PathLike[str], force: bool = False) -> Iterator[Path]:
-    """Make a folder to fill with PNGs; it takes the name `path` once the block has ended well.
+def atomic_folder(
+    path: str | PathLike[str],
+    force: bool = False,
+    endings: tuple[str, ...] = (),
+    kind: str = "file of this program",
+) -> Iterator[Path]:
+    """Make a folder to fill; it takes the name `path` once the block has ended well.
 
     With `force` an old folder stays until the new one is complete. Raises `InputError` as
-    `atomic_file` does, and if the old folder holds anything but PNGs.
+    `atomic_file` does, and if the old folder holds anything but files whose names, in lower case,
+    have one of these `endings`; messages call such a file `kind`.
     """
     with translate_os_errors(path):
         target = Path(os.path.realpath(path))
-        _refuse_folder(path, target, force)
+        _refuse_folder(path, target, force, endings, kind)
         temporary = _temporary_beside(target)
         try:
             temporary.mkdir()
             yield temporary
-            _refuse_folder(path, target, force)
+            _refuse_folder(path, target, force, endings, kind)
             if target.exists():
                 _replace_folder(temporary, target)
             else:
@@ -108,17 +114,19 @@ def refuse_file(path: str | PathLike[str], target: Path, force: bool) -> None:
         raise InputError(f"{path} is not a regular file: choose another output name")
 
 
-def _refuse_folder(path: str | PathLike[str], target: Path, force: bool) -> None:
+def _refuse_folder(
+    path: str | PathLike[str], target: Path, force: bool, endings: tuple[str, ...], kind: str
+) -> None:
     _refuse(path, target, force)
     if not target.exists():
         return
     if not target.is_dir():
         raise InputError(f"{path} is not a folder: choose another output name")
     for entry in target.iterdir():
-        if entry.suffix.lower() != ".png" or entry.is_dir():
+        if not entry.name.lower().endswith(endings) or entry.is_dir():
             raise InputError(
-                f"{path} holds {entry.name}, which is no PNG: "
-                "--force replaces a folder of PNGs only, choose another output name"
+                f"{path} holds {entry.name}, which is no {kind}: "
+                f"--force replaces a folder of {kind}s only, choose another output name"
             )
 
 
