@@ -17,7 +17,6 @@ from recvae.images.formats.registry import (
     ArrayFormat,
     PictureFormat,
     format_by_ending,
-    picture_formats,
 )
 from recvae.images.names import check_names, default_names
 from recvae.images.reading import Images, source_name
@@ -147,21 +146,25 @@ def _write_folder(
     force: bool,
 ) -> None:
     check_names(names, sum(count for _, count in runs))
-    formats = [
-        known for name in names if isinstance(known := format_by_ending(name), PictureFormat)
-    ]
+    formats = [_picture_format(name) for name in names]
     specs = itertools.chain.from_iterable(itertools.repeat(*run) for run in runs)
     for name, known, spec in zip(names, formats, specs, strict=True):
         _check_channels(Path(path, name), known, spec)
-    replaced = set(formats) if len(set(formats)) == 1 else picture_formats()
-    endings = tuple(ending for known in replaced for ending in known.endings)
-    kind = "picture" if len(replaced) > 1 else formats[0].name
+    kinds = set(formats) or {_picture_format(name) for name in default_names(1)}
+    endings = tuple(ending for known in kinds for ending in known.endings)
+    kind = kinds.pop().name if len(kinds) == 1 else "picture of these formats"
     with atomic_folder(path, force, endings, kind) as folder:
         images = itertools.chain.from_iterable(chunks)
         for name, known, pixels in zip(names, formats, images, strict=True):
             data = known.write(pixels, Path(path, name))
             with open(folder / name, "xb") as file:  # "x", as names may differ in case alone
                 file.write(data)
+
+
+def _picture_format(name: str) -> PictureFormat:
+    known = format_by_ending(name)
+    assert isinstance(known, PictureFormat)  # as `check_names` has made sure
+    return known
 
 
 def _check_channels(path: object, known: PictureFormat, spec: ImageSpec) -> None:

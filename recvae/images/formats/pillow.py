@@ -135,6 +135,13 @@ def _tiff_detail(image: Image.Image, _: int) -> str | None:
     return None
 
 
+def _bmp_detail(image: Image.Image, _: int) -> str | None:
+    arrangement = image.tile[0][3][0]  # type: ignore[attr-defined]
+    if ";" in arrangement:
+        return "5-bit" if image.mode == "RGB" else None
+    return "4-channel" if image.mode == "RGB" and len(arrangement) == 4 else None
+
+
 def _ppm_detail(image: Image.Image, num_bytes: int) -> str | None:
     if image.mode == "I":
         return "16-bit grey"
@@ -170,7 +177,7 @@ _register(
     matches=lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
 )
 _register(
-    _Pillow("BMP", max_ratio=128),  # of run lengths, 255 pixels in 2 bytes
+    _Pillow("BMP", max_ratio=128, detail=_bmp_detail),  # of run lengths, 255 pixels in 2 bytes
     endings=(".bmp",),
     matches=lambda head: head[:2] == b"BM",
 )

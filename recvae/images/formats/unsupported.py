@@ -14,7 +14,7 @@ def _advice(kind: str) -> str:
     words = set(kind.split())
     convert = f'Image.open(...).convert("{"L" if "grey" in words else "RGB"}").save(...)'
     if words & {"animated", "multi-page"}:
-        return "save its pictures one by one, for example with Pillow's ImageSequence"
+        return "save its pictures as files of their own"
     if words & {"16-bit", "32-bit", "signed", "float"}:  # where convert() clips or loses bits
         return (
             "scale its values to 0 to 255 with numpy, for example 16 bits by // 257, and save "
