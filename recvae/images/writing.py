@@ -150,10 +150,9 @@ def _write_folder(
     specs = itertools.chain.from_iterable(itertools.repeat(*run) for run in runs)
     for name, known, spec in zip(names, formats, specs, strict=True):
         _check_channels(Path(path, name), known, spec)
-    kinds = set(formats) or {_picture_format(name) for name in default_names(1)}
-    endings = tuple(ending for known in kinds for ending in known.endings)
-    kind = kinds.pop().name if len(kinds) == 1 else "picture of these formats"
-    with atomic_folder(path, force, endings, kind) as folder:
+    kinds = dict.fromkeys(formats or map(_picture_format, default_names(1)))
+    replaceable = [(known.name, known.endings) for known in kinds]
+    with atomic_folder(path, force, replaceable) as folder:
         images = itertools.chain.from_iterable(chunks)
         for name, known, pixels in zip(names, formats, images, strict=True):
             data = known.write(pixels, Path(path, name))

@@ -5,6 +5,7 @@ grey images cannot be written as WebP, since they would come back as RGB. Colour
 metadata are left behind.
 """
 
+import logging
 import os
 import sys
 import warnings
@@ -36,6 +37,7 @@ _BITS, _SAMPLES, _PLANES, _SAMPLE_FORMAT = 258, 277, 284, 339  # tags of TIFF 6.
 _UNSIGNED = 1
 _STDERR = 2  # the file descriptor
 _LOCK = Lock()
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints what it logs of damage
 
 
 @dataclass(frozen=True)
