@@ -243,5 +243,5 @@ def _output_name(options: Namespace) -> str:
     return "standard output" if options.output == STANDARD else options.output
 
 
-def _sizes(shape: tuple[int, int, int]) -> tuple[int, int]:
+def _sizes(shape: tuple[int, ...]) -> tuple[int, int]:
     return shape[0], shape[1] * shape[2]

@@ -34,6 +34,16 @@ def several(kind: str) -> bytes:
     return saved("RGB", kind, save_all=True, append_images=[Image.new("RGB", (10, 12))])
 
 
+def one_frame() -> bytes:
+    """An animated WebP of one frame, on a canvas of as many pixels as are allowed."""
+    data = bytearray(several("WEBP"))
+    frames = [data.index(b"ANMF"), data.rindex(b"ANMF")]
+    del data[frames[1] :]
+    data[4:8] = (len(data) - 8).to_bytes(4, "little")
+    data[24:30] = (9999).to_bytes(3, "little") + (9999).to_bytes(3, "little")
+    return bytes(data)
+
+
 def tiff(tag: int, value: int, compression: str | None = None) -> bytes:
     """An RGB TIFF of which a tag tells something else."""
     data = bytearray(saved("RGB", "TIFF", compression=compression))
@@ -77,6 +87,7 @@ KINDS = {
     "png animated": (several("PNG"), "animated RGB; .* files of their own$"),
     "webp alpha": (saved("RGBA", "WEBP"), f"RGB with alpha; .* dropped, .*{TO_RGB}"),
     "webp animated": (several("WEBP"), "animated RGB; .* files of their own$"),
+    "webp animated, of one": (one_frame(), "animated RGB; .* files of their own$"),
     "tiff pages": (several("TIFF"), "multi-page RGB; .* files of their own$"),
     "tiff alpha": (saved("RGBA", "TIFF"), f"RGB with alpha; .* dropped, .*{TO_RGB}"),
     "tiff grey alpha": (saved("LA", "TIFF"), f"grey with alpha; .* dropped, .*{TO_GREY}"),

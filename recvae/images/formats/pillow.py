@@ -45,13 +45,13 @@ class _Pillow:
     """One format of Pillow.
 
     `max_ratio` bounds the bytes of pixels for each byte of a file, where the format does; `detail`
-    returns what besides the mode makes a picture unsupported, or None, and raises ValueError for a
-    damaged one; `options` are those of `save`.
+    returns what besides the mode makes a picture of an open file unsupported, or None, and raises
+    ValueError for a damaged one; `options` are those of `save`.
     """
 
     name: str
     max_ratio: int | None = None
-    detail: Callable[[Image.Image, int], str | None] = lambda image, num_bytes: None
+    detail: Callable[[Image.Image, BinaryIO], str | None] = lambda image, file: None
     options: dict[str, Any] = field(default_factory=dict)
 
     def decode(self, data: bytes) -> np.ndarray:
@@ -76,7 +76,7 @@ class _Pillow:
             warnings.simplefilter("ignore")  # what is wrong with metadata
             try:
                 with Image.open(file, formats=[self.name]) as image:
-                    if kind := self._unsupported_kind(image, num_bytes):
+                    if kind := self._unsupported_kind(image, file):
                         raise unsupported(self.name, kind)
                     size = image.width * image.height * len(image.getbands())
                     if self.max_ratio and size > self.max_ratio * num_bytes:
@@ -85,9 +85,9 @@ class _Pillow:
             except Image.DecompressionBombError as error:
                 raise InputError(f"too many pixels ({error})") from error
 
-    def _unsupported_kind(self, image: Image.Image, num_bytes: int) -> str | None:
+    def _unsupported_kind(self, image: Image.Image, file: BinaryIO) -> str | None:
         colour = "grey" if image.mode == "L" else "RGB" if image.mode == "RGB" else None
-        if detail := self.detail(image, num_bytes):
+        if detail := self.detail(image, file):
             return f"{detail} {colour or ''}".strip()
         return None if colour else _KINDS.get(image.mode, image.mode)
 
@@ -112,11 +112,13 @@ def _silent_libtiff(image: Image.Image) -> Iterator[None]:
             os.close(kept)
 
 
-def _webp_detail(image: Image.Image, _: int) -> str | None:
-    return "animated" if getattr(image, "n_frames", 1) > 1 else None
+def _webp_detail(image: Image.Image, file: BinaryIO) -> str | None:
+    file.seek(0)
+    head = file.read(21)  # a canvas is larger than its only frame may be, and has no limit
+    return "animated" if head[12:16] == b"VP8X" and head[20] & 2 else None
 
 
-def _tiff_detail(image: Image.Image, _: int) -> str | None:
+def _tiff_detail(image: Image.Image, _: BinaryIO) -> str | None:
     if getattr(image, "n_frames", 1) > 1:
         return "multi-page"
     if image.mode not in ("L", "RGB"):
@@ -137,14 +139,14 @@ def _tiff_detail(image: Image.Image, _: int) -> str | None:
     return None
 
 
-def _bmp_detail(image: Image.Image, _: int) -> str | None:
+def _bmp_detail(image: Image.Image, _: BinaryIO) -> str | None:
     arrangement = image.tile[0][3][0]  # type: ignore[attr-defined]
     if ";" in arrangement:
         return "5-bit" if image.mode == "RGB" else None
     return "4-channel" if image.mode == "RGB" and len(arrangement) == 4 else None
 
 
-def _ppm_detail(image: Image.Image, num_bytes: int) -> str | None:
+def _ppm_detail(image: Image.Image, file: BinaryIO) -> str | None:
     if image.mode == "I":
         return "16-bit grey"
     if image.mode not in ("L", "RGB"):
@@ -152,9 +154,8 @@ def _ppm_detail(image: Image.Image, num_bytes: int) -> str | None:
     codec, _, offset, arguments = image.tile[0]  # type: ignore[attr-defined]
     if codec != "raw" and (maximum := arguments[1]) != 255:  # Pillow would scale
         return f"0-to-{maximum}" if maximum < 256 else "16-bit"
-    if codec == "raw" and offset + image.width * image.height * len(image.getbands()) < num_bytes:
-        return "multi-page"
-    return None
+    end = offset + image.width * image.height * len(image.getbands())
+    return "multi-page" if codec == "raw" and end < file.seek(0, os.SEEK_END) else None
 
 
 def _register(
