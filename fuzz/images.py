@@ -1,7 +1,8 @@
-"""Target: the readers of images: idx, idx.gz, npy, PNG and folders of PNGs."""
+"""Target: the readers of images: arrays, gzipped ones, pictures of all formats, and folders."""
 
 import gzip
 import io
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -11,11 +12,16 @@ import numpy as np
 from PIL import Image
 
 from fuzz.invariants import refusal_is_one_line, scratch
-from recvae.images import read_images, sample_images, write_images
+from recvae.images import image_stream, sample_images, write_chunks
 from recvae.images.formats.png import MAX_DEFLATE_RATIO, PNG_MAGIC, encode_png
+from recvae.images.formats.registry import picture_formats
+from recvae.images.spec import GREY, RGB
+from recvae.images.stream import Runs
 
-AS_IT_IS, GZIPPED, CHUNKS, SCANLINES, FOLDER = range(5)  # by the first byte modulo 5
+AS_IT_IS, GZIPPED, CHUNKS, SCANLINES, FOLDER, COLOUR = range(6)  # by the first byte modulo 6
 SEPARATOR = b"\xfe|\xfe"
+# Of run lengths or constants these make more of fewer bytes than deflate does.
+MAX_RATIOS = {b"II": 1 << 15, b"MM": 1 << 15, b"WEBP": 1 << 28}
 
 
 def seeds() -> Iterator[bytes]:
@@ -37,13 +43,39 @@ def seeds() -> Iterator[bytes]:
     yield bytes([AS_IT_IS]) + png
     yield bytes([CHUNKS]) + png
     yield bytes([SCANLINES]) + struct.pack(">2I5B", 4, 3, 8, 0, 0, 0, 0) + bytes(15)
+    yield bytes([SCANLINES]) + struct.pack(">2I5B", 4, 3, 8, 2, 0, 0, 0) + bytes(39)
     small = encode_png(digits[0, 8:12, 8:12])
     yield bytes([FOLDER]) + SEPARATOR.join([b"a.png", small, "ä.PNG".encode(), small])
+    grey = digits[0, 8:20, 8:18]
+    colour = np.stack([grey, grey.T[:10].repeat(2, 0)[:12, :10], grey[::-1]], axis=2)
+    parts: list[bytes] = []
+    for known in picture_formats():
+        for pixels in (grey, colour):
+            if (RGB if pixels.ndim == 3 else GREY) in known.channels:
+                file = known.encode(pixels)
+                yield bytes([AS_IT_IS]) + file
+                parts += [f"{len(parts)}{known.endings[-1]}".encode(), file]
+    yield bytes([FOLDER]) + SEPARATOR.join(parts)
+    for mode, compression in (("RGB", "tiff_lzw"), ("L", "packbits"), ("L", "tiff_deflate")):
+        stream = io.BytesIO()
+        Image.fromarray(colour).convert(mode).save(stream, "TIFF", compression=compression)
+        yield bytes([AS_IT_IS]) + stream.getvalue()
+    stream = io.BytesIO()
+    Image.fromarray(colour).save(
+        stream, "WEBP", save_all=True, append_images=[Image.new("RGB", (10, 12))]
+    )
+    yield bytes([AS_IT_IS]) + stream.getvalue()
+    yield bytes([AS_IT_IS]) + b"P3 2 1 # two\n255 1 2 3 4 5 6"
+    yield bytes([COLOUR]) + struct.pack(">4B4I", 0, 0, 8, 4, 1, *colour.shape) + colour.tobytes()
+    for array in (colour, colour[None].transpose(0, 2, 1, 3)):
+        stream = io.BytesIO()
+        np.save(stream, array)
+        yield bytes([COLOUR]) + stream.getvalue()
 
 
 def check(data: bytes) -> None:
     """What is accepted is uint8 images that the bytes can hold, and is written and read again."""
-    kind, rest = (data[0] % 5 if data else AS_IT_IS), data[1:]
+    kind, rest = (data[0] % 6 if data else AS_IT_IS), data[1:]
     path = scratch("input")
     _remove(path)
     if kind == FOLDER:
@@ -52,19 +84,30 @@ def check(data: bytes) -> None:
     else:
         path.write_bytes(_file(kind, rest))
     with refusal_is_one_line():
-        images = read_images(path)
-        pixels = images.pixels
-        assert pixels.dtype == np.uint8
-        assert pixels.ndim == 3
+        runs, chunks, names = _read(path, RGB if kind == COLOUR else GREY)
+        ratio = max(
+            (r for sign, r in MAX_RATIOS.items() if sign in rest), default=MAX_DEFLATE_RATIO
+        )
         # The harness deflates: its part of the bytes must be allowed for.
-        assert pixels.nbytes <= MAX_DEFLATE_RATIO * (len(rest) + 1000)
-        if len(pixels):
-            output = scratch("output" if images.names else "output.npy")
+        assert sum(chunk.nbytes for chunk in chunks) <= ratio * (len(rest) + 1000)
+        if chunks:
+            output = scratch("output" if names else "output.npy")
             _remove(output)
-            write_images(output, images)
-            again = read_images(output)
-            assert np.array_equal(again.pixels, pixels)
-            assert again.names == images.names
+            write_chunks(output, runs, chunks, names)
+            again, same, same_names = _read(output, runs[0][0].channels)
+            assert (again, same_names) == (runs, names)
+            assert all(map(np.array_equal, same, chunks))
+
+
+def _read(path: Path, channels: int) -> tuple[Runs, list[np.ndarray], tuple[str, ...] | None]:
+    """Runs, chunks and names, which must agree."""
+    with image_stream(path, channels) as images:
+        chunks = list(images.chunks)
+        assert all(chunk.dtype == np.uint8 for chunk in chunks)
+        specs = itertools.chain.from_iterable(itertools.repeat(*run) for run in images.runs)
+        shapes = [image.shape for chunk in chunks for image in chunk]
+        assert shapes == [spec.shape for spec in specs]
+        return images.runs, chunks, images.names
 
 
 def _file(kind: int, rest: bytes) -> bytes:

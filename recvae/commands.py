@@ -4,7 +4,7 @@ import json
 import os
 import time
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -31,9 +31,8 @@ from recvae.console import STANDARD, progress, say, source, standard_output
 from recvae.errors import InputError
 from recvae.files import atomic_file, translate_os_errors
 from recvae.images import ImageStream, default_names, image_stream, regroup, write_chunks
-from recvae.images.spec import RGB, ImageSpec
-
-Runs = Sequence[tuple[ImageSpec, int]]
+from recvae.images.spec import RGB
+from recvae.images.stream import Runs
 
 
 def compress(options: Namespace) -> None:
@@ -84,7 +83,8 @@ def decompress(options: Namespace) -> None:
     say(
         options,
         facts,
-        f"{_output_name(options)}: {count} images of {_sizes(runs)}, {count / seconds:.0f} images/s",
+        f"{_output_name(options)}: {count} images of {_sizes(runs)}, "
+        f"{count / seconds:.0f} images/s",
     )
 
 
@@ -222,7 +222,8 @@ def _compare(
     if images.runs() != against.runs:
         got, expected = _sizes(images.runs(), ""), _sizes(against.runs, "")
         raise InputError(
-            f"{name}: holds {len(images)} images of {got}, {against_name} {against.count} of {expected}"
+            f"{name}: holds {len(images)} images of {got}, {against_name} {against.count} of "
+            f"{expected}"
         )
     kept = images.names or default_names(len(images)) if against.names else None
     if kept != against.names:
@@ -266,7 +267,7 @@ def _sizes(runs: Runs, unit: str = " pixels") -> str:
 
 
 def _version_2_facts(reader: ContainerReader) -> dict[str, Any]:
-    """What only files of version 2 tell; height and width are those of most images, or the first."""
+    """What only files of version 2 tell."""
     return {
         "channels": reader.header.channels,
         "one_size": reader.spec is not None,

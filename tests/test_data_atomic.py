@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 from recvae.errors import InputError
 from recvae.files import atomic_file, atomic_folder
 from recvae.files.atomic import _replace_folder
-from recvae.images import Images, read_images, write_images, writing
+from recvae.images import Images, read_images, write_images
+from recvae.images.formats.registry import FORMATS
 
 OLD, NEW = Images(np.zeros((2, 3, 4), np.uint8)), Images(np.ones((3, 3, 4), np.uint8))
 KINDS = ["x.npy", "x.idx", "x.idx.gz", "x"]
@@ -48,9 +50,8 @@ def test_a_failure_leaves_things_as_they_were(
         write_images(tmp_path / kind, OLD)
     encoded = [b"first image", failure]
     monkeypatch.setattr(os, "fsync", failure)  # the last thing before a file is renamed
-    monkeypatch.setattr(
-        writing, "encode_png", lambda _: encoded.pop(0) if encoded[1:] else failure()
-    )
+    failing = replace(FORMATS["PNG"], encode=lambda _: encoded.pop(0) if encoded[1:] else failure())
+    monkeypatch.setitem(FORMATS, "PNG", failing)
     with pytest.raises((InputError, KeyboardInterrupt)) as error:
         write_images(tmp_path / kind, NEW, force=True)
     if failure is no_space:

@@ -15,7 +15,7 @@ from recvae.data import ImageFolderDataModule, MNISTDataModule
 from recvae.data.batches import OrderedBatches, ShuffledBatches, shift_images
 from recvae.data.datamodule import load_mnist, split_validation
 from recvae.errors import InputError
-from recvae.images import sample_images, write_idx
+from recvae.images import Images, sample_images, write_idx, write_images
 
 IMAGES = torch.arange(100, dtype=torch.uint8).reshape(100, 1, 1, 1).expand(100, 1, 3, 3)
 MNIST_ROOT = os.environ.get("RECVAE_MNIST_ROOT")
@@ -181,6 +181,16 @@ def test_own_images_are_split_alike_for_every_seed(samples: ImageFolderDataModul
     assert sorted(everything) == sorted(sample_images()[:60].reshape(60, -1).tolist())
     with pytest.raises(InputError, match="validation_fraction is 1: it must be"):
         ImageFolderDataModule(samples.root, validation_fraction=1)
+
+
+def test_own_images_are_grey_and_of_one_size(tmp_path: Path) -> None:
+    colour = tmp_path / "colour"
+    write_images(colour, Images(np.zeros((2, 3, 4, 3), np.uint8)))
+    with pytest.raises(InputError, match="colour: holds RGB images; models are trained with grey"):
+        ImageFolderDataModule(str(colour)).setup()
+    write_images(colour / "2.png", Images(np.zeros((1, 5, 5), np.uint8)))
+    with pytest.raises(InputError, match=r"colour: images differ in size: 00000.png is 3 × 4 RGB"):
+        ImageFolderDataModule(str(colour)).setup()
 
 
 def test_mnist_that_cannot_be_had_says_what_to_pass(

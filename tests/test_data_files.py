@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,17 @@ def test_regrouped_images_are_the_same(lengths: list[int], size: int) -> None:
     assert all(len(group) == size for group in groups[:-1])
     assert all(0 < len(group) <= size for group in groups[-1:])
     np.testing.assert_array_equal(np.concatenate([pixels[:0], *groups]), pixels)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 9))), st.integers(1, 5))
+def test_no_group_mixes_shapes(chunks: list[tuple[int, int]], size: int) -> None:
+    arrays = [np.full((count, width, 1), width) for width, count in chunks]
+    groups = list(regroup(arrays, size))
+    images = [image.tolist() for array in arrays for image in array]
+    assert [image.tolist() for group in groups for image in group] == images
+    for group, following in pairwise(groups):
+        assert len(group) == size or group.shape[1:] != following.shape[1:]
+    assert all(0 < len(group) <= size for group in groups)
 
 
 def test_an_array_of_two_dimensions_is_one_image(tmp_path: Path) -> None:

@@ -72,6 +72,22 @@ def test_every_kind_in_and_the_file_out(run, pixels, packed, idx, tmp_path: Path
     assert err.startswith("standard output: 5 images")
 
 
+def test_a_picture_in_and_out(run, pixels, tmp_path: Path) -> None:
+    write_images(tmp_path / "x.tif", Images(pixels[:1]))
+    status, packed, _ = run(
+        (tmp_path / "x.tif").read_bytes(), "compress", "-", "-", "--model=mnist"
+    )
+    assert status == 0
+    assert run(packed, "decompress", "-", tmp_path / "x.pgm", "--quiet") == (0, b"", "")
+    assert (tmp_path / "x.pgm").read_bytes() == b"P5\n28 28\n255\n" + pixels[0].tobytes()
+    status, out, err = run(packed, "decompress", "-", tmp_path / "x.webp")
+    assert (status, out, err.count("\n")) == (2, b"", 1)
+    assert "x.webp: WebP has no grey pictures: choose another format" in err
+    (tmp_path / "x.tif").write_bytes((tmp_path / "x.tif").read_bytes()[:300])
+    status, _, err = run(b"", "compress", tmp_path / "x.tif", "-", "--model=mnist")
+    assert (status, err) == (2, f"recvae: {tmp_path / 'x.tif'}: damaged TIFF file\n")
+
+
 def test_effort_through_pipes_and_to_a_file(run, codec, pixels, idx, tmp_path: Path) -> None:
     with_effort = codec.compress(pixels, effort=3)
     options = ("--effort=3", "--model=mnist")

@@ -8,7 +8,8 @@ from torchvision.datasets import MNIST
 
 from recvae.data.batches import OrderedBatches, ShuffledBatches
 from recvae.errors import InputError
-from recvae.images.reading import read_images
+from recvae.images import read_images
+from recvae.images.spec import GREY
 
 _SPLIT_SEED = 0  # not the seed of training: all runs must hold out the same images
 
@@ -84,7 +85,7 @@ class MNISTDataModule(ImageDataModule):
 
 
 class ImageFolderDataModule(ImageDataModule):
-    """A user's own images: a folder of grey PNGs, an idx or a .npy file; see `read_images`.
+    """A user's own images, grey: a folder of pictures, an idx or a .npy file; see `read_images`.
 
     A random `validation_fraction` of them, the same in every run, is held out, and serves as test
     set too. With 0 training takes all images, and validation runs on up to 2,000 of them.
@@ -107,12 +108,20 @@ class ImageFolderDataModule(ImageDataModule):
 
     def load(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return training and validation images, and the latter again, uint8 (n, 1, h, w) each."""
-        pixels = read_images(self.root).pixels
+        pixels = read_grey(self.root)
         order = np.random.default_rng(_SPLIT_SEED).permutation(len(pixels))
         images = torch.from_numpy(pixels[order]).unsqueeze(1)
         held_out = int(np.ceil(self.validation_fraction * len(images)))
         train, val = split_validation(images, held_out)
         return train, val, val
+
+
+def read_grey(root: str) -> np.ndarray:
+    """Return grey images of one size, uint8 (n, h, w); raises `InputError` for any others."""
+    images = read_images(root)
+    if images.spec.channels != GREY:
+        raise InputError(f"{root}: holds RGB images; models are trained with grey ones")
+    return images.pixels
 
 
 def load_mnist(root: str, train: bool) -> Tensor:

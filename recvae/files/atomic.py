@@ -7,7 +7,7 @@ a rename on one file system. Any exception, `KeyboardInterrupt` included, remove
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 from recvae.errors import InputError
 from recvae.files.errors import translate_os_errors
+
+Kinds = Sequence[tuple[str, tuple[str, ...]]]
 
 
 @contextmanager
@@ -41,20 +43,23 @@ def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[Bina
 
 
 @contextmanager
-def atomic_folder(path: str | PathLike[str], force: bool = False) -> Iterator[Path]:
-    """Make a folder to fill with PNGs; it takes the name `path` once the block has ended well.
+def atomic_folder(
+    path: str | PathLike[str], force: bool = False, replaceable: Kinds = ()
+) -> Iterator[Path]:
+    """Make a folder to fill; it takes the name `path` once the block has ended well.
 
     With `force` an old folder stays until the new one is complete. Raises `InputError` as
-    `atomic_file` does, and if the old folder holds anything but PNGs.
+    `atomic_file` does, and if the old folder holds anything but files of the `replaceable` kinds:
+    what messages call one, and the endings of its name in lower case.
     """
     with translate_os_errors(path):
         target = Path(os.path.realpath(path))
-        _refuse_folder(path, target, force)
+        _refuse_folder(path, target, force, replaceable)
         temporary = _temporary_beside(target)
         try:
             temporary.mkdir()
             yield temporary
-            _refuse_folder(path, target, force)
+            _refuse_folder(path, target, force, replaceable)
             if target.exists():
                 _replace_folder(temporary, target)
             else:
@@ -108,17 +113,22 @@ def refuse_file(path: str | PathLike[str], target: Path, force: bool) -> None:
         raise InputError(f"{path} is not a regular file: choose another output name")
 
 
-def _refuse_folder(path: str | PathLike[str], target: Path, force: bool) -> None:
+def _refuse_folder(
+    path: str | PathLike[str], target: Path, force: bool, replaceable: Kinds
+) -> None:
     _refuse(path, target, force)
     if not target.exists():
         return
     if not target.is_dir():
         raise InputError(f"{path} is not a folder: choose another output name")
+    endings = tuple(ending for _, endings in replaceable for ending in endings)
     for entry in target.iterdir():
-        if entry.suffix.lower() != ".png" or entry.is_dir():
+        if not entry.name.lower().endswith(endings) or entry.is_dir():
+            kinds = [kind for kind, _ in replaceable] or ["replaceable file"]
             raise InputError(
-                f"{path} holds {entry.name}, which is no PNG: "
-                "--force replaces a folder of PNGs only, choose another output name"
+                f"{path} holds {entry.name}, which is no {' or '.join(kinds)}: --force replaces "
+                f"a folder of {' or '.join(f'{kind}s' for kind in kinds)} only, choose another "
+                "output name"
             )
 
 

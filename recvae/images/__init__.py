@@ -1,22 +1,32 @@
 """Images in and out: files, folders, streams, and the samples of the package.
 
-`formats` has a file for each format.
+`formats` has a file for each format; importing them here registers them.
 """
 
+from recvae.images.formats import idx, npy, png  # noqa: F401
+
+# isort: split
+from recvae.images.formats import pillow  # noqa: F401 (last, as messages list it)
 from recvae.images.formats.idx import write_idx
+from recvae.images.formats.registry import ArrayFormat, PictureFormat, register_format
 from recvae.images.names import check_names, default_names
 from recvae.images.reading import Images, image_stream, read_images, source_name
 from recvae.images.samples import sample_images
+from recvae.images.spec import ImageSpec
 from recvae.images.stream import ImageStream, regroup
 from recvae.images.writing import write_chunks, write_images
 
 __all__ = [
+    "ArrayFormat",
+    "ImageSpec",
     "ImageStream",
     "Images",
+    "PictureFormat",
     "check_names",
     "default_names",
     "image_stream",
     "read_images",
+    "register_format",
     "regroup",
     "sample_images",
     "source_name",

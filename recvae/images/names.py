@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from recvae.errors import InputError
+from recvae.images.formats.registry import PictureFormat, format_by_ending, joined, picture_formats
 
 MAX_NAME_BYTES = 255  # what the common file systems allow
 
@@ -15,7 +16,7 @@ def default_names(count: int) -> tuple[str, ...]:
 
 
 def check_names(names: Sequence[str], count: int) -> None:
-    """Raise `InputError` unless these are `count` distinct, bare and visible names of .png files.
+    """Raise `InputError` unless these are `count` distinct, bare and visible names of pictures.
 
     Names travel in files that others made: none of them may lead out of the folder that it goes to.
     """
@@ -34,8 +35,9 @@ def _problem(name: str) -> str | None:
         return "is not a bare file name: it has a separator, a colon or a control character"
     if name.startswith("."):
         return "begins with a dot"
-    if not name.lower().endswith(".png"):
-        return "does not end in .png"
+    if not isinstance(format_by_ending(name), PictureFormat):
+        endings = (ending for known in picture_formats() for ending in known.endings)
+        return f"does not end in {joined(endings)}"
     try:
         too_long = len(name.encode()) > MAX_NAME_BYTES
     except UnicodeEncodeError:  # how Python spells a name that its file system cannot decode

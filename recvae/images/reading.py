@@ -1,4 +1,4 @@
-"""Images of one size, and reading them from every kind of input."""
+"""Images of one spec, and reading them from every kind of input."""
 
 import gzip
 import io
@@ -17,66 +17,87 @@ import numpy as np
 from recvae.errors import InputError
 from recvae.files.errors import translate_os_errors
 from recvae.images.formats.folder import folder_images
-from recvae.images.formats.idx import IDX_MAGIC, idx_images
-from recvae.images.formats.npy import NPY_MAGIC, npy_images
-from recvae.images.formats.png import PNG_MAGIC, decode_png
+from recvae.images.formats.gz import GZIP_MAGIC, unpacked
+from recvae.images.formats.registry import (
+    FORMATS,
+    HEAD_BYTES,
+    PictureFormat,
+    format_by_head,
+    spec_of_pixels,
+)
 from recvae.images.names import check_names
-from recvae.images.stream import ImageStream, Shape, check_length, check_pixels
-
-GZIP_MAGIC = b"\x1f\x8b"
-_MAGIC_BYTES = 8  # enough to tell every kind
+from recvae.images.spec import GREY, RGB, ImageSpec
+from recvae.images.stream import ImageStream, Runs, check_pixels
 
 Source = str | PathLike[str] | BinaryIO
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Grey images of one size, all in memory.
+    """Images of one spec, all in memory.
 
-    `pixels` is uint8 (n, height, width), height and width at least 1; `names` are distinct bare
-    file names ending in `.png`, one an image, or None. Raises `InputError` for anything else.
+    `pixels` is uint8 (n, height, width) or, of RGB, (n, height, width, 3), height and width at
+    least 1; `names` are distinct bare file names of pictures, one an image, or None. Raises
+    `InputError` for anything else.
     """
 
     pixels: np.ndarray
     names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        check_pixels(self.pixels.dtype, self.pixels.shape)
+        check_pixels(self.pixels.dtype, self.pixels.shape, self._channels)
         if self.names is not None:
             check_names(self.names, len(self.pixels))
 
+    @property
+    def spec(self) -> ImageSpec:
+        """The spec of all images."""
+        return ImageSpec.of(self.pixels.shape, self._channels)
 
-def read_images(source: Source) -> Images:
-    """Read all images of what `image_stream` takes, in memory that grows with the data there is."""
-    with image_stream(source) as images:
+    @property
+    def _channels(self) -> int:
+        return RGB if self.pixels.ndim == 4 else GREY
+
+
+def read_images(source: Source, channels: int = GREY) -> Images:
+    """Read all images of what `image_stream` takes, in memory that grows with the data there is.
+
+    Raises `InputError` as it does, and where the images differ in size or channels.
+    """
+    with image_stream(source, channels) as images:
+        shape = images.shape
         data = bytearray()
         for chunk in images.chunks:
             data += np.ascontiguousarray(chunk).data
-        return Images(np.frombuffer(data, np.uint8).reshape(images.shape), images.names)
+        return Images(np.frombuffer(data, np.uint8).reshape(shape), images.names)
 
 
 @contextmanager
-def image_stream(source: Source) -> Iterator[ImageStream]:
-    """Open an idx file, a .npy array, an 8-bit grey PNG, or a folder of such PNGs.
+def image_stream(source: Source, channels: int = GREY) -> Iterator[ImageStream]:
+    """Open an array of images, idx or .npy, a picture of a registered format, or a folder of such.
 
     A source is a path or a binary stream, which may be a pipe and stays open. The kind is told by
-    the first bytes; gzip around idx and .npy is undone. An array of shape (height, width) is one
-    image. A folder gives its images in the order of their names, and their names. What is open is
-    read on, whatever takes its name meanwhile. Raises `InputError` for everything that is not
-    entirely such an input, at the end of the chunks at the latest.
+    the first bytes; gzip around arrays is undone. `channels` says what an array holds: with 1 grey
+    images (n, height, width), with 3 RGB (n, height, width, 3), and in .npy an array without n is
+    one image; pictures say so themselves. A folder gives its images in the order of their names,
+    and their names. What is open is read on, whatever takes its name meanwhile. Raises `InputError`
+    for everything that is not entirely such an input, at the end of the chunks at the latest.
     """
+    if channels not in (GREY, RGB):
+        raise InputError(f"channels: {channels}, must be {GREY} or {RGB}")
     with ExitStack() as stack:
         name = source_name(source)
         with _tell_damage(name):
+            names = None
             if not isinstance(source, str | PathLike):
-                shape, chunks, names = *_file_images(source, name), None
+                runs, chunks = _file_images(source, name, channels)
             elif os.path.isdir(source):
-                shape, chunks, names = folder_images(Path(source))
+                runs, chunks, names = folder_images(Path(source))
             else:
                 file = stack.enter_context(_open(source))
-                shape, chunks, names = *_file_images(file, name), None
+                runs, chunks = _file_images(file, name, channels)
             try:
-                images = ImageStream(shape, _told(chunks, name), names)
+                images = ImageStream(runs, _told(chunks, name), names, name)
             except InputError as error:
                 raise InputError(f"{name}: {error}") from error
         yield images
@@ -94,34 +115,31 @@ def _open(path: str | PathLike[str]) -> BinaryIO:
     return open(path, "rb")
 
 
-def _file_images(file: BinaryIO, name: str) -> tuple[Shape, Iterator[np.ndarray]]:
+def _file_images(file: BinaryIO, name: str, channels: int) -> tuple[Runs, Iterator[np.ndarray]]:
     head, file = _peek(file)
-    if head.startswith(PNG_MAGIC):
-        pixels = decode_png(file.read(), name)
-        return (1, *pixels.shape), iter([pixels[None]])
+    known = format_by_head(head)
+    if isinstance(known, PictureFormat):
+        pixels = known.read(file.read(), name)
+        return ((spec_of_pixels(pixels), 1),), iter([pixels[None]])
     if head.startswith(GZIP_MAGIC):
-        head, file = _peek(cast(BinaryIO, gzip.GzipFile(fileobj=file)))
+        head, file = _peek(unpacked(file))
+        known = format_by_head(head)
     if not head:
         raise InputError(f"{name}: empty file")
-    if head.startswith(NPY_MAGIC):
-        shape, chunks = npy_images(file, name)
-    elif head.startswith(IDX_MAGIC[: len(head)]):
-        shape, chunks = idx_images(file, name)
-    else:
-        raise InputError(
-            f"{name}: unknown kind of file; give an idx file, a .npy array, a PNG or a folder of "
-            "PNGs"
-        )
-    if file.seekable():  # a wrong length need not wait for the end to show
-        here = file.tell()
-        check_length(file.seek(0, io.SEEK_END) - here, shape, name)
-        file.seek(here)
-    return shape, chunks
+    if known is None or isinstance(known, PictureFormat):
+        kinds = ", ".join(f"{_article(kind)} {kind}" for kind in FORMATS)
+        raise InputError(f"{name}: unknown kind of file; give {kinds} or a folder of pictures")
+    spec, count, chunks = known.read(file, name, channels)
+    return ((spec, count),), chunks
+
+
+def _article(word: str) -> str:
+    return "an" if word[0].lower() in "aeiou" else "a"
 
 
 def _peek(file: BinaryIO) -> tuple[bytes, BinaryIO]:
     """The first bytes of a stream, and the stream from its beginning."""
-    head = file.read(_MAGIC_BYTES)
+    head = file.read(HEAD_BYTES)
     if file.seekable() and not isinstance(file, gzip.GzipFile):  # which seeks by starting anew
         file.seek(-len(head), io.SEEK_CUR)
         return head, file

@@ -1,78 +1,139 @@
 """Images some at a time, in memory that does not grow with their number."""
 
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import BinaryIO
 
 import numpy as np
 
 from recvae.errors import InputError
 from recvae.images.names import check_names
+from recvae.images.spec import GREY, RGB, ImageSpec
 
 CHUNK_BYTES = 1 << 20
-Shape = tuple[int, int, int]
+Runs = tuple[tuple[ImageSpec, int], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class ImageStream:
-    """Grey images of one size, to be taken once and in order.
+    """Images, to be taken once and in order.
 
-    `shape` is (n, height, width), known before the first of them; `chunks` yields uint8 (k, height,
-    width), a megabyte at a time or one image if that is more; `names` are distinct bare file names
-    ending in `.png`, one an image, or None. Raises `InputError` for anything else, and so does
-    `chunks` where damage shows late: only at its end is what came known to be whole.
+    Fields:
+        runs: known before the first of them: how many follow each other of one spec, of another,
+            and so on; no images are one run of 0.
+        chunks: uint8 (k, height, width) or, of RGB, (k, height, width, 3): images of one spec, a
+            megabyte at a time or one image if that is more. Raises InputError where damage shows
+            late: only at the end is what came known to be whole.
+        names: distinct bare file names of pictures, one an image, or None.
+        source: what messages call the images.
+
+    Raises InputError for names that are not so, ValueError for such runs.
     """
 
-    shape: Shape
+    runs: Runs
     chunks: Iterator[np.ndarray]
     names: tuple[str, ...] | None = None
+    source: str = "images"
 
     def __post_init__(self) -> None:
-        check_pixels(np.dtype(np.uint8), self.shape)
+        least = 0 if len(self.runs) == 1 else 1
+        if not self.runs or min(count for _, count in self.runs) < least:
+            raise ValueError(f"runs: got {self.runs}, need images in each")
+        if any(left == right for (left, _), (right, _) in pairwise(self.runs)):
+            raise ValueError(f"runs: got {self.runs}, need neighbours that differ")
         if self.names is not None:
-            check_names(self.names, self.shape[0])
+            check_names(self.names, self.count)
+
+    @property
+    def count(self) -> int:
+        """How many images there are."""
+        return sum(count for _, count in self.runs)
+
+    @property
+    def spec(self) -> ImageSpec | None:
+        """The spec of all images; None where they differ."""
+        return self.runs[0][0] if len(self.runs) == 1 else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, height, width) or, of RGB, (n, height, width, 3); InputError where images differ."""
+        if self.spec is None:
+            (first, count), (other, _), *_ = self.runs
+            name, other_name = self._name(0), self._name(count)
+            raise InputError(
+                f"{self.source}: images differ in size: {name} is {first} and {other_name} is "
+                f"{other}; give one folder per size"
+            )
+        return (self.count, *self.spec.shape)
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of all images as they are."""
+        return sum(count * spec.raw_bytes for spec, count in self.runs)
+
+    def _name(self, index: int) -> str:
+        return self.names[index] if self.names else f"image {index}"
 
 
-def check_pixels(dtype: np.dtype, shape: tuple[int, ...]) -> Shape:
-    """Return `shape`, or raise `InputError` unless it is uint8 (n, height, width) with pixels."""
+def check_pixels(
+    dtype: np.dtype, shape: tuple[int, ...], channels: int = GREY
+) -> tuple[ImageSpec, int]:
+    """Return spec and number of the images of an array.
+
+    Raises `InputError` unless it is uint8 (n, height, width), or (n, height, width, 3) for 3
+    channels, with pixels.
+    """
     if dtype != np.uint8:
         raise InputError(f"holds {dtype} where pixels are uint8: convert it first")
-    if len(shape) != 3:
-        raise InputError(f"has shape {shape}, not (n, height, width)")
+    if channels == RGB and (len(shape) != 4 or shape[3] != RGB):
+        raise InputError(f"has shape {shape}, not (n, height, width, {RGB})")
+    if channels == GREY and len(shape) != 3:
+        is_colour = len(shape) == 4 and shape[3] == RGB
+        hint = f": pass channels {RGB} (--channels {RGB}) if the last axis is colour" * is_colour
+        raise InputError(f"has shape {shape}, not (n, height, width){hint}")
     too_large = not shape[0] and max(shape) >= 1 << 31  # arrays have limits even where empty
     if 0 in shape[1:] or too_large:
         raise InputError(f"holds no pixels: its shape is {shape}")
-    return (shape[0], shape[1], shape[2])
+    return ImageSpec.of(shape, channels), shape[0]
 
 
 def read_chunks(
-    file: BinaryIO, shape: Shape, name: str, at_once: int | None = None
+    file: BinaryIO, spec: ImageSpec, count: int, name: str, at_once: int | None = None
 ) -> Iterator[np.ndarray]:
-    """Yield the pixels of `shape` (n, height, width) that are the rest of a file.
+    """Return the chunks of `count` images that are the rest of a file.
 
     They come `at_once` images at a time or, without it, `CHUNK_BYTES` at a time. Raises
-    `InputError` that names the file if bytes are missing or too many, which shows at the end.
-    Memory grows with the data that is there, never with what `shape` announces.
+    `InputError` that names the file if bytes are missing or too many: at once where the file can
+    tell, else at the end. Memory grows with the data that is there, never with what is announced.
     """
-    count, height, width = shape
-    step = at_once or images_at_once(shape)
+    if file.seekable():
+        here = file.tell()
+        _check_length(file.seek(0, io.SEEK_END) - here, spec, count, name)
+        file.seek(here)
+    return _read_chunks(file, spec, count, name, at_once or images_at_once(spec))
+
+
+def _read_chunks(
+    file: BinaryIO, spec: ImageSpec, count: int, name: str, step: int
+) -> Iterator[np.ndarray]:
     for start in range(0, count, step):
-        size = min(step, count - start) * height * width
+        size = min(step, count - start) * spec.raw_bytes
         data = bytearray()
         while piece := file.read(min(CHUNK_BYTES, size - len(data))):
             data += piece
         if len(data) < size:
-            check_length(start * height * width + len(data), shape, name)
-        yield np.frombuffer(data, np.uint8).reshape(-1, height, width)
+            _check_length(start * spec.raw_bytes + len(data), spec, count, name)
+        yield np.frombuffer(data, np.uint8).reshape(-1, *spec.shape)
     # Asking for one byte more also makes gzip compare its checksum.
-    check_length(count * height * width + len(file.read(1)), shape, name)
+    _check_length(count * spec.raw_bytes + len(file.read(1)), spec, count, name)
 
 
-def check_length(data_bytes: int, shape: Shape, name: str) -> None:
-    """Raise `InputError` unless so many bytes are the pixels of `shape`."""
-    count, height, width = shape
-    expected = count * height * width
-    described = f"{count} images of {height} × {width} pixels"
+def _check_length(data_bytes: int, spec: ImageSpec, count: int, name: str) -> None:
+    """Raise `InputError` unless so many bytes are the pixels of the images."""
+    expected = count * spec.raw_bytes
+    described = f"{count} images of {spec} pixels"
     if data_bytes < expected:
         raise InputError(
             f"{name}: truncated: its header announces {described}, "
@@ -82,16 +143,19 @@ def check_length(data_bytes: int, shape: Shape, name: str) -> None:
         raise InputError(f"{name}: bytes trail the {described} that its header announces")
 
 
-def images_at_once(shape: tuple[int, ...]) -> int:
-    """Return how many images (n, height, width) make a chunk: one at least."""
-    return max(1, CHUNK_BYTES // max(1, shape[1] * shape[2]))
+def images_at_once(spec: ImageSpec, num_bytes: int = CHUNK_BYTES) -> int:
+    """Return how many images make a chunk of so many bytes: one at least."""
+    return max(1, num_bytes // spec.raw_bytes)
 
 
 def regroup(chunks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    """Yield the same images as new arrays of `size` images; the last may hold fewer."""
+    """Yield the same images as new arrays of `size` images; the last of a spec may hold fewer."""
     waiting: list[np.ndarray] = []
     missing = size
     for chunk in chunks:
+        if waiting and len(chunk) and chunk.shape[1:] != waiting[0].shape[1:]:
+            yield np.concatenate(waiting)
+            waiting, missing = [], size
         while len(chunk):
             part, chunk = chunk[:missing], chunk[missing:]
             waiting.append(part)

@@ -10,90 +10,163 @@ import numpy as np
 
 from recvae.errors import InputError
 from recvae.files.atomic import atomic_file, atomic_folder
+from recvae.images.formats.gz import GZIP_ENDING, packed
 from recvae.images.formats.idx import write_idx_chunks
-from recvae.images.formats.png import encode_png
+from recvae.images.formats.registry import (
+    FORMATS,
+    ArrayFormat,
+    PictureFormat,
+    format_by_ending,
+)
 from recvae.images.names import check_names, default_names
-from recvae.images.reading import Images
+from recvae.images.reading import Images, source_name
+from recvae.images.spec import GREY, RGB, ImageSpec
+from recvae.images.stream import Runs, images_at_once
 
-_IDX_ENDINGS = ("-ubyte", ".idx", ".idx3")
-_NOT_A_FOLDER = (".bmp", ".gif", ".gz", ".jpeg", ".jpg", ".npz", ".tif", ".tiff", ".webp", ".zip")
+_NOT_A_FOLDER = (".gif", GZIP_ENDING, ".jpeg", ".jpg", ".npz", ".zip")
 _CHUNK_BYTES = 1 << 24
 
 
 def write_images(path: str | PathLike[str], images: Images, force: bool = False) -> None:
     """Write `images` as the name `path` asks; see `write_chunks`."""
     pixels = images.pixels
-    step = max(1, _CHUNK_BYTES // (pixels.shape[1] * pixels.shape[2]))
+    step = images_at_once(images.spec, _CHUNK_BYTES)
     chunks = (pixels[start : start + step] for start in range(0, len(pixels), step))
-    write_chunks(path, pixels.shape, chunks, images.names, force)
+    write_chunks(path, ((images.spec, len(pixels)),), chunks, images.names, force)
 
 
 def write_chunks(
     output: str | PathLike[str] | BinaryIO,
-    shape: tuple[int, ...],
+    runs: Runs | tuple[int, ...],
     chunks: Iterable[np.ndarray],
     names: Sequence[str] | None = None,
     force: bool = False,
 ) -> None:
-    """Write images of `shape` (n, height, width) from uint8 `chunks` (any number, height, width).
+    """Write images from uint8 `chunks`, of which one is in memory at a time.
 
-    One chunk is in memory at a time. A binary stream gets idx. The end of a path chooses: `.npy`;
-    `.png` for a single image; `-ubyte`, `.idx` and `.idx3` for idx, with `.gz` compressed; anything
-    else for a folder of PNGs called `names`, or 00000.png and so on, and the output appears when it
-    is complete.
-    Raises `InputError` as `atomic_file` and `check_names` do, and if a `.png` is to hold several.
+    `runs` and `chunks` are those of an `ImageStream`; instead of runs, images of one spec may have
+    the shape of their array, (n, height, width) or (n, height, width, 3).
+
+    A binary stream gets idx. The end of a path chooses: those of array formats, idx also with
+    `.gz`; those of picture formats for a single image; anything else a folder of pictures called
+    `names`, each in the format of its ending, or 00000.png and so on. The output appears when it is
+    complete. Raises `InputError` as `atomic_file` and `check_names` do, and if the output cannot
+    hold such images.
     """
-    images = _checked(chunks, shape)
+    runs = _runs_of(runs)
+    images = _checked(chunks, runs)
     if not isinstance(output, str | PathLike):
-        write_idx_chunks(output, shape, images, compress=False)
+        write_idx_chunks(output, *_only_run(output, runs), images)
         return
-    path, name = output, Path(output).name.lower()
-    if name.endswith(".png") and shape[0] != 1:
-        raise InputError(f"{path}: one PNG cannot hold {shape[0]} images: give a folder's name")
-    if name.endswith(".png"):
-        with atomic_file(path, force) as file:
-            file.writelines(encode_png(chunk[0]) for chunk in images)
-    elif name.endswith(".npy"):
-        with atomic_file(path, force) as file:
-            _write_npy(file, shape, images)
-    elif name.removesuffix(".gz").endswith(_IDX_ENDINGS):
-        with atomic_file(path, force) as file:
-            write_idx_chunks(file, shape, images, compress=name.endswith(".gz"))
+    name = Path(output).name.lower()
+    known = format_by_ending(name.removesuffix(GZIP_ENDING))
+    is_packed = name.endswith(GZIP_ENDING)
+    if isinstance(known, ArrayFormat) and (known.gzips or not is_packed):
+        _write_array(output, known, runs, images, is_packed, force)
+    elif isinstance(known, PictureFormat) and not is_packed:
+        _write_picture(output, known, runs, images, force)
     elif name.endswith(_NOT_A_FOLDER):
-        raise InputError(f"{path}: cannot write this kind; use .npy, .png, .idx or a folder's name")
+        endings = ", ".join(known.endings[0] for known in FORMATS.values())
+        raise InputError(f"{output}: cannot write this kind; use {endings} or a folder's name")
     else:
-        names = default_names(shape[0]) if names is None else names
-        check_names(names, shape[0])
-        _write_folder(path, images, names, force)
+        count = sum(count for _, count in runs)
+        _write_folder(output, runs, images, default_names(count) if names is None else names, force)
 
 
-def _checked(chunks: Iterable[np.ndarray], shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+def _runs_of(runs: Runs | tuple[int, ...]) -> Runs:
+    if not isinstance(runs[0], int):
+        return runs
+    return ((ImageSpec.of(runs, RGB if len(runs) == 4 else GREY), runs[0]),)
+
+
+def _checked(chunks: Iterable[np.ndarray], runs: Runs) -> Iterator[np.ndarray]:
     """Pass non-empty chunks on; a mistake of the program must not become a file."""
-    count = 0
+    coming = iter(runs)
+    spec, left = next(coming)
     for chunk in chunks:
-        if chunk.dtype != np.uint8 or chunk.shape[1:] != shape[1:]:
-            raise ValueError(f"a chunk of {chunk.dtype} {chunk.shape} in a file of {shape}")
-        count += len(chunk)
-        if count > shape[0]:
-            break
+        if not left and len(chunk):
+            spec, left = next(coming, (spec, 0))
+        if chunk.dtype != np.uint8 or chunk.shape[1:] != spec.shape or len(chunk) > left:
+            raise ValueError(f"a chunk of {chunk.dtype} {chunk.shape} for {left} images of {spec}")
+        left -= len(chunk)
         if len(chunk):
             yield chunk
-    if count != shape[0]:
-        raise ValueError(f"{count} images came for a file of {shape[0]}")
+    missing = left + sum(count for _, count in coming)
+    if missing:
+        raise ValueError(f"too few images came for a file: {missing} are missing")
 
 
-def _write_npy(file: BinaryIO, shape: tuple[int, ...], chunks: Iterable[np.ndarray]) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
-    for chunk in chunks:
-        file.write(np.ascontiguousarray(chunk).data)
+def _only_run(output: object, runs: Runs) -> tuple[ImageSpec, int]:
+    if len(runs) > 1:
+        raise InputError(
+            f"{source_name(output)}: images that differ in size make no array: give a folder's name"
+        )
+    return runs[0]
+
+
+def _write_array(
+    path: str | PathLike[str],
+    known: ArrayFormat,
+    runs: Runs,
+    chunks: Iterable[np.ndarray],
+    is_packed: bool,
+    force: bool,
+) -> None:
+    run = _only_run(path, runs)
+    with atomic_file(path, force) as file:
+        if is_packed:
+            with packed(file) as inner:
+                known.write(inner, *run, chunks)
+        else:
+            known.write(file, *run, chunks)
+
+
+def _write_picture(
+    path: str | PathLike[str],
+    known: PictureFormat,
+    runs: Runs,
+    chunks: Iterable[np.ndarray],
+    force: bool,
+) -> None:
+    count = sum(count for _, count in runs)
+    if count != 1:
+        raise InputError(
+            f"{path}: one {known.name} cannot hold {count} images: give a folder's name"
+        )
+    _check_channels(path, known, runs[0][0])
+    with atomic_file(path, force) as file:
+        file.writelines(known.write(pixels, path) for (pixels,) in chunks)
 
 
 def _write_folder(
-    path: str | PathLike[str], chunks: Iterable[np.ndarray], names: Sequence[str], force: bool
+    path: str | PathLike[str],
+    runs: Runs,
+    chunks: Iterable[np.ndarray],
+    names: Sequence[str],
+    force: bool,
 ) -> None:
-    with atomic_folder(path, force) as folder:
+    check_names(names, sum(count for _, count in runs))
+    formats = [_picture_format(name) for name in names]
+    specs = itertools.chain.from_iterable(itertools.repeat(*run) for run in runs)
+    for name, known, spec in zip(names, formats, specs, strict=True):
+        _check_channels(Path(path, name), known, spec)
+    kinds = dict.fromkeys(formats or map(_picture_format, default_names(1)))
+    replaceable = [(known.name, known.endings) for known in kinds]
+    with atomic_folder(path, force, replaceable) as folder:
         images = itertools.chain.from_iterable(chunks)
-        for name, pixels in zip(names, images, strict=True):
+        for name, known, pixels in zip(names, formats, images, strict=True):
+            data = known.write(pixels, Path(path, name))
             with open(folder / name, "xb") as file:  # "x", as names may differ in case alone
-                file.write(encode_png(pixels))
+                file.write(data)
+
+
+def _picture_format(name: str) -> PictureFormat:
+    known = format_by_ending(name)
+    assert isinstance(known, PictureFormat)  # as `check_names` has made sure
+    return known
+
+
+def _check_channels(path: object, known: PictureFormat, spec: ImageSpec) -> None:
+    if spec.channels not in known.channels:
+        colour = "grey" if spec.channels == GREY else "RGB"
+        raise InputError(f"{path}: {known.name} has no {colour} pictures: choose another format")

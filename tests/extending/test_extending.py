@@ -3,6 +3,7 @@
 The toys are the text of docs/extending.md.
 """
 
+import io
 import re
 import runpy
 from collections.abc import Callable, Iterator
@@ -20,7 +21,15 @@ from recvae.codec.vae.calibrate import CalibrationOptions
 from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec
 from recvae.codec.vae.model import save_model
 from recvae.errors import InputError
-from recvae.images import read_images, sample_images
+from recvae.images import (
+    Images,
+    image_stream,
+    read_images,
+    sample_images,
+    write_chunks,
+    write_images,
+)
+from recvae.images.formats.registry import FORMATS
 from recvae.rec import ALGORITHMS, DiagonalGaussian, plan_blocks
 from recvae.rec.search import BACKENDS
 from recvae.vae import posterior
@@ -34,7 +43,8 @@ IMAGES = 20
 @pytest.fixture(autouse=True)
 def registries() -> Iterator[None]:
     """What a toy registers is gone after its test."""
-    kept = [(registry, dict(registry)) for registry in (ALGORITHMS, BACKENDS, LATENT_CODECS)]
+    registries = (ALGORITHMS, BACKENDS, LATENT_CODECS, FORMATS)
+    kept = [(registry, dict(registry)) for registry in registries]
     yield
     for registry, before in kept:
         registry.clear()
@@ -124,6 +134,52 @@ def test_a_latent_codec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         load_model(tmp_path / "model")
 
 
+def test_an_image_format(tmp_path: Path) -> None:
+    register("pam")
+    colour = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    for name, pixels in (("grey.pam", colour[..., 0]), ("colour.pam", colour)):
+        write_images(tmp_path / name, Images(pixels[None]))
+        data = (tmp_path / name).read_bytes()
+        assert data.startswith(b"P7\nWIDTH 5\nHEIGHT 4\n")
+        assert np.array_equal(read_images(tmp_path / name).pixels, pixels[None])
+        assert np.array_equal(read_images(io.BytesIO(data)).pixels, pixels[None])
+        (tmp_path / name).write_bytes(data[:-1])
+        with pytest.raises(InputError, match=f"{name}: damaged PAM file"):
+            read_images(tmp_path / name)
+    (tmp_path / name).write_bytes(data.replace(b"255", b"127"))
+    with pytest.raises(InputError, match=f"{name}: a PAM of another kind than 8-bit grey"):
+        read_images(tmp_path / name)
+    with pytest.raises(InputError, match=r"unknown kind of file; give .* a PPM, a PAM or a folder"):
+        read_images(io.BytesIO(b"P9"))
+    del FORMATS["PAM"]
+    with pytest.raises(InputError, match="unknown kind of file"):
+        read_images(io.BytesIO(data))
+
+
+def test_an_image_format_in_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    register("pam")
+    digits, names = sample_images()[:3], ("a.pam", "b.png", "c.PAM")
+    write_images(tmp_path / "digits", Images(digits, names))
+    file, back = str(tmp_path / "digits.recvae"), str(tmp_path / "back")
+    assert cli.main(["compress", str(tmp_path / "digits"), file, "--model=mnist", "--quiet"]) == 0
+    assert cli.main(["decompress", file, back, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    for name in names:
+        data = Path(back, name).read_bytes()
+        assert data == (tmp_path / "digits" / name).read_bytes()
+        assert data.startswith(b"P7") == (name != "b.png")
+    (tmp_path / "digits" / "b.png").unlink()
+    write_images(tmp_path / "digits" / "b.png", Images(np.zeros((1, 2, 3, 3), np.uint8)))
+    with image_stream(tmp_path / "digits") as images:
+        assert [(str(spec), count) for spec, count in images.runs] == [
+            ("28 × 28", 1),
+            ("2 × 3 RGB", 1),
+            ("28 × 28", 1),
+        ]
+        write_chunks(tmp_path / "mixed", images.runs, images.chunks, images.names)
+    assert Path(tmp_path, "mixed", "c.PAM").read_bytes() == Path(back, "c.PAM").read_bytes()
+
+
 @pytest.mark.parametrize("toy", TOYS, ids=lambda path: path.stem)
 def test_toys_are_short_and_documented(toy: Path) -> None:
     text = toy.read_text()
@@ -131,7 +187,8 @@ def test_toys_are_short_and_documented(toy: Path) -> None:
     assert f"```python\n{text}```" in DOCS
 
 
-def test_code_blocks_run() -> None:
+def test_code_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
     assert len(blocks) > len(TOYS)
     namespace: dict[str, object] = {"__name__": "extending"}

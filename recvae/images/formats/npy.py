@@ -1,23 +1,26 @@
 """Images from numpy's .npy files."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from recvae.errors import InputError
-from recvae.images.stream import Shape, check_pixels, read_chunks
+from recvae.images.formats.registry import ArrayFormat, Arrays, register_format
+from recvae.images.spec import RGB, ImageSpec
+from recvae.images.stream import check_pixels, read_chunks
 
 NPY_MAGIC = b"\x93NUMPY"
 
 
-def npy_images(file: BinaryIO, name: str) -> tuple[Shape, Iterator[np.ndarray]]:
-    """Return the shape (n, height, width) and the chunks of an uint8 array.
+def read_npy(file: BinaryIO, name: str, channels: int) -> Arrays:
+    """Return spec, number and chunks of the images of an uint8 array.
 
-    An array (height, width) is one image. One of several images in Fortran order, in which their
-    pixels lie mixed, comes in one chunk. Raises `InputError` that names the file.
+    An array (height, width) or, for 3 channels, (height, width, 3) is one image. One of several
+    images in Fortran order, in which their pixels lie mixed, comes in one chunk. Raises
+    `InputError` that names the file.
     """
     try:
         with warnings.catch_warnings():
@@ -26,11 +29,23 @@ def npy_images(file: BinaryIO, name: str) -> tuple[Shape, Iterator[np.ndarray]]:
     except Exception as error:  # numpy reads the header with Python's parser, which may raise any
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{name}: not a readable .npy array ({reason})") from error
+    is_one = len(shape) == (3 if channels == RGB else 2)
     try:
-        images = check_pixels(dtype, (1, *shape) if len(shape) == 2 else shape)
+        spec, count = check_pixels(dtype, (1, *shape) if is_one else shape, channels)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-    return images, (_fortran_chunks if is_fortran else read_chunks)(file, images, name)
+    if is_fortran:
+        whole = read_chunks(file, spec, count, name, at_once=max(1, count))
+        return spec, count, _reordered(whole)
+    return spec, count, read_chunks(file, spec, count, name)
+
+
+def write_npy(file: BinaryIO, spec: ImageSpec, count: int, chunks: Iterable[np.ndarray]) -> None:
+    """Write images as an uint8 array (n, height, width) or, of RGB, (n, height, width, 3)."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *spec.shape)}
+    npy_format.write_array_header_1_0(file, header)
+    for chunk in chunks:
+        file.write(np.ascontiguousarray(chunk).data)
 
 
 def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -43,9 +58,21 @@ def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
         raise ValueError(f"version {version[0]}.{version[1]}")
     if min(header[0], default=0) < 0:
         raise ValueError(f"shape {header[0]}")
-    return header
+    shape, is_fortran, dtype = header
+    return tuple(map(int, shape)), is_fortran, dtype  # for numpy, True is a size
 
 
-def _fortran_chunks(file: BinaryIO, shape: Shape, name: str) -> Iterator[np.ndarray]:
-    for whole in read_chunks(file, shape, name, at_once=max(1, shape[0])):
-        yield whole.reshape(-1).reshape(shape, order="F")
+def _reordered(chunks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    for whole in chunks:
+        yield whole.reshape(-1).reshape(whole.shape, order="F")
+
+
+register_format(
+    ArrayFormat(
+        name=".npy array",
+        endings=(".npy",),
+        matches=lambda head: head.startswith(NPY_MAGIC),
+        read=read_npy,
+        write=write_npy,
+    )
+)

@@ -1,18 +1,23 @@
-"""One 8-bit grey image as the bytes of a PNG, and back."""
+"""One 8-bit image, grey or RGB, as the bytes of a PNG, and back."""
 
 import struct
 import zlib
 from collections import defaultdict
 from io import BytesIO
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from recvae.errors import InputError
+from recvae.images.formats.registry import PictureFormat, register_format
+from recvae.images.formats.unsupported import unsupported
+from recvae.images.spec import GREY, RGB, ImageSpec
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 MAX_DEFLATE_RATIO = 1032  # no deflate stream expands more (zlib's technical notes)
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
+_CHANNELS = {0: GREY, 2: RGB}
 _HEADER = struct.Struct(">2I5B")
 _WHOLE = [(0, 0, 1, 1)]  # first row and column of a pass, and the steps between them
 _ADAM7 = [
@@ -26,41 +31,41 @@ _ADAM7 = [
 ]
 
 
-def decode_png(data: bytes, source: object) -> np.ndarray:
-    """Return the pixels, uint8 (height, width), of an 8-bit grey PNG; `source` names it in errors.
+def decode_png(data: bytes) -> np.ndarray:
+    """Return the pixels, uint8 (height, width) or (height, width, 3), of an 8-bit PNG.
 
-    Raises `InputError` for damaged data, and for every other kind of PNG: those would not come back
-    as they were. Text, time and colour profile of the PNG are not pixels and are left behind.
+    Raises `InputError` for every kind of PNG but grey and RGB, which would not come back as they
+    were, and other exceptions for damaged data. Text, time and colour profile of the PNG are not
+    pixels and are left behind.
     """
     if data[:8] != PNG_MAGIC or data[12:16] != b"IHDR":
-        raise InputError(f"{source}: not a PNG file")
-    try:
-        chunks = _chunks(data)
-        depth, colour = _HEADER.unpack(chunks[b"IHDR"])[2:4]
-        is_grey = (depth, colour) == (8, 0) and not {b"tRNS", b"acTL"} & chunks.keys()
-        if is_grey:
-            _check_length(chunks)
-            pixels = _pixels(chunks)
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{source}: too many pixels ({error})") from error
-    except Exception as error:  # Pillow tells of damage by nearly every type of exception
-        raise InputError(f"{source}: damaged PNG file") from error
-    if not is_grey:
+        raise InputError("not a PNG file")
+    chunks = _chunks(data)
+    depth, colour = _HEADER.unpack(chunks[b"IHDR"])[2:4]
+    if depth != 8 or colour not in _CHANNELS or {b"tRNS", b"acTL"} & chunks.keys():
         kinds = {"transparent": b"tRNS" in chunks, "animated": b"acTL" in chunks}
         kind = next((kind for kind, is_so in kinds.items() if is_so), f"{depth}-bit")
-        raise InputError(
-            f"{source}: a PNG of kind {kind} {_COLOURS.get(colour, 'unknown')}; only 8-bit grey is "
-            "supported: convert it first, for example with Pillow's "
-            'Image.open(...).convert("L").save(...)'
-        )
-    return pixels
+        raise unsupported("PNG", f"{kind} {_COLOURS.get(colour, 'unknown')}")
+    _check_length(chunks)
+    return _pixels(chunks)
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """Return uint8 (height, width) as the bytes of an 8-bit grey PNG."""
+    """Return uint8 (height, width) or (height, width, 3) as the bytes of an 8-bit PNG."""
     stream = BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG")
     return stream.getvalue()
+
+
+def spec_of_png(file: BinaryIO) -> ImageSpec | None:
+    """Return what the header of a PNG announces, None unless that is whole and of 8 bits."""
+    head = file.read(33)
+    if head[8:16] != b"\0\0\0\rIHDR" or zlib.crc32(head[12:29]) != int.from_bytes(head[29:], "big"):
+        return None
+    width, height, depth, colour = _HEADER.unpack(head[16:29])[:4]
+    if depth != 8 or colour not in _CHANNELS:
+        return None
+    return ImageSpec(height, width, _CHANNELS[colour])
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
@@ -83,7 +88,7 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
 
 def _check_length(chunks: dict[bytes, bytes]) -> None:
     """Raise `ValueError` unless the pixels are all there: Pillow makes zeros of those missing."""
-    width, height, _, _, compression, filtering, interlaced = _HEADER.unpack(chunks[b"IHDR"])
+    width, height, _, colour, compression, filtering, interlaced = _HEADER.unpack(chunks[b"IHDR"])
     if compression or filtering or interlaced > 1:
         raise ValueError("unknown method")
     passes = _ADAM7 if interlaced else _WHOLE
@@ -91,7 +96,7 @@ def _check_length(chunks: dict[bytes, bytes]) -> None:
         (len(range(top, height, down)), len(range(left, width, right)))
         for top, left, down, right in passes
     ]
-    expected = sum(rows * (1 + columns) for rows, columns in sizes if columns)
+    expected = sum(rows * (1 + _CHANNELS[colour] * columns) for rows, columns in sizes if columns)
     stream = chunks[b"IDAT"]
     decoder = zlib.decompressobj()
     if expected > MAX_DEFLATE_RATIO * len(stream):  # before anything of that size is allocated
@@ -101,11 +106,26 @@ def _check_length(chunks: dict[bytes, bytes]) -> None:
 
 
 def _pixels(chunks: dict[bytes, bytes]) -> np.ndarray:
-    """The pixels of a grey PNG whose chunks are whole; Pillow sees those alone that matter."""
+    """The pixels of a PNG whose chunks are whole; Pillow sees those alone that matter."""
     needed = [(kind, chunks[kind]) for kind in (b"IHDR", b"IDAT", b"IEND")]
     file = PNG_MAGIC + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         for kind, body in needed
     )
-    with Image.open(BytesIO(file)) as image:
-        return np.asarray(image)
+    try:
+        with Image.open(BytesIO(file)) as image:
+            return np.asarray(image)
+    except Image.DecompressionBombError as error:
+        raise InputError(f"too many pixels ({error})") from error
+
+
+register_format(
+    PictureFormat(
+        name="PNG",
+        endings=(".png",),
+        matches=lambda head: head.startswith(PNG_MAGIC),
+        decode=decode_png,
+        encode=encode_png,
+        spec_of=spec_of_png,
+    )
+)

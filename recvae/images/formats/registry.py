@@ -1,0 +1,146 @@
+"""The formats that images are read from and written to.
+
+Reading tells the format of a file by its first bytes, writing by the ending of its name. What a
+format is called, begins with and ends in stands in its own file alone.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from recvae.errors import InputError
+from recvae.images.spec import GREY, RGB, ImageSpec
+
+HEAD_BYTES = 16  # enough to tell every format
+Arrays = tuple[ImageSpec, int, Iterator[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class PictureFormat:
+    """Files of one picture each, which may lie in folders and name images.
+
+    Fields:
+        name: what messages call such a file, as "PNG".
+        endings: of the names of such files, in lower case.
+        matches: whether a file that begins with these bytes, up to `HEAD_BYTES`, is of this format.
+        decode: the bytes of a file to pixels, uint8 (height, width) or, of RGB, (height, width, 3).
+            Raises InputError for what is not supported, any other exception for damage.
+        encode: such pixels to the bytes of a file, which decodes to the same pixels.
+        channels: of the images that `encode` takes.
+        spec_of: what an open file will decode to, from a look at its beginning, or None where that
+            does not tell. Raises as `decode` does. By default all of the file is decoded to know.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    matches: Callable[[bytes], bool]
+    decode: Callable[[bytes], np.ndarray]
+    encode: Callable[[np.ndarray], bytes]
+    channels: tuple[int, ...] = (GREY, RGB)
+    spec_of: Callable[[BinaryIO], ImageSpec | None] = lambda _: None
+
+    def read(self, data: bytes, source: object) -> np.ndarray:
+        """Return the pixels of a file; raises InputError that names `source`."""
+        with self._damage_told(source):
+            pixels = self.decode(data)
+            spec_of_pixels(pixels)
+        return pixels
+
+    def look(self, file: BinaryIO, source: object) -> ImageSpec:
+        """Return what `read` will give of an open file; raises InputError that names `source`."""
+        with self._damage_told(source):
+            if not self.matches(file.read(HEAD_BYTES)):
+                raise InputError(f"not a {self.name} file")
+            file.seek(0)
+            spec = self.spec_of(file)
+            if spec is None:
+                file.seek(0)
+                spec = spec_of_pixels(self.decode(file.read()))
+        return spec
+
+    def write(self, pixels: np.ndarray, path: object) -> bytes:
+        """Return the bytes of a file; raises InputError that names `path` if none can hold them."""
+        try:
+            return self.encode(np.ascontiguousarray(pixels))
+        except ValueError as error:  # of a size, say, beyond the limits of the format
+            size = spec_of_pixels(pixels)
+            raise InputError(f"{path}: a {self.name} cannot hold {size} pixels") from error
+
+    @contextmanager
+    def _damage_told(self, source: object) -> Iterator[None]:
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from error
+        except Exception as error:  # decoders tell of damage by nearly every type of exception
+            raise InputError(f"{source}: damaged {self.name} file") from error
+
+
+@dataclass(frozen=True)
+class ArrayFormat:
+    """Files of many images of one spec, which are streamed.
+
+    Fields:
+        name, endings, matches: as of a `PictureFormat`.
+        read: an open file, its name for messages and the channels that its array is said to have,
+            to the spec, the number and the chunks of its images, as `ImageStream` has them. Raises
+            InputError that names the file.
+        write: images, as `read` gives them, to an open file.
+        gzips: whether a name that ends in .gz as well asks for a compressed file. Reading takes
+            compressed files of every such format.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    matches: Callable[[bytes], bool]
+    read: Callable[[BinaryIO, str, int], Arrays]
+    write: Callable[[BinaryIO, ImageSpec, int, Iterable[np.ndarray]], None]
+    gzips: bool = False
+
+
+Format = PictureFormat | ArrayFormat
+FORMATS: dict[str, Format] = {}
+
+
+def register_format(new: Format) -> None:
+    """Make a format known. Raises ValueError if its name or an ending is taken."""
+    endings = {ending for known in FORMATS.values() for ending in known.endings}
+    if new.name in FORMATS:
+        raise ValueError(f"name: got {new.name!r}, need one that is not taken")
+    if taken := endings & set(new.endings):
+        raise ValueError(f"endings: got {min(taken)!r}, need such that are not taken")
+    FORMATS[new.name] = new
+
+
+def picture_formats() -> list[PictureFormat]:
+    """Return the formats whose files may lie in a folder."""
+    return [known for known in FORMATS.values() if isinstance(known, PictureFormat)]
+
+
+def format_by_head(head: bytes) -> Format | None:
+    """Return the format of a file by its first bytes; what was registered last is asked first."""
+    return next((known for known in reversed(FORMATS.values()) if known.matches(head)), None)
+
+
+def format_by_ending(name: str) -> Format | None:
+    """Return the format that a file's name asks for."""
+    for known in reversed(FORMATS.values()):
+        if name.lower().endswith(known.endings):
+            return known
+    return None
+
+
+def spec_of_pixels(pixels: np.ndarray) -> ImageSpec:
+    """Return the spec of one image; raises ValueError unless it is uint8 of a right shape."""
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
+        raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}")
+    return ImageSpec.of(pixels.shape, RGB if pixels.ndim == 3 else GREY)
+
+
+def joined(words: Iterable[str], last: str = "or") -> str:
+    """Return a list in words: a, b or c."""
+    *first, final = words
+    return f"{', '.join(first)} {last} {final}" if first else final
