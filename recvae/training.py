@@ -129,10 +129,8 @@ def _training_images(root: str) -> Any:
     """All training images, (n, h, w) uint8 tensor."""
     import torch
 
-    from recvae.images import read_images
+    from recvae.data.datamodule import load_mnist, read_grey
 
     if os.path.isdir(os.path.join(root, "MNIST", "raw")):
-        from recvae.data.datamodule import load_mnist
-
         return load_mnist(root, train=True)[:, 0]
-    return torch.from_numpy(read_images(root).pixels)
+    return torch.from_numpy(read_grey(root))

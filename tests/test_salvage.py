@@ -255,9 +255,9 @@ def test_a_header_is_rebuilt_for_a_known_model(span: tuple[int, int]) -> None:
 
 def test_a_header_of_another_version_is_not_damaged() -> None:
     fields = bytearray(FILES[0].data[:34])
-    fields[8] = 2
+    fields[8] = 3
     data = bytes(fields) + zlib.crc32(fields).to_bytes(4) + FILES[0].data[38:]
-    with pytest.raises(InputError, match="format version 2"):
+    with pytest.raises(InputError, match="format version 3"):
         find_header(data, [(HASH, 4, 5)])
 
 
@@ -269,7 +269,9 @@ def test_the_number_of_images_is_found_without_the_index() -> None:
         assert saved(original, salvage) == [0, 1, 2, 3]
         assert salvage.num_images == (None if in_last == 3 else 9 + in_last)
     both = salvage_groups(
-        original.data[: original.spans[-1][1]], HEADER, lambda groups: (n > 1 for _, n in groups)
+        original.data[: original.spans[-1][1]],
+        HEADER,
+        lambda groups: (group.num_images > 1 for group in groups),
     )
     assert both.num_recovered == 9  # 2 or 3 images? Then none is passed as right
 
