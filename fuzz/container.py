@@ -4,15 +4,21 @@ import io
 import zlib
 from binascii import crc_hqx
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from fuzz.invariants import refusal_is_one_line
-from recvae.codec.container import ContainerReader, ContainerWriter, Header
+from recvae.codec.container import ContainerReader, ContainerWriter, Group, Header
+from recvae.codec.container.compact import pack_compact, unpack_compact
 from recvae.codec.container.footer import FOOTER_BYTES
-from recvae.codec.container.group_v1 import group_extent
-from recvae.codec.container.header import HEADER_BYTES
-from recvae.codec.container.numbers import MAX_SHORT_BYTES, unpack_short
+from recvae.codec.container.framing import group_extent
+from recvae.codec.container.header import HEADER_BYTES, MAX_HEADER_BYTES
+from recvae.codec.container.numbers import unpack_short
 from recvae.errors import InputError
+from recvae.images.spec import ImageSpec
 
 HASH = bytes(16)
 GOLDEN = Path(__file__).parents[1] / "tests/golden"
@@ -32,6 +38,7 @@ def seeds() -> Iterator[bytes]:
         (few * 40, 2, None),
     ]:
         files.append(written(header, payloads, last, names))
+    files += version_2_files()
     for data in files:
         yield bytes([AS_IT_IS]) + data
         yield bytes([RESEALED]) + data
@@ -72,11 +79,15 @@ def check_reader(data: bytes) -> None:
         sizes = reader.sizes()
         reader.verify()
         assert sizes.total == len(data)
-        again = written(reader.header, payloads, counts[-1] if counts else 0, names)
-        if names is None:
+        groups = list(reader.groups())
+        assert sum(group.raw_bytes for group in groups) == reader.raw_bytes
+        again = written_groups(reader.header, groups, reader.arrays)
+        if not reader.arrays:
             assert again == data, "not in the one form"
         else:
             assert ContainerReader(again).names == names
+        if reader.header.version > 1 and groups:
+            assert unpack_compact(pack_compact(groups, reader.header), reader.header) == groups
 
 
 def check_writer(data: bytes) -> None:
@@ -108,6 +119,36 @@ def written(header: Header, payloads: list[bytes], last: int, names: object = No
     return stream.getvalue()
 
 
+def written_groups(header: Header, groups: list[Group], arrays: dict[str, Any]) -> bytes:
+    """Return the file with these groups, and arrays beside them."""
+    stream = io.BytesIO()
+    writer = ContainerWriter(stream, header)
+    for group in groups:
+        writer.add(group)
+    others = {name: array for name, array in arrays.items() if name != "names"}
+    writer.finish(arrays.get("names"), others)
+    return stream.getvalue()
+
+
+def version_2_files() -> list[bytes]:
+    """Small files of version 2: mixed sizes, RGB, tiles, layers, models, arrays."""
+    spec, rgb = ImageSpec(2, 3), ImageSpec(4, 2, 3, 200)
+    one = Header(HASH, 2, 3, 2, version=2)
+    two = Header(HASH, 4, 2, 3, 3, 200, version=2, more_models=(bytes(range(16)),))
+    mixed = [
+        Group(2, spec, (b"first",)),
+        Group(1, rgb, (bytes(24),)),
+        Group(2, rgb, (b"a", b"", bytes(24), b"bcd"), layers=2, tile=(2, 2)),
+        Group(1, spec, (b"",)),
+    ]
+    return [
+        written_groups(one, [], {}),
+        written_groups(one, mixed[:1] * 3, {}),
+        written_groups(one, mixed, {"labels": np.arange(6, dtype="u1"), "names": tuple("abcdef")}),
+        written_groups(two, [mixed[1], replace(mixed[2], model=1)] * 40, {"x": np.zeros((2, 0))}),
+    ]
+
+
 def reseal(data: bytes) -> bytes:
     """Put right checksums and magics where a file has some, whatever lies between them."""
     file = bytearray(data.ljust(HEADER_BYTES + FOOTER_BYTES, b"\0"))
@@ -116,17 +157,20 @@ def reseal(data: bytes) -> bytes:
     footer = len(file) - FOOTER_BYTES
     index = max(footer - int.from_bytes(file[footer : footer + 4]), HEADER_BYTES)
     try:
-        header = Header.from_bytes(bytes(file[:HEADER_BYTES]))
-        begin = HEADER_BYTES
+        header = Header.from_bytes(bytes(file[:MAX_HEADER_BYTES]))
+        start = begin = header.num_bytes
         while begin < index:
-            end = begin + group_extent(bytes(file[begin : begin + MAX_SHORT_BYTES]), header)
+            end = begin + group_extent(bytes(file[begin : begin + 64]), header)[0]
             if end > index:
                 break
-            file[end - 2 : end] = crc_hqx(file[begin : end - 2], 0xFFFF).to_bytes(2)
+            if header.version == 1 or not file[begin] & 12:  # of one stream
+                file[end - 2 : end] = crc_hqx(file[begin : end - 2], 0xFFFF).to_bytes(2)
             begin = end
-        place = unpack_short(bytes(file[:footer]), index)[1]
+        place = index + (header.version > 1)
+        for _ in range(1 if header.version == 1 else 4):
+            place = unpack_short(bytes(file[:footer]), place)[1]
         if place + 4 <= footer:
-            file[place : place + 4] = zlib.crc32(file[HEADER_BYTES:index]).to_bytes(4)
+            file[place : place + 4] = zlib.crc32(file[start:index]).to_bytes(4)
     except (InputError, IndexError):
         pass
     file[-8:-4] = zlib.crc32(file[index:-8]).to_bytes(4)

@@ -16,7 +16,7 @@ import torch
 from backends import SEARCHES, check, served
 
 from recvae import cli
-from recvae.codec import CodecModel, load_model
+from recvae.codec import IMAGE_CODERS, CodecModel, load_model
 from recvae.codec.vae.calibrate import CalibrationOptions
 from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec
 from recvae.codec.vae.model import save_model
@@ -43,7 +43,7 @@ IMAGES = 20
 @pytest.fixture(autouse=True)
 def registries() -> Iterator[None]:
     """What a toy registers is gone after its test."""
-    registries = (ALGORITHMS, BACKENDS, LATENT_CODECS, FORMATS)
+    registries = (ALGORITHMS, BACKENDS, LATENT_CODECS, FORMATS, IMAGE_CODERS)
     kept = [(registry, dict(registry)) for registry in registries]
     yield
     for registry, before in kept:

@@ -1,0 +1,301 @@
+"""An image coder registered from outside: files, random access, resume, salvage, the commands.
+
+`stored` is the toy of docs/extending.md; `tiled`, here, cuts its pixels into tiles.
+"""
+
+import io
+import json
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from spec import version_2
+
+import recvae
+from recvae import cli
+from recvae.codec import (
+    IMAGE_CODERS,
+    Codec,
+    ImageCoder,
+    compress_file,
+    register_image_coder,
+    salvage,
+)
+from recvae.codec.container import ContainerReader, Group
+from recvae.codec.container.group import tile_areas
+from recvae.errors import InputError
+from recvae.images import Images, ImageSpec, image_stream, sample_images, write_images
+
+TOY = Path(__file__).with_name("stored.py")
+NAMES = ("a.png", "b.webp", "c.png", "d.TIFF", "e.bmp", "f.ppm", "g.png")
+
+
+class Tiled(ImageCoder):
+    """Pixels as they are, tile by tile."""
+
+    name = "tiled"
+    file_id = b"tiled pixels 1.0"
+    plain = False
+
+    def encode(self, pixels, group_size):
+        spec, tile = ImageSpec.of_batch(pixels.shape), (4, 5)
+        cut = tile if tile != (spec.height, spec.width) else None
+        if spec.height < 4 or spec.width < 5:
+            cut = None
+        groups = []
+        for start in range(0, len(pixels), group_size):
+            part = pixels[start : start + group_size]
+            streams = (part[:, rows, columns].tobytes() for rows, columns in tile_areas(spec, cut))
+            groups.append(Group(len(part), spec, tuple(streams), tile=cut))
+        return groups, {"pixels": np.full(len(pixels), 8.0 * spec.raw_bytes)}
+
+    def decode(self, groups):
+        images = []
+        for group in groups:
+            pixels = np.empty((group.num_images, *group.spec.shape), np.uint8)
+            areas = tile_areas(group.spec, group.tile)
+            for (rows, columns), stream in zip(areas, group.streams, strict=True):
+                part = pixels[:, rows, columns]
+                part[:] = np.frombuffer(stream, np.uint8).reshape(part.shape)
+            images.append(pixels)
+        return np.concatenate(images)
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Folders `stored` and `tiled`, whose kinds of coder are known for one test."""
+    kept = dict(IMAGE_CODERS)
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(TOY))
+    register_image_coder("tiled-1", lambda folder: Tiled())
+    for name in ("stored", "tiled"):
+        Path(name).mkdir()
+        Path(name, "model.json").write_text(json.dumps({"format": f"{name}-1"}))
+    yield
+    IMAGE_CODERS.clear()
+    IMAGE_CODERS.update(kept)
+
+
+@pytest.fixture
+def pictures() -> list[np.ndarray]:
+    """One for each of `NAMES`."""
+    rng = np.random.default_rng(0)
+    shapes = [(9, 7), (9, 7, 3), (9, 7, 3), (9, 7, 3), (3, 4), (6, 20, 3), (9, 7)]
+    return [rng.integers(0, 256, shape).astype(np.uint8) for shape in shapes]
+
+
+@pytest.fixture
+def album(pictures: list[np.ndarray]) -> Path:
+    """A folder of the pictures."""
+    folder = Path("album")
+    folder.mkdir()
+    for name, pixels in zip(NAMES, pictures, strict=True):
+        write_images(folder / name, Images(pixels[None]))
+    return folder
+
+
+def run(*arguments: object) -> None:
+    assert cli.main([*map(str, arguments)]) == 0
+
+
+def same(left: list[np.ndarray], right: list[np.ndarray]) -> bool:
+    return len(left) == len(right) and all(map(np.array_equal, left, right))
+
+
+@pytest.mark.parametrize("model", ["stored", "tiled"])
+def test_a_folder_of_mixed_pictures(
+    capsys: pytest.CaptureFixture[str], album: Path, pictures: list[np.ndarray], model: str
+) -> None:
+    run("compress", album, "album.recvae", "--model", model, "--group-size=2", "--json")
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["images"] == 7
+    assert facts["bytes_in"] == sum(pixels.size for pixels in pictures)
+    assert facts["bytes_out"] == Path("album.recvae").stat().st_size
+    pixels = sum(image.shape[0] * image.shape[1] for image in pictures)
+    assert facts["pixels_bpp"] == pytest.approx(8 * facts["bytes_in"] / pixels, abs=1e-5)
+    run("verify", "album.recvae", "--model", model, "--against", album, "--quiet")
+    run("decompress", "album.recvae", "back", "--model", model, "--quiet")
+    assert sorted(path.name for path in Path("back").iterdir()) == sorted(NAMES)
+    with image_stream("back") as images:
+        assert images.names == NAMES
+        assert same([image for chunk in images.chunks for image in chunk], pictures)
+    run("info", "album.recvae", "--json")
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["images"], facts["names"], facts["one_size"]) == (7, 7, False)
+    assert facts["groups"] == 6
+
+
+@pytest.mark.parametrize("model", ["stored", "tiled"])
+def test_random_access(pictures: list[np.ndarray], album: Path, model: str) -> None:
+    run("compress", album, "album.recvae", "--model", model, "--quiet")
+    with recvae.open("album.recvae", model=model) as images:
+        assert len(images) == 7
+        assert images.names == NAMES
+        assert images.spec is None
+        for index in (*range(7), -1):
+            assert np.array_equal(images[index], pictures[index])
+        for part in (slice(2, 6), slice(None, None, -2), slice(1, 2), slice(3, 3)):
+            assert same(images[part], pictures[part])
+        assert same(list(images), pictures)
+        with pytest.raises(InputError, match="different sizes"):
+            _ = images.shape
+        with pytest.raises(IndexError):
+            _ = images[7]
+
+
+def test_the_second_decoder_reads_it(pictures: list[np.ndarray], album: Path) -> None:
+    for model in ("stored", "tiled"):
+        run("compress", album, f"{model}.recvae", "--model", model, "--quiet")
+        file = version_2.read(Path(f"{model}.recvae").read_bytes())
+        assert same(version_2.stored(file.groups), pictures)
+        assert file.arrays == {"names": list(NAMES)}
+        assert (max(len(group.streams) for group in file.groups) > 1) == (model == "tiled")
+
+
+def test_an_array_of_rgb(capsys: pytest.CaptureFixture[str]) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (5, 6, 4, 3)).astype(np.uint8)
+    np.save("rgb.npy", images)
+    assert cli.main(["compress", "rgb.npy", "rgb.recvae", "--model", "stored"]) == 2
+    assert "--channels 3" in capsys.readouterr().err
+    run("compress", "rgb.npy", "rgb.recvae", "--model=stored", "--channels=3", "--quiet")
+    run("verify", "rgb.recvae", "--model=stored", "--against=rgb.npy", "--channels=3", "--quiet")
+    for back in ("back.npy", "back.idx"):
+        run("decompress", "rgb.recvae", back, "--model=stored", "--quiet")
+        with image_stream(back, channels=3) as stream:
+            assert np.array_equal(np.concatenate(list(stream.chunks)), images)
+    assert np.array_equal(np.load("back.npy"), images)
+    run("decompress", "rgb.recvae", "back", "--model=stored", "--quiet")
+    assert sorted(path.name for path in Path("back").iterdir())[-1] == "00004.png"
+    codec = recvae.load("stored")
+    assert np.array_equal(codec.decompress(Path("rgb.recvae").read_bytes()), images)
+    assert codec.compress(images, channels=3) == Path("rgb.recvae").read_bytes()
+
+
+def test_the_argument_decides_what_the_axes_are() -> None:
+    codec = recvae.load("stored")
+    flat = np.zeros((2, 4, 3), np.uint8)
+    assert codec.decompress(codec.compress(flat)).shape == (2, 4, 3)
+    assert codec.decompress(codec.compress(flat, channels=3)).shape == (1, 2, 4, 3)
+    assert codec.decompress(codec.compress(flat[0])).shape == (1, 4, 3)
+    with pytest.raises(InputError, match=r"\(1, 2, 4, 3\), not \(n, .*: pass channels=3 if"):
+        codec.compress(flat[None])
+    with pytest.raises(InputError, match=r"\(4, 3\), not \(n, height, width, 3\)"):
+        codec.compress(flat[0], channels=3)
+    with pytest.raises(InputError, match="channels is 2"):
+        codec.compress(flat, channels=2)
+
+
+def test_grey_images_of_one_size_are_version_1() -> None:
+    digits = sample_images()[:9]
+    codec = recvae.load("stored")
+    assert codec.compress(digits)[8] == 1
+    assert recvae.load("tiled").compress(digits)[8] == 2
+    assert codec.compress([digits])[8] == 2  # of an iterable nobody knows what comes next
+    stream = io.BytesIO()
+    codec.compress_to(stream, digits, arrays={"labels": np.arange(9)})
+    assert stream.getvalue()[8] == 2
+    with codec.open(stream.getvalue()) as images:
+        assert np.array_equal(images.arrays["labels"], np.arange(9))
+        assert np.array_equal(images[:], digits)
+
+
+@pytest.mark.parametrize("model", ["stored", "tiled"])
+def test_resume(pictures: list[np.ndarray], model: str) -> None:
+    """However far an interrupted run has come, the file is that of a quiet one."""
+    codec = Codec(recvae.load(model).model, batch_size=2)
+    stream = [pixels[None] for pixels in pictures if pixels.ndim == 3] * 3
+    compress_file(codec, "whole.recvae", stream, 2, channels=3)
+
+    def cut_off(count: int) -> Iterator[np.ndarray]:
+        yield from stream[:count]
+        raise KeyboardInterrupt
+
+    resumed = 0
+    for count in (1, 5, 5, 11):
+        with pytest.raises(KeyboardInterrupt):
+            compress_file(codec, "x.recvae", cut_off(count), 2, channels=3, resume=True)
+    turned = [pixels.transpose(0, 2, 1, 3) for pixels in stream]
+    with pytest.raises(InputError, match="made from other images"):
+        compress_file(codec, "x.recvae", turned, 2, channels=3, resume=True)
+    report = compress_file(codec, "x.recvae", stream, 2, channels=3, resume=True)
+    resumed = report.resumed_images
+    assert 8 <= resumed < len(stream)
+    assert Path("x.recvae").read_bytes() == Path("whole.recvae").read_bytes()
+    assert report.num_images == len(stream)
+    assert report.bits["pixels"] == 8 * report.raw_bytes == 8 * sum(p.size for p in stream)
+
+
+@pytest.mark.parametrize("model", ["stored", "tiled"])
+def test_salvage(capsys, pictures: list[np.ndarray], album: Path, model: str) -> None:
+    run("compress", album, "album.recvae", "--model", model, "--quiet")
+    data = Path("album.recvae").read_bytes()
+    with ContainerReader(data) as reader:
+        spans = reader._run(0)
+    begins = [0, 1, 4, 5, 6]  # the first images of the groups
+    for group, span in enumerate(spans):
+        lost = list(range(begins[group], begins[group] + span.num_images))
+        for position in (span.begin, span.begin + 3, span.end - 1):
+            damaged = bytearray(data)
+            damaged[position] ^= 0x41
+            found = salvage(bytes(damaged), model=model)
+            assert not found.is_complete
+            stream = io.BytesIO()
+            found.write_to(stream)
+            left = [index for index in range(7) if index not in lost]
+            with recvae.open(stream.getvalue(), model=model) as saved:
+                assert same(list(saved), [pictures[index] for index in left])
+                assert saved.names == tuple(NAMES[index] for index in left)
+    Path("cut.recvae").write_bytes(data[: spans[3].end])
+    status = cli.main(["salvage", "cut.recvae", "saved.recvae", "--model", model])
+    assert status == 1
+    assert "6 images saved" in capsys.readouterr().out
+    run("verify", "saved.recvae", "--model", model, "--quiet")
+
+
+def test_compact_payloads(pictures: list[np.ndarray]) -> None:
+    for model in ("stored", "tiled"):
+        codec = recvae.load(model)
+        for pixels in pictures:
+            channels = 3 if pixels.ndim == 3 else 1
+            batch = np.stack([pixels, pixels[::-1]])
+            data = codec.compress_chunk(batch, channels)
+            spec = ImageSpec.of(batch.shape, channels)
+            assert len(data) <= batch.size + 3 * 30
+            assert np.array_equal(codec.decompress_chunk(data, spec, 2), batch)
+            with pytest.raises(InputError):
+                codec.decompress_chunk(data, spec, 3)
+            with pytest.raises(InputError):
+                codec.decompress_chunk(data[:-1], spec, 2)
+
+
+def test_models_for_grey_images_refuse_rgb(capsys, album: Path) -> None:
+    assert cli.main(["compress", str(album), "x.recvae", "--model=mnist"]) == 2
+    assert (
+        "images differ in size: a.png is 9 × 7 and b.webp is 9 × 7 RGB" in capsys.readouterr().err
+    )
+    assert cli.main(["compress", str(album / "c.png"), "x.recvae", "--model=mnist"]) == 2
+    assert capsys.readouterr().err == (
+        "recvae: images are RGB: model 'mnist' codes grey ones of 28 × 28; convert them first, for "
+        'example with Pillow\'s Image.open(...).convert("L").save(...)\n'
+    )
+    assert not Path("x.recvae").exists()
+
+
+def test_what_a_coder_without_networks_has_not(capsys, album: Path) -> None:
+    for options, message in (
+        (["--elbo"], "model 'stored' has no ELBO"),
+        (["--effort=2"], "effort is 2: model 'stored' knows only 1"),
+    ):
+        assert cli.main(["compress", str(album), "x.recvae", "--model=stored", *options]) == 2
+        assert message in capsys.readouterr().err
+    assert not Path("x.recvae").exists()
+
+
+def test_a_format_of_models_is_registered_once() -> None:
+    with pytest.raises(ValueError, match="'stored-1' is registered"):
+        register_image_coder("stored-1", lambda folder: Tiled())
+    Path("stored", "model.json").write_text('{"format": "stored-9"}')
+    with pytest.raises(InputError, match="its format is 'stored-9', this program reads 'recvae"):
+        recvae.load("stored")
