@@ -120,7 +120,7 @@ def tiny_models() -> list[CodecModel]:
 
 def images_for(model: CodecModel) -> np.ndarray:
     """Three images of the size that a model codes, half black."""
-    values = np.random.default_rng(0).integers(0, 256, (3, *model.image_shape))
+    values = np.random.default_rng(0).integers(0, 256, (3, *model.spec.shape))
     return np.where(values < 128, 0, values).astype(np.uint8)
 
 

@@ -18,7 +18,7 @@ def seeds() -> Iterator[bytes]:
     """What an encoder writes for few and for many images, and pixels as they are."""
     for choice in range(len(_models()) * len(COUNTS)):
         model, count = _chosen(choice)
-        images = np.resize(images_for(model), (count, *model.image_shape))
+        images = np.resize(images_for(model), (count, *model.spec.shape))
         (payload,), _ = encode_groups(model, images, count)
         yield bytes([choice]) + payload
         yield bytes([choice | BESIDE_OTHERS | AGAIN]) + payload
@@ -32,7 +32,7 @@ def check(data: bytes) -> None:
     model, count = _chosen(choice)
     with refusal_is_one_line():
         images = decode_groups(model, [payload], [count])
-        assert (images.dtype, images.shape) == (np.uint8, (count, *model.image_shape))
+        assert (images.dtype, images.shape) == (np.uint8, (count, *model.spec.shape))
         if choice & BESIDE_OTHERS:
             good = _good_payload(model)
             beside = decode_groups(model, [good, payload, good], [1, count, 1])

@@ -49,7 +49,7 @@ def blots(architecture: Architecture, count: int) -> np.ndarray:
 
 def images_of(model: CodecModel) -> np.ndarray:
     """Blots, and what no model expects."""
-    levels, shape = model.architecture.levels, model.image_shape
+    levels, shape = model.architecture.levels, model.spec.shape
     noise = np.random.default_rng(2).integers(0, levels, (3, *shape))
     plain = np.stack([np.full(shape, value) for value in (0, levels - 1, levels // 2)])
     return np.concatenate([blots(model.architecture, 7), noise, plain]).astype(np.uint8)

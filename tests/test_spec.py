@@ -163,7 +163,7 @@ def odd_images(model: CodecModel) -> np.ndarray:
         sparse = rng.integers(0, 256, (1, 28, 28)) * (rng.random((1, 28, 28)) < 0.1)
         return np.concatenate([digits[:2], noise, sparse, digits[2:]]).astype(np.uint8)
     levels = model.architecture.levels
-    pixels = rng.integers(0, levels, (70, *model.image_shape)).astype(np.uint8)
+    pixels = rng.integers(0, levels, (70, *model.spec.shape)).astype(np.uint8)
     if model.architecture.name == "mlp":
         pixels[:40] = rng.binomial(255, 0.5, pixels[:40].shape)
     else:

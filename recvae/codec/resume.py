@@ -164,15 +164,23 @@ def _is_of(partial: Partial, header: Header) -> bool:
         begun = Header.from_bytes(data)
     except InputError:
         return False
-    what = "model"
-    if begun.model_hash == header.model_hash:
-        what = f"group size, {begun.group_size}"
-    raise _begun_with_another(partial, what)
+    if begun.models != header.models:
+        raise _begun_with_another(partial, "model")
+    if begun.group_size != header.group_size:
+        raise _begun_with_another(partial, f"group size, {begun.group_size}")
+    raise _made_from_other_images(partial)
 
 
 def _begun_with_another(partial: Partial, what: str) -> InputError:
     return InputError(
         f"{partial.path}: its part was begun with another {what}: pass the same to resume it, or "
+        "--force without --resume to begin anew"
+    )
+
+
+def _made_from_other_images(partial: Partial) -> InputError:
+    return InputError(
+        f"{partial.path}: its part was made from other images: pass the same to resume it, or "
         "--force without --resume to begin anew"
     )
 
@@ -203,8 +211,5 @@ def _skip(
         rest = [chunk[missing:]]
         missing -= min(missing, len(chunk))
     if missing or digest.hexdigest() != done.images_sha256:
-        raise InputError(
-            f"{partial.path}: its part was made from other images: pass the same to resume it, or "
-            "--force without --resume to begin anew"
-        )
+        raise _made_from_other_images(partial)
     return chain(rest, chunks)

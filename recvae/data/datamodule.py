@@ -9,7 +9,7 @@ from torchvision.datasets import MNIST
 from recvae.data.batches import OrderedBatches, ShuffledBatches
 from recvae.errors import InputError
 from recvae.images import read_images
-from recvae.images.spec import GREY
+from recvae.images.spec import GREY, ImageSpec
 
 _SPLIT_SEED = 0  # not the seed of training: all runs must hold out the same images
 
@@ -32,6 +32,11 @@ class ImageDataModule(pl.LightningDataModule):
         """Load all images into memory, once."""
         if not hasattr(self, "train_images"):
             self.train_images, self.val_images, self.test_images = self.load()
+
+    @property
+    def spec(self) -> ImageSpec:
+        """Of the images."""
+        return ImageSpec(*self.train_images.shape[-2:])
 
     def train_dataloader(self) -> ShuffledBatches:
         """Return the training images, shuffled anew each epoch."""

@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from recvae.errors import InputError
+from recvae.images.spec import ImageSpec
 from recvae.vae.passes import Decoder
 
 NETWORKS = {
@@ -84,6 +86,11 @@ class Architecture:
     def levels(self) -> int:
         """Number of grey levels: pixels are below it."""
         return self.stated()["decoder"].get("levels", 256)
+
+    @cached_property
+    def spec(self) -> ImageSpec:
+        """Of the images: grey."""
+        return ImageSpec(self.height, self.width, levels=self.levels)
 
     @property
     def _networks(self) -> tuple[type[nn.Module], type[Decoder]]:

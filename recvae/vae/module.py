@@ -66,7 +66,7 @@ class VAE(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         images = getattr(getattr(self.trainer, "datamodule", None), "train_images", None)
-        expected = (self.architecture.height, self.architecture.width)
+        expected = self.architecture.spec.shape
         if images is not None and tuple(images.shape[-2:]) != expected:
             raise InputError(
                 f"the images are {images.shape[-2]} x {images.shape[-1]}: pass "
@@ -91,7 +91,7 @@ class VAE(pl.LightningModule):
 
     @property
     def _nats_per_image_to_bpp(self) -> float:
-        return 1 / (NATS_PER_BIT * self.architecture.height * self.architecture.width)
+        return 1 / (NATS_PER_BIT * self.architecture.spec.num_pixels)
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         pixels = batch[:, 0]

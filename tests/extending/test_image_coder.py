@@ -212,16 +212,16 @@ def test_resume(pictures: list[np.ndarray], model: str) -> None:
         yield from stream[:count]
         raise KeyboardInterrupt
 
-    resumed = 0
     for count in (1, 5, 5, 11):
         with pytest.raises(KeyboardInterrupt):
             compress_file(codec, "x.recvae", cut_off(count), 2, channels=3, resume=True)
     turned = [pixels.transpose(0, 2, 1, 3) for pixels in stream]
     with pytest.raises(InputError, match="made from other images"):
         compress_file(codec, "x.recvae", turned, 2, channels=3, resume=True)
+    with pytest.raises(InputError, match="begun with another group size, 2"):
+        compress_file(codec, "x.recvae", stream, 3, channels=3, resume=True)
     report = compress_file(codec, "x.recvae", stream, 2, channels=3, resume=True)
-    resumed = report.resumed_images
-    assert 8 <= resumed < len(stream)
+    assert 8 <= report.resumed_images < len(stream)
     assert Path("x.recvae").read_bytes() == Path("whole.recvae").read_bytes()
     assert report.num_images == len(stream)
     assert report.bits["pixels"] == 8 * report.raw_bytes == 8 * sum(p.size for p in stream)

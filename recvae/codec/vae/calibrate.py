@@ -71,7 +71,7 @@ def calibrate(
     Raises:
         ValueError: if the images do not fit the model or the decoder integer arithmetic.
     """
-    expected = (vae.architecture.height, vae.architecture.width)
+    expected = vae.architecture.spec.shape
     if tuple(images.shape[1:]) != expected or not len(images):
         raise ValueError(f"images have shape {tuple(images.shape)}; needed: (n >= 1, *{expected})")
     if int(images.max()) >= vae.architecture.levels:

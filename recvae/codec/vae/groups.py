@@ -38,7 +38,7 @@ from recvae.vae.passes import Pass, run_passes
 
 # Images that the model would expand are rare: stored, one costs 16 bits on top of its pixels.
 STORED = np.array([TOTAL - 256, 256], dtype=np.int32)
-PIXEL_BITS = 8
+BYTE_BITS = 8
 
 
 @dataclass(frozen=True)
@@ -170,9 +170,9 @@ def decode_groups(
     `latents` is as given to `encode_groups`; its sender does not matter. Raises InputError if a
     payload holds what no encoder writes.
     """
-    height, width = model.image_shape
+    spec = model.spec
     in_full = [
-        len(payload) == count * height * width
+        len(payload) == count * spec.raw_bytes
         for payload, count in zip(payloads, num_images, strict=True)
     ]
     coded = [i for i, full in enumerate(in_full) if not full]
@@ -188,10 +188,10 @@ def decode_groups(
     except ValueError as error:
         raise InputError(f"a group holds what no encoder writes: {error}") from error
     groups = [
-        np.frombuffer(payload, dtype=np.uint8).reshape(-1, height, width) if full else next(decoded)
+        np.frombuffer(payload, dtype=np.uint8).reshape(-1, *spec.shape) if full else next(decoded)
         for payload, full in zip(payloads, in_full, strict=True)
     ]
-    return np.concatenate([np.zeros((0, height, width), dtype=np.uint8), *groups])
+    return np.concatenate([np.zeros((0, *spec.shape), dtype=np.uint8), *groups])
 
 
 def decode_streams(
@@ -220,10 +220,10 @@ def decode_streams(
     groups = []
     by_model = np.split(decoded, np.cumsum(coded_counts)[:-1])
     for decoder, flags, images in zip(decoders, stored, by_model, strict=True):
-        group = np.empty((len(flags), *model.image_shape), dtype=np.uint8)
+        group = np.empty((len(flags), *model.spec.shape), dtype=np.uint8)
         group[~flags] = images
         raw = decoder.decode_uniform(np.full(group[flags].size, 256))
-        group[flags] = raw.reshape(-1, *model.image_shape)
+        group[flags] = raw.reshape(-1, *model.spec.shape)
         groups.append(group)
     return groups
 
@@ -280,7 +280,7 @@ def _count_bits(
     capped: NDArray[np.bool_],
 ) -> Bits:
     bins, ranks = latent_bits
-    raw = float(PIXEL_BITS * model.architecture.height * model.architecture.width)
+    raw = float(BYTE_BITS * model.spec.raw_bytes)
     flag_bits = PRECISION_BITS - np.log2(STORED.astype(np.float64))
     is_stored = bins + ranks + pixels + flag_bits[0] > raw + flag_bits[1]
     coded = (~is_stored).astype(np.float64)

@@ -44,7 +44,7 @@ PARTS = ("bins", "ranks", "pixels", "stored", "kl")  # of `Bits`
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class CodecModel(VaeParts, ImageCoder):
+class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc]
     """A trained model ready to code with: the image coder that is a VAE.
 
     Fields besides those of `VaeParts`:
@@ -56,11 +56,6 @@ class CodecModel(VaeParts, ImageCoder):
     facts: dict[str, Any] = field(default_factory=dict)
 
     parts = PARTS
-
-    @property
-    def spec(self) -> ImageSpec:  # type: ignore[override]
-        """Of the images that it codes: grey."""
-        return ImageSpec(*self.image_shape, levels=self.architecture.levels)
 
     def encode(self, pixels: Pixels, group_size: int) -> tuple[list[Group], Bits]:
         """See `ImageCoder.encode`, and `encode_groups`."""

@@ -7,6 +7,7 @@ from torch import nn
 
 from recvae.codec.vae.latents import LatentCodec
 from recvae.exact import FixedPoint
+from recvae.images.spec import ImageSpec
 from recvae.rec import Coder
 from recvae.vae.architectures import Architecture
 from recvae.vae.quantise import ExactDecoder
@@ -37,9 +38,9 @@ class VaeParts:
             raise ValueError(self.latents.incomplete_message)
 
     @property
-    def image_shape(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self.architecture.height, self.architecture.width
+    def spec(self) -> ImageSpec:
+        """Of the images: grey."""
+        return self.architecture.spec
 
     @property
     def device(self) -> torch.device:

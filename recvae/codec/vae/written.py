@@ -13,11 +13,11 @@ def are_written(model: VaeParts, groups: Sequence[tuple[bytes, int]]) -> list[bo
     It can if what the payload decodes to makes the same bytes when it is encoded again. Other bytes
     decode to images as the model would draw them, and their code has a length of its own.
     """
-    height, width = model.image_shape
+    raw_bytes = model.spec.raw_bytes
     coded = {
         index: CheckingDecoder(payload)
         for index, (payload, count) in enumerate(groups)
-        if len(payload) < count * height * width
+        if len(payload) < count * raw_bytes
     }
     try:
         decode_streams(model, list(coded.values()), [groups[index][1] for index in coded])
@@ -27,6 +27,6 @@ def are_written(model: VaeParts, groups: Sequence[tuple[bytes, int]]) -> list[bo
         half = len(groups) // 2
         return are_written(model, groups[:half]) + are_written(model, groups[half:])
     return [
-        coded[index].is_whole() if index in coded else len(payload) == count * height * width
+        coded[index].is_whole() if index in coded else len(payload) == count * raw_bytes
         for index, (payload, count) in enumerate(groups)
     ]
