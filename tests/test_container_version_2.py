@@ -130,7 +130,7 @@ def test_compact_payload(file: tuple[Header, list[Group], dict]) -> None:
     spec = version_2.Spec(header.height, header.width, header.channels, header.levels)
     second = version_2.compact(data, header.models, spec, header.group_size)
     assert second == [plain(group) for group in some]
-    for end in range(len(data)):
+    for end in range(0, len(data), 1 + len(data) // 40):
         try:
             some_groups = unpack_compact(data[:end], header)
         except InputError:

@@ -29,7 +29,7 @@ def test_no_image_costs_more(name: str, digits: np.ndarray, noise: np.ndarray) -
     images = np.concatenate([digits[:6], noise[:2], black, white])
 
     def bits(effort: int) -> np.ndarray:
-        found = encode_groups(model, images, len(images), Codec(model).latents(effort))[1]
+        found = encode_groups(model.with_effort(effort), images, len(images))[1]
         return found.bins + found.ranks + found.pixels + found.stored
 
     assert (bits(EFFORT) <= bits(1) + 1e-2).all()  # a table of pixel costs is in float32

@@ -204,7 +204,7 @@ def test_min_cost_selection_never_costs_more_than_the_plain_choice(
     sender = MinCostSender(BetaBinomialCost(model.decoder), candidates=6, beam=2)
 
     def total(latents: BlockLatents) -> np.ndarray:
-        _, bits = encode_groups(coding.model, images, 8, latents)
+        _, bits = encode_groups(replace(coding.model, latents=latents), images, 8)
         return bits.bins + bits.ranks + bits.pixels
 
     latents = coding.model.latents

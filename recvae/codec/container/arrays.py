@@ -128,6 +128,7 @@ def _pack(array: Any) -> tuple[int, tuple[int, ...], bytes, int]:
     if array.ndim > MAX_AXES:
         raise InputError(f"has {array.ndim} axes; the limit is {MAX_AXES}")
     size = _array_bytes(array.shape, stored)
+    _take(MAX_ARRAY_BYTES, size)  # before it is converted
     data = zlib.compress(array.astype(stored).tobytes(), 9)
     return 1 + _TYPES.index(written), array.shape, data, size
 

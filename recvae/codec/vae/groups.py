@@ -96,17 +96,10 @@ class _CodedPass:
 
 
 def encode_groups(
-    model: VaeParts,
-    pixels: NDArray[np.uint8],
-    group_size: int,
-    latents: LatentCodec | None = None,
+    model: VaeParts, pixels: NDArray[np.uint8], group_size: int
 ) -> tuple[list[bytes], Bits]:
-    """Code images (n, h, w) in groups of `group_size`, the last of which may be smaller.
-
-    `latents` stands in for the model's own, such as one with another sender, which makes groups
-    that the model decodes all the same.
-    """
-    latents = latents or model.latents
+    """Code images (n, h, w) in groups of `group_size`, the last of which may be smaller."""
+    latents = model.latents
     images = torch.from_numpy(pixels)
     with exact_arithmetic():
         target = posterior(model.encoder, images)
@@ -163,12 +156,10 @@ def decode_groups(
     model: VaeParts,
     payloads: Sequence[bytes],
     num_images: Sequence[int],
-    latents: LatentCodec | None = None,
 ) -> NDArray[np.uint8]:
     """The images (n, h, w) of groups, in order, each of which holds num_images[i] of them.
 
-    `latents` is as given to `encode_groups`; its sender does not matter. Raises InputError if a
-    payload holds what no encoder writes.
+    Raises InputError if a payload holds what no encoder writes.
     """
     spec = model.spec
     in_full = [
@@ -182,7 +173,6 @@ def decode_groups(
                 model,
                 [Decoder(payloads[i]) for i in coded],
                 [num_images[i] for i in coded],
-                latents,
             )
         )
     except ValueError as error:
@@ -198,7 +188,6 @@ def decode_streams(
     model: VaeParts,
     decoders: Sequence[Decoder],
     num_images: Sequence[int],
-    latents: LatentCodec | None = None,
 ) -> list[NDArray[np.uint8]]:
     """The images of each group that went through the range coder.
 
@@ -206,7 +195,7 @@ def decode_streams(
     """
     if not decoders:
         return []
-    latents = latents or model.latents
+    latents = model.latents
     stored = [
         decoder.decode_repeated(STORED, count).astype(bool)
         for decoder, count in zip(decoders, num_images, strict=True)
