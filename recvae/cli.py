@@ -41,7 +41,8 @@ def _parser() -> argparse.ArgumentParser:
 
     compress = commands.add_parser("compress", help="images to a .recvae file")
     compress.add_argument(
-        "input", help="idx file or .npy (plain or .gz), PNG, a folder of PNGs, or - for stdin"
+        "input",
+        help="idx file or .npy (plain or .gz), a picture, a folder of pictures, or - for stdin",
     )
     compress.add_argument("output", help="the .recvae file to write, or - for stdout")
     compress.add_argument("--model", help="name or folder (default: mnist-scans)")
@@ -74,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     decompress.add_argument("input", help="the .recvae file, or - for stdin")
     decompress.add_argument(
         "output",
-        help="by its name: .npy, .idx or -ubyte (also .gz), .png, else a folder of PNGs; - writes "
-        "idx to stdout",
+        help="by its name: .npy, .idx or -ubyte (also .gz), .png or as other pictures, else a "
+        "folder of pictures; - writes idx to stdout",
     )
 
     info = commands.add_parser("info", help="what a .recvae file holds, without decoding it")
