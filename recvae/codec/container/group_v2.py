@@ -30,8 +30,8 @@ class _Head:
     model: int
     lengths: tuple[int, ...]
 
-    def to_bytes(self, header: Header) -> bytes:
-        """Return the head as written, with its CRC-16 if it has one."""
+    def to_bytes(self, header: Header) -> tuple[bytes, int]:
+        """Return the head as written, and its CRC-16, which it ends with if streams are several."""
         spec, tile = self.spec, self.tile or (0, 0)
         shape = pack_short(spec.height) + pack_short(spec.width)
         optional = [
@@ -49,23 +49,20 @@ class _Head:
             for place, length in enumerate(self.lengths)
         ]
         head = bytes((flags,)) + b"".join(fields + codes)
-        if len(self.lengths) == 1:
-            return head
-        return head + crc_hqx(head, _CRC_START).to_bytes(_CRC_BYTES)
+        crc = crc_hqx(head, _CRC_START)
+        return head + (crc.to_bytes(_CRC_BYTES) if len(self.lengths) > 1 else b""), crc
 
 
 def pack_group(group: Group, header: Header) -> bytes:
     """Return a group as written."""
     lengths = tuple(map(len, group.streams))
-    head = _Head(
+    head, crc = _Head(
         group.num_images, group.spec, group.tile, group.layers, group.model, lengths
     ).to_bytes(header)
-    if len(group.streams) == 1:
-        body = head + group.streams[0]
-        return body + crc_hqx(body, _CRC_START).to_bytes(_CRC_BYTES)
+    # Each stream starts from another number: streams that were exchanged do not pass.
     sealed = (
-        stream + crc_hqx(stream, start & 0xFFFF).to_bytes(_CRC_BYTES)
-        for stream, start in zip(group.streams, _crc_starts(head), strict=False)
+        stream + crc_hqx(stream, crc + place & 0xFFFF).to_bytes(_CRC_BYTES)
+        for place, stream in enumerate(group.streams)
     )
     return head + b"".join(sealed)
 
@@ -141,7 +138,7 @@ def _read_head(data: bytes, header: Header) -> tuple[_Head, int]:
         at += _CRC_BYTES
         if at > len(data):
             raise IndexError("the data end within the head")
-    if head.to_bytes(header) != data[:at]:
+    if head.to_bytes(header)[0] != data[:at]:
         raise InputError("its head is damaged or not in the one form of its values")
     return head, at
 
@@ -158,9 +155,3 @@ def _raw_lengths(head: _Head) -> list[int]:
 def _cut(side: int, tile_side: int) -> list[int]:
     """The sides of the tiles along one side of an image."""
     return [min(tile_side, side - start) for start in range(0, side, tile_side)]
-
-
-def _crc_starts(head: bytes) -> range:
-    """What the CRC-16 of each stream starts from: streams that were exchanged do not pass."""
-    start = int.from_bytes(head[-_CRC_BYTES:])
-    return range(start, start + MAX_STREAMS)
