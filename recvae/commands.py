@@ -93,7 +93,7 @@ def info(options: Namespace) -> None:
     with ContainerReader(source(options.input)) as reader:
         header, sizes, names = reader.header, reader.sizes(), reader.names
         num_images, num_groups = reader.num_images, reader.num_groups
-        pixels = sum(group.num_images * group.spec.num_pixels for group in reader.groups())
+        pixels = sum(spec.num_pixels * count for spec, count in reader.runs())
         more = _version_2_facts(reader) if header.version > 1 else {}
     facts = {
         "images": num_images,

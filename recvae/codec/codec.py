@@ -11,7 +11,7 @@ from recvae.codec.compressed_images import CompressedImages
 from recvae.codec.compression import Compression, Progress, Task, header_of, no_progress
 from recvae.codec.container import ContainerReader, ContainerWriter, Header
 from recvae.codec.container.compact import pack_compact, unpack_compact
-from recvae.codec.container.reader import Source
+from recvae.codec.container.source import Source
 from recvae.codec.device import find_device
 from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.codec.models import load_model, model_of

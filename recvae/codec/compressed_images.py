@@ -57,14 +57,8 @@ class CompressedImages:
         return (len(self), *self.spec.shape)
 
     def runs(self) -> tuple[tuple[ImageSpec, int], ...]:
-        """The specs of the images in order, and how many follow one another; reads all groups."""
-        if self.spec is not None:
-            return ((self.spec, len(self)),)
-        runs: list[tuple[ImageSpec, int]] = []
-        for group in self.reader.groups():
-            before = runs.pop()[1] if runs and runs[-1][0] == group.spec else 0
-            runs.append((group.spec, before + group.num_images))
-        return tuple(runs)
+        """The specs of the images in order, and how many follow one another."""
+        return self.reader.runs()
 
     def __len__(self) -> int:
         return self.reader.num_images

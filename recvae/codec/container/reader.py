@@ -1,16 +1,12 @@
 """Reading a .recvae file, in any order of its groups."""
 
-import shutil
 import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import SEEK_END, BytesIO
+from io import SEEK_END
 from itertools import accumulate, groupby
-from os import PathLike
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any, BinaryIO, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from recvae.codec.container.footer import FOOTER_BYTES, ContainerSizes, index_bytes
 from recvae.codec.container.framing import (
@@ -22,12 +18,9 @@ from recvae.codec.container.group import Group
 from recvae.codec.container.header import MAX_HEADER_BYTES, Header
 from recvae.codec.container.index_v1 import GROUPS_PER_RUN
 from recvae.codec.container.names import NAMES
+from recvae.codec.container.source import Source, naming, open_source, source_name
 from recvae.errors import InputError
-from recvae.files.errors import translate_os_errors
 from recvae.images.spec import ImageSpec
-
-Source = str | PathLike[str] | bytes | BinaryIO
-_SPOOL_BYTES = 1 << 24  # what a pipe may hold in memory; more goes to a temporary file
 
 
 class Span(NamedTuple):
@@ -53,9 +46,9 @@ class ContainerReader:
     """
 
     def __init__(self, source: Source) -> None:
-        self.name = _name(source)
-        with _naming(self.name):
-            self._stream, self._ours = _open(source)
+        self.name = source_name(source)
+        with naming(self.name):
+            self._stream, self._ours = open_source(source)
             try:
                 self._read_ends()
             except BaseException:
@@ -96,7 +89,7 @@ class ContainerReader:
     @property
     def arrays(self) -> dict[str, Any]:
         """What stands beside the images, by name; unpacked at each call."""
-        with _naming(self.name):
+        with naming(self.name):
             return self._index.arrays()
 
     @property
@@ -104,10 +97,23 @@ class ContainerReader:
         """The file names of the images if it has any; unpacked at each call."""
         return self.arrays.get(NAMES)
 
+    def runs(self) -> tuple[tuple[ImageSpec, int], ...]:
+        """The specs of the images in order, and how many follow one another.
+
+        Reads all groups if they differ.
+        """
+        if self.spec is not None:
+            return ((self.spec, self.num_images),)
+        runs: list[tuple[ImageSpec, int]] = []
+        for group in self.groups():
+            before = runs.pop()[1] if runs and runs[-1][0] == group.spec else 0
+            runs.append((group.spec, before + group.num_images))
+        return tuple(runs)
+
     def group_images(self, group: int) -> int:
         """Return how many images a group holds."""
         self._checked(group)
-        with _naming(self.name):
+        with naming(self.name):
             return self._run(group // GROUPS_PER_RUN)[group % GROUPS_PER_RUN].num_images
 
     def find(self, image: int) -> tuple[int, int]:
@@ -117,7 +123,7 @@ class ContainerReader:
         if self.header.version == 1:
             group = image // self.header.group_size
             return group, group * self.header.group_size
-        with _naming(self.name):
+        with naming(self.name):
             run = bisect_right(self._first_images, image) - 1
             first = self._first_images[run]
             for place, span in enumerate(self._run(run)):
@@ -149,7 +155,7 @@ class ContainerReader:
         """
         groups = range(self.num_groups)[start:stop]
         crc = raw_bytes = own_specs = 0
-        with _naming(self.name):
+        with naming(self.name):
             for run, members in groupby(groups, lambda group: group // GROUPS_PER_RUN):
                 spans = self._run(run)
                 for number in members:
@@ -257,38 +263,3 @@ class ContainerReader:
         if not 0 <= group < self.num_groups:
             raise IndexError(f"group {group} of a file with {self.num_groups}")
         return group
-
-
-@contextmanager
-def _naming(name: str) -> Iterator[None]:
-    """Put the file's name before the message of an error."""
-    with translate_os_errors(name):
-        try:
-            yield
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from error
-
-
-def _name(source: Source) -> str:
-    if isinstance(source, bytes):
-        return "recvae data"
-    return str(getattr(source, "name", "recvae data") if hasattr(source, "read") else source)
-
-
-def _open(source: Source) -> tuple[IO[bytes], bool]:
-    """Return a stream that can seek, and whether it is ours to close."""
-    if isinstance(source, bytes):
-        return BytesIO(source), True
-    if isinstance(source, str | PathLike):
-        stream = open(source, "rb")  # noqa: SIM115 the reader closes it
-        if stream.seekable():
-            return stream, True
-        with stream:
-            return _spool(stream), True
-    return (source, False) if source.seekable() else (_spool(source), True)
-
-
-def _spool(pipe: BinaryIO) -> IO[bytes]:
-    spool = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 likewise
-    shutil.copyfileobj(pipe, spool)
-    return spool
