@@ -19,6 +19,7 @@ from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import salvage_groups
 from recvae.codec.container.salvage_v2 import MAX_PASSES, _Places, _walk
 from recvae.codec.container.salvaged import Salvage
+from recvae.codec.container.scan import Checksums, Shorts
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
 
@@ -230,6 +231,7 @@ def test_a_header_of_several_models_is_repaired() -> None:
 def test_hostile_bytes_are_looked_at_a_bounded_number_of_times() -> None:
     """Every eleventh place begins a group of half of the file, whose checksum fails."""
     heads = (b"\1\1" + b"\xff" + (1 << 17).to_bytes(8)) * (1 << 14)
-    places = _Places(HEADER.to_bytes() + heads, HEADER)
+    data = HEADER.to_bytes() + heads
+    places = _Places(data, HEADER, Checksums(data), Shorts(data))
     assert _walk(places, Layout.of(HEADER, len(places.data), None)) == []
     assert places.seen_bytes <= (MAX_PASSES + 2) * len(places.data)

@@ -4,16 +4,17 @@ The head says how many images there are, of which spec, and how long each stream
 """
 
 from binascii import crc_hqx
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from recvae.codec.container.group import MAX_LAYERS, MAX_STREAMS, Group, is_tile, num_tiles
 from recvae.codec.container.header import MAX_SIDE, Header
-from recvae.codec.container.numbers import pack_short, unpack_short
+from recvae.codec.container.numbers import MAX_SHORT_BYTES, pack_short, unpack_short
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
 
 MIN_GROUP_BYTES = 4
+MAX_FIELDS_BYTES = 2 + 6 * MAX_SHORT_BYTES + 2  # of a head, before its length codes
 _COUNT, _SPEC, _TILES, _LAYERS, _MODEL = 1, 2, 4, 8, 16
 _CRC_START = 0xFFFF
 _CRC_BYTES = 2
@@ -92,8 +93,37 @@ def group_extent(data: bytes, header: Header) -> tuple[int, int]:
     return extent, head.num_images
 
 
+def may_begin(flags: int) -> bool:
+    """Whether a group may begin with this byte."""
+    return flags < 2 * _MODEL
+
+
+def length_codes(data: bytes, header: Header) -> tuple[int, int]:
+    """Return how many length codes the head has that `data` begins with, and where they begin."""
+    _, num_streams, at = _read_fields(data, header)
+    return num_streams, at
+
+
 def _read_head(data: bytes, header: Header) -> tuple[_Head, int]:
     """The head that `data` begins with, and its bytes."""
+    head, num_streams, at = _read_fields(data, header)
+    raw = _raw_lengths(head)
+    lengths = []
+    for place in range(num_streams):
+        code, at = unpack_short(data, at)
+        lengths.append(code - 1 if code else raw[place % len(raw)])
+    head = replace(head, lengths=tuple(lengths))
+    if num_streams > 1:
+        at += _CRC_BYTES
+        if at > len(data):
+            raise IndexError("the data end within the head")
+    if head.to_bytes(header)[0] != data[:at]:
+        raise InputError("its head is damaged or not in the one form of its values")
+    return head, at
+
+
+def _read_fields(data: bytes, header: Header) -> tuple[_Head, int, int]:
+    """A head but for its length codes, how many there are, and where they begin."""
     at = 1
 
     def byte() -> int:
@@ -129,18 +159,7 @@ def _read_head(data: bytes, header: Header) -> tuple[_Head, int]:
     num_streams = layers * num_tiles(spec, tile)
     if not (1 <= layers <= MAX_LAYERS and num_streams <= MAX_STREAMS):
         raise InputError(f"it claims {layers} layers, {num_streams} streams")
-    codes = [short() for _ in range(num_streams)]
-    head = _Head(num_images, spec, tile, layers, model, ())
-    raw = _raw_lengths(head)
-    lengths = tuple(code - 1 if code else raw[place % len(raw)] for place, code in enumerate(codes))
-    head = _Head(num_images, spec, tile, layers, model, lengths)
-    if num_streams > 1:
-        at += _CRC_BYTES
-        if at > len(data):
-            raise IndexError("the data end within the head")
-    if head.to_bytes(header)[0] != data[:at]:
-        raise InputError("its head is damaged or not in the one form of its values")
-    return head, at
+    return _Head(num_images, spec, tile, layers, model, ()), num_streams, at
 
 
 def _raw_lengths(head: _Head) -> list[int]:

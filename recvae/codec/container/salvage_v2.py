@@ -15,12 +15,13 @@ import numpy as np
 
 from recvae.codec.container.framing import read_extent
 from recvae.codec.container.group import Group
-from recvae.codec.container.group_v2 import unpack_group
+from recvae.codec.container.group_v2 import MAX_FIELDS_BYTES, length_codes, may_begin, unpack_group
 from recvae.codec.container.header import Header
 from recvae.codec.container.names import NAMES
 from recvae.codec.container.placing import Layout, Placed, Stretch, lost_images, place
 from recvae.codec.container.repair import FoundIndex, find_index
 from recvae.codec.container.salvaged import Check, Salvage, kept_names
+from recvae.codec.container.scan import Checksums, Shorts
 from recvae.errors import InputError
 
 MAX_PASSES = 64  # over the file's bytes, to look for groups behind damage: bounds the time
@@ -32,7 +33,7 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
     Time and memory are linear in the bytes, but for what `check` takes. Raises `InputError` if no
     group is left.
     """
-    places = _Places(data, header)
+    places = _Places(data, header, Checksums(data), Shorts(data))
     walked = _walk(places, Layout.of(header, len(data), None))
     ends = [part[-1][1] for part in walked] or [header.num_bytes]
     found = find_index(data, header, (ends[0], ends[-1]))
@@ -70,6 +71,8 @@ class _Places:
 
     data: bytes
     header: Header
+    checksums: Checksums
+    shorts: Shorts
     groups: dict[int, tuple[int, Group] | None] = field(default_factory=dict)
     struck: set[int] = field(default_factory=set)
     seen_bytes: int = 0
@@ -85,20 +88,42 @@ class _Places:
     def follow(self, start: int) -> tuple[float, int]:
         """Where the head at `start` leads, and the images it claims; infinity if there is none."""
         try:
+            if length_codes(self.data[start : start + MAX_FIELDS_BYTES], self.header)[0] > 1 and (
+                not self._is_head(start)
+            ):
+                return math.inf, 0
             extent, images = self._extent(start)
-        except InputError:
+        except (InputError, IndexError):
             return math.inf, 0
         return start + extent, images or 0
 
     def _look(self, start: int) -> tuple[int, Group] | None:
         try:
+            if not self._is_head(start):
+                return None
             extent, _ = self._extent(start)
-            if start + extent > len(self.data):
+            end = start + extent
+            if end > len(self.data):
                 return None
             self.seen_bytes += extent
-            return start + extent, unpack_group(self.data[start : start + extent], self.header)
+            return end, unpack_group(self.data[start:end], self.header)
         except InputError:
             return None
+
+    def _is_head(self, start: int) -> bool:
+        """Whether a head that is right by its CRC-16, or that of its one stream, begins there.
+
+        Told without a look at its streams, of which other bytes may claim many and long ones.
+        """
+        try:
+            streams, codes = length_codes(self.data[start : start + MAX_FIELDS_BYTES], self.header)
+        except IndexError:
+            return False
+        if streams > 1:
+            end = self.shorts.end(start + codes, streams) + 2
+        else:
+            end = start + self._extent(start)[0]
+        return end <= len(self.data) and self.checksums.fit(start, end)
 
     def _extent(self, start: int) -> tuple[int, int | None]:
         def read(begin: int, end: int) -> bytes:
@@ -130,10 +155,10 @@ def _next(places: _Places, layout: Layout, damage: int) -> int:
     leads, _ = places.follow(damage)
     known = min([*runs, layout.end])
     if leads <= known and _is_border(places, layout, int(leads)):
-        known = int(leads)
+        return int(leads)
     limit = places.seen_bytes + MAX_PASSES * len(places.data)
     for start in range(damage + 1, known):
-        if places.data[start] >= 32:  # no group begins so
+        if not may_begin(places.data[start]):
             continue
         found = places.whole(start)
         if found and found[0] <= layout.end and _is_border(places, layout, found[0]):

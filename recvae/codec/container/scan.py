@@ -1,4 +1,4 @@
-"""Where in a damaged file a group may begin: every place whose length code leads to a right CRC-16.
+"""Where in a damaged file bytes have a right CRC-16 behind them, wherever they begin.
 
 With P_i the CRC-16 of the first i bytes, started from 0, the bytes from p to e are a group if their
 CRC, started from 0xFFFF and taken on over the two bytes that hold it, is 0. The CRC is linear, and
@@ -19,8 +19,66 @@ _POLYNOMIAL = 0x11021
 _PERIOD = 32767  # of x modulo the polynomial; also the bytes that are looked at together
 
 
+class Checksums:
+    """Tells in a moment whether any bytes of the data end with their CRC-16, started from 0xFFFF.
+
+    Takes 2 bytes of memory for each of the data.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        padded = np.frombuffer(data + bytes(_PERIOD), dtype=np.uint8)
+        self._checks = _checks(padded, len(data))
+
+    def fit(self, start: int, end: int) -> bool:
+        """Whether the two bytes before `end` are the CRC-16 of those from `start` to there."""
+        return bool(self._checks[end] == self._checks[start] ^ _start_terms()[start % _PERIOD])
+
+
+class Shorts:
+    """Tells where any number of shorts end that begin anywhere in the data.
+
+    Takes 3 bytes of memory for each of the data.
+    """
+
+    _STRIDE = 64
+
+    def __init__(self, data: bytes) -> None:
+        first = np.frombuffer(data, dtype=np.uint8)
+        self._widths = np.ones(len(first), dtype=np.uint8)
+        self._widths[first >= 192] = 2
+        self._widths[first == 255] = MAX_SHORT_BYTES
+        jumps = self._widths.astype(np.uint16)  # bytes of 1, 2, 4, ... shorts
+        for _ in range(self._STRIDE.bit_length() - 1):
+            jumps = _twice(jumps)
+        self._jumps = jumps
+
+    def end(self, start: int, count: int) -> int:
+        """Where `count` shorts end that begin at `start`, beyond the data if they do not."""
+        strides, singles = divmod(count, self._STRIDE)
+        for _ in range(strides):
+            if start >= len(self._jumps):
+                return start + 1
+            start += int(self._jumps[start])
+        for _ in range(singles):
+            if start >= len(self._widths):
+                return start + 1
+            start += int(self._widths[start])
+        return start
+
+
+def _twice(jumps: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """From where so many shorts lead to where twice as many lead; past the end, to one beyond."""
+    doubled = np.empty_like(jumps)
+    for begin in range(0, len(jumps), 1 << 20):  # indices take memory
+        part = slice(begin, begin + (1 << 20))
+        there = np.arange(begin, begin + len(jumps[part])) + jumps[part]
+        inside = there < len(jumps)
+        doubled[part] = jumps[part] + np.where(inside, jumps[np.where(inside, there, 0)], 1)
+    return doubled
+
+
 def find_groups(data: bytes, header: Header) -> dict[int, int]:
-    """Return where groups may begin, ascending, and where each would end.
+    """Return where groups of version 1 may begin, ascending, and where each would end.
 
     All groups of a file are among them, and chance adds one place in 65,536. Takes 2 bytes of
     memory for each of `data` and some for each group.
