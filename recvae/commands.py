@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,7 +33,9 @@ from recvae.errors import InputError
 from recvae.files import atomic_file, translate_os_errors
 from recvae.images import ImageStream, default_names, image_stream, regroup, write_chunks
 from recvae.images.spec import RGB
-from recvae.images.stream import Runs
+from recvae.images.stream import Runs, images_at_once
+
+COMPARED_BYTES = 1 << 24  # of images that are compared at once
 
 
 def compress(options: Namespace) -> None:
@@ -92,13 +95,12 @@ def info(options: Namespace) -> None:
     """What a file holds."""
     with ContainerReader(source(options.input)) as reader:
         header, sizes, names = reader.header, reader.sizes(), reader.names
-        num_images, num_groups = reader.num_images, reader.num_groups
+        num_images, num_groups, spec = reader.num_images, reader.num_groups, reader.spec
         pixels = sum(spec.num_pixels * count for spec, count in reader.runs())
         more = _version_2_facts(reader) if header.version > 1 else {}
     facts = {
         "images": num_images,
-        "height": header.height,
-        "width": header.width,
+        **({"height": spec.height, "width": spec.width} if spec else {}),
         "group_size": header.group_size,
         "groups": num_groups,
         "model": shipped_model_name(header.model_hash),
@@ -199,6 +201,8 @@ def _salvage_lines(options: Namespace, facts: dict[str, Any]) -> Iterator[str]:
         yield "images may be exchanged: their common checksum does not match"
     if facts["names"] == "lost":
         yield "file names: lost, if there were any"
+    if arrays := facts.get("arrays_lost"):
+        yield f"arrays lost: {', '.join(arrays)}"
 
 
 def _lost_words(lost: dict[str, Any]) -> str:
@@ -219,7 +223,7 @@ def _compare(
 ) -> int:
     """Count the images; InputError at the first difference."""
     name = images.reader.name
-    if images.runs() != against.runs:
+    if _shapes(images.runs()) != _shapes(against.runs):
         got, expected = _sizes(images.runs(), ""), _sizes(against.runs, "")
         raise InputError(
             f"{name}: holds {len(images)} images of {got}, {against_name} {against.count} of "
@@ -229,7 +233,8 @@ def _compare(
     if kept != against.names:
         raise InputError(f"{name}: holds other file names than {against_name}")
     done = 0
-    pairs = zip(regroup(decoded, 1024), regroup(against.chunks, 1024), strict=True)
+    at_once = min(1024, *(images_at_once(spec, COMPARED_BYTES) for spec, _ in against.runs))
+    pairs = zip(regroup(decoded, at_once), regroup(against.chunks, at_once), strict=True)
     for ours, theirs in pairs:
         same = (ours == theirs).reshape(len(ours), -1).all(axis=1)
         if not same.all():
@@ -251,6 +256,14 @@ def _output_name(options: Namespace) -> str:
     return "standard output" if options.output == STANDARD else options.output
 
 
+def _shapes(runs: Runs) -> list[tuple[tuple[int, ...], int]]:
+    """The shapes of the images in order, and how many follow one another: specs without levels."""
+    return [
+        (shape, sum(count for _, count in same))
+        for shape, same in groupby(runs, key=lambda run: run[0].shape)
+    ]
+
+
 def _mean_pixels(runs: Runs) -> float:
     """Pixels of an image."""
     count = sum(count for _, count in runs)
@@ -269,7 +282,7 @@ def _sizes(runs: Runs, unit: str = " pixels") -> str:
 def _version_2_facts(reader: ContainerReader) -> dict[str, Any]:
     """What only files of version 2 tell."""
     return {
-        "channels": reader.header.channels,
-        "one_size": reader.spec is not None,
+        "channels": reader.spec.channels if reader.spec else None,
+        "sizes": len({spec.shape for spec, _ in reader.runs()}),
         "arrays": sorted(reader.arrays.keys() - {NAMES}),
     }

@@ -1,5 +1,7 @@
 """Small models, trained for some steps, and what every model must do."""
 
+import io
+
 import numpy as np
 import torch
 
@@ -42,5 +44,8 @@ def check_round_trips(model: CodecModel, images: np.ndarray) -> None:
             codec = Codec(model, batch_size=batch_size)
             assert codec.compress(images, group_size) == data
             assert np.array_equal(codec.decompress(data), images)
+        stream = io.BytesIO()
+        Codec(model).compress_to(stream, iter([images[:3], images[3:]]), group_size)
+        assert stream.getvalue() == data
     with Codec(model).open(data) as stored:
         assert np.array_equal(stored[6], images[6])

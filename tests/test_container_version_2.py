@@ -219,7 +219,7 @@ def test_random_changes_are_judged_alike() -> None:
         ({"\ud800": np.arange(2)}, "not valid Unicode"),
         ({"x": np.zeros(2, complex)}, "array 'x': holds complex128"),
         ({"x": np.zeros((1,) * 9)}, "array 'x': has 9 axes"),
-        ({"x": ["a\0b"]}, "array 'x': an image name contains a NUL"),
+        ({"x": ["a\0b"]}, "array 'x': a string contains a NUL"),
         ({"x": np.broadcast_to(np.uint8(0), (1 << 28, 2))}, "array 'x': takes 536870912 bytes"),
     ],
 )
@@ -254,4 +254,6 @@ def test_numbers_of_streams() -> None:
         Group(1, HEADER.spec, (b"", b""))
     with pytest.raises(ValueError, match="tile"):
         Group(1, HEADER.spec, (b"",), tile=(3, 5))
+    with pytest.raises(ValueError, match="90000 layers and tiles, the limit is 65536"):
+        Group(1, ImageSpec(300, 300), (b"",) * 90000, tile=(1, 1))
     assert num_tiles(ImageSpec(5, 4), (3, 3)) == 4

@@ -3,6 +3,7 @@
 import io
 import struct
 import tempfile
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -110,7 +111,6 @@ KINDS = {
     "ppm 10 bits": (b"P5 1 1 1023\n" + bytes(2), f"16-bit grey; .*{NUMPY}"),
     "ppm few levels": (b"P5 1 1 15\n\5", f"0-to-15 grey; .*{TO_GREY}"),
     "ppm few levels in text": (b"P3 1 1 200 1 2 3", f"0-to-200 RGB; .*{TO_RGB}"),
-    "ppm pages": (2 * saved("L", "PPM"), "multi-page grey; .* files of their own$"),
 }
 DAMAGED = {
     "webp header": b"RIFF\0\0\0\0WEBPVP8 ",
@@ -225,3 +225,27 @@ def test_what_a_format_of_others_decodes_is_checked() -> None:
         ):
             with pytest.raises(InputError, match="x: damaged odd file"):
                 read()
+
+
+def test_a_webp_claims_no_more_than_its_bytes_may_hold(tmp_path: Path) -> None:
+    """13,300 x 13,300 pixels of one colour in 34 bytes would take gigabytes."""
+    data = bytearray(saved("RGB", "WEBP", lossless=True))
+    assert data[12:16] == b"VP8L"
+    sides = 13299 | 13299 << 14
+    data[21:25] = (int.from_bytes(data[21:25], "little") & 0xF0000000 | sides).to_bytes(4, "little")
+    (tmp_path / "claim.webp").write_bytes(data)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"claim\.webp: damaged WebP file"):
+        read_images(tmp_path / "claim.webp")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"P2 2 1 255\n1 2 3", b"P5 2 1 255\nabc", b"P5 2 1 255\nab\n", 2 * saved("L", "PPM")],
+)
+def test_bytes_behind_a_ppm(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x.pgm").write_bytes(data)
+    with pytest.raises(InputError, match="bytes trail the picture; .* files of their own$"):
+        read_images(tmp_path / "x.pgm")

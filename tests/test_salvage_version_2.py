@@ -1,7 +1,9 @@
 """Saving a damaged file of version 2: each undamaged group, and the truth about what is lost."""
 
+import binascii
 import io
 import random
+import tracemalloc
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from test_salvage import changes
 
 from recvae.codec.container import ContainerReader, ContainerWriter, Group, Header
+from recvae.codec.container.numbers import pack_short
 from recvae.codec.container.placing import Layout
 from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import salvage_groups
@@ -226,6 +229,22 @@ def test_a_header_of_several_models_is_repaired() -> None:
         damaged = bytearray(original.data)
         damaged[position] ^= 0x40
         assert find_header(bytes(damaged), []) == (original.header, 0, True)
+
+
+def test_groups_in_groups_cost_no_memory() -> None:
+    """Every few bytes begin a group with a right checksum that holds all that follow."""
+    end = HEADER.to_bytes()
+    inner = b""
+    for _ in range(1500):
+        head = b"\0" + pack_short(len(inner) + 1)
+        inner = head + inner
+        inner += binascii.crc_hqx(inner, 0xFFFF).to_bytes(2)
+    data = end + b"\xee" + inner + b"\xee" * 5
+    tracemalloc.start()
+    with pytest.raises(InputError, match="no group"):
+        salvage_groups(data, HEADER, lambda groups: (False for _ in groups))
+    assert tracemalloc.get_traced_memory()[1] < 1000 * len(data) + (1 << 24)
+    tracemalloc.stop()
 
 
 def test_hostile_bytes_are_looked_at_a_bounded_number_of_times() -> None:

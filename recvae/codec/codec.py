@@ -10,7 +10,10 @@ from torch import Tensor
 from recvae.codec.compressed_images import CompressedImages
 from recvae.codec.compression import Compression, Progress, Task, header_of, no_progress
 from recvae.codec.container import ContainerReader, ContainerWriter, Header
+from recvae.codec.container.arrays import pack_arrays
 from recvae.codec.container.compact import pack_compact, unpack_compact
+from recvae.codec.container.header import MAX_GROUP_SIZE
+from recvae.codec.container.names import NAMES
 from recvae.codec.container.source import Source
 from recvae.codec.device import find_device
 from recvae.codec.image_coder import ImageCoder, Pixels
@@ -115,6 +118,9 @@ class Codec:
             check_names(names, len(names))
         if type(effort) is not int or not 1 <= effort <= MAX_EFFORT:
             raise InputError(f"effort is {effort!r}: it must be an integer from 1 to {MAX_EFFORT}")
+        if arrays is not None and NAMES in arrays:
+            raise InputError(f"arrays: {NAMES!r} is what the file names are called: give names")
+        pack_arrays(arrays or {}, num_images=0)  # what cannot be written is told before the work
         coder = self.model.with_effort(effort)
         given = images_for(coder, images, channels)
         header = header_of(coder, given.spec, group_size, plain=given.one_spec and not arrays)
@@ -127,8 +133,10 @@ class Codec:
         For what keeps the spec of its images itself, as a Zarr array does of its chunks; see
         docs/format.md. n is 1 to 1,024. Raises InputError for images that do not fit the model.
         """
+        if not 1 <= len(images) <= MAX_GROUP_SIZE:
+            raise InputError(f"{len(images)} images: a chunk has 1 to {MAX_GROUP_SIZE}")
         given = images_for(self.model, images, channels)
-        header = self._chunk_header(given.spec, max(len(images), 1))
+        header = self._chunk_header(given.spec, len(images))
         groups = [group for part in given.chunks for group in self.model.encode(part, len(part))[0]]
         return pack_compact(groups, header)
 

@@ -115,6 +115,11 @@ class CompressedImages:
         except InputError as error:
             where = f"groups {stop - len(groups)} to {stop - 1}"
             raise InputError(f"{self.reader.name}: {where}: {error}") from error
+        levels = groups[0].spec.levels
+        if levels < 256 and (brightest := int(images.max())) >= levels:
+            raise InputError(
+                f"{self.reader.name}: a pixel of {brightest} in images of {levels} levels"
+            )
         return images, sum(group.num_bytes for group in groups)
 
 

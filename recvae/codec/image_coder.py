@@ -52,7 +52,8 @@ class ImageCoder(ABC):
     def encode(self, pixels: Pixels, group_size: int) -> tuple[list[Group], Bits]:
         """Code images in groups of `group_size`, the last of which may be smaller.
 
-        The bytes of a group depend on its images alone.
+        The bytes of a group depend on its images alone. In a group of one layer, a stream of as
+        many bytes as the pixels of its tile is these pixels, as they are: docs/format.md has it so.
         """
 
     @abstractmethod
@@ -66,8 +67,9 @@ class ImageCoder(ABC):
             return
         if own.channels == GREY != spec.channels:
             raise InputError(
-                f"images are RGB: model {self.name!r} codes grey ones of {own}; convert them "
-                'first, for example with Pillow\'s Image.open(...).convert("L").save(...)'
+                f"images are RGB: model {self.name!r} codes grey ones of {own.height} x "
+                f"{own.width}; convert them first, for example with Pillow's "
+                'Image.open(...).convert("L").save(...)'
             )
         expected = ", ".join(map(str, own.shape))
         raise InputError(

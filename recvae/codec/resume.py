@@ -99,16 +99,33 @@ def compress_file(
         work.writer.redirect(partial.part)
         digest = _Digest(task.header)
 
-        def note(batch: Pixels) -> None:
-            digest.add(batch)
-            if work.writer.is_ended:
-                return
-            partial.part.flush()
-            partial.journal.write(Checkpoint.of(work, digest, effort).to_line())
-            partial.journal.flush()
-
-        work.add_all(_skip(task.chunks, done, digest, partial), progress, note)
+        journal = _Journal(partial, work, digest, effort)
+        rest = _skip(task.chunks, done, digest, partial)
+        work.add_all(rest, progress, journal.note)
         return replace(work.finish(), resumed_images=done.num_images)
+
+
+class _Journal:
+    """Notes how far the work has come after each batch that ends where any run would end a group.
+
+    A group that is not full is one such only if images of another spec follow it.
+    """
+
+    def __init__(self, partial: Partial, work: Compression, digest: "_Digest", effort: int) -> None:
+        self._partial, self._work, self._digest, self._effort = partial, work, digest, effort
+        self._waiting = b""
+
+    def note(self, batch: Pixels) -> None:
+        """Count a batch, which is written."""
+        self._digest.add(batch)
+        lines = self._waiting  # the images of this batch are others than those before it
+        self._waiting = Checkpoint.of(self._work, self._digest, self._effort).to_line()
+        if len(batch) % self._work.task.header.group_size == 0:
+            lines, self._waiting = lines + self._waiting, b""
+        if lines:
+            self._partial.part.flush()
+            self._partial.journal.write(lines)
+            self._partial.journal.flush()
 
 
 class _Digest:
@@ -166,6 +183,8 @@ def _is_of(partial: Partial, header: Header) -> bool:
         return False
     if begun.models != header.models:
         raise _begun_with_another(partial, "model")
+    if begun.version != header.version:
+        raise _begun_with_another(partial, "kind of images or arrays")
     if begun.group_size != header.group_size:
         raise _begun_with_another(partial, f"group size, {begun.group_size}")
     raise _made_from_other_images(partial)

@@ -12,7 +12,7 @@ from torch import Tensor
 from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.errors import InputError
 from recvae.images import ImageStream
-from recvae.images.spec import GREY, RGB, ImageSpec
+from recvae.images.spec import GREY, MAX_SIDE, RGB, ImageSpec
 
 ImageSource = Pixels | Tensor | Iterable[Pixels] | ImageStream
 """Images, uint8: an array or a tensor (n, height, width) or, of RGB, (n, height, width, 3); an
@@ -42,25 +42,46 @@ def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> 
     if channels not in (GREY, RGB):
         raise InputError(f"channels is {channels!r}: it must be {GREY} or {RGB}")
     if isinstance(source, ImageStream):
-        if coder.spec:
-            coder.check(ImageSpec.of_batch(source.shape), source.count)
+        _check_stream(coder, source)
         checked = (_checked(coder, chunk) for chunk in source.chunks)
         return Images(source.runs[0][0], source.spec is not None, checked)
-    if isinstance(source, Tensor):
-        source = source.cpu().numpy()
-    if isinstance(source, np.ndarray):
+    if isinstance(source, np.ndarray | Tensor):
         batch = _batch(coder, source, channels)
         return Images(ImageSpec.of_batch(batch.shape), True, iter([_checked(coder, batch)]))
     chunks = (_checked(coder, _batch(coder, array, channels)) for array in source)
     if coder.spec:
-        return Images(coder.spec, True, chunks)
+        return Images(ImageSpec.of_batch((0, *coder.spec.shape)), True, chunks)
     first = next(chunks, None)
     spec = ImageSpec(1, 1, channels) if first is None else ImageSpec.of_batch(first.shape)
     return Images(spec, first is None, chunks if first is None else chain([first], chunks))
 
 
-def _batch(coder: ImageCoder, array: NDArray[Any], channels: int) -> NDArray[Any]:
+def _check_stream(coder: ImageCoder, source: ImageStream) -> None:
+    """Raise InputError unless the coder takes all of its images."""
+    if coder.spec is None:
+        for spec, _ in source.runs:
+            _check_side(spec, source.source)
+        return
+    spec = ImageSpec.of_batch(source.shape)
+    try:
+        coder.check(spec, source.count)
+    except InputError as error:
+        if spec.channels == coder.spec.channels:
+            raise
+        raise InputError(f"{source.source}: {error}") from error
+
+
+def _check_side(spec: ImageSpec, name: str) -> None:
+    if max(spec.height, spec.width) > MAX_SIDE:
+        raise InputError(f"{name}: an image of {spec} pixels; a side is at most {MAX_SIDE}")
+
+
+def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
     """Images with the axes that `channels` says; InputError if the array has others."""
+    if isinstance(array, Tensor):
+        array = array.cpu().numpy()
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"images are {type(array).__name__}: give arrays of uint8")
     axes = 3 if channels == GREY else 4
     if array.ndim == axes - 1 and not coder.spec:
         array = array[None]
@@ -81,7 +102,9 @@ def _batch(coder: ImageCoder, array: NDArray[Any], channels: int) -> NDArray[Any
 def _checked(coder: ImageCoder, pixels: NDArray[Any]) -> Pixels:
     if pixels.dtype != np.uint8:
         raise InputError(f"images are {pixels.dtype}: they must be uint8; convert them first")
-    coder.check(ImageSpec.of_batch(pixels.shape), len(pixels))
+    spec = ImageSpec.of_batch(pixels.shape)
+    coder.check(spec, len(pixels))
+    _check_side(spec, "images")
     levels = coder.spec.levels if coder.spec else 256
     if levels < 256 and pixels.size and (brightest := int(pixels.max())) >= levels:
         raise InputError(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 GREY, RGB = 1, 3
+MAX_SIDE = 65535  # pixels: what the file format can say
 
 
 @dataclass(frozen=True)

@@ -232,6 +232,7 @@ def array_of(data: bytes, at: int) -> tuple[str, np.ndarray | list[str], int]:
     packed, at = data[at : at + size], at + size
     dtype = TYPES[kind]
     if dtype is None:
+        check(64 * shape[0] <= MAX_ELEMENTS, "an array of more than 2^28 bytes")
         return name, text_of(packed, shape[0]), at
     expected = dtype.itemsize * prod(shape)
     limited = dtype.itemsize * prod(max(axis, 1) for axis in shape)
@@ -248,10 +249,7 @@ def arrays_of(index: bytes, at: int, num_images: int) -> dict[str, np.ndarray | 
     taken = 0
     for _ in range(num_arrays):
         name, elements, at = array_of(index, at)
-        if isinstance(elements, list):
-            taken += sum(len(text.encode()) + 1 for text in elements)
-        else:
-            taken += elements.nbytes
+        taken += 64 * len(elements) if isinstance(elements, list) else elements.nbytes
         check(taken <= MAX_ELEMENTS, "arrays of more than 2^28 bytes")
         check(name not in arrays, "an array's name twice")
         named = name != "names" or (isinstance(elements, list) and len(elements) == num_images)

@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ Array = np.ndarray | tuple[str, ...]
 MAX_AXES = 8
 MAX_ARRAY_BYTES = 1 << 28  # of the elements of all
 MAX_NAME_BYTES = 255
+STRING_BYTES = 64  # that a string counts as: about what it takes in memory
 _TEXT = 0
 _TYPES = ("u1", "i1", ">u2", ">i2", ">u4", ">i4", ">u8", ">i8", ">f4", ">f8")  # from 1 on
 
@@ -31,8 +32,7 @@ def pack_arrays(arrays: Mapping[str, Any], num_images: int) -> bytes:
     for name, array in arrays.items():
         encoded = _encoded(name)
         try:
-            kind, shape, data, size = _pack(array)
-            left = _take(left, size)
+            kind, shape, data, left = _pack(array, left)
             if name == NAMES and (kind, shape) != (_TEXT, (num_images,)):
                 raise InputError(f"needs a string for each of the {num_images} images")
         except InputError as error:
@@ -45,55 +45,72 @@ def pack_arrays(arrays: Mapping[str, Any], num_images: int) -> bytes:
 def unpack_arrays(packed: bytes, num_images: int) -> dict[str, Array]:
     """Return the arrays by name, numbers in the machine's byte order; `InputError` for damage.
 
-    What a hostile file can cost is bounded: decompression stops at what an array may take, and what
-    that is needs some thousandth of it in the file.
+    What a hostile file can cost is bounded: decompression stops at what all arrays may take, and
+    what that is needs some thousandth of it in the file.
     """
     arrays: dict[str, Array] = {}
     left = MAX_ARRAY_BYTES
-    for name, kind, shape, data in _entries(packed):
+    count, at = _count(packed)
+    for _ in range(count):
+        (name, kind, shape, data), at = _entry(packed, at)
         if name in arrays:
             raise InputError(f"there are two arrays {name!r}")
         try:
-            arrays[name], size = _unpack(kind, shape, data)
-            left = _take(left, size)
+            left = _take(left, _cost(kind, shape))
+            arrays[name] = _unpack(kind, shape, data)
             if name == NAMES and (kind, shape) != (_TEXT, (num_images,)):
                 raise InputError(f"is not a string for each of the {num_images} images")
         except InputError as error:
             raise InputError(f"array {name!r}: {error}") from error
+    if at != len(packed):
+        raise InputError("bytes follow the arrays within the index")
     return arrays
 
 
-def _entries(packed: bytes) -> Iterator[tuple[str, int, tuple[int, ...], bytes]]:
-    """Name, type, shape and data of each array; `InputError` unless they are all of `packed`."""
+def arrays_end(packed: bytes) -> int:
+    """Return where arrays end that other bytes may follow; `InputError` if they are cut off."""
+    count, at = _count(packed)
+    for _ in range(count):
+        _, at = _entry(packed, at)
+    return at
+
+
+def _count(packed: bytes) -> tuple[int, int]:
+    """How many arrays there are, and where the first begins."""
     try:
-        count, at = unpack_short(packed)
-        for _ in range(count):
-            size, at = unpack_short(packed, at)
-            if not 1 <= size <= MAX_NAME_BYTES:
-                raise InputError(f"the name of an array takes {size} bytes")
-            name, at = packed[at : at + size].decode(), at + size
-            kind, at = packed[at], at + 1
-            axes, at = unpack_short(packed, at)
-            if axes > MAX_AXES:
-                raise InputError(f"array {name!r} has {axes} axes; the limit is {MAX_AXES}")
-            shape = []
-            for _ in range(axes):
-                length, at = unpack_short(packed, at)
-                shape.append(length)
-            size, at = unpack_short(packed, at)
-            if at + size > len(packed):
-                raise IndexError("the data end within an array")
-            yield name, kind, tuple(shape), packed[at : at + size]
-            at += size
+        return unpack_short(packed)
+    except IndexError as error:
+        raise InputError("the arrays do not end before the index does") from error
+
+
+def _entry(packed: bytes, at: int) -> tuple[tuple[str, int, tuple[int, ...], bytes], int]:
+    """Name, type, shape and data of the array at a byte, and where it ends."""
+    try:
+        size, at = unpack_short(packed, at)
+        if not 1 <= size <= MAX_NAME_BYTES:
+            raise InputError(f"the name of an array takes {size} bytes")
+        name, at = packed[at : at + size].decode(), at + size
+        kind, at = packed[at], at + 1
+        axes, at = unpack_short(packed, at)
+        if axes > MAX_AXES:
+            raise InputError(f"array {name!r} has {axes} axes; the limit is {MAX_AXES}")
+        shape = []
+        for _ in range(axes):
+            length, at = unpack_short(packed, at)
+            shape.append(length)
+        size, at = unpack_short(packed, at)
+        if at + size > len(packed):
+            raise IndexError("the data end within an array")
+        return (name, kind, tuple(shape), packed[at : at + size]), at + size
     except IndexError as error:
         raise InputError("the arrays do not end before the index does") from error
     except UnicodeDecodeError as error:
         raise InputError("the name of an array is not UTF-8") from error
-    if at != len(packed):
-        raise InputError("bytes follow the arrays within the index")
 
 
-def _encoded(name: str) -> bytes:
+def _encoded(name: Any) -> bytes:
+    if not isinstance(name, str):
+        raise InputError(f"array name {name!r}: must be text")
     try:
         encoded = name.encode()
     except UnicodeEncodeError as error:
@@ -110,54 +127,66 @@ def _take(left: int, size: int) -> int:
     return left - size
 
 
-def _text_bytes(strings: Sequence[str]) -> int:
-    return sum(len(string.encode()) + 1 for string in strings)
+def _cost(kind: int, shape: tuple[int, ...]) -> int:
+    """Bytes that an array counts as: those of its numbers, of text `STRING_BYTES` for each string.
+
+    An axis of length 0 counts as 1, so that no axis is beyond all limits.
+    """
+    if kind == _TEXT:
+        return STRING_BYTES * math.prod(shape)
+    if kind > len(_TYPES):
+        raise InputError(f"its type is {kind}, the last one known {len(_TYPES)}")
+    return math.prod(max(length, 1) for length in shape) * np.dtype(_TYPES[kind - 1]).itemsize
 
 
-def _pack(array: Any) -> tuple[int, tuple[int, ...], bytes, int]:
-    """Type, shape and data of an array, and the bytes of its elements."""
+def _pack(array: Any, left: int) -> tuple[int, tuple[int, ...], bytes, int]:
+    """Type, shape and data of an array, and what it leaves of `left` bytes."""
     if not isinstance(array, np.ndarray) and _is_text(array):
-        return _TEXT, (len(array),), pack_names(array), _text_bytes(array)
-    array = np.asarray(array)
-    if array.dtype.kind == "U" and array.ndim == 1:
-        return _pack(tuple(array.tolist()))
-    stored = array.dtype.newbyteorder(">")
+        left = _take(left, _cost(_TEXT, (len(array),)))
+        return _TEXT, (len(array),), _text(pack_names, array), left
+    try:
+        numbers = np.asarray(array)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"is no array: {error}") from error
+    if numbers.dtype.kind == "U" and numbers.ndim == 1 and isinstance(array, np.ndarray):
+        return _pack(tuple(numbers.tolist()), left)
+    stored = numbers.dtype.newbyteorder(">")
     written = stored.str.replace("|", "")
     if written not in _TYPES:
-        raise InputError(f"holds {array.dtype}: make it numbers of 8 to 64 bits, or text")
-    if array.ndim > MAX_AXES:
-        raise InputError(f"has {array.ndim} axes; the limit is {MAX_AXES}")
-    size = _array_bytes(array.shape, stored)
-    _take(MAX_ARRAY_BYTES, size)  # before it is converted
-    data = zlib.compress(array.astype(stored).tobytes(), 9)
-    return 1 + _TYPES.index(written), array.shape, data, size
+        raise InputError(
+            f"holds {numbers.dtype}: make it numbers of 8 to 64 bits, or a sequence of strings"
+        )
+    if numbers.ndim > MAX_AXES:
+        raise InputError(f"has {numbers.ndim} axes; the limit is {MAX_AXES}")
+    kind = 1 + _TYPES.index(written)
+    left = _take(left, _cost(kind, numbers.shape))  # before it is converted
+    return kind, numbers.shape, zlib.compress(numbers.astype(stored).tobytes(), 9), left
+
+
+def _text(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What works on names works on any strings, and then speaks of those."""
+    try:
+        return work(*arguments)
+    except InputError as error:
+        message = str(error).replace("an image name", "a string").replace("image name", "string")
+        raise InputError(message) from error
 
 
 def _is_text(array: Any) -> bool:
-    return isinstance(array, Sequence) and all(isinstance(item, str) for item in array)
+    is_sequence = isinstance(array, Sequence) and not isinstance(array, str | bytes)
+    return is_sequence and all(isinstance(item, str) for item in array)
 
 
-def _array_bytes(shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """What numbers take; an axis of length 0 counts as 1, so that no axis is beyond all limits."""
-    return math.prod(max(length, 1) for length in shape) * dtype.itemsize
-
-
-def _unpack(kind: int, shape: tuple[int, ...], data: bytes) -> tuple[Array, int]:
-    """An array, and the bytes of its elements."""
+def _unpack(kind: int, shape: tuple[int, ...], data: bytes) -> Array:
     if kind == _TEXT:
         if len(shape) != 1:
             raise InputError(f"text of {len(shape)} axes")
         if bool(shape[0]) != bool(data):
             raise InputError("text of as many strings has other data")
-        strings = unpack_names(data, shape[0]) or ()
-        return strings, _text_bytes(strings)
-    if kind > len(_TYPES):
-        raise InputError(f"its type is {kind}, the last one known {len(_TYPES)}")
+        return _text(unpack_names, data, shape[0]) or ()
     dtype = np.dtype(_TYPES[kind - 1])
-    size = _array_bytes(shape, dtype)
-    _take(MAX_ARRAY_BYTES, size)
     numbers = np.frombuffer(_inflated(data, math.prod(shape) * dtype.itemsize), dtype)
-    return numbers.reshape(shape).astype(dtype.newbyteorder("=")), size
+    return numbers.reshape(shape).astype(dtype.newbyteorder("="))
 
 
 def _inflated(data: bytes, size: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recvae.images.spec import ImageSpec
+from recvae.images.spec import MAX_SIDE, ImageSpec
 
 MAX_LAYERS = 255
 MAX_STREAMS = 1 << 16
@@ -22,7 +22,8 @@ class Group:
             image; those at the right and lower edge hold what is left.
         model: number of the model among those of the file.
 
-    Raises ValueError if there are not as many streams as layers and tiles, or too many.
+    Raises ValueError if there are not as many streams as layers and tiles, or too many, and for
+    images that the format cannot hold.
     """
 
     num_images: int
@@ -37,7 +38,11 @@ class Group:
             raise ValueError(f"layers: {self.layers}, must be 1 to {MAX_LAYERS}")
         if self.tile is not None and not is_tile(self.tile, self.spec):
             raise ValueError(f"tile: {self.tile} in images of {self.spec}")
+        if max(self.spec.height, self.spec.width) > MAX_SIDE:
+            raise ValueError(f"images of {self.spec}: a side is at most {MAX_SIDE}")
         expected = self.layers * num_tiles(self.spec, self.tile)
+        if expected > MAX_STREAMS:
+            raise ValueError(f"{expected} layers and tiles, the limit is {MAX_STREAMS}")
         if len(self.streams) != expected:
             raise ValueError(f"{len(self.streams)} streams for {expected} layers and tiles")
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from recvae.codec.container.group import MAX_LAYERS, MAX_STREAMS, Group, is_tile, num_tiles
-from recvae.codec.container.header import MAX_SIDE, Header
+from recvae.codec.container.header import Header
 from recvae.codec.container.numbers import MAX_SHORT_BYTES, pack_short, unpack_short
 from recvae.errors import InputError
-from recvae.images.spec import ImageSpec
+from recvae.images.spec import MAX_SIDE, ImageSpec
 
 MIN_GROUP_BYTES = 4
 MAX_FIELDS_BYTES = 2 + 6 * MAX_SHORT_BYTES + 2  # of a head, before its length codes

@@ -7,13 +7,12 @@ from functools import cached_property
 from typing import Self
 
 from recvae.errors import InputError
-from recvae.images.spec import GREY, RGB, ImageSpec
+from recvae.images.spec import GREY, MAX_SIDE, RGB, ImageSpec
 
 MAGIC = b"\x89REC\r\n\x1a\n"  # as PNG's: the high bit and the line ends tell of text-mode transfers
 VERSIONS = (1, 2)
 GREY_8_BIT = 0  # the one pixel format of version 1
 MODEL_HASH_BYTES = 16
-MAX_SIDE = 65535  # pixels
 MAX_GROUP_SIZE = 1024  # images
 
 MAX_MODELS = 256

@@ -162,6 +162,8 @@ class ContainerReader:
                     span = spans[number % GROUPS_PER_RUN]
                     data = self._read(span.begin, span.end)
                     group = self._unpacked(number, span.begin, data, span.num_images)
+                    if self.spec is not None and group.spec != self.spec:
+                        raise InputError(f"group {number} holds images of another spec than all")
                     crc = zlib.crc32(data, crc)
                     raw_bytes += group.raw_bytes
                     own_specs += group.spec != self.header.spec

@@ -8,15 +8,17 @@ index follows, whichever comes first. Heads tell how many images a group holds.
 import math
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from recvae.codec.container.arrays import arrays_end
 from recvae.codec.container.framing import read_extent
 from recvae.codec.container.group import Group
 from recvae.codec.container.group_v2 import MAX_FIELDS_BYTES, length_codes, may_begin, unpack_group
 from recvae.codec.container.header import Header
+from recvae.codec.container.index_v2 import NO_ARRAYS, Index
 from recvae.codec.container.names import NAMES
 from recvae.codec.container.placing import Layout, Placed, Stretch, lost_images, place
 from recvae.codec.container.repair import FoundIndex, find_index
@@ -36,7 +38,7 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
     places = _Places(data, header, Checksums(data), Shorts(data))
     walked = _walk(places, Layout.of(header, len(data), None))
     ends = [part[-1][1] for part in walked] or [header.num_bytes]
-    found = find_index(data, header, (ends[0], ends[-1]))
+    found = find_index(data, header, (ends[0], ends[-1])) or _cut_index(data, header, walked)
     layout = Layout.of(header, len(data), found)
     parts = _checked(places, layout, check, found)
     stretches = place(parts, layout, places.follow)
@@ -46,6 +48,7 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
         raise InputError("no group of images is left whole: nothing can be saved")
     exchanged = not lost and found is not None and not _matches(data, parts, found)
     names, arrays, arrays_lost = _kept(found, stretches, exchanged)
+    names_lost = found is None or found.names_lost or (exchanged and NAMES in found.index.arrays())
     damaged = {
         "groups": bool(lost) or (found is not None and not layout.in_place),
         "order": exchanged,
@@ -58,11 +61,34 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
         num_images,
         lost,
         names,
-        names_lost=found is None or (exchanged and NAMES in found.index.arrays()),
+        names_lost=names_lost,
         damaged=[part for part, is_so in damaged.items() if is_so],
         arrays=arrays,
         arrays_lost=arrays_lost,
     )
+
+
+def _cut_index(data: bytes, header: Header, parts: Sequence[Sequence[Placed]]) -> FoundIndex | None:
+    """What is left of an index behind the first unbroken part, if it tells of just its groups."""
+    if not parts or parts[0][0][0] != header.num_bytes:
+        return None
+    groups, start = parts[0], parts[0][-1][1]
+    try:
+        index = Index.parse(data[start:], header)
+    except IndexError:
+        return None
+    told = (index.groups_crc, index.groups, index.num_images, sum(index.run_lengths))
+    crc = zlib.crc32(memoryview(data)[header.num_bytes : start])
+    images = sum(count for _, _, count in groups)
+    if told != (crc, len(groups), images, start - header.num_bytes):
+        return None
+    packed = index.packed_arrays
+    try:
+        whole = replace(index, packed_arrays=packed[: arrays_end(packed)])
+        whole.arrays()
+        return FoundIndex(whole, start)
+    except InputError:
+        return FoundIndex(replace(index, packed_arrays=NO_ARRAYS), start, names_lost=True)
 
 
 @dataclass
@@ -73,17 +99,27 @@ class _Places:
     header: Header
     checksums: Checksums
     shorts: Shorts
-    groups: dict[int, tuple[int, Group] | None] = field(default_factory=dict)
+    found: dict[int, tuple[int, int] | None] = field(default_factory=dict)
     struck: set[int] = field(default_factory=set)
     seen_bytes: int = 0
 
-    def whole(self, start: int) -> tuple[int, Group] | None:
-        """End and group at `start`, None if there is none that is whole."""
+    @property
+    def is_tired(self) -> bool:
+        """Whether so much was looked at that no more is searched."""
+        return self.seen_bytes > MAX_PASSES * len(self.data)
+
+    def whole(self, start: int) -> tuple[int, int] | None:
+        """End and images of the group at `start`, None if there is none that is whole."""
         if start in self.struck:
             return None
-        if start not in self.groups:
-            self.groups[start] = self._look(start)
-        return self.groups[start]
+        if start not in self.found:
+            self.found[start] = self._look(start)
+        return self.found[start]
+
+    def group(self, start: int) -> Group:
+        """The group at `start`, which is whole."""
+        extent, _ = self._extent(start)
+        return unpack_group(self.data[start : start + extent], self.header)
 
     def follow(self, start: int) -> tuple[float, int]:
         """Where the head at `start` leads, and the images it claims; infinity if there is none."""
@@ -97,7 +133,7 @@ class _Places:
             return math.inf, 0
         return start + extent, images or 0
 
-    def _look(self, start: int) -> tuple[int, Group] | None:
+    def _look(self, start: int) -> tuple[int, int] | None:
         try:
             if not self._is_head(start):
                 return None
@@ -106,7 +142,7 @@ class _Places:
             if end > len(self.data):
                 return None
             self.seen_bytes += extent
-            return end, unpack_group(self.data[start:end], self.header)
+            return end, unpack_group(self.data[start:end], self.header).num_images
         except InputError:
             return None
 
@@ -142,7 +178,7 @@ def _walk(places: _Places, layout: Layout) -> list[list[Placed]]:
         if found and found[0] <= layout.end:
             if not goes_on:
                 parts.append([])
-            parts[-1].append((position, found[0], found[1].num_images))
+            parts[-1].append((position, *found))
             position, goes_on = found[0], True
         else:
             position, goes_on = _next(places, layout, position), False
@@ -156,15 +192,14 @@ def _next(places: _Places, layout: Layout, damage: int) -> int:
     known = min([*runs, layout.end])
     if leads <= known and _is_border(places, layout, int(leads)):
         return int(leads)
-    limit = places.seen_bytes + MAX_PASSES * len(places.data)
     for start in range(damage + 1, known):
+        if places.is_tired:
+            break
         if not may_begin(places.data[start]):
             continue
         found = places.whole(start)
         if found and found[0] <= layout.end and _is_border(places, layout, found[0]):
             return start
-        if places.seen_bytes > limit:
-            break
     return known
 
 
@@ -187,11 +222,10 @@ def _checked(
         parts = _walk(places, layout)
         if found is not None and _matches(places.data, parts, found):
             return parts
-        met = {start: places.whole(start) for part in parts for start, _, _ in part}
-        unknown = {start: at[1] for start, at in met.items() if at and start not in passed}
-        verdicts = check(iter(unknown.values()))
+        unknown = [start for part in parts for start, _, _ in part if start not in passed]
+        verdicts = check(map(places.group, unknown))
         failed = {start for start, fits in zip(unknown, verdicts, strict=True) if not fits}
-        passed |= unknown.keys() - failed
+        passed |= set(unknown) - failed
         places.struck |= failed
         if not failed:
             return parts

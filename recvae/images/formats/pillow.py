@@ -36,6 +36,9 @@ _KINDS = {
 _BITS, _SAMPLES, _PLANES, _SAMPLE_FORMAT = 258, 277, 284, 339  # tags of TIFF 6.0
 _UNSIGNED = 1
 _STDERR = 2  # the file descriptor
+_CLAIM_BYTES = 30
+_FREE_BYTES = 1 << 26  # of pixels, that a WebP of one colour may claim in some bytes
+_FREE_RATIO = 1 << 15  # bytes of pixels for each byte of a larger one
 _LOCK = Lock()
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints what it logs of damage
 
@@ -44,13 +47,15 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints wha
 class _Pillow:
     """One format of Pillow.
 
-    `max_ratio` bounds the bytes of pixels for each byte of a file, where the format does; `detail`
-    returns what besides the mode makes a picture of an open file unsupported, or None, and raises
-    ValueError for a damaged one; `options` are those of `save`.
+    `max_ratio` bounds the bytes of pixels for each byte of a file, where the format does; `claim`
+    returns the bytes of pixels that a file claims by its beginning, where Pillow allocates them at
+    once; `detail` returns what besides the mode makes a picture of an open file unsupported, or
+    None, and raises ValueError for a damaged one; `options` are those of `save`.
     """
 
     name: str
     max_ratio: int | None = None
+    claim: Callable[[bytes], int] = lambda head: 0
     detail: Callable[[Image.Image, BinaryIO], str | None] = lambda image, file: None
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -71,6 +76,9 @@ class _Pillow:
     def _open(self, file: BinaryIO) -> Iterator[Image.Image]:
         """A picture of a kind that is supported, not decoded yet."""
         num_bytes = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        if self.claim(file.read(_CLAIM_BYTES)) > max(_FREE_BYTES, _FREE_RATIO * num_bytes):
+            raise ValueError("too short")
         file.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with metadata
@@ -110,6 +118,21 @@ def _silent_libtiff(image: Image.Image) -> Iterator[None]:
         finally:
             os.dup2(kept, _STDERR)
             os.close(kept)
+
+
+def _webp_claim(head: bytes) -> int:
+    """Bytes of pixels of a WebP, by its first chunk (RFC 9649, sections 2.5 to 2.7)."""
+    kind, data = head[12:16], head[20:30]
+    if kind == b"VP8X" and data and not data[0] & 2:  # those that are animated are not decoded
+        sides = [int.from_bytes(data[at : at + 3], "little") + 1 for at in (4, 7)]
+    elif kind == b"VP8X":
+        sides = [0, 0]
+    elif kind == b"VP8L":
+        bits = int.from_bytes(data[1:5], "little")
+        sides = [(bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1]
+    else:
+        sides = [int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (6, 8)]
+    return RGB * sides[0] * sides[1] if kind in (b"VP8X", b"VP8L", b"VP8 ") else 0
 
 
 def _webp_detail(image: Image.Image, file: BinaryIO) -> str | None:
@@ -154,8 +177,12 @@ def _ppm_detail(image: Image.Image, file: BinaryIO) -> str | None:
     codec, _, offset, arguments = image.tile[0]  # type: ignore[attr-defined]
     if codec != "raw" and (maximum := arguments[1]) != 255:  # Pillow would scale
         return f"0-to-{maximum}" if maximum < 256 else "16-bit"
-    end = offset + image.width * image.height * len(image.getbands())
-    return "multi-page" if codec == "raw" and end < file.seek(0, os.SEEK_END) else None
+    count = image.width * image.height * len(image.getbands())
+    file.seek(offset)
+    found = file.seek(0, os.SEEK_END) - offset if codec == "raw" else len(file.read().split())
+    if found > count:
+        raise InputError("bytes trail the picture; save several as files of their own")
+    return None
 
 
 def _register(
@@ -169,7 +196,7 @@ def _register(
 
 
 _register(
-    _Pillow("WebP", detail=_webp_detail, options={"lossless": True, "exact": True}),
+    _Pillow("WebP", None, _webp_claim, _webp_detail, {"lossless": True, "exact": True}),
     endings=(".webp",),
     matches=lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP",
     channels=(RGB,),
