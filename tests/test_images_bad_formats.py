@@ -247,5 +247,5 @@ def test_a_webp_claims_no_more_than_its_bytes_may_hold(tmp_path: Path) -> None:
 )
 def test_bytes_behind_a_ppm(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x.pgm").write_bytes(data)
-    with pytest.raises(InputError, match="bytes trail the picture; .* files of their own$"):
+    with pytest.raises(InputError, match=r"bytes trail the picture; .* files of their own$"):
         read_images(tmp_path / "x.pgm")
