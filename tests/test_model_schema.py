@@ -13,7 +13,7 @@ from test_model_bad_input import JSON, refused, rewrite, setting
 
 from recvae.codec import Codec, load_model
 from recvae.codec.models import MAX_JSON_BYTES
-from recvae.vae.architectures import ARCHITECTURE_SIZES, LIMITS, NETWORKS
+from recvae.vae.networks.registry import ARCHITECTURE_SIZES, LIMITS, NETWORKS
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from recvae.exact import FRACTION_BITS, FixedPoint, IntegerEmbedding, exact_arithmetic, frequencies
-from recvae.vae import passes
-from recvae.vae.architectures import Architecture
-from recvae.vae.causal import CausalDecoder, known_columns
-from recvae.vae.context import Context, causal_windows, neighbours, wavefronts
-from recvae.vae.passes import Pass, run_passes, sample_pixels
+from recvae.vae.networks import passes
+from recvae.vae.networks.causal import CausalDecoder, known_columns
+from recvae.vae.networks.context import Context, causal_windows, neighbours, wavefronts
+from recvae.vae.networks.passes import Pass, run_passes, sample_pixels
+from recvae.vae.networks.registry import Architecture
 from recvae.vae.quantise import ExactDecoder, from_tensors, quantise
 
 LATENTS = 3

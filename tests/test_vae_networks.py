@@ -8,10 +8,10 @@ from torch.nn import functional
 
 from recvae.exact import FRACTION_BITS, FixedPoint, exact_arithmetic, frequencies
 from recvae.images import sample_images
-from recvae.vae.architectures import Architecture
-from recvae.vae.betabinomial import BetaBinomialDecoder, log_gamma, rising_factorial_table
-from recvae.vae.layers import neighbourhoods, shuffle_2x2, windows_2x2
-from recvae.vae.passes import Pass, run_passes, sample_pixels
+from recvae.vae.networks.betabinomial import BetaBinomialDecoder, log_gamma, rising_factorial_table
+from recvae.vae.networks.layers import neighbourhoods, shuffle_2x2, windows_2x2
+from recvae.vae.networks.passes import Pass, run_passes, sample_pixels
+from recvae.vae.networks.registry import Architecture
 from recvae.vae.quantise import from_tensors, quantise
 
 ARCHITECTURES = [

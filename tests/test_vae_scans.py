@@ -13,12 +13,12 @@ from recvae.images import sample_images
 from recvae.scans import Frame, joined, recover, recover_all
 from recvae.scans.frame import CLASSES
 from recvae.scans.recovery import Recovery
-from recvae.vae import scans as of_scans
-from recvae.vae.architectures import Architecture
-from recvae.vae.ink import InkDecoder
-from recvae.vae.passes import Pass, run_passes, sample_pixels
+from recvae.vae.networks import scans as of_scans
+from recvae.vae.networks.ink import InkDecoder
+from recvae.vae.networks.passes import Pass, run_passes, sample_pixels
+from recvae.vae.networks.registry import Architecture
+from recvae.vae.networks.scans import ScanDecoder
 from recvae.vae.quantise import quantise
-from recvae.vae.scans import ScanDecoder
 
 NUMBER = FixedPoint(7, 12)
 SMALL = {"about": 8, "channels": 8, "blocks": 1, "radius": 4, "grey_channels": 4}

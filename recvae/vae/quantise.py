@@ -16,9 +16,9 @@ from recvae.exact import (
     quantise_dense,
     quantise_embedding,
 )
-from recvae.vae.betabinomial import BetaBinomialDecoder
-from recvae.vae.layers import Dense, Embedding, Residual
-from recvae.vae.passes import Decoder, Pass, Passes
+from recvae.vae.networks.betabinomial import BetaBinomialDecoder
+from recvae.vae.networks.layers import Dense, Embedding, Residual
+from recvae.vae.networks.passes import Decoder, Pass, Passes
 
 # Latents reach 6.4 in magnitude, so they can be finer than the other activations.
 LATENT_LIMIT_BITS = 3
@@ -42,7 +42,7 @@ class ExactDecoder(nn.Module):
         self.latent = latent_format(number)
 
     def passes(self, z: Tensor) -> Passes:
-        """z: (b, D) int64 in units of 2^-28. See `recvae.vae.passes`."""
+        """z: (b, D) int64 in units of 2^-28. See `recvae.vae.networks.passes`."""
         return self.decoder.passes(self.latents(z))
 
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:

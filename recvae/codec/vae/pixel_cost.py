@@ -10,7 +10,7 @@ from recvae.codec.vae.groups import code_pixels, pixel_bits
 from recvae.codec.vae.parts import VaeParts
 from recvae.exact import PRECISION_BITS, exact_arithmetic, frequencies
 from recvae.vae import ExactDecoder
-from recvae.vae.betabinomial import BetaBinomialDecoder
+from recvae.vae.networks.betabinomial import BetaBinomialDecoder
 
 PixelCost: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Latents (n, D) int64 in units of 2^-28 and images (n, h, w) uint8 to pixel bits, (n,) float64;

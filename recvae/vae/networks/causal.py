@@ -1,8 +1,8 @@
 """The causal decoder: each pixel sees the latents and the pixels decoded before it around it.
 
-Pixels are coded wavefront by wavefront (`recvae.vae.context`), those of all images of a batch
-together, in one pass or two: zero or not; and, where there are more than two grey levels, which
-value the non-zero ones have.
+Pixels are coded wavefront by wavefront (see `context`), those of all images of a batch together, in
+one pass or two: zero or not; and, where there are more than two grey levels, which value the
+non-zero ones have.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recvae.vae.context import Context, causal_windows, neighbours, runs, wavefronts
-from recvae.vae.layers import Dense, Embedding, Residual
-from recvae.vae.passes import Passes, PixelPass, piece_length
-from recvae.vae.upsampling import Head, UpsamplingDecoder
+from recvae.vae.networks.context import Context, causal_windows, neighbours, runs, wavefronts
+from recvae.vae.networks.layers import Dense, Embedding, Residual
+from recvae.vae.networks.passes import Passes, PixelPass, piece_length
+from recvae.vae.networks.upsampling import Head, UpsamplingDecoder
 
 LEARNED_COLUMNS = 6  # of the vector that stands for a value
 SATURATION = 252
@@ -81,7 +81,7 @@ class CausalDecoder(UpsamplingDecoder):
         return result.index_add(0, inked // (self.height * self.width), log_p)
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images pass by pass; see `recvae.vae.passes`."""
+        """Code images pass by pass; see `passes`."""
         features, context = self.upsample(z).flatten(0, 2), self._context(z)
         pixels = torch.zeros(len(features), dtype=torch.long, device=z.device)
         for sites in self._wavefronts(z):

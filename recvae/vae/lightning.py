@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from recvae.errors import InputError
-from recvae.vae.architectures import Architecture
+from recvae.vae.networks.passes import sample_pixels
+from recvae.vae.networks.registry import Architecture
 from recvae.vae.objective import NATS_PER_BIT, BetaSchedule, kl_nats
-from recvae.vae.passes import sample_pixels
 
 ACTIVE_BITS = 0.1  # a dimension that carries at least this much is counted as active
 

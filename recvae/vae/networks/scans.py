@@ -1,7 +1,7 @@
 """The decoder of scans: MNIST's images as what they are, functions of black and white scans.
 
 An image that `recvae.scans` finds the scan of is coded by it: first its frame, symbol by symbol;
-then the bits of its ink (`recvae.vae.ink`), a scan's columns as rows, since digits are taller than
+then the bits of its ink (see `ink`), a scan's columns as rows, since digits are taller than
 wide and that makes fewer wavefronts; then, once the scan is known, which of the pixels that are all
 but an integer were nudged. Any other image is coded by its grey values, by a causal decoder.
 """
@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from recvae.errors import InputError
 from recvae.scans import BOX, SIDE, Frame, Scan, joined, recover_all
 from recvae.scans.frame import CLASSES
-from recvae.vae.causal import CausalDecoder
-from recvae.vae.ink import InkDecoder
-from recvae.vae.layers import Dense, Embedding
-from recvae.vae.passes import (
+from recvae.vae.networks.causal import CausalDecoder
+from recvae.vae.networks.ink import InkDecoder
+from recvae.vae.networks.layers import Dense, Embedding
+from recvae.vae.networks.passes import (
     Decoder,
     Pass,
     Passes,
@@ -28,8 +28,8 @@ from recvae.vae.passes import (
     of_images,
     summed,
 )
-from recvae.vae.scan_tensors import KnownScans, Ties, extents_of
-from recvae.vae.upsampling import Head
+from recvae.vae.networks.scan_tensors import KnownScans, Ties, extents_of
+from recvae.vae.networks.upsampling import Head
 
 SCANNED, GREY = 0, 1
 GREY_LOG_ODDS = -5.5  # of images without a scan
@@ -121,7 +121,7 @@ class ScanDecoder(Decoder):
         return result
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images pass by pass; see `recvae.vae.passes`."""
+        """Code images pass by pass; see `passes`."""
         about, every = self.seed(z), torch.arange(len(z), device=z.device)
         kinds = yield self._kind_pass(every)
         scanned, grey = ((kinds == kind).nonzero()[:, 0] for kind in (SCANNED, GREY))

@@ -11,8 +11,8 @@ all 256 values are two rows of one table plus a constant row: integer arithmetic
 import torch
 from torch import Tensor, nn
 
-from recvae.vae.layers import Dense
-from recvae.vae.passes import Decoder, Passes
+from recvae.vae.networks.layers import Dense
+from recvae.vae.networks.passes import Decoder, Passes
 
 LEVELS = 255
 GRID_STEPS_PER_NAT = 16
@@ -96,7 +96,7 @@ class BetaBinomialDecoder(Decoder):
         return log_p.reshape(len(pixels), -1).sum(1)
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images in one pass; see `recvae.vae.passes`."""
+        """Code images in one pass; see `passes`."""
         rows_a, rows_b = self.grid_rows(z)
         of_zeros = self.of_zeros
         every = torch.arange(len(rows_a), device=z.device)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recvae.vae.layers import Dense, Residual, neighbourhoods
-from recvae.vae.passes import Passes
-from recvae.vae.upsampling import Head, UpsamplingDecoder
+from recvae.vae.networks.layers import Dense, Residual, neighbourhoods
+from recvae.vae.networks.passes import Passes
+from recvae.vae.networks.upsampling import Head, UpsamplingDecoder
 
 
 class StagedDecoder(UpsamplingDecoder):
@@ -98,7 +98,7 @@ class StagedDecoder(UpsamplingDecoder):
         return result
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images pass by pass; see `recvae.vae.passes`."""
+        """Code images pass by pass; see `passes`."""
         features = self.features(z)
         shape = (len(z), self.height, self.width)
         pixels = torch.zeros(len(z) * self.height * self.width, dtype=torch.long, device=z.device)

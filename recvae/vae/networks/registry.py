@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
-from recvae.vae.passes import Decoder
+from recvae.vae.networks.passes import Decoder
 
 NETWORKS = {
     "mlp": ("encoders.MLPEncoder", "betabinomial.BetaBinomialDecoder"),

@@ -1,0 +1,1 @@
+"""The networks: encoders and decoders by name, a file an architecture."""
