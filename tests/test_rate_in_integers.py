@@ -10,8 +10,8 @@ from recvae.codec.vae.groups import code_pixels, pixel_bits
 from recvae.exact import FRACTION_BITS, IntegerDense, IntegerEmbedding
 from recvae.images import sample_images
 from recvae.vae.information import posterior
+from recvae.vae.networks import Decoder
 from recvae.vae.networks.layers import Dense, Embedding
-from recvae.vae.networks.passes import Decoder
 from recvae.vae.objective import NATS_PER_BIT
 
 

@@ -13,22 +13,22 @@ from recvae.images import sample_images
 from recvae.scans import Frame, joined, recover, recover_all
 from recvae.scans.frame import CLASSES
 from recvae.scans.recovery import Recovery
+from recvae.vae.networks import Architecture
 from recvae.vae.networks import scans as of_scans
 from recvae.vae.networks.ink import InkDecoder
 from recvae.vae.networks.passes import Pass, run_passes, sample_pixels
-from recvae.vae.networks.registry import Architecture
-from recvae.vae.networks.scans import ScanDecoder
+from recvae.vae.networks.scans import ScanArguments, ScanDecoder
 from recvae.vae.quantise import quantise
 
 NUMBER = FixedPoint(7, 12)
-SMALL = {"about": 8, "channels": 8, "blocks": 1, "radius": 4, "grey_channels": 4}
+SMALL = ScanArguments(about=8, channels=8, blocks=1, radius=4, grey_channels=4)
 
 
 @pytest.fixture(scope="module")
 def decoder() -> ScanDecoder:
     """A small decoder whose every weight matters."""
     torch.manual_seed(0)
-    decoder = ScanDecoder(3, **SMALL)
+    decoder = ScanDecoder(3, 28, 28, SMALL)
     for parameter in decoder.requires_grad_(False).parameters():
         parameter += 0.1 * torch.randn_like(parameter)
     return decoder.eval()

@@ -4,8 +4,8 @@
 """
 
 from recvae.vae.information import mutual_information_bits, posterior
-from recvae.vae.networks.passes import Decoder, Pass, Passes, PixelPass, run_passes, sample_pixels
-from recvae.vae.networks.registry import Architecture
+from recvae.vae.networks import Architecture, Decoder
+from recvae.vae.networks.passes import Pass, Passes, PixelPass, run_passes, sample_pixels
 from recvae.vae.objective import BetaSchedule, kl_nats
 from recvae.vae.quantise import ExactDecoder, quantise
 

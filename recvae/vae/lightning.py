@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from recvae.errors import InputError
+from recvae.vae.networks import Architecture
 from recvae.vae.networks.passes import sample_pixels
-from recvae.vae.networks.registry import Architecture
 from recvae.vae.objective import NATS_PER_BIT, BetaSchedule, kl_nats
 
 ACTIVE_BITS = 0.1  # a dimension that carries at least this much is counted as active

@@ -7,7 +7,7 @@ but an integer were nudged. Any other image is coded by its grey values, by a ca
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from recvae.errors import InputError
 from recvae.scans import BOX, SIDE, Frame, Scan, joined, recover_all
 from recvae.scans.frame import CLASSES
-from recvae.vae.networks.causal import CausalDecoder
+from recvae.vae.networks.arguments import argument
+from recvae.vae.networks.causal import CausalArguments, CausalDecoder
+from recvae.vae.networks.decoder import Decoder
+from recvae.vae.networks.encoders import ConvEncoder, ConvEncoderArguments
 from recvae.vae.networks.ink import InkDecoder
 from recvae.vae.networks.layers import Dense, Embedding
 from recvae.vae.networks.passes import (
-    Decoder,
     Pass,
     Passes,
     answered,
@@ -28,6 +30,7 @@ from recvae.vae.networks.passes import (
     of_images,
     summed,
 )
+from recvae.vae.networks.registry import Network
 from recvae.vae.networks.scan_tensors import KnownScans, Ties, extents_of
 from recvae.vae.networks.upsampling import Head
 
@@ -37,41 +40,54 @@ GREY_IN_TRAINING = 1 / 16  # of images with one are coded as if they had none, t
 FRAME_COLUMNS, VALUE_COLUMNS, PLACE_COLUMNS = 7, 12, 4  # learned, of vectors for symbols
 
 
+@dataclass(frozen=True)
+class ScanArguments:
+    """Of `ScanDecoder`.
+
+    Fields:
+        about: how many numbers tell the layers after the first what is known of an image.
+        channels, blocks, radius: of the bits; see `InkDecoder`.
+        grey_channels, grey_blocks, grey_hidden, grey_radius: of the decoder for images without a
+            scan; see `CausalArguments`.
+    """
+
+    about: int = argument(64, 1, 1024)
+    channels: int = argument(96, 1, 1024)
+    blocks: int = argument(2, 0, 64)
+    radius: int = argument(7, 0, 16)
+    grey_channels: int = argument(40, 1, 1024)
+    grey_blocks: int = argument(2, 0, 64)
+    grey_hidden: int = argument(64, 1, 4096)
+    grey_radius: int = argument(3, 0, 16)
+
+    @property
+    def grey(self) -> CausalArguments:
+        """Of the decoder for images without a scan."""
+        return CausalArguments(
+            self.grey_channels, self.grey_blocks, self.grey_hidden, self.grey_radius
+        )
+
+
 class ScanDecoder(Decoder):
     """p(x|z) of images of 28 x 28 pixels; see the module's docstring.
 
     Args:
         latent_dim: D, number of latents.
         height, width: 28.
-        about: how many numbers tell the layers after the first what is known of an image.
-        channels, blocks, radius: of the bits; see `InkDecoder`.
-        grey_channels, grey_blocks, grey_hidden, grey_radius: of the decoder for images without a
-            scan; see `CausalDecoder`.
+        arguments: see `ScanArguments`.
 
     Raises:
         InputError: for images of another size.
     """
 
-    def __init__(
-        self,
-        latent_dim: int = 16,
-        height: int = SIDE,
-        width: int = SIDE,
-        about: int = 64,
-        channels: int = 96,
-        blocks: int = 2,
-        radius: int = 7,
-        grey_channels: int = 40,
-        grey_blocks: int = 2,
-        grey_hidden: int = 64,
-        grey_radius: int = 3,
-    ) -> None:
+    def __init__(self, latent_dim: int, height: int, width: int, arguments: ScanArguments) -> None:
         if (height, width) != (SIDE, SIDE):
             raise InputError(
                 f"architecture: height and width are {height} and {width}; images that come from "
                 f"scans have {SIDE} and {SIDE}: choose causal or staged for others"
             )
         super().__init__(height, width)
+        about = arguments.about
         self.seed = Dense(latent_dim, about)
         with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
             self.kind = Embedding(torch.tensor([[0.0, GREY_LOG_ODDS]]), 0)
@@ -82,15 +98,13 @@ class ScanDecoder(Decoder):
             Head(about + place * columns, about, count) for place, count in enumerate(CLASSES)
         )
         self.known = Dense(about + len(CLASSES) * columns, about)
-        self.ink = InkDecoder(about, channels, blocks, radius)
+        self.ink = InkDecoder(about, arguments.channels, arguments.blocks, arguments.radius)
         self.tied = Embedding(fractions[-1], VALUE_COLUMNS)
         self.rows, self.columns = (
             Embedding(torch.zeros(BOX, 0, device="cpu"), PLACE_COLUMNS) for _ in range(2)
         )
         self.nudge = Head(about + 1 + VALUE_COLUMNS + 2 * PLACE_COLUMNS, about, 2)
-        self.grey = CausalDecoder(
-            about, height, width, grey_channels, grey_blocks, grey_hidden, grey_radius
-        )
+        self.grey = CausalDecoder(about, height, width, arguments.grey)
 
     def prepare(self, images: Tensor) -> None:
         """Find the scans of images (n, 28, 28) uint8 and remember them all."""
@@ -198,3 +212,8 @@ def _sorted_out(scans: Sequence[Scan | None], device: torch.device) -> tuple[Ten
     kinds = [GREY if scan is None else SCANNED for scan in scans]
     known = KnownScans.of([scan for scan in scans if scan is not None], device)
     return torch.tensor(kinds, dtype=torch.int64, device=device), known
+
+
+NETWORK = Network(
+    "scans", ConvEncoder, ScanDecoder, ConvEncoderArguments, ScanArguments, size=(SIDE, SIDE)
+)
