@@ -80,9 +80,6 @@ class VAE(pl.LightningModule):
                 f"so they must be below it"
             )
 
-        if images is not None:
-            self.decoder.prepare(images[:, 0])
-
     def elbo_terms_nats(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """-log p(x|z) of one posterior sample, (b,), and KL per dimension, (b, D), in nats."""
         mean, log_scale = self.encoder(pixels)

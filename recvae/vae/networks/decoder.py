@@ -65,9 +65,6 @@ class Decoder(nn.Module):
         images = sites // (self.height * self.width)
         return PixelPass(classes, logits_of, images, sites, symbols_of)
 
-    def prepare(self, images: Tensor) -> None:
-        """Be told which images (n, h, w) uint8 training will show: time to look them through."""
-
     def input_limit(self, path: str, limit: int) -> int | Tensor:
         """Largest magnitude of the inputs of the layer at `path` in an exact decoder, or of each.
 

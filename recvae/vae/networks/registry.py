@@ -36,13 +36,10 @@ class Network:
 
 
 NETWORKS: dict[str, Network | str] = {
-    name: f"{__package__}.{module}"
-    for name, module in {
-        "scans": "scans",
-        "causal": "causal",
-        "staged": "staged",
-        "mlp": "betabinomial",
-    }.items()
+    "scans": "recvae.bitmaps.network",
+    "causal": "recvae.vae.networks.causal",
+    "staged": "recvae.vae.networks.staged",
+    "mlp": "recvae.vae.networks.betabinomial",
 }
 """Networks, or the modules that have them as `NETWORK`, imported when they are needed."""
 

@@ -1,6 +1,6 @@
 """The decoder of scans: MNIST's images as what they are, functions of black and white scans.
 
-An image that `recvae.scans` finds the scan of is coded by it: first its frame, symbol by symbol;
+An image that `recvae.bitmaps` finds the scan of is coded by it: first its frame, symbol by symbol;
 then the bits of its ink (see `ink`), a scan's columns as rows, since digits are taller than
 wide and that makes fewer wavefronts; then, once the scan is known, which of the pixels that are all
 but an integer were nudged. Any other image is coded by its grey values, by a causal decoder.
@@ -13,14 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recvae.bitmaps import BOX, SIDE, Bitmap, Frame, Recovery, joined
+from recvae.bitmaps.frame import CLASSES
+from recvae.bitmaps.network.ink import InkDecoder
+from recvae.bitmaps.network.tensors import KnownScans, Ties, extents_of
 from recvae.errors import InputError
-from recvae.scans import BOX, SIDE, Frame, Scan, joined, recover_all
-from recvae.scans.frame import CLASSES
 from recvae.vae.networks.arguments import argument
 from recvae.vae.networks.causal import CausalArguments, CausalDecoder
 from recvae.vae.networks.decoder import Decoder
 from recvae.vae.networks.encoders import ConvEncoder, ConvEncoderArguments
-from recvae.vae.networks.ink import InkDecoder
 from recvae.vae.networks.layers import Dense, Embedding
 from recvae.vae.networks.passes import (
     Pass,
@@ -31,7 +32,6 @@ from recvae.vae.networks.passes import (
     summed,
 )
 from recvae.vae.networks.registry import Network
-from recvae.vae.networks.scan_tensors import KnownScans, Ties, extents_of
 from recvae.vae.networks.upsampling import Head
 
 SCANNED, GREY = 0, 1
@@ -88,6 +88,7 @@ class ScanDecoder(Decoder):
             )
         super().__init__(height, width)
         about = arguments.about
+        self._recovery = Recovery()
         self.seed = Dense(latent_dim, about)
         with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
             self.kind = Embedding(torch.tensor([[0.0, GREY_LOG_ODDS]]), 0)
@@ -106,14 +107,12 @@ class ScanDecoder(Decoder):
         self.nudge = Head(about + 1 + VALUE_COLUMNS + 2 * PLACE_COLUMNS, about, 2)
         self.grey = CausalDecoder(about, height, width, arguments.grey)
 
-    def prepare(self, images: Tensor) -> None:
-        """Find the scans of images (n, 28, 28) uint8 and remember them all."""
-        recover_all.remembered = max(recover_all.remembered, 2 * len(images))
-        recover_all(images.cpu().numpy())
-
     def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
-        """log p(x|z) in nats. z: (b, D); pixels: (b, 28, 28) uint8. Returns (b,)."""
-        about, scans = self.seed(z), recover_all(pixels.cpu().numpy())
+        """log p(x|z) in nats. z: (b, D); pixels: (b, 28, 28) uint8. Returns (b,).
+
+        Training comes back to its images: their scans are all remembered.
+        """
+        about, scans = self.seed(z), self._recovery(pixels.cpu().numpy(), remembered=None)
         if self.training:
             as_grey = (torch.rand(len(scans)) < GREY_IN_TRAINING).tolist()
             scans = [None if grey else scan for scan, grey in zip(scans, as_grey, strict=True)]
@@ -148,7 +147,7 @@ class ScanDecoder(Decoder):
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
         """As in `Decoder`; all bits of the ink are evaluated at once."""
         about, every = self.seed(z), torch.arange(len(z), device=z.device)
-        kinds, known = _sorted_out(recover_all(pixels.cpu().numpy()), z.device)
+        kinds, known = _sorted_out(self._recovery(pixels.cpu().numpy()), z.device)
         yield self._kind_pass(every), kinds
         scanned, grey = ((kinds == kind).nonzero()[:, 0] for kind in (SCANNED, GREY))
         for step, symbols in self._known_scan_passes(about[scanned], known):
@@ -207,7 +206,7 @@ class ScanDecoder(Decoder):
         return Pass(2, logits.__getitem__, ties.images)
 
 
-def _sorted_out(scans: Sequence[Scan | None], device: torch.device) -> tuple[Tensor, KnownScans]:
+def _sorted_out(scans: Sequence[Bitmap | None], device: torch.device) -> tuple[Tensor, KnownScans]:
     """The kind of each image, (b,) int64, and the scans of those that have one."""
     kinds = [GREY if scan is None else SCANNED for scan in scans]
     known = KnownScans.of([scan for scan in scans if scan is not None], device)

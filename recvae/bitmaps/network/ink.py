@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recvae.scans import MAX_SIZE
+from recvae.bitmaps import MAX_SIZE
 from recvae.vae.networks.context import Context, neighbours, runs, wavefronts
 from recvae.vae.networks.layers import Dense, Embedding, Residual
 from recvae.vae.networks.passes import Pass, Passes, piece_length
