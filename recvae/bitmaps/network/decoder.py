@@ -1,9 +1,9 @@
 """The decoder of scans: MNIST's images as what they are, functions of black and white scans.
 
 An image that `recvae.bitmaps` finds the scan of is coded by it: first its frame, symbol by symbol;
-then the bits of its ink (see `ink`), a scan's columns as rows, since digits are taller than
-wide and that makes fewer wavefronts; then, once the scan is known, which of the pixels that are all
-but an integer were nudged. Any other image is coded by its grey values, by a causal decoder.
+then the bits of its ink (see `ink`), a scan's columns as rows, since digits are taller than wide
+and that makes fewer wavefronts; then, once the scan is known, which of the pixels that are all but
+an integer were nudged. Any other image is coded by its grey values, by a causal decoder.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -134,7 +134,7 @@ class ScanDecoder(Decoder):
         return result
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images pass by pass; see `passes`."""
+        """Code images pass by pass; see `recvae.vae.networks.passes`."""
         about, every = self.seed(z), torch.arange(len(z), device=z.device)
         kinds = yield self._kind_pass(every)
         scanned, grey = ((kinds == kind).nonzero()[:, 0] for kind in (SCANNED, GREY))

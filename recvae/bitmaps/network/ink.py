@@ -1,7 +1,7 @@
 """The bits of scans: each sees the bits decoded before it around it, and where it lies in its box.
 
-The boxes of a batch may differ in size. They are coded wavefront by wavefront
-(see `context`), those of all scans together. Outside a box there is no ink.
+The boxes of a batch may differ in size. They are coded wavefront by wavefront (see
+`recvae.vae.networks.context`), those of all scans together. Outside a box there is no ink.
 """
 
 from collections.abc import Iterator, Sequence

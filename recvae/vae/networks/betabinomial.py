@@ -112,7 +112,7 @@ class BetaBinomialDecoder(Decoder):
         return log_p.reshape(len(pixels), -1).sum(1)
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images in one pass; see `passes`."""
+        """Code images in one pass; see `recvae.vae.networks.passes`."""
         rows_a, rows_b = self.grid_rows(z)
         of_zeros = self.of_zeros
         every = torch.arange(len(rows_a), device=z.device)

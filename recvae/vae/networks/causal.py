@@ -93,7 +93,7 @@ class CausalDecoder(UpsamplingDecoder):
         return result.index_add(0, inked // (self.height * self.width), log_p)
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images pass by pass; see `passes`."""
+        """Code images pass by pass; see `recvae.vae.networks.passes`."""
         features, context = self.upsample(z).flatten(0, 2), self._context(z)
         pixels = torch.zeros(len(features), dtype=torch.long, device=z.device)
         for sites in self._wavefronts(z):

@@ -112,7 +112,7 @@ class StagedDecoder(UpsamplingDecoder):
         return result
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images pass by pass; see `passes`."""
+        """Code images pass by pass; see `recvae.vae.networks.passes`."""
         features = self.features(z)
         shape = (len(z), self.height, self.width)
         pixels = torch.zeros(len(z) * self.height * self.width, dtype=torch.long, device=z.device)
