@@ -28,7 +28,7 @@ from recvae.codec.vae.latents import (
 from recvae.codec.vae.model import content_hash, load_vae
 from recvae.exact import FixedPoint
 from recvae.rec import Block, DiagonalGaussian
-from recvae.vae.architectures import Architecture
+from recvae.vae.networks import Architecture
 from recvae.vae.quantise import quantise
 
 SEPARATOR = b"\xff"  # no JSON holds it

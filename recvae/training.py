@@ -29,7 +29,7 @@ def fit() -> None:
             raise InputError(f"{value}: no such checkpoint")
     from pytorch_lightning.cli import LightningCLI
 
-    from recvae.vae.module import VAE
+    from recvae.vae.lightning import VAE
 
     LightningCLI(VAE, seed_everything_default=0)
 
@@ -106,7 +106,7 @@ def _load_checkpoint(path: str) -> tuple[Any, dict[str, Any]]:
     """The VAE of a checkpoint, and what it says about its training."""
     import torch
 
-    from recvae.vae.module import VAE
+    from recvae.vae.lightning import VAE
 
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)

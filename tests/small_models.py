@@ -9,7 +9,7 @@ from recvae.codec import Codec, CodecModel
 from recvae.codec.vae.latents import BlockLatents
 from recvae.exact import FixedPoint
 from recvae.rec import Block
-from recvae.vae.architectures import Architecture
+from recvae.vae.networks import Architecture
 from recvae.vae.quantise import quantise
 
 

@@ -247,5 +247,8 @@ def test_import_is_light() -> None:
         "recvae.load\n"
         "heavy = {'torchvision', 'pytorch_lightning', 'matplotlib', 'numba', 'scipy'}\n"
         "assert 'torch' in sys.modules and not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "recvae.load('mnist')\n"  # which imports no other network
+        "heavy |= {'recvae.bitmaps', 'recvae.vae.networks.causal'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

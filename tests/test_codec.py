@@ -18,7 +18,7 @@ from recvae.codec.vae.groups import decode_groups, encode_groups
 from recvae.errors import InputError
 from recvae.exact import frequencies
 from recvae.images import sample_images
-from recvae.vae import passes
+from recvae.vae.networks import passes
 
 RAW_BYTES = 28 * 28
 

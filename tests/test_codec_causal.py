@@ -15,7 +15,7 @@ from recvae.codec import Codec, CodecModel
 from recvae.codec.vae.calibrate import CalibrationOptions, calibrate
 from recvae.codec.vae.groups import code_pixels
 from recvae.errors import InputError
-from recvae.vae.architectures import Architecture
+from recvae.vae.networks import Architecture
 from recvae.vae.quantise import from_tensors
 
 SMALL = {"channels": 6, "blocks": 1, "hidden": 8}

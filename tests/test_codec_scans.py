@@ -11,7 +11,7 @@ from recvae.codec import Codec, CodecModel
 from recvae.codec.vae.groups import code_pixels, decode_groups
 from recvae.errors import InputError
 from recvae.images import sample_images
-from recvae.vae.architectures import Architecture
+from recvae.vae.networks import Architecture
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from torch import nn
 
 from recvae.exact import FixedPoint, IntegerDense, IntegerResidual, exact_arithmetic, quantise_dense
 from recvae.exact.layers import certified_chunks
-from recvae.vae.architectures import Architecture
+from recvae.vae.networks import Architecture
 from recvae.vae.quantise import from_tensors, quantise
 
 

@@ -11,7 +11,7 @@ from recvae.codec import Codec, shipped_models
 from recvae.codec.vae.elbo import negative_elbo_bits
 from recvae.exact import exact_arithmetic
 from recvae.vae.information import posterior
-from recvae.vae.passes import Pass, run_passes
+from recvae.vae.networks.passes import Pass, run_passes
 
 Images = np.ndarray
 

@@ -19,7 +19,8 @@ from recvae.codec import CodecModel, load_model
 from recvae.codec.vae.groups import code_pixels, decode_groups, encode_groups, pixel_bits
 from recvae.codec.vae.latents import BlockLatents
 from recvae.codec.vae.min_cost import MinCostSender
-from recvae.codec.vae.pixel_cost import BetaBinomialCost
+from recvae.codec.vae.model import load_vae
+from recvae.codec.vae.pixel_cost import pixel_cost_of
 from recvae.errors import InputError
 from recvae.experiments.cli import main
 from recvae.experiments.mnist import command, rows
@@ -201,7 +202,7 @@ def test_min_cost_selection_never_costs_more_than_the_plain_choice(
     model: CodecModel, training: Training, images: np.ndarray
 ) -> None:
     coding = coding_of(rows.partitioned(50, 4, 6, IMAGES), model, 0, training)
-    sender = MinCostSender(BetaBinomialCost(model.decoder), candidates=6, beam=2)
+    sender = MinCostSender(pixel_cost_of(model), candidates=6, beam=2)
 
     def total(latents: BlockLatents) -> np.ndarray:
         _, bits = encode_groups(replace(coding.model, latents=latents), images, 8)
@@ -219,11 +220,14 @@ def test_looked_up_pixel_bits_are_those_that_are_spent(
 ) -> None:
     tensor = torch.from_numpy(images)
     z = model.latents.receive(model.latents.send(posterior(model.encoder, tensor)).codes)
-    looked_up = BetaBinomialCost(model.decoder)(z, tensor).numpy()
+    table = model.decoder.decoder.pixel_cost_table(model.number.fraction_bits)
+    assert table is not None
+    looked_up = pixel_cost_of(model)(z, tensor).numpy()
+    assert looked_up == pytest.approx(table(model.decoder.latents(z), tensor).numpy(), abs=0)
     spent = pixel_bits(code_pixels(model, z, tensor), len(images))
     assert looked_up == pytest.approx(spent, abs=5e-3)
-    with pytest.raises(ValueError, match="BetaBinomialDecoder"):
-        BetaBinomialCost(load_model("mnist").decoder)
+    other = load_vae("mnist")
+    assert other.decoder.decoder.pixel_cost_table(other.number.fraction_bits) is None
 
 
 def test_searches_that_meet_their_cap_are_counted(

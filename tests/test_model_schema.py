@@ -13,7 +13,9 @@ from test_model_bad_input import JSON, refused, rewrite, setting
 
 from recvae.codec import Codec, load_model
 from recvae.codec.models import MAX_JSON_BYTES
-from recvae.vae.architectures import ARCHITECTURE_SIZES, LIMITS, NETWORKS
+from recvae.codec.vae.model_schema import PATH, model_schema, to_text
+from recvae.vae.networks import NETWORKS, Architecture
+from recvae.vae.networks.architecture import SIZES
 
 
 @pytest.fixture
@@ -131,7 +133,7 @@ def test_hostile_descriptions(folder: Path, path: str, value: Any, message: str)
 @pytest.mark.parametrize(
     "path",
     ["format", "name", "architecture", "number", "key", "blocks", "facts", "hash"]
-    + [f"architecture.{name}" for name in ("name", *ARCHITECTURE_SIZES, "encoder", "decoder")],
+    + [f"architecture.{name}" for name in ("name", *SIZES, "encoder", "decoder")],
 )
 def test_each_field_is_required(folder: Path, path: str) -> None:
     *parents, last = path.split(".")
@@ -140,14 +142,15 @@ def test_each_field_is_required(folder: Path, path: str) -> None:
 
 
 def test_the_schema_and_the_networks_agree() -> None:
-    schema = json.loads((files("recvae.codec.vae") / "model.schema.json").read_text())
-    parts = schema["$defs"] | schema["properties"]["architecture"]["properties"]
-    for name, part in schema["$defs"]["scan_decoder"]["properties"].items():
-        parts.setdefault(name, schema["$defs"][part["$ref"].rpartition("/")[2]])
-    for name, (low, high) in LIMITS.items():
-        assert (parts[name]["minimum"], parts[name]["maximum"]) == (low, high), name
-        assert parts[name]["type"] == "integer"
-    assert parts["name"]["enum"] == list(NETWORKS)[::-1]
+    """`recvae.codec.vae.model_schema.write` writes the file."""
+    assert PATH.read_text() == to_text(model_schema(NETWORKS)) + "\n"
+    branches = model_schema(NETWORKS)["properties"]["architecture"]["allOf"]
+    stated = {branch["if"]["properties"]["name"]["const"]: branch["then"] for branch in branches}
+    for name, part in stated.items():
+        architecture = Architecture(name).stated()
+        for role in ("encoder", "decoder"):
+            assert part["properties"][role]["required"] == list(architecture[role])
+    assert stated["scans"]["properties"]["height"] == {"const": 28}
 
 
 def test_all_objects_but_the_facts_are_closed() -> None:

@@ -10,9 +10,9 @@ from recvae.codec.vae.groups import code_pixels, pixel_bits
 from recvae.exact import FRACTION_BITS, IntegerDense, IntegerEmbedding
 from recvae.images import sample_images
 from recvae.vae.information import posterior
-from recvae.vae.layers import Dense, Embedding
+from recvae.vae.networks import Decoder
+from recvae.vae.networks.layers import Dense, Embedding
 from recvae.vae.objective import NATS_PER_BIT
-from recvae.vae.passes import Decoder
 
 
 def in_floats(model: CodecModel) -> Decoder:

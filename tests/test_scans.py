@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from recvae.bitmaps import BOX, MAX_SIZE, MIN_SIZE, Bitmap, candidates, recover
+from recvae.bitmaps.patterns import edges, matching, rim
+from recvae.bitmaps.resampling import area, footprints, grey, shares_edge, totals_of
 from recvae.images import sample_images
-from recvae.scans import BOX, MAX_SIZE, MIN_SIZE, Scan, candidates, recover
-from recvae.scans.patterns import edges, matching, rim
-from recvae.scans.resampling import area, footprints, grey, shares_edge, totals_of
 
 
 def blob(size: int, seed: int) -> np.ndarray:
@@ -22,8 +22,8 @@ def blob(size: int, seed: int) -> np.ndarray:
     return ink.astype(np.uint8)
 
 
-def plain(bits: np.ndarray, deficit: int = 0) -> Scan:
-    return Scan(bits, deficit, np.zeros((BOX, BOX), dtype=bool))
+def plain(bits: np.ndarray, deficit: int = 0) -> Bitmap:
+    return Bitmap(bits, deficit, np.zeros((BOX, BOX), dtype=bool))
 
 
 @pytest.mark.parametrize("size", range(MIN_SIZE, MAX_SIZE + 1))
@@ -113,7 +113,7 @@ def test_the_centre_of_mass_comes_to_the_middle():
 def test_nudged_pixels_come_back():
     bits = blob(50, 1)
     nudged = np.random.default_rng(0).random((BOX, BOX)) < 0.5
-    scan = Scan(bits, 0, nudged)
+    scan = Bitmap(bits, 0, nudged)
     differs = scan.box() != plain(bits).box()
     assert differs.sum() > 5
     assert not (differs & ~nudged).any()
@@ -125,7 +125,7 @@ def test_nudged_pixels_come_back():
 @pytest.mark.parametrize("deficit", range(3))
 def test_ties_are_where_a_nudge_matters(size, deficit):
     bits = blob(size, 2)
-    boxes = [Scan(bits, deficit, np.full((BOX, BOX), nudged)).box() for nudged in (False, True)]
+    boxes = [Bitmap(bits, deficit, np.full((BOX, BOX), nudged)).box() for nudged in (False, True)]
     ties = plain(bits, deficit).ties()
     assert ((ties >= 0) == (boxes[0] != boxes[1])).all()
     near = np.abs(np.stack(boxes).astype(int) - ties) <= 1

@@ -33,7 +33,7 @@ from recvae.codec.vae.latents import (
 from recvae.exact import FixedPoint
 from recvae.images import sample_images
 from recvae.rec import AStar, Block, DiagonalGaussian, fixed_length_code
-from recvae.vae.architectures import Architecture
+from recvae.vae.networks import Architecture
 from recvae.vae.quantise import quantise
 
 FORMAT = Path(__file__).parent.parent / "docs" / "format.md"

@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 
 from recvae.exact import FRACTION_BITS, FixedPoint, IntegerEmbedding, exact_arithmetic, frequencies
-from recvae.vae import passes
-from recvae.vae.architectures import Architecture
-from recvae.vae.causal import CausalDecoder, known_columns
-from recvae.vae.context import Context, causal_windows, neighbours, wavefronts
-from recvae.vae.passes import Pass, run_passes, sample_pixels
+from recvae.vae.networks import Architecture, passes
+from recvae.vae.networks.causal import CausalArguments, CausalDecoder, known_columns
+from recvae.vae.networks.context import Context, causal_windows, neighbours, wavefronts
+from recvae.vae.networks.passes import Pass, run_passes, sample_pixels
 from recvae.vae.quantise import ExactDecoder, from_tensors, quantise
 
 LATENTS = 3
@@ -22,9 +21,8 @@ SIZES = [(5, 7, 2, 256), (7, 5, 3, 2), (4, 6, 1, 3), (9, 4, 5, 256), (4, 5, 0, 2
 def decoder_of(height: int, width: int, radius: int, levels: int) -> CausalDecoder:
     """A small decoder whose every weight matters."""
     torch.manual_seed(0)
-    decoder = CausalDecoder(
-        LATENTS, height, width, channels=8, blocks=1, hidden=12, radius=radius, levels=levels
-    )
+    arguments = CausalArguments(channels=8, blocks=1, hidden=12, radius=radius, levels=levels)
+    decoder = CausalDecoder(LATENTS, height, width, arguments)
     for parameter in decoder.requires_grad_(False).parameters():
         parameter += 0.1 * torch.randn_like(parameter)
     return decoder.eval()
@@ -121,7 +119,7 @@ def test_a_pixel_changes_only_what_comes_later(size: tuple[int, ...]) -> None:
 
 
 def test_number_of_steps() -> None:
-    decoder = CausalDecoder(LATENTS, 28, 28, channels=4, hidden=4)
+    decoder = CausalDecoder(LATENTS, 28, 28, CausalArguments(channels=4, hidden=4))
     steps = list(decoder.known_passes(torch.zeros(2, LATENTS), torch.ones(2, 28, 28).byte()))
     assert len(steps) == 2 * (28 + 27 * 4)
     assert all(len(step.sites) % 2 == 0 for step, _ in steps)
@@ -176,7 +174,8 @@ def test_samples_follow_what_was_drawn() -> None:
 def test_training_learns_from_neighbours() -> None:
     """Noise of one column repeated in all: 4 * 8 bits an image, which the untrained pays often."""
     torch.manual_seed(0)
-    decoder = CausalDecoder(1, 4, 8, channels=16, blocks=1, hidden=16, radius=1, levels=4)
+    arguments = CausalArguments(channels=16, blocks=1, hidden=16, radius=1, levels=4)
+    decoder = CausalDecoder(1, 4, 8, arguments)
     optimiser = torch.optim.Adam(decoder.parameters(), lr=0.01)
     for _ in range(150):
         pixels = torch.randint(0, 4, (32, 4, 1)).expand(-1, -1, 8).to(torch.uint8)

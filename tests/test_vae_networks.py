@@ -8,10 +8,15 @@ from torch.nn import functional
 
 from recvae.exact import FRACTION_BITS, FixedPoint, exact_arithmetic, frequencies
 from recvae.images import sample_images
-from recvae.vae.architectures import Architecture
-from recvae.vae.betabinomial import BetaBinomialDecoder, log_gamma, rising_factorial_table
-from recvae.vae.layers import neighbourhoods, shuffle_2x2, windows_2x2
-from recvae.vae.passes import Pass, run_passes, sample_pixels
+from recvae.vae.networks import NETWORKS, Architecture, Decoder
+from recvae.vae.networks.betabinomial import (
+    BetaBinomialArguments,
+    BetaBinomialDecoder,
+    log_gamma,
+    rising_factorial_table,
+)
+from recvae.vae.networks.layers import neighbourhoods, shuffle_2x2, windows_2x2
+from recvae.vae.networks.passes import Pass, run_passes, sample_pixels
 from recvae.vae.quantise import from_tensors, quantise
 
 ARCHITECTURES = [
@@ -65,6 +70,19 @@ def test_passes_are_the_likelihood(architecture: Architecture) -> None:
     # The beta-binomial's passes round its parameters to a grid.
     tolerance = 2e-2 if architecture.name == "mlp" else 1e-5
     assert torch.allclose(total, expected, rtol=tolerance)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_likelihood_is_the_derived_one(name: str) -> None:
+    """Overrides of `Decoder.log_likelihood_nats` are for speed, and for gradients."""
+    architecture = Architecture(name, 6)
+    decoder, pixels = perturbed_decoder(architecture), pixels_for(architecture)
+    z = torch.randn(len(pixels), architecture.latent_dim)
+    derived = Decoder.log_likelihood_nats(decoder, z, pixels)
+    assert derived.shape == (len(pixels),)
+    # The beta-binomial's passes round its parameters to a grid.
+    tolerance = 2e-2 if name == "mlp" else 1e-5
+    assert torch.allclose(decoder.log_likelihood_nats(z, pixels), derived, rtol=tolerance)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: f"{a.name}-{a.height}")
@@ -165,7 +183,7 @@ def test_log_gamma() -> None:
 
 
 def test_beta_binomial_is_scipys() -> None:
-    decoder = BetaBinomialDecoder(2, 4, 4, 8)
+    decoder = BetaBinomialDecoder(2, 4, 4, BetaBinomialArguments(hidden=8))
     z = torch.randn(3, 2)
     log_a, log_b = (y.double().exp().detach().numpy() for y in decoder.log_parameters(z))
     pixels = torch.arange(48).reshape(3, 4, 4).to(torch.uint8) * 5

@@ -1,34 +1,35 @@
 """The decoder of scans: what it codes, and that sender, receiver and training agree on it."""
 
 from collections import defaultdict
+from copy import deepcopy
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from recvae.bitmaps import Frame, Recovery, joined, recover
+from recvae.bitmaps.frame import CLASSES
+from recvae.bitmaps.network import decoder as of_scans
+from recvae.bitmaps.network.decoder import ScanArguments, ScanDecoder
+from recvae.bitmaps.network.ink import InkDecoder
 from recvae.errors import InputError
 from recvae.exact import FRACTION_BITS, FixedPoint, exact_arithmetic, frequencies
 from recvae.images import sample_images
-from recvae.scans import Frame, joined, recover, recover_all
-from recvae.scans.frame import CLASSES
-from recvae.scans.recovery import Recovery
-from recvae.vae import scans as of_scans
-from recvae.vae.architectures import Architecture
-from recvae.vae.ink import InkDecoder
-from recvae.vae.passes import Pass, run_passes, sample_pixels
+from recvae.vae.networks import Architecture
+from recvae.vae.networks.passes import Pass, run_passes, sample_pixels
 from recvae.vae.quantise import quantise
-from recvae.vae.scans import ScanDecoder
 
 NUMBER = FixedPoint(7, 12)
-SMALL = {"about": 8, "channels": 8, "blocks": 1, "radius": 4, "grey_channels": 4}
+SMALL = ScanArguments(about=8, channels=8, blocks=1, radius=4, grey_channels=4)
 
 
 @pytest.fixture(scope="module")
 def decoder() -> ScanDecoder:
     """A small decoder whose every weight matters."""
     torch.manual_seed(0)
-    decoder = ScanDecoder(3, **SMALL)
+    decoder = ScanDecoder(3, 28, 28, SMALL)
     for parameter in decoder.requires_grad_(False).parameters():
         parameter += 0.1 * torch.randn_like(parameter)
     return decoder.eval()
@@ -38,7 +39,7 @@ def decoder() -> ScanDecoder:
 def pixels(noise: np.ndarray) -> Tensor:
     """Digits, a black image and noise, mixed."""
     digits = sample_images()[:8]
-    assert sum(scan is not None for scan in recover_all(digits)) >= 7
+    assert sum(scan is not None for scan in Recovery()(digits)) >= 7
     black = np.zeros((1, 28, 28), dtype=np.uint8)
     return torch.from_numpy(np.concatenate([digits[:3], noise[:1], digits[3:6], black, digits[6:]]))
 
@@ -173,8 +174,8 @@ def test_recovery_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(image.tobytes())
         return recover(image)
 
-    monkeypatch.setattr("recvae.scans.recovery.recover", counting)
-    recovery, images = Recovery(remembered=3), sample_images()[:4]
+    monkeypatch.setattr("recvae.bitmaps.recovery.recover", counting)
+    recovery, images = partial(Recovery(), remembered=3), sample_images()[:4]
     first = recovery(images[[0, 1, 1]])
     assert first[1] is first[2]
     assert [scan and scan.size for scan in first[:2]] == [recover(i).size for i in images[:2]]
@@ -185,6 +186,13 @@ def test_recovery_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(asked) == 4
     recovery(images[[1]])
     assert len(asked) == 5
+    everything = partial(Recovery(), remembered=None)
+    for _ in range(2):
+        for image in images:
+            everything(image[None])
+    assert len(asked) == 9
+    deepcopy(everything.func)(images[:1])
+    assert len(asked) == 10
 
 
 def test_other_sizes_are_refused() -> None:

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table as Lines
 
+from recvae.bitmaps import MAX_SIZE, MIN_SIZE, Bitmap, recover
 from recvae.experiments.figures import panels, render, styled
 from recvae.experiments.mnist.images import SPLIT_IMAGES, Split, load_images
 from recvae.experiments.running import Track, output_folder, progress, write_files
 from recvae.experiments.tables import Table
-from recvae.scans import MAX_SIZE, MIN_SIZE, Scan, recover
 
 IMAGES, QUICK_IMAGES = 10_000, 100
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -63,7 +63,7 @@ def run(out: str, root: str | None, quick: bool) -> None:
 
 def _recover_all(
     images: NDArray[np.uint8], track: Track
-) -> tuple[list[Scan | None], NDArray[np.float64]]:
+) -> tuple[list[Bitmap | None], NDArray[np.float64]]:
     scans, seconds = [], np.zeros(len(images))
     for k in track(range(len(images))):
         started = time.perf_counter()
@@ -73,7 +73,7 @@ def _recover_all(
 
 
 def _rows(
-    split: str, scans: Sequence[Scan | None], seconds: NDArray[np.float64]
+    split: str, scans: Sequence[Bitmap | None], seconds: NDArray[np.float64]
 ) -> list[tuple[str, int | None, int, int, float]]:
     """A row for each range of sizes; one without a size for the images that no scan explains."""
     sizes = np.array([scan.size if scan else 0 for scan in scans])
@@ -87,7 +87,7 @@ def _rows(
 
 
 @styled
-def _draw(shown: Sequence[tuple[NDArray[np.uint8], Scan]]) -> Figure:
+def _draw(shown: Sequence[tuple[NDArray[np.uint8], Bitmap]]) -> Figure:
     """Images above, their scans below."""
     figure, axes = panels(2, max(len(shown), 1), 1.1, 1.25)
     for panel in axes.flat:

@@ -1,12 +1,12 @@
 """The VAE: networks, likelihoods, objective, mutual information.
 
-`recvae.vae.module`, the LightningModule, is not imported here: coding does not need Lightning.
+`recvae.vae.lightning`, the LightningModule, is not imported here: coding does not need Lightning.
 """
 
-from recvae.vae.architectures import Architecture
 from recvae.vae.information import mutual_information_bits, posterior
+from recvae.vae.networks import Architecture, Decoder
+from recvae.vae.networks.passes import Pass, Passes, PixelPass, run_passes, sample_pixels
 from recvae.vae.objective import BetaSchedule, kl_nats
-from recvae.vae.passes import Decoder, Pass, Passes, PixelPass, run_passes, sample_pixels
 from recvae.vae.quantise import ExactDecoder, quantise
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,12 @@ from recvae.exact import (
     quantise_dense,
     quantise_embedding,
 )
-from recvae.vae.betabinomial import BetaBinomialDecoder
-from recvae.vae.layers import Dense, Embedding, Residual
-from recvae.vae.passes import Decoder, Pass, Passes
+from recvae.vae.networks.decoder import Decoder, Spec
+from recvae.vae.networks.layers import Dense, Embedding, Residual
+from recvae.vae.networks.passes import Pass, Passes
 
 # Latents reach 6.4 in magnitude, so they can be finer than the other activations.
 LATENT_LIMIT_BITS = 3
-
-Spec: TypeAlias = tuple[torch.dtype, tuple[int, ...]]  # type and shape of a tensor
 
 
 class ExactDecoder(nn.Module):
@@ -42,7 +40,7 @@ class ExactDecoder(nn.Module):
         self.latent = latent_format(number)
 
     def passes(self, z: Tensor) -> Passes:
-        """z: (b, D) int64 in units of 2^-28. See `recvae.vae.passes`."""
+        """z: (b, D) int64 in units of 2^-28. See `recvae.vae.networks.passes`."""
         return self.decoder.passes(self.latents(z))
 
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
@@ -82,8 +80,7 @@ def quantise(decoder: Decoder, number: FixedPoint, chunk_inputs: int = 256) -> E
         return quantise_embedding(layer.table, number)
 
     exact = _with_integer_layers(copy.deepcopy(decoder).cpu(), number, convert, embed)
-    if isinstance(exact.decoder, BetaBinomialDecoder):
-        exact.decoder.quantise_tables(number.one)
+    exact.decoder.quantise_tables(number.one)
     return exact
 
 
@@ -112,10 +109,8 @@ def from_tensors(decoder: Decoder, number: FixedPoint, tensors: dict[str, Tensor
         return IntegerEmbedding(tensors[f"decoder.{path}.table"], number.limit)
 
     exact = _with_integer_layers(copy.deepcopy(decoder), number, convert, embed)
-    if isinstance(exact.decoder, BetaBinomialDecoder):
-        exact.decoder.load_tables(
-            tensors["decoder.rising_factorials"], tensors["decoder.binomials"]
-        )
+    extra = decoder.extra_tensor_specs()
+    exact.decoder.load_tables({name: tensors[f"decoder.{name}"] for name in extra})
     return exact
 
 
@@ -135,10 +130,8 @@ def exact_specs(decoder: Decoder) -> dict[str, Spec]:
             specs[f"decoder.{path}.shift"] = torch.uint8, outputs
         elif isinstance(layer, Embedding):
             specs[f"decoder.{path}.table"] = torch.int16, (layer.count, layer.columns)
-    if isinstance(decoder, BetaBinomialDecoder):
-        for name in ("rising_factorials", "binomials"):
-            specs[f"decoder.{name}"] = torch.int32, tuple(getattr(decoder, name).shape)
-    return specs
+    extra = decoder.extra_tensor_specs().items()
+    return specs | {f"decoder.{name}": spec for name, spec in extra}
 
 
 def check_tensors(

@@ -17,7 +17,7 @@ from backends import SEARCHES, check, served
 
 from recvae import cli
 from recvae.codec import IMAGE_CODERS, CodecModel, load_model
-from recvae.codec.vae.calibrate import CalibrationOptions
+from recvae.codec.vae.calibrate import CalibrationOptions, calibrate
 from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec
 from recvae.codec.vae.model import save_model
 from recvae.errors import InputError
@@ -32,7 +32,9 @@ from recvae.images import (
 from recvae.images.formats.registry import FORMATS
 from recvae.rec import ALGORITHMS, DiagonalGaussian, plan_blocks
 from recvae.rec.search import BACKENDS
-from recvae.vae import posterior
+from recvae.vae import Architecture, posterior
+from recvae.vae.lightning import VAE
+from recvae.vae.networks import NETWORKS
 
 FOLDER = Path(__file__).parent
 TOYS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("test_"))
@@ -43,7 +45,7 @@ IMAGES = 20
 @pytest.fixture(autouse=True)
 def registries() -> Iterator[None]:
     """What a toy registers is gone after its test."""
-    registries = (ALGORITHMS, BACKENDS, LATENT_CODECS, FORMATS, IMAGE_CODERS)
+    registries = (ALGORITHMS, BACKENDS, LATENT_CODECS, NETWORKS, FORMATS, IMAGE_CODERS)
     kept = [(registry, dict(registry)) for registry in registries]
     yield
     for registry, before in kept:
@@ -132,6 +134,50 @@ def test_a_latent_codec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     del LATENT_CODECS["grid"]
     with pytest.raises(InputError, match="latents: codec is 'grid'; allowed: blocks, "):
         load_model(tmp_path / "model")
+
+
+def test_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Trained for some steps, exported, checked when it is loaded."""
+    register("pixelwise")
+    torch.manual_seed(0)
+    vae = VAE(Architecture("pixelwise", 4, decoder={"channels": 4}))
+    images = torch.from_numpy(sample_images("train")[:256].copy())
+    optimiser = torch.optim.Adam(vae.parameters(), lr=0.01)
+    losses = []
+    for _ in range(30):
+        reconstruction, kl = vae.elbo_terms_nats(images)
+        losses.append((reconstruction + kl.sum(1)).mean())
+        optimiser.zero_grad()
+        losses[-1].backward()
+        optimiser.step()
+    assert losses[-1] < 0.5 * losses[0]
+    model = calibrate(
+        vae.eval().requires_grad_(False),
+        images,
+        "toy",
+        CalibrationOptions(2, max_log2_candidates=6),
+        {},
+        lambda line: None,
+    )
+    capsys.readouterr()
+    check_file(model, tmp_path, capsys)
+    folder = tmp_path / "model"
+    assert load_model(folder).architecture.decoder == {"channels": 4}
+    text = (folder / "model.json").read_text()
+    for change, message in [
+        ('"channels": 65', "architecture.decoder.channels: 65 is greater than the maximum of 64"),
+        ('"depth": 4', "architecture.decoder: 'channels' is a required property"),
+        ('"channels": 8', "tensor .* needed: torch.int16"),
+    ]:
+        (folder / "model.json").write_text(text.replace('"channels": 4', change))
+        with pytest.raises(InputError, match=message):
+            load_model(folder)
+    with pytest.raises(InputError, match=r"decoder\.channels is 0; allowed: 1 to 64"):
+        Architecture("pixelwise", decoder={"channels": 0})
+    (folder / "model.json").write_text(text)
+    del NETWORKS["pixelwise"]
+    with pytest.raises(InputError, match=r"architecture\.name: 'pixelwise' is not one of"):
+        load_model(folder)
 
 
 def test_an_image_format(tmp_path: Path) -> None:

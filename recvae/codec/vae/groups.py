@@ -34,7 +34,7 @@ from recvae.errors import InputError
 from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies
 from recvae.rec import Code, DiagonalGaussian
 from recvae.vae.information import posterior
-from recvae.vae.passes import Pass, run_passes
+from recvae.vae.networks.passes import Pass, run_passes
 
 # Images that the model would expand are rare: stored, one costs 16 bits on top of its pixels.
 STORED = np.array([TOTAL - 256, 256], dtype=np.int32)

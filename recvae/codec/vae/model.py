@@ -35,8 +35,7 @@ from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.files import translate_os_errors
 from recvae.images.spec import ImageSpec
-from recvae.vae.architectures import Architecture
-from recvae.vae.passes import Decoder
+from recvae.vae.networks import Architecture, Decoder
 from recvae.vae.quantise import Spec, exact_specs, from_tensors
 
 HASH_BYTES = 16  # of the SHA-256, in a file's header

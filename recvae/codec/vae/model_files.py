@@ -1,14 +1,11 @@
 """The two files of a model as they come from anywhere: read within bounds, and checked.
 
 Nothing is allocated by what a file claims, only by the bytes it has, and it may not have more than
-an honest one. `model.schema.json`, beside this module, says what `model.json` may hold.
+an honest one. `model_schema` says what `model.json` may hold.
 """
 
-import json
 import math
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,8 @@ from safetensors.torch import load as from_safetensors
 from torch import Tensor
 
 from recvae.codec.models import JSON_NAME, MAX_REASON, read_bounded, read_object
+from recvae.codec.vae.model_schema import model_schema
+from recvae.vae.networks import NETWORKS
 from recvae.vae.quantise import Spec, check_tensors
 
 FORMAT = "recvae-model-1"
@@ -37,7 +36,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     cannot be read.
     """
     text = read_object(folder / JSON_NAME)
-    if error := next(_validator().iter_errors(text), None):
+    if error := next(_validator(text).iter_errors(text), None):
         field = error.json_path.removeprefix("$").removeprefix(".")
         reason = error.message
         if len(reason) > MAX_REASON:
@@ -65,9 +64,18 @@ def read_tensors(path: Path, needed: Mapping[str, Spec]) -> dict[str, Tensor]:
     return from_safetensors(data)
 
 
-@cache
-def _validator() -> Validator:
-    schema = json.loads(files(__package__).joinpath("model.schema.json").read_text("utf-8"))
-    # JSON Schema takes 1.0 for an integer; Python's arithmetic does not.
-    integer = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, it: type(it) is int)
-    return extend(Draft202012Validator, type_checker=integer)(schema)
+def _validator(text: dict[str, Any]) -> Validator:
+    """That knows the network which is stated, if it is registered."""
+    architecture = text.get("architecture")
+    name = architecture.get("name") if isinstance(architecture, dict) else None
+    known = [name] if isinstance(name, str) and name in NETWORKS else []
+    return _OfIntegers(model_schema(known))
+
+
+# JSON Schema takes 1.0 for an integer; Python's arithmetic does not.
+_OfIntegers = extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, it: type(it) is int
+    ),
+)

@@ -9,7 +9,7 @@ from recvae.codec.vae.latents import LatentCodec
 from recvae.exact import FixedPoint
 from recvae.images.spec import ImageSpec
 from recvae.rec import Coder
-from recvae.vae.architectures import Architecture
+from recvae.vae.networks import Architecture
 from recvae.vae.quantise import ExactDecoder
 
 

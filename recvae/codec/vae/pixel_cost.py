@@ -8,9 +8,7 @@ from torch import Tensor
 
 from recvae.codec.vae.groups import code_pixels, pixel_bits
 from recvae.codec.vae.parts import VaeParts
-from recvae.exact import PRECISION_BITS, exact_arithmetic, frequencies
-from recvae.vae import ExactDecoder
-from recvae.vae.betabinomial import BetaBinomialDecoder
+from recvae.exact import exact_arithmetic
 
 PixelCost: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Latents (n, D) int64 in units of 2^-28 and images (n, h, w) uint8 to pixel bits, (n,) float64;
@@ -19,37 +17,13 @@ all on CPU."""
 
 def pixel_cost_of(model: VaeParts) -> PixelCost:
     """By look-up where the model's decoder allows it, else by all frequencies of all pixels."""
-    if isinstance(model.decoder.decoder, BetaBinomialDecoder):
-        return BetaBinomialCost(model.decoder)
-    return lambda z, images: torch.from_numpy(pixel_bits(code_pixels(model, z, images), len(z)))
+    exact = model.decoder
+    table = exact.decoder.pixel_cost_table(exact.number.fraction_bits)
+    if table is None:
+        return lambda z, images: torch.from_numpy(pixel_bits(code_pixels(model, z, images), len(z)))
 
-
-class BetaBinomialCost:
-    """The very bits that the codec spends on pixels under an exact beta-binomial decoder.
-
-    Its parameters a and b lie on a grid, so a table of all pairs of them, 68 MB, holds what every
-    pixel value can cost; no frequencies are computed for the values that a pixel does not have.
-
-    Raises ValueError for other decoders.
-    """
-
-    def __init__(self, decoder: ExactDecoder) -> None:
-        inner = decoder.decoder
-        if not isinstance(inner, BetaBinomialDecoder):
-            raise ValueError(f"decoder: got {type(inner).__name__}, need a BetaBinomialDecoder")
-        self.decoder, self.inner = decoder, inner
-        of_zeros = inner.of_zeros
-        self.bits = torch.stack(
-            [
-                PRECISION_BITS - frequencies(row + of_zeros, decoder.number.fraction_bits).log2()
-                for row in inner.rising_factorials
-            ]
-        )
-
-    def __call__(self, z: Tensor, images: Tensor) -> Tensor:
-        """See `PixelCost`."""
-        device = self.bits.device
+    def looked_up(z: Tensor, images: Tensor) -> Tensor:
         with exact_arithmetic(), torch.no_grad():
-            rows_a, rows_b = self.inner.grid_rows(self.decoder.latents(z.to(device)))
-        bits = self.bits[rows_a, rows_b, images.to(device).flatten().long()].double()
-        return bits.reshape(len(z), -1).sum(1).cpu()
+            return table(exact.latents(z.to(model.device)), images.to(model.device)).cpu()
+
+    return looked_up

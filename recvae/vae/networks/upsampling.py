@@ -4,8 +4,8 @@ import math
 
 from torch import Tensor, nn
 
-from recvae.vae.layers import Dense, Residual, shuffle_2x2, windows_2x2
-from recvae.vae.passes import Decoder
+from recvae.vae.networks.decoder import Decoder
+from recvae.vae.networks.layers import Dense, Residual, shuffle_2x2, windows_2x2
 
 
 class Head(nn.Sequential):

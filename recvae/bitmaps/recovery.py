@@ -3,28 +3,32 @@
 import os
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.scans.scan import Scan, recover
+from recvae.bitmaps.bitmap import Bitmap, recover
 
-REMEMBERED = 1 << 12
+REMEMBERED = 1 << 12  # images
 
 
 class Recovery:
     """Finds what `recover` finds, and at once if it was asked for an image lately.
 
-    Args:
-        remembered: of so many images, the latest ones, the scans are kept.
+    A copy knows nothing yet.
     """
 
-    def __init__(self, remembered: int = REMEMBERED) -> None:
-        self.remembered = remembered
-        self._known: OrderedDict[bytes, Scan | None] = OrderedDict()
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, Bitmap | None] = OrderedDict()
 
-    def __call__(self, images: NDArray[np.uint8]) -> list[Scan | None]:
-        """The scans of images (n, 28, 28) uint8, None where there is none."""
+    def __call__(
+        self, images: NDArray[np.uint8], remembered: int | None = REMEMBERED
+    ) -> list[Bitmap | None]:
+        """The scans of images (n, 28, 28) uint8, None where there is none.
+
+        Those of the latest `remembered` images are kept; of all, if it is None.
+        """
         keys = [image.tobytes() for image in images]
         new = {k: image for k, image in zip(keys, images, strict=True) if k not in self._known}
         if new:
@@ -33,10 +37,9 @@ class Recovery:
         scans = [self._known[key] for key in keys]
         for key in keys:
             self._known.move_to_end(key)
-        while len(self._known) > self.remembered:
+        while remembered is not None and len(self._known) > remembered:
             self._known.popitem(last=False)
         return scans
 
-
-recover_all = Recovery()
-"""One memory for all: senders look at an image several times, training again and again."""
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Recovery":
+        return Recovery()

@@ -9,9 +9,9 @@ around it is tried first, and taken back if it leads nowhere.
 import numpy as np
 from numpy.typing import NDArray
 
+from recvae.bitmaps.patterns import BOTTOM, LEFT, RIGHT, TOP, edges, matching, rim
+from recvae.bitmaps.resampling import BOX, area, footprints, shares_edge, totals_of
 from recvae.jit import step, threaded
-from recvae.scans.patterns import BOTTOM, LEFT, RIGHT, TOP, edges, matching, rim
-from recvae.scans.resampling import BOX, area, footprints, shares_edge, totals_of
 
 MOST_PIECES = 4_000_000
 MOST_TRIES = 500

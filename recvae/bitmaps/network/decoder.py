@@ -1,26 +1,29 @@
 """The decoder of scans: MNIST's images as what they are, functions of black and white scans.
 
-An image that `recvae.scans` finds the scan of is coded by it: first its frame, symbol by symbol;
-then the bits of its ink (`recvae.vae.ink`), a scan's columns as rows, since digits are taller than
-wide and that makes fewer wavefronts; then, once the scan is known, which of the pixels that are all
-but an integer were nudged. Any other image is coded by its grey values, by a causal decoder.
+An image that `recvae.bitmaps` finds the scan of is coded by it: first its frame, symbol by symbol;
+then the bits of its ink (see `ink`), a scan's columns as rows, since digits are taller than wide
+and that makes fewer wavefronts; then, once the scan is known, which of the pixels that are all but
+an integer were nudged. Any other image is coded by its grey values, by a causal decoder.
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recvae.bitmaps import BOX, SIDE, Bitmap, Frame, Recovery, joined
+from recvae.bitmaps.frame import CLASSES
+from recvae.bitmaps.network.ink import InkDecoder
+from recvae.bitmaps.network.tensors import KnownScans, Ties, extents_of
 from recvae.errors import InputError
-from recvae.scans import BOX, SIDE, Frame, Scan, joined, recover_all
-from recvae.scans.frame import CLASSES
-from recvae.vae.causal import CausalDecoder
-from recvae.vae.ink import InkDecoder
-from recvae.vae.layers import Dense, Embedding
-from recvae.vae.passes import (
-    Decoder,
+from recvae.vae.networks.arguments import argument
+from recvae.vae.networks.causal import CausalArguments, CausalDecoder
+from recvae.vae.networks.decoder import Decoder
+from recvae.vae.networks.encoders import ConvEncoder, ConvEncoderArguments
+from recvae.vae.networks.layers import Dense, Embedding
+from recvae.vae.networks.passes import (
     Pass,
     Passes,
     answered,
@@ -28,13 +31,41 @@ from recvae.vae.passes import (
     of_images,
     summed,
 )
-from recvae.vae.scan_tensors import KnownScans, Ties, extents_of
-from recvae.vae.upsampling import Head
+from recvae.vae.networks.registry import Network
+from recvae.vae.networks.upsampling import Head
 
 SCANNED, GREY = 0, 1
 GREY_LOG_ODDS = -5.5  # of images without a scan
 GREY_IN_TRAINING = 1 / 16  # of images with one are coded as if they had none, to learn that, too
 FRAME_COLUMNS, VALUE_COLUMNS, PLACE_COLUMNS = 7, 12, 4  # learned, of vectors for symbols
+
+
+@dataclass(frozen=True)
+class ScanArguments:
+    """Of `ScanDecoder`.
+
+    Fields:
+        about: how many numbers tell the layers after the first what is known of an image.
+        channels, blocks, radius: of the bits; see `InkDecoder`.
+        grey_channels, grey_blocks, grey_hidden, grey_radius: of the decoder for images without a
+            scan; see `CausalArguments`.
+    """
+
+    about: int = argument(64, 1, 1024)
+    channels: int = argument(96, 1, 1024)
+    blocks: int = argument(2, 0, 64)
+    radius: int = argument(7, 0, 16)
+    grey_channels: int = argument(40, 1, 1024)
+    grey_blocks: int = argument(2, 0, 64)
+    grey_hidden: int = argument(64, 1, 4096)
+    grey_radius: int = argument(3, 0, 16)
+
+    @property
+    def grey(self) -> CausalArguments:
+        """Of the decoder for images without a scan."""
+        return CausalArguments(
+            self.grey_channels, self.grey_blocks, self.grey_hidden, self.grey_radius
+        )
 
 
 class ScanDecoder(Decoder):
@@ -43,35 +74,21 @@ class ScanDecoder(Decoder):
     Args:
         latent_dim: D, number of latents.
         height, width: 28.
-        about: how many numbers tell the layers after the first what is known of an image.
-        channels, blocks, radius: of the bits; see `InkDecoder`.
-        grey_channels, grey_blocks, grey_hidden, grey_radius: of the decoder for images without a
-            scan; see `CausalDecoder`.
+        arguments: see `ScanArguments`.
 
     Raises:
         InputError: for images of another size.
     """
 
-    def __init__(
-        self,
-        latent_dim: int = 16,
-        height: int = SIDE,
-        width: int = SIDE,
-        about: int = 64,
-        channels: int = 96,
-        blocks: int = 2,
-        radius: int = 7,
-        grey_channels: int = 40,
-        grey_blocks: int = 2,
-        grey_hidden: int = 64,
-        grey_radius: int = 3,
-    ) -> None:
+    def __init__(self, latent_dim: int, height: int, width: int, arguments: ScanArguments) -> None:
         if (height, width) != (SIDE, SIDE):
             raise InputError(
                 f"architecture: height and width are {height} and {width}; images that come from "
                 f"scans have {SIDE} and {SIDE}: choose causal or staged for others"
             )
         super().__init__(height, width)
+        about = arguments.about
+        self._recovery = Recovery()
         self.seed = Dense(latent_dim, about)
         with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
             self.kind = Embedding(torch.tensor([[0.0, GREY_LOG_ODDS]]), 0)
@@ -82,24 +99,20 @@ class ScanDecoder(Decoder):
             Head(about + place * columns, about, count) for place, count in enumerate(CLASSES)
         )
         self.known = Dense(about + len(CLASSES) * columns, about)
-        self.ink = InkDecoder(about, channels, blocks, radius)
+        self.ink = InkDecoder(about, arguments.channels, arguments.blocks, arguments.radius)
         self.tied = Embedding(fractions[-1], VALUE_COLUMNS)
         self.rows, self.columns = (
             Embedding(torch.zeros(BOX, 0, device="cpu"), PLACE_COLUMNS) for _ in range(2)
         )
         self.nudge = Head(about + 1 + VALUE_COLUMNS + 2 * PLACE_COLUMNS, about, 2)
-        self.grey = CausalDecoder(
-            about, height, width, grey_channels, grey_blocks, grey_hidden, grey_radius
-        )
-
-    def prepare(self, images: Tensor) -> None:
-        """Find the scans of images (n, 28, 28) uint8 and remember them all."""
-        recover_all.remembered = max(recover_all.remembered, 2 * len(images))
-        recover_all(images.cpu().numpy())
+        self.grey = CausalDecoder(about, height, width, arguments.grey)
 
     def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
-        """log p(x|z) in nats. z: (b, D); pixels: (b, 28, 28) uint8. Returns (b,)."""
-        about, scans = self.seed(z), recover_all(pixels.cpu().numpy())
+        """log p(x|z) in nats. z: (b, D); pixels: (b, 28, 28) uint8. Returns (b,).
+
+        Training comes back to its images: their scans are all remembered.
+        """
+        about, scans = self.seed(z), self._recovery(pixels.cpu().numpy(), remembered=None)
         if self.training:
             as_grey = (torch.rand(len(scans)) < GREY_IN_TRAINING).tolist()
             scans = [None if grey else scan for scan, grey in zip(scans, as_grey, strict=True)]
@@ -121,7 +134,7 @@ class ScanDecoder(Decoder):
         return result
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images pass by pass; see `recvae.vae.passes`."""
+        """Code images pass by pass; see `recvae.vae.networks.passes`."""
         about, every = self.seed(z), torch.arange(len(z), device=z.device)
         kinds = yield self._kind_pass(every)
         scanned, grey = ((kinds == kind).nonzero()[:, 0] for kind in (SCANNED, GREY))
@@ -134,7 +147,7 @@ class ScanDecoder(Decoder):
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
         """As in `Decoder`; all bits of the ink are evaluated at once."""
         about, every = self.seed(z), torch.arange(len(z), device=z.device)
-        kinds, known = _sorted_out(recover_all(pixels.cpu().numpy()), z.device)
+        kinds, known = _sorted_out(self._recovery(pixels.cpu().numpy()), z.device)
         yield self._kind_pass(every), kinds
         scanned, grey = ((kinds == kind).nonzero()[:, 0] for kind in (SCANNED, GREY))
         for step, symbols in self._known_scan_passes(about[scanned], known):
@@ -193,8 +206,13 @@ class ScanDecoder(Decoder):
         return Pass(2, logits.__getitem__, ties.images)
 
 
-def _sorted_out(scans: Sequence[Scan | None], device: torch.device) -> tuple[Tensor, KnownScans]:
+def _sorted_out(scans: Sequence[Bitmap | None], device: torch.device) -> tuple[Tensor, KnownScans]:
     """The kind of each image, (b,) int64, and the scans of those that have one."""
     kinds = [GREY if scan is None else SCANNED for scan in scans]
     known = KnownScans.of([scan for scan in scans if scan is not None], device)
     return torch.tensor(kinds, dtype=torch.int64, device=device), known
+
+
+NETWORK = Network(
+    "scans", ConvEncoder, ScanDecoder, ConvEncoderArguments, ScanArguments, size=(SIDE, SIDE)
+)

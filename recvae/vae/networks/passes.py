@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 PIECE_LOGITS = 1 << 21  # evaluated at once: the memory of a pass does not grow with its sites
@@ -67,66 +67,6 @@ KnownPasses: TypeAlias = Generator[tuple[Pass, Tensor], None, T]
 def piece_length(numbers: int) -> int:
     """How many symbols are evaluated at once if each takes so many numbers."""
     return max(1, PIECE_LOGITS // numbers)
-
-
-class Decoder(nn.Module):
-    """p(x|z): what training, sampling and coding need of a decoder network.
-
-    Args:
-        height, width: size of the images in pixels.
-    """
-
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        self.height, self.width = height, width
-        self.one: float = 1.0  # the number 1 in the arithmetic of the layers
-
-    def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
-        """log p(x|z) in nats. z: (b, D); pixels: (b, h, w) uint8. Returns (b,)."""
-        raise NotImplementedError
-
-    def passes(self, z: Tensor) -> Passes:
-        """Code images pass by pass; see the module's docstring."""
-        raise NotImplementedError
-
-    def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
-        """The same passes for one who knows the pixels (b, h, w), each with its symbols (n,).
-
-        This is for decoders of `PixelPass`es alone. One that sees what is decoded may evaluate many
-        passes at once here; and passes that follow each other may come as one, whose images then
-        do not ascend.
-        """
-        passes, values = self.passes(z), pixels.flatten().long()
-        try:
-            step = next(passes)
-            while True:
-                assert isinstance(step, PixelPass)
-                symbols = step.symbols_of(values[step.sites])
-                yield step, symbols
-                step = passes.send(symbols)
-        except StopIteration:
-            return
-
-    def pixel_pass(
-        self,
-        classes: int,
-        logits_of: Callable[[slice], Tensor],
-        sites: Tensor,
-        symbols_of: Callable[[Tensor], Tensor],
-    ) -> PixelPass:
-        """A pass of pixels; see `PixelPass`."""
-        images = sites // (self.height * self.width)
-        return PixelPass(classes, logits_of, images, sites, symbols_of)
-
-    def prepare(self, images: Tensor) -> None:
-        """Be told which images (n, h, w) uint8 training will show: time to look them through."""
-
-    def input_limit(self, path: str, limit: int) -> int | Tensor:
-        """Largest magnitude of the inputs of the layer at `path` in an exact decoder, or of each.
-
-        Asked while layers are replaced in their order; `limit` is that of the number format.
-        """
-        return limit
 
 
 def run_passes(passes: Passes, answer: Callable[[Pass], Tensor]) -> Tensor:

@@ -1,26 +1,49 @@
 """The causal decoder: each pixel sees the latents and the pixels decoded before it around it.
 
-Pixels are coded wavefront by wavefront (`recvae.vae.context`), those of all images of a batch
-together, in one pass or two: zero or not; and, where there are more than two grey levels, which
-value the non-zero ones have.
+Pixels are coded wavefront by wavefront (see `context`), those of all images of a batch together, in
+one pass or two: zero or not; and, where there are more than two grey levels, which value the
+non-zero ones have.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recvae.vae.context import Context, causal_windows, neighbours, runs, wavefronts
-from recvae.vae.layers import Dense, Embedding, Residual
-from recvae.vae.passes import Passes, PixelPass, piece_length
-from recvae.vae.upsampling import Head, UpsamplingDecoder
+from recvae.vae.networks.arguments import argument
+from recvae.vae.networks.context import Context, causal_windows, neighbours, runs, wavefronts
+from recvae.vae.networks.encoders import ConvEncoder, ConvEncoderArguments
+from recvae.vae.networks.layers import Dense, Embedding, Residual
+from recvae.vae.networks.passes import Passes, PixelPass, piece_length
+from recvae.vae.networks.registry import Network
+from recvae.vae.networks.upsampling import Head, UpsamplingDecoder
 
 LEARNED_COLUMNS = 6  # of the vector that stands for a value
 SATURATION = 252
 
 Logits: TypeAlias = Callable[[slice], Tensor]
+
+
+@dataclass(frozen=True)
+class CausalArguments:
+    """Of `CausalDecoder`.
+
+    Fields:
+        channels: width of the feature maps.
+        blocks: number of residual blocks after latents and context have come together.
+        hidden: width of the head of the values.
+        radius: of the contexts.
+        levels: number of grey levels; pixels are below it.
+    """
+
+    channels: int = argument(64, 1, 1024)
+    blocks: int = argument(3, 0, 64)
+    hidden: int = argument(128, 1, 4096)
+    radius: int = argument(3, 0, 16)
+    levels: int = argument(256, 2, 256)
 
 
 class CausalDecoder(UpsamplingDecoder):
@@ -29,34 +52,23 @@ class CausalDecoder(UpsamplingDecoder):
     Args:
         latent_dim: D, number of latents.
         height, width: size of the images in pixels.
-        channels: width of the feature maps.
-        blocks: number of residual blocks after latents and context have come together.
-        hidden: width of the head of the values.
-        radius: of the contexts.
-        levels: number of grey levels; pixels are below it.
+        arguments: see `CausalArguments`.
     """
 
     def __init__(
-        self,
-        latent_dim: int = 32,
-        height: int = 28,
-        width: int = 28,
-        channels: int = 64,
-        blocks: int = 3,
-        hidden: int = 128,
-        radius: int = 3,
-        levels: int = 256,
+        self, latent_dim: int, height: int, width: int, arguments: CausalArguments
     ) -> None:
+        channels, radius, levels = arguments.channels, arguments.radius, arguments.levels
         super().__init__(latent_dim, height, width, channels)
         self.radius, self.slope, self.levels = radius, radius + 1, levels
         self.values = Embedding(known_columns(levels), LEARNED_COLUMNS if levels > 2 else 0)
         self.neighbours = len(neighbours(radius, self.slope))
         self.inputs = self.neighbours * self.values.columns + channels
         self.join = Dense(self.inputs, channels)
-        self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(Residual(channels) for _ in range(arguments.blocks)))
         self.zero = Dense(channels, 2, relu=False)
         if levels > 2:
-            self.value = Head(channels, hidden, levels - 1)
+            self.value = Head(channels, arguments.hidden, levels - 1)
 
     def hidden(self, context: Tensor, features: Tensor) -> Tensor:
         """What the logits are made of: (..., neighbours * columns) and (..., c) to (..., c)."""
@@ -81,7 +93,7 @@ class CausalDecoder(UpsamplingDecoder):
         return result.index_add(0, inked // (self.height * self.width), log_p)
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images pass by pass; see `recvae.vae.passes`."""
+        """Code images pass by pass; see `recvae.vae.networks.passes`."""
         features, context = self.upsample(z).flatten(0, 2), self._context(z)
         pixels = torch.zeros(len(features), dtype=torch.long, device=z.device)
         for sites in self._wavefronts(z):
@@ -158,3 +170,6 @@ def known_columns(levels: int) -> Tensor:
         if levels == 256:
             columns.append((value >= SATURATION).float())
         return torch.stack(columns, dim=1)
+
+
+NETWORK = Network("causal", ConvEncoder, CausalDecoder, ConvEncoderArguments, CausalArguments)

@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.jit import step, threaded
-from recvae.scans.patterns import DENSE_BITS, sums_of_subsets
-from recvae.scans.resampling import (
+from recvae.bitmaps.patterns import DENSE_BITS, sums_of_subsets
+from recvae.bitmaps.resampling import (
     BOX,
     DEFICITS,
     MAX_SIZE,
@@ -21,6 +20,7 @@ from recvae.scans.resampling import (
     footprints,
     totals_of,
 )
+from recvae.jit import step, threaded
 
 VALUES = 256
 
@@ -29,7 +29,7 @@ class Candidate(NamedTuple):
     """A way in which an image may have been made.
 
     Fields:
-        size, deficit: see `recvae.scans.resampling`.
+        size, deficit: see `recvae.bitmaps.resampling`.
         top, left: where its box begins in the image, maybe outside of it.
         bits: how telling its values are: log2 of the odds that the same values turn up by chance.
     """

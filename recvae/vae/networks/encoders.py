@@ -4,8 +4,12 @@ Only the sender runs an encoder and nothing has to agree with anything, so these
 networks.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+
+from recvae.vae.networks.arguments import argument
 
 
 class Posterior(nn.Module):
@@ -22,20 +26,42 @@ class Posterior(nn.Module):
         return mean, log_scale.clamp(-8.0, 1.5)
 
 
+@dataclass(frozen=True)
+class MLPEncoderArguments:
+    """Of `MLPEncoder`: the width of its hidden layer."""
+
+    hidden: int = argument(200, 1, 4096)
+
+
 class MLPEncoder(nn.Module):
     """height * width -> hidden -> (mean, log scale); the encoder of the REC literature."""
 
     def __init__(
-        self, latent_dim: int = 50, height: int = 28, width: int = 28, hidden: int = 200
+        self, latent_dim: int, height: int, width: int, arguments: MLPEncoderArguments
     ) -> None:
         super().__init__()
-        self.hidden = nn.Linear(height * width, hidden)
-        self.posterior = Posterior(hidden, latent_dim)
+        self.hidden = nn.Linear(height * width, arguments.hidden)
+        self.posterior = Posterior(arguments.hidden, latent_dim)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (b, h, w) uint8. Returns mean and log scale, (b, D) each."""
         x = pixels.flatten(1) / 255.0
         return self.posterior(torch.relu(self.hidden(x)))
+
+
+@dataclass(frozen=True)
+class ConvEncoderArguments:
+    """Of `ConvEncoder`.
+
+    Fields:
+        channels: width of the first feature maps.
+        hidden: width of the hidden layer.
+        saturation: pixels from here on are told apart.
+    """
+
+    channels: int = argument(48, 1, 1024)
+    hidden: int = argument(256, 1, 4096)
+    saturation: int = argument(252, 3, 255)
 
 
 class ConvEncoder(nn.Module):
@@ -46,15 +72,14 @@ class ConvEncoder(nn.Module):
 
     def __init__(
         self,
-        latent_dim: int = 32,
-        height: int = 28,
-        width: int = 28,
-        channels: int = 48,
-        hidden: int = 256,
-        saturation: int = 252,
+        latent_dim: int,
+        height: int,
+        width: int,
+        arguments: ConvEncoderArguments,
     ) -> None:
         super().__init__()
-        self.saturation = saturation
+        channels, hidden = arguments.channels, arguments.hidden
+        self.saturation = arguments.saturation
         self.maps = nn.Sequential(
             nn.Conv2d(3, channels, 4, stride=2, padding=1),
             nn.SiLU(),

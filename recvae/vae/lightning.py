@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from recvae.errors import InputError
-from recvae.vae.architectures import Architecture
+from recvae.vae.networks import Architecture
+from recvae.vae.networks.passes import sample_pixels
 from recvae.vae.objective import NATS_PER_BIT, BetaSchedule, kl_nats
-from recvae.vae.passes import sample_pixels
 
 ACTIVE_BITS = 0.1  # a dimension that carries at least this much is counted as active
 
@@ -79,9 +79,6 @@ class VAE(pl.LightningModule):
                 f"the images have pixels of {brightest}: architecture.decoder.levels is {levels}, "
                 f"so they must be below it"
             )
-
-        if images is not None:
-            self.decoder.prepare(images[:, 0])
 
     def elbo_terms_nats(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """-log p(x|z) of one posterior sample, (b,), and KL per dimension, (b, D), in nats."""

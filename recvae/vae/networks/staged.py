@@ -10,13 +10,37 @@ each of which sees the latents and the outcome of the passes before it around it
 Any uint8 image can be coded this way, whatever its histogram.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recvae.vae.layers import Dense, Residual, neighbourhoods
-from recvae.vae.passes import Passes
-from recvae.vae.upsampling import Head, UpsamplingDecoder
+from recvae.vae.networks.arguments import argument
+from recvae.vae.networks.encoders import ConvEncoder, ConvEncoderArguments
+from recvae.vae.networks.layers import Dense, Residual, neighbourhoods
+from recvae.vae.networks.passes import Passes
+from recvae.vae.networks.registry import Network
+from recvae.vae.networks.upsampling import Head, UpsamplingDecoder
+
+
+@dataclass(frozen=True)
+class StagedArguments:
+    """Of `StagedDecoder`.
+
+    Fields:
+        channels: width of the feature maps.
+        blocks: number of pixelwise residual blocks after the upsampling.
+        hidden: width of the heads of passes 2 and 3.
+        radius: passes 2 and 3 see a (2 radius + 1)^2 neighbourhood of what is known.
+        saturation: values from here to 255 are coded in pass 2.
+    """
+
+    channels: int = argument(64, 1, 1024)
+    blocks: int = argument(2, 0, 64)
+    hidden: int = argument(128, 1, 4096)
+    radius: int = argument(4, 0, 16)
+    saturation: int = argument(252, 3, 255)
 
 
 class StagedDecoder(UpsamplingDecoder):
@@ -25,28 +49,18 @@ class StagedDecoder(UpsamplingDecoder):
     Args:
         latent_dim: D, number of latents.
         height, width: size of the images in pixels.
-        channels: width of the feature maps.
-        blocks: number of pixelwise residual blocks after the upsampling.
-        hidden: width of the heads of passes 2 and 3.
-        radius: passes 2 and 3 see a (2 radius + 1)^2 neighbourhood of what is known.
-        saturation: values from here to 255 are coded in pass 2.
+        arguments: see `StagedArguments`.
     """
 
     def __init__(
-        self,
-        latent_dim: int = 32,
-        height: int = 28,
-        width: int = 28,
-        channels: int = 64,
-        blocks: int = 2,
-        hidden: int = 128,
-        radius: int = 4,
-        saturation: int = 252,
+        self, latent_dim: int, height: int, width: int, arguments: StagedArguments
     ) -> None:
+        channels, hidden, radius = arguments.channels, arguments.hidden, arguments.radius
+        saturation = arguments.saturation
         super().__init__(latent_dim, height, width, channels)
         self.radius, self.saturation = radius, saturation
         area = (2 * radius + 1) ** 2
-        self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
+        self.blocks = nn.Sequential(*(Residual(channels) for _ in range(arguments.blocks)))
         self.zero = Dense(channels, 2, relu=False)
         self.spike = Head(channels + area, hidden, 256 - saturation + 1)
         self.grey = Head(channels + 2 * area, hidden, saturation - 1)
@@ -98,7 +112,7 @@ class StagedDecoder(UpsamplingDecoder):
         return result
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images pass by pass; see `recvae.vae.passes`."""
+        """Code images pass by pass; see `recvae.vae.networks.passes`."""
         features = self.features(z)
         shape = (len(z), self.height, self.width)
         pixels = torch.zeros(len(z) * self.height * self.width, dtype=torch.long, device=z.device)
@@ -128,3 +142,6 @@ class StagedDecoder(UpsamplingDecoder):
         )
         pixels[grey] = symbols + 1
         return pixels.reshape(shape)
+
+
+NETWORK = Network("staged", ConvEncoder, StagedDecoder, ConvEncoderArguments, StagedArguments)

@@ -1,7 +1,7 @@
 """The bits of scans: each sees the bits decoded before it around it, and where it lies in its box.
 
-The boxes of a batch may differ in size. They are coded wavefront by wavefront
-(`recvae.vae.context`), those of all scans together. Outside a box there is no ink.
+The boxes of a batch may differ in size. They are coded wavefront by wavefront (see
+`recvae.vae.networks.context`), those of all scans together. Outside a box there is no ink.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recvae.scans import MAX_SIZE
-from recvae.vae.context import Context, neighbours, runs, wavefronts
-from recvae.vae.layers import Dense, Embedding, Residual
-from recvae.vae.passes import Pass, Passes, piece_length
+from recvae.bitmaps import MAX_SIZE
+from recvae.vae.networks.context import Context, neighbours, runs, wavefronts
+from recvae.vae.networks.layers import Dense, Embedding, Residual
+from recvae.vae.networks.passes import Pass, Passes, piece_length
 
 LEARNED_COLUMNS = 6  # of the vector that stands for a distance to a side
 SIDES = 4

@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.scans.resampling import BOX, DEFICITS, MAX_SIZE, MIN_SIZE
-from recvae.scans.scan import Scan
+from recvae.bitmaps.bitmap import Bitmap
+from recvae.bitmaps.resampling import BOX, DEFICITS, MAX_SIZE, MIN_SIZE
 
 
 class Frame(NamedTuple):
     """How the ink of a scan lies in its square.
 
     Fields:
-        size, deficit: see `recvae.scans.resampling`.
+        size, deficit: see `recvae.bitmaps.resampling`.
         height, width: of the smallest box that holds all ink, in scan pixels.
         top, left: where it begins.
     """
@@ -60,7 +60,7 @@ CLASSES = Frame(MAX_SIZE + 1 - MIN_SIZE, DEFICITS, MAX_SIZE, MAX_SIZE, MAX_SIZE,
 """Number of symbols of each field."""
 
 
-def split(scan: Scan) -> tuple[Frame, NDArray[np.uint8]]:
+def split(scan: Bitmap) -> tuple[Frame, NDArray[np.uint8]]:
     """The frame of a scan with ink, and the ink in its box, (height, width) uint8."""
     (top, bottom), (left, right) = (
         np.flatnonzero(scan.bits.any(axis=axis))[[0, -1]] for axis in (1, 0)
@@ -70,8 +70,8 @@ def split(scan: Scan) -> tuple[Frame, NDArray[np.uint8]]:
     return Frame(scan.size, scan.deficit, height, width, int(top), int(left)), ink
 
 
-def joined(frame: Frame, ink: NDArray[np.uint8]) -> Scan:
+def joined(frame: Frame, ink: NDArray[np.uint8]) -> Bitmap:
     """The scan, without nudges, of a frame and its ink (height, width) uint8."""
     bits = np.zeros((frame.size, frame.size), dtype=np.uint8)
     bits[frame.top : frame.top + frame.height, frame.left : frame.left + frame.width] = ink
-    return Scan(bits, frame.deficit, np.zeros((BOX, BOX), dtype=bool))
+    return Bitmap(bits, frame.deficit, np.zeros((BOX, BOX), dtype=bool))

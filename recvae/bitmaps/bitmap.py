@@ -1,13 +1,13 @@
-"""A scan, the image that it makes, and the way back."""
+"""A bitmap, which is a scan, the image that it makes, and the way back."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.scans.identify import Candidate, candidates
-from recvae.scans.resampling import BOX, resample
-from recvae.scans.solver import MOST_PIECES, solve
+from recvae.bitmaps.identify import Candidate, candidates
+from recvae.bitmaps.resampling import BOX, resample
+from recvae.bitmaps.solver import MOST_PIECES, solve
 
 SIDE = 28
 """Of an image of MNIST, in pixels."""
@@ -18,12 +18,12 @@ Wrong ones make no puzzle, but it takes 0.1 s or more to see that."""
 
 
 @dataclass(frozen=True)
-class Scan:
+class Bitmap:
     """A digit as it was scanned, and how it became an image.
 
     Fields:
         bits: (size, size) uint8, 1 is ink; the digit stands in the middle.
-        deficit: of the resampling, 0, 1 or 2; see `recvae.scans.resampling`.
+        deficit: of the resampling, 0, 1 or 2; see `recvae.bitmaps.resampling`.
         nudged: (20, 20) bool, pixels whose value is all but an integer and was cut off to the other
             side of it.
     """
@@ -60,20 +60,20 @@ class Scan:
         return image[BOX : BOX + SIDE, BOX : BOX + SIDE]
 
 
-def recover(image: NDArray[np.uint8]) -> Scan | None:
-    """A scan that renders to exactly an image (28, 28) uint8; None if none was found."""
+def recover(image: NDArray[np.uint8]) -> Bitmap | None:
+    """A bitmap that renders to exactly an image (28, 28) uint8; None if none was found."""
     solved = (_solved(image, way) for way in candidates(image)[:MOST_CANDIDATES])
     return next((scan for scan in solved if scan is not None), None)
 
 
-def _solved(image: NDArray[np.uint8], way: Candidate) -> Scan | None:
+def _solved(image: NDArray[np.uint8], way: Candidate) -> Bitmap | None:
     padded = np.pad(image, BOX)
     top, left = BOX + way.top, BOX + way.left
     box = np.ascontiguousarray(padded[top : top + BOX, left : left + BOX])
     bits = np.zeros((way.size, way.size), dtype=np.uint8)
     if not solve(box, way.size, way.deficit, np.empty(MOST_PIECES, dtype=np.int64), bits):
         return None
-    plain = Scan(bits, way.deficit, np.zeros((BOX, BOX), dtype=bool))
+    plain = Bitmap(bits, way.deficit, np.zeros((BOX, BOX), dtype=bool))
     scan = replace(plain, nudged=plain.box() != box)
     return scan if np.array_equal(scan.render(), image) else None
 

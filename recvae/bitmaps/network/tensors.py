@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recvae.scans import BOX, Frame, Scan, split
-from recvae.scans.frame import CLASSES
+from recvae.bitmaps import BOX, Bitmap, Frame, split
+from recvae.bitmaps.frame import CLASSES
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +26,13 @@ class Ties:
     values: Tensor
 
     @classmethod
-    def of(cls, scans: Sequence[Scan], device: torch.device) -> "Ties":
+    def of(cls, scans: Sequence[Bitmap], device: torch.device) -> "Ties":
         """Those of some scans."""
         ties = np.array([scan.ties() for scan in scans], dtype=np.int64).reshape(-1, BOX, BOX)
         places = np.nonzero(ties >= 0)
         return cls(*(torch.from_numpy(part).to(device) for part in (*places, ties[places])))
 
-    def nudge(self, scans: Sequence[Scan], nudged: Tensor) -> Iterator[Scan]:
+    def nudge(self, scans: Sequence[Bitmap], nudged: Tensor) -> Iterator[Bitmap]:
         """The scans with those pixels (n,) nudged."""
         every = np.zeros((len(scans), BOX, BOX), dtype=bool)
         places = (part.cpu().numpy() for part in (self.images, self.rows, self.columns))
@@ -59,7 +59,7 @@ class KnownScans:
     nudged: Tensor
 
     @classmethod
-    def of(cls, scans: Sequence[Scan], device: torch.device) -> "KnownScans":
+    def of(cls, scans: Sequence[Bitmap], device: torch.device) -> "KnownScans":
         """Some scans, none of them without ink."""
         parts = [split(scan) for scan in scans]
         symbols = np.array([frame.symbols() for frame, _ in parts], dtype=np.int64)

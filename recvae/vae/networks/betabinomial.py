@@ -8,15 +8,24 @@ since the remaining factor does not depend on k. So with log a and log b on a gr
 all 256 values are two rows of one table plus a constant row: integer arithmetic needs no log-gamma.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from recvae.vae.layers import Dense
-from recvae.vae.passes import Decoder, Passes
+from recvae.exact import PRECISION_BITS, frequencies
+from recvae.vae.networks.arguments import argument
+from recvae.vae.networks.decoder import Decoder, PixelBits, Spec
+from recvae.vae.networks.encoders import MLPEncoder, MLPEncoderArguments
+from recvae.vae.networks.layers import Dense
+from recvae.vae.networks.passes import Passes
+from recvae.vae.networks.registry import Network
 
 LEVELS = 255
 GRID_STEPS_PER_NAT = 16
 GRID_LOG_LIMIT = 8.0  # a and b lie within exp(+-8)
+TABLES = ("rising_factorials", "binomials")
 
 
 def rising_factorial_table() -> Tensor:
@@ -48,24 +57,31 @@ def log_gamma(x: Tensor) -> Tensor:
     return stirling - (x * (x + 1) * ((x + 2) * (x + 3))).log()
 
 
+@dataclass(frozen=True)
+class BetaBinomialArguments:
+    """Of `BetaBinomialDecoder`: the width of its hidden layer."""
+
+    hidden: int = argument(200, 1, 4096)
+
+
 class BetaBinomialDecoder(Decoder):
     """p(x|z) of independent beta-binomial pixels, z -> hidden -> 2 * height * width.
 
     Args:
         latent_dim: D, number of latents.
         height, width: size of the images in pixels.
-        hidden: width of the hidden layer.
+        arguments: see `BetaBinomialArguments`.
     """
 
     rising_factorials: Tensor
     binomials: Tensor
 
     def __init__(
-        self, latent_dim: int = 50, height: int = 28, width: int = 28, hidden: int = 200
+        self, latent_dim: int, height: int, width: int, arguments: BetaBinomialArguments
     ) -> None:
         super().__init__(height, width)
-        self.hidden = Dense(latent_dim, hidden)
-        self.parameters_layer = Dense(hidden, 2 * height * width, relu=False)
+        self.hidden = Dense(latent_dim, arguments.hidden)
+        self.parameters_layer = Dense(arguments.hidden, 2 * height * width, relu=False)
         nn.init.normal_(self.parameters_layer.weight, std=0.01)
         with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
             tables = rising_factorial_table(), log_binomials()
@@ -96,7 +112,7 @@ class BetaBinomialDecoder(Decoder):
         return log_p.reshape(len(pixels), -1).sum(1)
 
     def passes(self, z: Tensor) -> Passes:
-        """Code images in one pass; see `recvae.vae.passes`."""
+        """Code images in one pass; see `recvae.vae.networks.passes`."""
         rows_a, rows_b = self.grid_rows(z)
         of_zeros = self.of_zeros
         every = torch.arange(len(rows_a), device=z.device)
@@ -118,28 +134,57 @@ class BetaBinomialDecoder(Decoder):
         """What b and the binomials give to the logits, like `rising_factorials`."""
         return self.rising_factorials.flip(1) + self.binomials  # k ones beside 255 - k zeros
 
-    def quantise_tables(self, one: int) -> None:
-        """Round the tables of logits to integers in units of 1 / `one` nats."""
-        tables = (self.rising_factorials, self.binomials)
-        self.load_tables(*(torch.round(table * one).to(torch.int32) for table in tables))
+    def extra_tensor_specs(self) -> dict[str, Spec]:
+        """As in `Decoder`: `rising_factorials` and `binomials`."""
+        return {name: (torch.int32, tuple(getattr(self, name).shape)) for name in TABLES}
 
-    def load_tables(self, rising_factorials: Tensor, binomials: Tensor) -> None:
-        """Take integer tables of logits, which are then part of the state.
+    def quantise_tables(self, one: int) -> None:
+        """As in `Decoder`: integers in units of 1 / `one` nats."""
+        tables = {name: getattr(self, name) for name in TABLES}
+        self.load_tables({k: torch.round(v * one).to(torch.int32) for k, v in tables.items()})
+
+    def load_tables(self, tensors: Mapping[str, Tensor]) -> None:
+        """As in `Decoder`.
 
         Raises ValueError unless they are int32 of the right shapes with entries below 2^22.
         """
-        for name, table in [("rising_factorials", rising_factorials), ("binomials", binomials)]:
-            shape = getattr(self, name).shape
-            if table.dtype != torch.int32 or table.shape != shape:
+        for name, (dtype, shape) in self.extra_tensor_specs().items():
+            table = tensors[name]
+            if table.dtype != dtype or table.shape != shape:
                 raise ValueError(
-                    f"tensor {name} is {table.dtype} {tuple(table.shape)}; "
-                    f"needed: torch.int32 {tuple(shape)}"
+                    f"tensor {name} is {table.dtype} {tuple(table.shape)}; needed: {dtype} {shape}"
                 )
             if int(table.abs().max()) >= 1 << 22:
                 raise ValueError(f"tensor {name} has entries of 2^22 or more")
             self.register_buffer(name, table)
 
+    def pixel_cost_table(self, fraction_bits: int) -> PixelBits:
+        """As in `Decoder`: the very bits that the codec spends.
+
+        The parameters a and b lie on a grid, so a table of all pairs of them, 68 MB, holds what
+        every pixel value can cost; no frequencies are computed for values that a pixel lacks.
+        """
+        of_zeros = self.of_zeros
+        table = torch.stack(
+            [
+                PRECISION_BITS - frequencies(row + of_zeros, fraction_bits).log2()
+                for row in self.rising_factorials
+            ]
+        )
+
+        def pixel_bits(z: Tensor, pixels: Tensor) -> Tensor:
+            rows_a, rows_b = self.grid_rows(z)
+            bits = table[rows_a, rows_b, pixels.flatten().long()].double()
+            return bits.reshape(len(z), -1).sum(1)
+
+        return pixel_bits
+
     def _grid_row(self, log_parameter: Tensor) -> Tensor:
         steps = torch.floor(log_parameter * GRID_STEPS_PER_NAT / self.one + 0.5).long()
         origin = len(self.rising_factorials) // 2
         return (steps + origin).clamp(0, 2 * origin)
+
+
+NETWORK = Network(
+    "mlp", MLPEncoder, BetaBinomialDecoder, MLPEncoderArguments, BetaBinomialArguments
+)

@@ -1,0 +1,5 @@
+"""The network "scans", which codes images of MNIST as the scans that they were computed from."""
+
+from recvae.bitmaps.network.decoder import NETWORK
+
+__all__ = ["NETWORK"]

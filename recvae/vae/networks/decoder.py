@@ -1,0 +1,90 @@
+"""What training, sampling and coding need of a decoder network."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from recvae.vae.networks.passes import Pass, Passes, PixelPass, log_likelihoods_nats
+
+Spec: TypeAlias = tuple[torch.dtype, tuple[int, ...]]
+"""Type and shape of a tensor."""
+
+PixelBits: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""Latents (n, D) as an exact decoder's layers take them and pixels (n, h, w) uint8, on the device
+of the decoder, to bits, (n,) float64."""
+
+
+class Decoder(nn.Module):
+    """p(x|z): a decoder says its `passes`; the rest follows, or is said where that is faster.
+
+    Args:
+        height, width: size of the images in pixels.
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+        self.one: float = 1.0  # the number 1 in the arithmetic of the layers
+
+    def passes(self, z: Tensor) -> Passes:
+        """Code images pass by pass; see `recvae.vae.networks.passes`."""
+        raise NotImplementedError
+
+    def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
+        """The same passes for one who knows the pixels (b, h, w), each with its symbols (n,).
+
+        This is for decoders of `PixelPass`es alone. One that sees what is decoded may evaluate many
+        passes at once here; and passes that follow each other may come as one, whose images then
+        do not ascend.
+        """
+        passes, values = self.passes(z), pixels.flatten().long()
+        try:
+            step = next(passes)
+            while True:
+                assert isinstance(step, PixelPass)
+                symbols = step.symbols_of(values[step.sites])
+                yield step, symbols
+                step = passes.send(symbols)
+        except StopIteration:
+            return
+
+    def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
+        """log p(x|z) in nats. z: (b, D); pixels: (b, h, w) uint8. Returns (b,)."""
+        return log_likelihoods_nats(list(self.known_passes(z, pixels)), len(z))
+
+    def pixel_pass(
+        self,
+        classes: int,
+        logits_of: Callable[[slice], Tensor],
+        sites: Tensor,
+        symbols_of: Callable[[Tensor], Tensor],
+    ) -> PixelPass:
+        """A pass of pixels; see `PixelPass`."""
+        images = sites // (self.height * self.width)
+        return PixelPass(classes, logits_of, images, sites, symbols_of)
+
+    def input_limit(self, path: str, limit: int) -> int | Tensor:
+        """Largest magnitude of the inputs of the layer at `path` in an exact decoder, or of each.
+
+        Asked while layers are replaced in their order; `limit` is that of the number format.
+        """
+        return limit
+
+    def extra_tensor_specs(self) -> dict[str, Spec]:
+        """Of the tensors that an exact decoder has besides those of its layers, by name."""
+        return {}
+
+    def quantise_tables(self, one: int) -> None:
+        """Make them, of a trained decoder whose 1 becomes `one`."""
+
+    def load_tables(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take them from a model. Raises ValueError if one is malformed."""
+
+    def pixel_cost_table(self, fraction_bits: int) -> PixelBits | None:
+        """What pixels cost in a file, faster than by all frequencies of all of them; or None.
+
+        Of an exact decoder whose numbers have so many fraction bits.
+        """
+        return None
