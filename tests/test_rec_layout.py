@@ -35,6 +35,10 @@ def test_dimensions_without_information_are_not_cut() -> None:
     (block,) = plan_blocks(information, target, 1)
     assert block.intervals[1] == block.intervals[2] == 1
     assert block.intervals[0] > block.intervals[3] > 1
+    little = torch.tensor([0.4, 0.0, 0.09, 0.0], dtype=torch.float64)
+    (fine,) = plan_blocks(little, target, 1, bins_per_information=12.0)
+    assert fine.intervals[1:] == (1, 1, 1)  # not even where there are more bins than one can bear
+    assert fine.intervals[0] > 50
     (more,) = plan_blocks(information, target, 1, extra_bits=5.0)
     assert more.num_candidates == pytest.approx(8 * block.num_candidates, rel=0.01)
 

@@ -5,7 +5,9 @@ import torch
 from torch import nn
 from torch.distributions import Normal, kl_divergence
 
+from recvae.vae import Architecture
 from recvae.vae.information import mutual_information_bits, posterior
+from recvae.vae.lightning import VAE
 from recvae.vae.objective import NATS_PER_BIT, BetaSchedule, kl_nats
 
 
@@ -37,6 +39,16 @@ def test_controller_prunes_the_weak_and_holds_the_strong() -> None:
     assert worth[2] / beta[2] == pytest.approx(4, rel=0.05)
     assert beta[3] == pytest.approx(schedule.limit)
     assert schedule.beta(factor, 10_000, 10_000).tolist() == [1.0] * 4
+
+
+def test_the_controller_sees_a_running_mean_of_the_kl() -> None:
+    """Of some 50 steps: it follows a change of the KL as an exponential mean of weight 0.02 does."""
+    vae = VAE(Architecture(latent_dim=2), BetaSchedule("controlled", target_bits=4))
+    for step in range(1, 101):
+        vae._steer(torch.tensor([0.0, 10.0]))
+        left = 0.98**step
+        expected = torch.tensor([4 * left, 10 - 6 * left])
+        assert torch.allclose(vae.mean_kl_bits, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
