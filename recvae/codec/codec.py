@@ -128,7 +128,7 @@ class Codec:
         return Task(coder, header, given.chunks, at_once, names, arrays or {})
 
     def compress_chunk(self, images: Pixels, channels: int = GREY) -> bytes:
-        """Images of one spec (n, ...) as a compact payload: one group, without header and index.
+        """Images of one spec (n, ...) as a compact payload: groups without header and index.
 
         For what keeps the spec of its images itself, as a Zarr array does of its chunks; see
         docs/format.md. n is 1 to 1,024. Raises InputError for images that do not fit the model.
@@ -146,7 +146,8 @@ class Codec:
         Raises InputError unless the data are so many images of this spec.
         """
         groups = unpack_compact(data, self._chunk_header(spec, num_images))
-        if [(group.num_images, group.spec) for group in groups] != [(num_images, spec)]:
+        count = sum(group.num_images for group in groups)
+        if count != num_images or any(group.spec != spec for group in groups):
             raise InputError(f"the payload is not {num_images} images of {spec}")
         return self.model.decode(groups)
 
