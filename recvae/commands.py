@@ -96,8 +96,9 @@ def info(options: Namespace) -> None:
     with ContainerReader(source(options.input)) as reader:
         header, sizes, names = reader.header, reader.sizes(), reader.names
         num_images, num_groups, spec = reader.num_images, reader.num_groups, reader.spec
-        pixels = sum(spec.num_pixels * count for spec, count in reader.runs())
-        more = _version_2_facts(reader) if header.version > 1 else {}
+        runs = reader.runs()
+        pixels = sum(spec.num_pixels * count for spec, count in runs)
+        more = _version_2_facts(reader, runs) if header.version > 1 else {}
     facts = {
         "images": num_images,
         **({"height": spec.height, "width": spec.width} if spec else {}),
@@ -151,7 +152,7 @@ def salvage(options: Namespace) -> int:
         sizes = found.write_to(stream)
     seconds = round(time.perf_counter() - started, 3)
     facts = found.facts() | {"bytes_out": sizes.total, "seconds": seconds}
-    say(options, facts, "\n".join(_salvage_lines(options, facts)))
+    say(options, facts, "\n".join(_salvage_lines(options, facts, found.header.version)))
     return 0 if found.is_complete else 1
 
 
@@ -187,7 +188,7 @@ def _compression_line(options: Namespace, report: CompressionReport, facts: dict
     return line
 
 
-def _salvage_lines(options: Namespace, facts: dict[str, Any]) -> Iterator[str]:
+def _salvage_lines(options: Namespace, facts: dict[str, Any], version: int) -> Iterator[str]:
     images, before, damaged = facts["images"], facts["images_before"], facts["damaged"]
     of_all = "" if before is None else f" of {before}"
     state = f"damaged: {', '.join(damaged)}" if damaged else "undamaged"
@@ -200,7 +201,7 @@ def _salvage_lines(options: Namespace, facts: dict[str, Any]) -> Iterator[str]:
     if "order" in damaged:
         yield "images may be exchanged: their common checksum does not match"
     if facts["names"] == "lost":
-        yield "file names: lost, if there were any"
+        yield f"file names{' and arrays' * (version > 1)}: lost, if there were any"
     if arrays := facts.get("arrays_lost"):
         yield f"arrays lost: {', '.join(arrays)}"
 
@@ -279,10 +280,10 @@ def _sizes(runs: Runs, unit: str = " pixels") -> str:
     return f"{spec.height} x {spec.width}{unit}{' in RGB' * (spec.channels == RGB)}"
 
 
-def _version_2_facts(reader: ContainerReader) -> dict[str, Any]:
+def _version_2_facts(reader: ContainerReader, runs: Runs) -> dict[str, Any]:
     """What only files of version 2 tell."""
     return {
         "channels": reader.spec.channels if reader.spec else None,
-        "sizes": len({spec.shape for spec, _ in reader.runs()}),
+        "sizes": len({spec.shape for spec, _ in runs}),
         "arrays": sorted(reader.arrays.keys() - {NAMES}),
     }

@@ -232,7 +232,7 @@ def test_bad_names_are_refused(tmp_path: Path, names: tuple[str, ...], message: 
     with pytest.raises(InputError, match=message):
         Images(SMALL, names)
     with pytest.raises(InputError, match=message):
-        write_chunks(tmp_path / "out", SMALL.shape, [SMALL], names)
+        write_chunks(tmp_path / "out", ((Images(SMALL).spec, len(SMALL)),), [SMALL], names)
     assert not list(tmp_path.iterdir())
 
 

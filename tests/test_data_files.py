@@ -71,7 +71,7 @@ def test_chunks_make_the_same_file(tmp_path: Path, output: str) -> None:
     for name, size in (("whole", 10), ("parts", 3)):
         (tmp_path / name).mkdir()
         chunks = (pixels[start : start + size] for start in range(0, 10, size))
-        write_chunks(tmp_path / name / output, pixels.shape, chunks)
+        write_chunks(tmp_path / name / output, ((Images(pixels).spec, len(pixels)),), chunks)
     whole, parts = (sorted((tmp_path / name).rglob("*.*")) for name in ("whole", "parts"))
     assert [p.read_bytes() for p in whole if p.is_file()] == [
         p.read_bytes() for p in parts if p.is_file()
@@ -82,7 +82,7 @@ def test_chunks_make_the_same_file(tmp_path: Path, output: str) -> None:
 @pytest.mark.parametrize("output", ["x.npy", "x.idx", "folder"])
 def test_chunks_of_another_shape_make_no_file(tmp_path: Path, chunks: list, output: str) -> None:
     with pytest.raises(ValueError, match=r"images came for a file|a chunk of"):
-        write_chunks(tmp_path / output, SMALL.shape, chunks)
+        write_chunks(tmp_path / output, ((Images(SMALL).spec, len(SMALL)),), chunks)
     assert not list(tmp_path.iterdir())
 
 

@@ -193,7 +193,7 @@ def test_an_idx_of_colour_is_one_of_four_dimensions(tmp_path: Path) -> None:
     data = gzip.decompress((tmp_path / "x.gz").read_bytes())
     assert data[:20] == b"\0\0\x08\x04" + b"".join(n.to_bytes(4, "big") for n in COLOUR.shape)
     assert data[20:] == COLOUR.tobytes()
-    write_chunks(stream := io.BytesIO(), COLOUR.shape, [COLOUR])
+    write_chunks(stream := io.BytesIO(), ((Images(COLOUR).spec, len(COLOUR)),), [COLOUR])
     assert stream.getvalue() == data
     for cut, message in ((18, "idx header of 20 bytes"), (10, "idx header of 20 bytes")):
         with pytest.raises(InputError, match=message):

@@ -10,7 +10,7 @@ from torch import Tensor
 from recvae.codec.compressed_images import CompressedImages
 from recvae.codec.compression import Compression, Progress, Task, header_of, no_progress
 from recvae.codec.container import ContainerReader, ContainerWriter, Header
-from recvae.codec.container.arrays import pack_arrays
+from recvae.codec.container.arrays import check_arrays
 from recvae.codec.container.compact import pack_compact, unpack_compact
 from recvae.codec.container.header import MAX_GROUP_SIZE
 from recvae.codec.container.names import NAMES
@@ -120,7 +120,7 @@ class Codec:
             raise InputError(f"effort is {effort!r}: it must be an integer from 1 to {MAX_EFFORT}")
         if arrays is not None and NAMES in arrays:
             raise InputError(f"arrays: {NAMES!r} is what the file names are called: give names")
-        pack_arrays(arrays or {}, num_images=0)  # what cannot be written is told before the work
+        check_arrays(arrays or {})  # before the images, which take long
         coder = self.model.with_effort(effort)
         given = images_for(coder, images, channels)
         header = header_of(coder, given.spec, group_size, plain=given.one_spec and not arrays)

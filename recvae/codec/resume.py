@@ -98,7 +98,6 @@ def compress_file(
         done = _replay(partial, work, effort)
         work.writer.redirect(partial.part)
         digest = _Digest(task.header)
-
         journal = _Journal(partial, work, digest, effort)
         rest = _skip(task.chunks, done, digest, partial)
         work.add_all(rest, progress, journal.note)
@@ -135,6 +134,7 @@ class _Digest:
         self._sha256, self._with_specs = hashlib.sha256(), header.version > 1
 
     def add(self, images: Pixels) -> None:
+        """Go on with images."""
         if not self._with_specs:
             self._sha256.update(np.ascontiguousarray(images).data)
             return
@@ -144,6 +144,7 @@ class _Digest:
             self._sha256.update(np.ascontiguousarray(image).data)
 
     def hexdigest(self) -> str:
+        """Of all images so far."""
         return self._sha256.hexdigest()
 
 

@@ -20,7 +20,7 @@ iterable of such arrays or of single images; or a stream."""
 
 
 @dataclass(frozen=True)
-class Images:
+class GivenImages:
     """Images for a coder.
 
     Fields:
@@ -34,7 +34,7 @@ class Images:
     chunks: Iterator[Pixels]
 
 
-def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> Images:
+def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> GivenImages:
     """What a coder is to code; `channels`, 1 or 3, says what the last axis of arrays is.
 
     Raises InputError where the first images do not fit, the chunks where later ones do not.
@@ -44,16 +44,16 @@ def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> 
     if isinstance(source, ImageStream):
         _check_stream(coder, source)
         checked = (_checked(coder, chunk) for chunk in source.chunks)
-        return Images(source.runs[0][0], source.spec is not None, checked)
+        return GivenImages(source.runs[0][0], source.spec is not None, checked)
     if isinstance(source, np.ndarray | Tensor):
         batch = _batch(coder, source, channels)
-        return Images(ImageSpec.of_batch(batch.shape), True, iter([_checked(coder, batch)]))
+        return GivenImages(ImageSpec.of_batch(batch.shape), True, iter([_checked(coder, batch)]))
     chunks = (_checked(coder, _batch(coder, array, channels)) for array in source)
     if coder.spec:
-        return Images(ImageSpec.of_batch((0, *coder.spec.shape)), True, chunks)
+        return GivenImages(ImageSpec.of_batch((0, *coder.spec.shape)), True, chunks)
     first = next(chunks, None)
     spec = ImageSpec(1, 1, channels) if first is None else ImageSpec.of_batch(first.shape)
-    return Images(spec, first is None, chunks if first is None else chain([first], chunks))
+    return GivenImages(spec, first is None, chunks if first is None else chain([first], chunks))
 
 
 def _check_stream(coder: ImageCoder, source: ImageStream) -> None:

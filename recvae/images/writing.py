@@ -20,7 +20,7 @@ from recvae.images.formats.registry import (
 )
 from recvae.images.names import check_names, default_names
 from recvae.images.reading import Images, source_name
-from recvae.images.spec import GREY, RGB, ImageSpec
+from recvae.images.spec import GREY, ImageSpec
 from recvae.images.stream import Runs, images_at_once
 
 _NOT_A_FOLDER = (".gif", GZIP_ENDING, ".jpeg", ".jpg", ".npz", ".zip")
@@ -37,15 +37,14 @@ def write_images(path: str | PathLike[str], images: Images, force: bool = False)
 
 def write_chunks(
     output: str | PathLike[str] | BinaryIO,
-    runs: Runs | tuple[int, ...],
+    runs: Runs,
     chunks: Iterable[np.ndarray],
     names: Sequence[str] | None = None,
     force: bool = False,
 ) -> None:
     """Write images from uint8 `chunks`, of which one is in memory at a time.
 
-    `runs` and `chunks` are those of an `ImageStream`; instead of runs, images of one spec may have
-    the shape of their array, (n, height, width) or (n, height, width, 3).
+    `runs` and `chunks` are those of an `ImageStream`.
 
     A binary stream gets idx. The end of a path chooses: those of array formats, idx also with
     `.gz`; those of picture formats for a single image; anything else a folder of pictures called
@@ -53,7 +52,6 @@ def write_chunks(
     complete. Raises `InputError` as `atomic_file` and `check_names` do, and if the output cannot
     hold such images.
     """
-    runs = _runs_of(runs)
     images = _checked(chunks, runs)
     if not isinstance(output, str | PathLike):
         write_idx_chunks(output, *_only_run(output, runs), images)
@@ -71,12 +69,6 @@ def write_chunks(
     else:
         count = sum(count for _, count in runs)
         _write_folder(output, runs, images, default_names(count) if names is None else names, force)
-
-
-def _runs_of(runs: Runs | tuple[int, ...]) -> Runs:
-    if not isinstance(runs[0], int):
-        return runs
-    return ((ImageSpec.of(runs, RGB if len(runs) == 4 else GREY), runs[0]),)
 
 
 def _checked(chunks: Iterable[np.ndarray], runs: Runs) -> Iterator[np.ndarray]:

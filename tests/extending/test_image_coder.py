@@ -414,4 +414,4 @@ def test_salvage_tells_of_arrays(capsys) -> None:
         assert np.array_equal(saved.arrays["labels"], np.arange(40))
     Path("shorter.recvae").write_bytes(stream.getvalue()[:-40])
     assert cli.main(["salvage", "shorter.recvae", "w.recvae", "--model=stored"]) == 1
-    assert "file names: lost, if there were any\n" in capsys.readouterr().out
+    assert "file names and arrays: lost, if there were any\n" in capsys.readouterr().out

@@ -32,14 +32,28 @@ def pack_arrays(arrays: Mapping[str, Any], num_images: int) -> bytes:
     for name, array in arrays.items():
         encoded = _encoded(name)
         try:
-            kind, shape, data, left = _pack(array, left)
+            kind, shape, value, left = _value(array, left)
             if name == NAMES and (kind, shape) != (_TEXT, (num_images,)):
                 raise InputError(f"needs a string for each of the {num_images} images")
+            data = _data(value)
         except InputError as error:
             raise InputError(f"array {name!r}: {error}") from error
         shorts = (len(shape), *shape, len(data))
         parts += [pack_short(len(encoded)), encoded, bytes((kind,)), *map(pack_short, shorts), data]
     return b"".join(parts)
+
+
+def check_arrays(arrays: Mapping[str, Any]) -> None:
+    """Raise `InputError` as `pack_arrays` does, without the work of compressing numbers."""
+    left = MAX_ARRAY_BYTES
+    for name, array in arrays.items():
+        _encoded(name)
+        try:
+            kind, _, value, left = _value(array, left)
+            if kind == _TEXT:
+                _data(value)
+        except InputError as error:
+            raise InputError(f"array {name!r}: {error}") from error
 
 
 def unpack_arrays(packed: bytes, num_images: int) -> dict[str, Array]:
@@ -139,17 +153,17 @@ def _cost(kind: int, shape: tuple[int, ...]) -> int:
     return math.prod(max(length, 1) for length in shape) * np.dtype(_TYPES[kind - 1]).itemsize
 
 
-def _pack(array: Any, left: int) -> tuple[int, tuple[int, ...], bytes, int]:
-    """Type, shape and data of an array, and what it leaves of `left` bytes."""
+def _value(array: Any, left: int) -> tuple[int, tuple[int, ...], Array, int]:
+    """Type and shape of an array, what it is, and what it leaves of `left` bytes."""
     if not isinstance(array, np.ndarray) and _is_text(array):
         left = _take(left, _cost(_TEXT, (len(array),)))
-        return _TEXT, (len(array),), _text(pack_names, array), left
+        return _TEXT, (len(array),), tuple(array), left
     try:
         numbers = np.asarray(array)
     except (ValueError, TypeError) as error:
         raise InputError(f"is no array: {error}") from error
     if numbers.dtype.kind == "U" and numbers.ndim == 1 and isinstance(array, np.ndarray):
-        return _pack(tuple(numbers.tolist()), left)
+        return _value(tuple(numbers.tolist()), left)
     stored = numbers.dtype.newbyteorder(">")
     written = stored.str.replace("|", "")
     if written not in _TYPES:
@@ -159,8 +173,14 @@ def _pack(array: Any, left: int) -> tuple[int, tuple[int, ...], bytes, int]:
     if numbers.ndim > MAX_AXES:
         raise InputError(f"has {numbers.ndim} axes; the limit is {MAX_AXES}")
     kind = 1 + _TYPES.index(written)
-    left = _take(left, _cost(kind, numbers.shape))  # before it is converted
-    return kind, numbers.shape, zlib.compress(numbers.astype(stored).tobytes(), 9), left
+    return kind, numbers.shape, numbers, _take(left, _cost(kind, numbers.shape))
+
+
+def _data(value: Array) -> bytes:
+    """What the file holds of an array."""
+    if isinstance(value, tuple):
+        return _text(pack_names, value)
+    return zlib.compress(value.astype(value.dtype.newbyteorder(">")).tobytes(), 9)
 
 
 def _text(work: Callable[..., Any], *arguments: Any) -> Any:

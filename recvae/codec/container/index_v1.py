@@ -29,6 +29,7 @@ class Index:
     groups_crc: int
     run_lengths: Sequence[int]
     packed_names: bytes = b""
+    own_specs: ClassVar[int] = 0  # groups that state one: none does
 
     def to_bytes(self) -> bytes:
         """Return index and footer as written."""
@@ -70,8 +71,6 @@ class Index:
             length, position = unpack_short(data, position)
             run_lengths.append(length)
         return cls(num_images, groups_crc, run_lengths, data[position:])
-
-    own_specs: ClassVar[int] = 0  # groups that state one: none does
 
     @property
     def beside(self) -> int:

@@ -22,7 +22,7 @@ from recvae.codec.container.names import NAMES
 from recvae.codec.container.numbers import MAX_SHORT_BYTES
 from recvae.codec.container.placing import Layout, lost_images, place
 from recvae.codec.container.repair import FoundIndex, find_index, read_cut_index
-from recvae.codec.container.salvaged import Check, Salvage, kept_names
+from recvae.codec.container.salvaged import Check, Salvage, damaged_parts, kept_names
 from recvae.codec.container.scan import find_groups
 from recvae.errors import InputError
 
@@ -71,11 +71,6 @@ def _salvage_with(
     exchanged = not lost and found is not None and not _matches(data, groups, walked, found)
     of_all = found.index.arrays().get(NAMES) if found else None
     names = None if of_all is None or exchanged else kept_names(of_all, stretches)
-    damaged = {
-        "groups": bool(lost) or (found is not None and not layout.in_place),
-        "order": exchanged,
-        "index": found is None or found.damaged,
-    }
     return Salvage(
         data,
         header,
@@ -84,7 +79,7 @@ def _salvage_with(
         lost,
         names,
         names_lost=found is None or found.names_lost or (exchanged and of_all is not None),
-        damaged=[part for part, is_so in damaged.items() if is_so],
+        damaged=damaged_parts(layout, found, bool(lost), exchanged),
     )
 
 

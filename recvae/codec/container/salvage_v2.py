@@ -1,12 +1,14 @@
 """What a damaged file of version 2 still holds: its undamaged groups, and which images are lost.
 
 A walk from the header takes one group after the other. Behind damage it goes on where the head of
-the damaged group leads, where a run begins, or at the next group that another one, a run or the
-index follows, whichever comes first. Heads tell how many images a group holds.
+the damaged group leads, if a group or the index begins there; else where a run begins, or before
+that at the next group that another one or the index follows. Heads tell how many images a group
+holds.
 """
 
 import math
 import zlib
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +24,7 @@ from recvae.codec.container.index_v2 import NO_ARRAYS, Index
 from recvae.codec.container.names import NAMES
 from recvae.codec.container.placing import Layout, Placed, Stretch, lost_images, place
 from recvae.codec.container.repair import FoundIndex, find_index
-from recvae.codec.container.salvaged import Check, Salvage, kept_names
+from recvae.codec.container.salvaged import Check, Salvage, damaged_parts, kept_names
 from recvae.codec.container.scan import Checksums, Shorts
 from recvae.errors import InputError
 
@@ -49,11 +51,6 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
     exchanged = not lost and found is not None and not _matches(data, parts, found)
     names, arrays, arrays_lost = _kept(found, stretches, exchanged)
     names_lost = found is None or found.names_lost or (exchanged and NAMES in found.index.arrays())
-    damaged = {
-        "groups": bool(lost) or (found is not None and not layout.in_place),
-        "order": exchanged,
-        "index": found is None or found.damaged,
-    }
     return Salvage(
         data,
         header,
@@ -62,7 +59,7 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
         lost,
         names,
         names_lost=names_lost,
-        damaged=[part for part, is_so in damaged.items() if is_so],
+        damaged=damaged_parts(layout, found, bool(lost), exchanged),
         arrays=arrays,
         arrays_lost=arrays_lost,
     )
@@ -123,43 +120,40 @@ class _Places:
 
     def follow(self, start: int) -> tuple[float, int]:
         """Where the head at `start` leads, and the images it claims; infinity if there is none."""
-        try:
-            if length_codes(self.data[start : start + MAX_FIELDS_BYTES], self.header)[0] > 1 and (
-                not self._is_head(start)
-            ):
-                return math.inf, 0
-            extent, images = self._extent(start)
-        except (InputError, IndexError):
-            return math.inf, 0
-        return start + extent, images or 0
+        head = self._head(start)
+        return head[:2] if head else (math.inf, 0)
 
     def _look(self, start: int) -> tuple[int, int] | None:
+        head = self._head(start)
+        if head is None:
+            return None
+        end, images, streams = head
+        if end > len(self.data) or (streams == 1 and not self.checksums.fit(start, end)):
+            return None
+        self.seen_bytes += end - start
         try:
-            if not self._is_head(start):
-                return None
-            extent, _ = self._extent(start)
-            end = start + extent
-            if end > len(self.data):
-                return None
-            self.seen_bytes += extent
-            return end, unpack_group(self.data[start:end], self.header).num_images
+            unpack_group(self.data[start:end], self.header)
         except InputError:
             return None
+        return end, images
 
-    def _is_head(self, start: int) -> bool:
-        """Whether a head that is right by its CRC-16, or that of its one stream, begins there.
+    def _head(self, start: int) -> tuple[int, int, int] | None:
+        """Where the group at `start` ends by its head, its images and streams; None if it is none.
 
-        Told without a look at its streams, of which other bytes may claim many and long ones.
+        A head of several streams must be right by its CRC-16, which is told before they are looked
+        at: other bytes may claim many and long ones.
         """
+        fields = self.data[start : start + MAX_FIELDS_BYTES]
         try:
-            streams, codes = length_codes(self.data[start : start + MAX_FIELDS_BYTES], self.header)
-        except IndexError:
-            return False
-        if streams > 1:
-            end = self.shorts.end(start + codes, streams) + 2
-        else:
-            end = start + self._extent(start)[0]
-        return end <= len(self.data) and self.checksums.fit(start, end)
+            streams, codes = length_codes(fields, self.header)
+            if streams > 1:
+                end = self.shorts.end(start + codes, streams) + 2
+                if end > len(self.data) or not self.checksums.fit(start, end):
+                    return None
+            extent, images = self._extent(start)
+        except (InputError, IndexError):
+            return None
+        return start + extent, images or 0, streams
 
     def _extent(self, start: int) -> tuple[int, int | None]:
         def read(begin: int, end: int) -> bytes:
@@ -172,6 +166,7 @@ class _Places:
 def _walk(places: _Places, layout: Layout) -> list[list[Placed]]:
     """The whole groups from the header on, in unbroken parts."""
     parts: list[list[Placed]] = []
+    runs = sorted(layout.milestones)
     position, goes_on = places.header.num_bytes, False
     while position < layout.end:
         found = places.whole(position)
@@ -181,15 +176,14 @@ def _walk(places: _Places, layout: Layout) -> list[list[Placed]]:
             parts[-1].append((position, *found))
             position, goes_on = found[0], True
         else:
-            position, goes_on = _next(places, layout, position), False
+            position, goes_on = _next(places, layout, runs, position), False
     return parts
 
 
-def _next(places: _Places, layout: Layout, damage: int) -> int:
-    """Where to go on behind a damaged group."""
-    runs = [start for start in layout.milestones if start > damage]
+def _next(places: _Places, layout: Layout, runs: Sequence[int], damage: int) -> int:
+    """Where to go on behind a damaged group; `runs` is where they begin, ascending."""
     leads, _ = places.follow(damage)
-    known = min([*runs, layout.end])
+    known = min([*runs[(after := bisect_right(runs, damage)) : after + 1], layout.end])
     if leads <= known and _is_border(places, layout, int(leads)):
         return int(leads)
     for start in range(damage + 1, known):

@@ -8,7 +8,8 @@ from recvae.codec.container.footer import ContainerSizes
 from recvae.codec.container.framing import unpack_group
 from recvae.codec.container.group import Group
 from recvae.codec.container.header import Header
-from recvae.codec.container.placing import Lost, Stretch
+from recvae.codec.container.placing import Layout, Lost, Stretch
+from recvae.codec.container.repair import FoundIndex
 from recvae.codec.container.writer import ContainerWriter
 
 Check = Callable[[Iterable[Group]], Iterator[bool]]
@@ -83,6 +84,18 @@ class Salvage:
             for begin, end, count in stretch.groups:
                 writer.add(unpack_group(self.data[begin:end], self.header, count))
         return writer.finish(self.names, self.arrays)
+
+
+def damaged_parts(
+    layout: Layout, found: FoundIndex | None, is_lost: bool, exchanged: bool
+) -> list[str]:
+    """The parts of a file that were damaged, if groups are lost or were exchanged."""
+    damaged = {
+        "groups": is_lost or (found is not None and not layout.in_place),
+        "order": exchanged,
+        "index": found is None or found.damaged,
+    }
+    return [part for part, is_so in damaged.items() if is_so]
 
 
 def kept_names(names: Sequence[str], stretches: Sequence[Stretch]) -> tuple[str, ...]:

@@ -43,11 +43,6 @@ class ContainerWriter:
         """Go on with another stream, which already has what was written to this one."""
         self._stream = stream
 
-    @property
-    def is_ended(self) -> bool:
-        """Whether the last group was the last one: in version 1 only that holds fewer images."""
-        return self.header.version == 1 and self.num_images % self.header.group_size > 0
-
     def add_group(self, payload: bytes, num_images: int) -> None:
         """Write the next group, of the header's spec, in one stream; see `add`."""
         self.add(Group(num_images, self.header.spec, (payload,)))
@@ -58,7 +53,7 @@ class ContainerWriter:
         Raises `ValueError` for a group of another size, and after the last one.
         """
         size = self.header.group_size
-        if self._finished or self.is_ended:
+        if self._finished or (self.header.version == 1 and self.num_images % size):
             raise ValueError("a group after the last one: only the last may hold fewer images")
         if not 1 <= group.num_images <= size:
             raise ValueError(f"num_images: {group.num_images}, must be 1 to {size}")
