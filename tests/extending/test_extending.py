@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from backends import SEARCHES, check, served
 
+from rec.backends import SEARCHES, check, served
 from recvae import cli
 from recvae.codec import IMAGE_CODERS, CodecModel, load_model
 from recvae.codec.vae.calibrate import CalibrationOptions, calibrate

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import test_spec_version_2 as builder
-from spec import version_2
 
 import recvae
 from recvae import cli
@@ -29,6 +27,7 @@ from recvae.codec.container import ContainerReader, Group
 from recvae.codec.container.group import tile_areas
 from recvae.errors import InputError
 from recvae.images import Images, ImageSpec, image_stream, sample_images, write_images
+from spec import builder, version_2
 
 TOY = Path(__file__).with_name("stored.py")
 NAMES = ("a.png", "b.webp", "c.png", "d.TIFF", "e.bmp", "f.ppm", "g.png")

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from golden.steps import FILES, decode_steps, digests, model_folder
 from torch import nn
 
 import recvae
+from golden.steps import FILES, decode_steps, digests, model_folder
 from recvae.codec import Codec
 
 

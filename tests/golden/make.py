@@ -8,10 +8,10 @@ model takes a new name.
 import json
 
 import numpy as np
-from golden import make_models
-from golden.steps import FOLDER, decode_steps, digests, model_folder
 
 import recvae
+from golden import make_models
+from golden.steps import FOLDER, decode_steps, digests, model_folder
 from recvae.codec import shipped_models
 
 

@@ -11,10 +11,10 @@ from binascii import crc_hqx
 
 import numpy as np
 import torch
-from golden.make import images
-from golden.steps import FOLDER
 
 import recvae
+from golden.make import images
+from golden.steps import FOLDER
 from recvae.codec.container import Header
 from recvae.codec.container.group_v1 import pack_group
 from recvae.codec.container.index_v1 import Index

@@ -7,9 +7,9 @@ there are kept for ever: training again gives other weights on another machine.
 from collections.abc import Callable
 
 import torch
-from golden.steps import MODELS
 from torch import nn
 
+from golden.steps import MODELS
 from recvae.codec import CodecModel
 from recvae.codec.vae.latents import (
     BlockLatents,

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from golden.steps import FOLDER
-from spec import version_2
 
+from golden.steps import FOLDER
 from recvae.codec.container import ContainerWriter, Group, Header
 from recvae.codec.container.compact import pack_compact
 from recvae.codec.container.group import tile_areas
 from recvae.images.spec import ImageSpec
+from spec import version_2
 
 V2 = FOLDER / "v2"
 STORED = hashlib.sha256(b"stored-1").digest()[:16]  # of the coder in docs/extending.md

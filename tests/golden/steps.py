@@ -8,11 +8,11 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from spec.decoder import Steps
 from torch import Tensor
 
 from recvae.codec import Codec, shipped_models
 from recvae.codec.vae import groups
+from spec.decoder import Steps
 
 FOLDER = Path(__file__).parent
 MODELS = FOLDER / "models"

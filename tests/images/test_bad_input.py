@@ -1,0 +1,213 @@
+"""Each bad input is told in one line that names it; what is wrong never becomes an output."""
+
+import gzip
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from images.files import GOOD_PNG, RGB_HEADER, SMALL, idx, npy, npy_header, png, png_of
+from recvae.errors import InputError
+from recvae.images import Images, image_stream, read_images, write_chunks, write_images
+from recvae.images.formats.png import encode_png
+
+BAD_FILES = {
+    "empty": (b"", "empty file"),
+    "unknown": (
+        b"GIF89a..",
+        "unknown kind of file; give an idx file, a .npy array, a PNG, a WebP,",
+    ),
+    "idx truncated": (idx(2, 3, 4, data=bytes(23)), "truncated: .* 2 images of 3 × 4 .* 23 follow"),
+    "idx trailing": (idx(2, 3, 4, data=bytes(25)), "bytes trail the 2 images of 3 × 4 pixels"),
+    "idx header": (idx(2, 3), "truncated within the idx header"),
+    "idx magic": (gzip.compress(idx(2, 3, 4, zeros=1)), "unknown kind of file"),
+    "idx type": (idx(2, 3, 4, kind=13, data=bytes(96)), "holds float32, not unsigned bytes"),
+    "idx type unknown": (idx(2, 3, 4, kind=7), "holds type 7, not unsigned bytes"),
+    "idx labels": (idx(12, data=bytes(12)), "has 1 dimension.*file of labels"),
+    "idx absurd": (idx(2**32 - 1, 2**32 - 1, 2**32 - 1), "truncated: its header announces"),
+    "idx none": (idx(3, 0, 28), "holds no pixels"),
+    "idx none, absurd": (idx(0, 2**32 - 1, 2**32 - 1), "holds no pixels"),
+    "gz none, absurd": (gzip.compress(idx(2**32 - 1, 0, 2**32 - 1)), "holds no pixels"),
+    "gz truncated": (gzip.compress(idx(2, 3, 4, data=bytes(24)))[:-3], "not a whole gzip file"),
+    "gz damaged": (gzip.compress(idx(2, 3, 4, data=SMALL.tobytes()))[:-8] + bytes(8), "CRC"),
+    "gz of truncated": (gzip.compress(idx(2, 3, 4, data=bytes(23))), "truncated"),
+    "gz trailing": (gzip.compress(idx(2, 3, 4, data=bytes(25))), "bytes trail"),
+    "gz absurd": (gzip.compress(idx(2**32 - 1, 2**32 - 1, 2)), "truncated: its header announces"),
+    "npy float": (npy(SMALL / 255), "holds float64 where pixels are uint8"),
+    "npy objects": (npy(np.array([None])), "holds object where pixels are uint8"),
+    "npy dimensions": (npy(SMALL[None]), r"has shape \(1, 2, 3, 4\), not \(n, height, width\)"),
+    "npy scalar": (npy(SMALL[0, 0, 0]), r"has shape \(\)"),
+    "npy none": (npy(SMALL[:, :0]), "holds no pixels"),
+    "npy truncated": (npy(SMALL)[:-1], "truncated: .* 2 images of 3 × 4 .* 23 follow"),
+    "npy trailing": (npy(SMALL) + b"\0", "bytes trail the 2 images"),
+    "npy version": (b"\x93NUMPY\x04\x00" + bytes(20), "not a readable .npy array .version 4.0"),
+    "npy negative": (npy_header("(-2, 3, 4)"), "not a readable .npy array .shape"),
+    "npy header": (b"\x93NUMPY\x01\x00\x05\x00((((\n", "not a readable .npy array"),
+    "png RGBA": (png("RGBA"), "8-bit RGB with alpha; only 8-bit grey and RGB"),
+    "png LA": (png("LA"), "8-bit grey with alpha; only 8-bit grey"),
+    "png palette": (png("P"), "palette; only 8-bit grey"),
+    "png 1 bit": (png("1"), "1-bit grey; only 8-bit grey"),
+    "png 16 bit": (png("I;16"), "16-bit grey; only 8-bit grey"),
+    "png transparent": (png("L", transparency=7), "transparent grey; only 8-bit grey"),
+    "png animated": (
+        png("L", save_all=True, append_images=[Image.new("L", (4, 3), 1)]),
+        "animated grey; only 8-bit grey",
+    ),
+    "png truncated": (GOOD_PNG[:50], "damaged PNG file"),
+    "png damaged": (GOOD_PNG[:45] + b"\x99" + GOOD_PNG[46:], "damaged PNG file"),
+    "png checksum": (GOOD_PNG[:-13] + b"\x99" + GOOD_PNG[-12:], "damaged PNG file"),
+    "png without a row": (png_of(bytes(10)), "damaged PNG file"),
+    "png with a row more": (png_of(bytes(20)), "damaged PNG file"),
+    "png absurd": (png_of(bytes(15), 13000, 13000, 8, 0, 0, 0, 0), "damaged PNG file"),
+    "png bomb": (png_of(bytes(20 << 20), 20000, 20000, 8, 0, 0, 0, 0), "damaged PNG file"),
+    "png with two headers": (png_of(bytes(15), before=RGB_HEADER), "damaged PNG file"),
+    "png of unknown colour": (png_of(bytes(15), 7, 0, 0, 0), "8-bit unknown; only 8-bit grey"),
+    "png of unknown interlace": (png_of(bytes(15), 2), "damaged PNG file"),
+    "png interlaced and short": (png_of(bytes(15), 1), "damaged PNG file"),
+    "png header": (GOOD_PNG[:12], "not a PNG file"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+def test_a_bad_file_is_told_by_name(tmp_path: Path, kind: str) -> None:
+    data, message = BAD_FILES[kind]
+    (tmp_path / "input").write_bytes(data)
+    with pytest.raises(InputError, match=message) as error:
+        read_images(tmp_path / "input")
+    assert str(error.value).startswith(f"{tmp_path / 'input'}: ")
+    assert "\n" not in str(error.value)
+    receiver, sender = os.pipe()
+    with open(sender, "wb") as stream:
+        stream.write(data)
+    with open(receiver, "rb") as stream, pytest.raises(InputError, match=message):
+        read_images(stream)
+
+
+def test_what_shows_late_comes_after_the_images(tmp_path: Path) -> None:
+    large = np.random.default_rng(0).integers(0, 256, (2, 1024, 1024), np.uint8)
+    data = gzip.compress(idx(*large.shape, data=large.tobytes()))
+    (tmp_path / "x.gz").write_bytes(data[:-8] + bytes(8))
+    with image_stream(tmp_path / "x.gz") as images:
+        np.testing.assert_array_equal(next(images.chunks), large[:1])
+        with pytest.raises(InputError, match=r"x.gz: not a whole gzip file \(CRC check failed"):
+            list(images.chunks)
+
+
+def test_an_interlaced_png(tmp_path: Path) -> None:
+    pixels = SMALL[0]
+    passes = [pixels[:1, :1], pixels[:1, 2:3], pixels[2:, ::2], pixels[::2, 1::2], pixels[1:2]]
+    rows = b"".join(b"\0" + row.tobytes() for part in passes for row in part)
+    (tmp_path / "a.png").write_bytes(png_of(rows, 1))
+    assert np.array_equal(read_images(tmp_path / "a.png").pixels[0], pixels)
+
+
+@given(
+    original=st.sampled_from(["x.npy", "x.idx", "x.idx.gz", "x.png"]),
+    place=st.integers(0, 10**6),
+    change=st.integers(1, 255),
+    cut=st.booleans(),
+)
+@settings(deadline=None, max_examples=150)
+def test_damage_raises_nothing_but_input_errors(
+    original: str, place: int, change: int, cut: bool
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / original
+        write_images(path, Images(SMALL[:1]))
+        data = bytearray(path.read_bytes())
+        place %= len(data)
+        data[place] ^= change
+        path.write_bytes(data[:place] if cut else data)
+        with suppress(InputError):
+            read_images(path)
+
+
+def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="missing: No such file or directory"):
+        read_images(tmp_path / "missing")
+    with pytest.raises(InputError, match="neither a regular file nor a folder"):
+        read_images("/dev/null")
+
+
+def bad_folders() -> Iterator[tuple[str, dict[str, bytes], str]]:
+    other = encode_png(SMALL[0].T)
+    yield "empty", {}, "no PNGs, .* or PPMs in this folder"
+    yield "hidden", {".DS_Store": b""}, "no PNGs, .* or PPMs in this folder"
+    yield (
+        "text",
+        {"a.png": GOOD_PNG, "notes.txt": b""},
+        "holds what is no PNG, WebP, TIFF, BMP or PPM: notes.txt",
+    )
+    yield "many", {f"{i}.jpg": b"" for i in range(5)}, r"0.jpg, 1.jpg, 2.jpg and 2 more"
+    yield (
+        "nested",
+        {"a.png": GOOD_PNG, "sub/b.png": GOOD_PNG},
+        "holds what is no PNG, .* or PPM: sub",
+    )
+    yield "mixed", {"a.png": GOOD_PNG, "b.png": other}, r"a.png is 3 × 4 and b.png is 4 × 3"
+    yield "disguised", {"a.png": b"no"}, r"a.png: not a PNG file"
+    yield "colour", {"a.png": png("RGBA")}, r"a.png: a PNG of kind 8-bit RGB with alpha"
+    yield "line end", {"a.png": GOOD_PNG, "b\nc": b""}, r"holds what is no PNG, .* or PPM: b\\nc$"
+    yield "half a character", {"\udc80.png": b""}, r"\\udc80.png: not a PNG file$"
+    yield "name", {"a:b.png": GOOD_PNG}, r"'a:b.png' is not a bare file name"
+
+
+@pytest.mark.parametrize(
+    ("files", "message"), [pytest.param(*b[1:], id=b[0]) for b in bad_folders()]
+)
+def test_a_bad_folder_names_the_file(tmp_path: Path, files: dict[str, bytes], message: str) -> None:
+    for name, data in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=message):
+        read_images(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("../a.png", "b.png"), "not a bare file name"),
+        (("/etc/a.png", "b.png"), "not a bare file name"),
+        (("a\\b.png", "b.png"), "not a bare file name"),
+        (("C:b.png", "b.png"), "not a bare file name"),
+        (("a\0.png", "b.png"), "not a bare file name"),
+        ((".a.png", "b.png"), "begins with a dot"),
+        (("..", "b.png"), "begins with a dot"),
+        (("", "b.png"), "does not end in .png"),
+        (("a.sh", "b.png"), "does not end in .png"),
+        (("\udc80.png", "b.png"), "not valid Unicode"),
+        (("a" * 252 + ".png", "b.png"), "longer than 255 bytes"),
+        (("a.png", "a.png"), "'a.png' occurs 2 times"),
+        (("a.png",), "1 names for 2 images"),
+    ],
+)
+def test_bad_names_are_refused(tmp_path: Path, names: tuple[str, ...], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Images(SMALL, names)
+    with pytest.raises(InputError, match=message):
+        write_chunks(tmp_path / "out", ((Images(SMALL).spec, len(SMALL)),), [SMALL], names)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("x.png", "one PNG cannot hold 2 images: give a folder's name"),
+        (
+            "x.jpg",
+            "cannot write this kind; use .idx, .npy, .png, .webp, .tif, .bmp, .ppm or a folder's",
+        ),
+        ("x.npy.gz", "cannot write this kind"),
+    ],
+)
+def test_bad_output_names_are_refused(tmp_path: Path, output: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        write_images(tmp_path / output, Images(SMALL))
+    assert not list(tmp_path.iterdir())
