@@ -3,7 +3,7 @@
 constriction turns a row of weights p_k into frequencies 1 + floor(P_k * s), P_k the increments of
 the running sum and s = (2^24 - n) / sum p. Given p_k = f_k - 1 with sum f = 2^24, s is just 1 and
 all sums are integers below 2^24: the coder uses the frequencies f_k to the last bit.
-(`tests/codec/test_range_coder.py` decodes with a range decoder of Python integers to hold it to that.)
+(`tests/codec/test_range_coder.py` holds it to that with a range decoder of Python integers.)
 """
 
 from typing import Any
