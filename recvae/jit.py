@@ -9,7 +9,11 @@ from typing import Any
 
 import numba
 
-KERNELS = ("exact", "rec", "scans")  # the packages that hold compiled functions, and what they use
+KERNELS = (
+    "bitmaps",
+    "exact",
+    "rec",
+)  # the packages that hold compiled functions, and what they use
 
 
 def compiled(**options: Any) -> Callable[[Any], Any]:

@@ -6,18 +6,16 @@ decoding needs, so that it runs with any installed `recvae`.
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
 import recvae
+from golden.compiled import Compiled, compile_network
 from golden.steps import FILES, decode_steps, digests, model_folder
 from recvae.codec import Codec
 
@@ -73,29 +71,11 @@ CUDA = tuple(
 
 
 @cache
-def codec_for(model: str, way: Way) -> Codec:
-    """The codec of a golden file's model, made for a way."""
+def codec_for(model: str, way: Way) -> tuple[Codec, list[Compiled]]:
+    """The codec of a golden file's model, made for a way, and what is compiled of it."""
     codec = recvae.load(model_folder(model), way.device, way.batch_size)
     codec.model.decoder.to(way.carrier)
-    if way.compiled:
-        compile_network(codec.model.decoder.decoder)
-    return codec
-
-
-def compile_network(decoder: nn.Module) -> None:
-    """Let torch.compile compile all arithmetic of a decoder, each function as one graph."""
-    names = (
-        "features",
-        "zero_logits",
-        "spike_logits",
-        "grey_logits",
-        "log_parameters",
-        "bit_logits",
-    )
-    for module, name in product(list(decoder.modules()), names):
-        if hasattr(module, name):
-            function: Callable[..., Any] = getattr(module, name)
-            setattr(module, name, torch.compile(function, fullgraph=True, dynamic=True))
+    return codec, compile_network(codec.model.decoder.decoder) if way.compiled else []
 
 
 @contextmanager
@@ -117,9 +97,11 @@ def differences(file: Path, way: Way) -> list[str]:
     """The steps of a golden file that come out otherwise than they should."""
     expected = json.loads(file.with_suffix(".json").read_text())
     with settings(way):
-        steps = decode_steps(codec_for(expected.pop("model"), way), file.read_bytes())
+        codec, compiled = codec_for(expected.pop("model"), way)
+        steps = decode_steps(codec, file.read_bytes())
     found = digests(*steps)
-    return [step for step in expected if found[step] != expected[step]]
+    uncalled = [repr(each.function) for each in compiled if not each.calls]
+    return [step for step in expected if found[step] != expected[step]] + uncalled
 
 
 def main(ways: Sequence[Way]) -> int:

@@ -2,16 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
 import numpy as np
-from torch import Tensor
 
 from recvae.codec import Codec, shipped_models
-from recvae.codec.vae import groups
+from recvae.codec.vae.trace import RecordedTrace
 from spec.decoder import Steps
 
 FOLDER = Path(__file__).parent
@@ -45,41 +41,10 @@ def digests(
 
 def decode_steps(codec: Codec, data: bytes) -> Steps:
     """Decompress a file and keep what the decoder computes on its way."""
-    z: list[np.ndarray] = []
-    logits: list[list[list[np.ndarray]]] = []  # of each batch, of each pass, of each piece
-    counts: list[list[list[np.ndarray]]] = []
-
-    def receive(*arguments: Any) -> Tensor:
-        result = received(*arguments)
-        z.append(result.cpu().numpy())
-        logits.append([])
-        counts.append([])
-        return result
-
-    def decode_pass(*arguments: Any) -> Tensor:
-        none = np.zeros((0, arguments[-1].classes), dtype=np.int32)
-        logits[-1].append([none])
-        counts[-1].append([none])
-        return decoded(*arguments)
-
-    def frequencies(of_piece: Tensor, fraction_bits: int) -> Tensor:
-        result = computed(of_piece, fraction_bits)
-        logits[-1][-1].append(of_piece.cpu().numpy())
-        counts[-1][-1].append(result.cpu().numpy())
-        return result
-
-    latents = type(codec.model.latents)
-    received, decoded, computed = latents.receive, groups._decode_pass, groups.frequencies
-    with (
-        mock.patch.object(latents, "receive", receive),
-        mock.patch.multiple(groups, _decode_pass=decode_pass, frequencies=frequencies),
-    ):
-        pixels = codec.decompress(data)
-    return Steps(np.concatenate(z), _by_pass(logits), _by_pass(counts), pixels)
-
-
-def _by_pass(batches: list[list[list[np.ndarray]]]) -> list[np.ndarray]:
-    return [np.concatenate(list(chain(*parts))) for parts in zip_longest(*batches, fillvalue=[])]
+    trace = RecordedTrace()
+    traced = Codec(codec.model.traced(trace), codec.model.device.type, codec.batch_size)
+    pixels = traced.decompress(data)
+    return Steps(trace.z, trace.logits, trace.frequencies, pixels)
 
 
 def _of_passes(arrays: Sequence[np.ndarray]) -> list[str]:

@@ -128,6 +128,7 @@ def code_pixels(model: VaeParts, z: Tensor, images: Tensor) -> list[_CodedPass]:
     """
     coded: list[_CodedPass] = []
     with exact_arithmetic():
+        model.trace.begin_batch(z)
         passes = model.decoder.known_passes(z.to(model.device), images.to(model.device))
         for step, symbols in passes:
             if tables := [table for _, table in _frequency_tables(model, step)]:
@@ -203,9 +204,11 @@ def decode_streams(
     coded_counts = [int((~flags).sum()) for flags in stored]
     with exact_arithmetic():
         codes = join_codes(map(latents.decode, decoders, coded_counts))
-        z = latents.receive(codes).to(model.device)
+        z = latents.receive(codes)
+        model.trace.begin_batch(z)
         answer = partial(_decode_pass, model, decoders, np.cumsum(coded_counts)[:-1])
-        decoded = run_passes(model.decoder.passes(z), answer).cpu().numpy().astype(np.uint8)
+        passes = model.decoder.passes(z.to(model.device))
+        decoded = run_passes(passes, answer).cpu().numpy().astype(np.uint8)
     groups = []
     by_model = np.split(decoded, np.cumsum(coded_counts)[:-1])
     for decoder, flags, images in zip(decoders, stored, by_model, strict=True):
@@ -235,8 +238,11 @@ def _decode_pass(
 
 def _frequency_tables(model: VaeParts, step: Pass) -> Iterator[tuple[slice, NDArray[np.int32]]]:
     """The frequencies (m, classes) of each piece of a pass, in order."""
+    model.trace.begin_pass(step.classes)
     for piece in step.pieces():
-        counts = frequencies(step.logits_of(piece), model.number.fraction_bits)
+        logits = step.logits_of(piece)
+        counts = frequencies(logits, model.number.fraction_bits)
+        model.trace.add_piece(logits, counts)
         yield piece, counts.cpu().numpy()
 
 

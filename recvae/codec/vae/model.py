@@ -30,6 +30,7 @@ from recvae.codec.vae.min_cost import MinCostSender, can_choose
 from recvae.codec.vae.model_files import FORMAT, WEIGHTS_NAME, read_description, read_tensors
 from recvae.codec.vae.parts import VaeParts
 from recvae.codec.vae.pixel_cost import PixelCost, pixel_cost_of
+from recvae.codec.vae.trace import Trace
 from recvae.codec.vae.written import are_written
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
@@ -90,6 +91,10 @@ class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc]
             )
         sender = MinCostSender(self._pixel_cost, effort)
         return replace(self, latents=replace(latents, sender=sender))
+
+    def traced(self, trace: Trace) -> "CodecModel":
+        """The same model, whose steps of coding `trace` is called with."""
+        return replace(self, trace=trace)
 
     def negative_elbo_bits(
         self, pixels: Pixels, batch_size: int, generator: torch.Generator

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from recvae.codec.vae.latents import LatentCodec
+from recvae.codec.vae.trace import NO_TRACE, Trace
 from recvae.exact import FixedPoint
 from recvae.images.spec import ImageSpec
 from recvae.rec import Coder
@@ -23,6 +24,7 @@ class VaeParts:
         latents: how latents are coded.
         encoder: float network, for the sender only.
         decoder: exact network.
+        trace: called with each step of coding.
 
     Raises ValueError where the parts do not make a model.
     """
@@ -32,6 +34,7 @@ class VaeParts:
     latents: LatentCodec
     encoder: nn.Module
     decoder: ExactDecoder
+    trace: Trace = NO_TRACE
 
     def __post_init__(self) -> None:
         if self.latents.latent_dim != self.architecture.latent_dim:

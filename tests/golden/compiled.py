@@ -1,0 +1,54 @@
+"""Decoders whose arithmetic torch.compile has compiled."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from recvae.bitmaps.network.decoder import ScanDecoder
+from recvae.bitmaps.network.ink import InkDecoder
+from recvae.vae.networks.betabinomial import BetaBinomialDecoder
+from recvae.vae.networks.causal import CausalDecoder
+from recvae.vae.networks.decoder import Decoder
+from recvae.vae.networks.staged import StagedDecoder
+
+
+@dataclass
+class Compiled:
+    """A function that torch.compile has compiled, and how often it was called."""
+
+    function: Callable[..., Any]
+    calls: int = 0
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.calls += 1
+        return self.function(*arguments)
+
+
+# All arithmetic between two passes, of each kind of decoder: methods and layers.
+ARITHMETIC: dict[type, tuple[str, ...]] = {
+    BetaBinomialDecoder: ("log_parameters",),
+    StagedDecoder: ("features", "zero_logits", "spike_logits", "grey_logits"),
+    CausalDecoder: ("upsample", "hidden", "zero", "value"),
+    InkDecoder: ("bit_logits",),
+    ScanDecoder: ("seed", "known", "nudge"),
+}
+
+
+def compile_network(decoder: Decoder) -> list[Compiled]:
+    """Let torch.compile compile all arithmetic of a decoder, each function as one graph."""
+    compiled = []
+    for module in list(decoder.modules()):
+        if not isinstance(module, (Decoder, InkDecoder)):
+            continue
+        for name in ARITHMETIC[type(module)]:
+            if name == "value" and module.levels == 2:  # which has no such layer
+                continue
+            layer = getattr(module, name)
+            owner, name = (layer, "forward") if isinstance(layer, nn.Module) else (module, name)
+            function = torch.compile(getattr(owner, name), fullgraph=True, dynamic=True)
+            compiled.append(Compiled(function))
+            setattr(owner, name, compiled[-1])
+    return compiled
