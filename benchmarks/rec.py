@@ -67,7 +67,7 @@ def search_rate(searching: Coder, batch: int, key: int | torch.Tensor) -> float:
         nonlocal drawn
         found = searching.search(target, key, torch.Generator().manual_seed(1))
         # Candidates of all dimensions, or one search a dimension.
-        drawn = float(found.candidates.sum()) * DIM / found.candidates[0].numel()
+        drawn = float(found.num_drawn.sum()) * DIM / found.num_drawn[0].numel()
 
     duration = seconds(search)
     return drawn / duration

@@ -85,8 +85,8 @@ def compress(base: np.ndarray, count: int, path: Path, model: str) -> tuple[floa
         stream.write(struct.pack(">4B3I", 0, 0, 8, 3, count, *base.shape[1:]))
         for chunk in perturbed(base, count):
             stream.write(chunk.data)
-    facts = json.loads(pipe(process, "stdout").read())
-    return *finish(process, started), facts
+    result = json.loads(pipe(process, "stdout").read())
+    return *finish(process, started), result
 
 
 def decompress(base: np.ndarray, count: int, path: Path, model: str) -> tuple[float, float]:
@@ -123,9 +123,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "images.recvae"
         for count in options.sizes:
-            enc_s, enc_mb, facts = compress(base, count, path, options.model)
+            enc_s, enc_mb, result = compress(base, count, path, options.model)
             dec_s, dec_mb = decompress(base, count, path, options.model)
-            bpp = facts["bits_per_pixel"]
+            bpp = result["bits_per_pixel"]
             print(
                 f"{count:9}{bpp:8.4f}{enc_s:9.1f}{dec_s:9.1f}{enc_mb:14.1f}{dec_mb:14.1f}",
                 flush=True,

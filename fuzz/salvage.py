@@ -31,7 +31,7 @@ def check(data: bytes) -> None:
         found = salvage_groups(rest[start:], header, accepts)
         stream = io.BytesIO()
         found.write_to(stream)
-        found.facts()
+        found.as_dict()
         with ContainerReader(stream.getvalue()) as reader:
             reader.verify()
             assert reader.num_images == found.num_recovered

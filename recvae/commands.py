@@ -65,10 +65,10 @@ def compress(options: Namespace) -> None:
                     effort=options.effort,
                 )
     seconds = max(time.perf_counter() - started, 1e-3)
-    facts = report.facts() | {"seconds": round(seconds, 3)}
+    result = report.as_dict() | {"seconds": round(seconds, 3)}
     if options.elbo:
-        facts |= bound.facts(report)
-    say(options, facts, _compression_line(options, report, facts))
+        result |= bound.as_dict(report)
+    say(options, result, _compression_line(options, report, result))
 
 
 def decompress(options: Namespace) -> None:
@@ -82,10 +82,10 @@ def decompress(options: Namespace) -> None:
         write_chunks(output, runs, images.batches(hook), images.names, options.force)
         count, bytes_out = len(images), images.reader.raw_bytes
     seconds = max(time.perf_counter() - started, 1e-3)
-    facts = {"images": count, "bytes_out": bytes_out, "seconds": round(seconds, 3)}
+    result = {"images": count, "bytes_out": bytes_out, "seconds": round(seconds, 3)}
     say(
         options,
-        facts,
+        result,
         f"{_output_name(options)}: {count} images of {_sizes(runs)}, "
         f"{count / seconds:.0f} images/s",
     )
@@ -98,8 +98,8 @@ def info(options: Namespace) -> None:
         num_images, num_groups, spec = reader.num_images, reader.num_groups, reader.spec
         runs = reader.runs()
         pixels = sum(spec.num_pixels * count for spec, count in runs)
-        more = _version_2_facts(reader, runs) if header.version > 1 else {}
-    facts = {
+        more = _version_2_details(reader, runs) if header.version > 1 else {}
+    result = {
         "images": num_images,
         **({"height": spec.height, "width": spec.width} if spec else {}),
         "group_size": header.group_size,
@@ -113,7 +113,7 @@ def info(options: Namespace) -> None:
         "names": len(names or ()),
         **more,
     }
-    say(options, facts, "\n".join(f"{key:16} {value}" for key, value in facts.items()))
+    say(options, result, "\n".join(f"{key:16} {value}" for key, value in result.items()))
 
 
 def verify(options: Namespace) -> None:
@@ -130,9 +130,9 @@ def verify(options: Namespace) -> None:
         else:
             done = sum(map(len, decoded))
         name = images.reader.name
-    facts = {"images": done, "checksums": "match", "against": options.against}
+    result = {"images": done, "checksums": "match", "against": options.against}
     compared = f", each the same as in {options.against}" if options.against else ""
-    say(options, facts, f"{name}: all checksums match, {done} images decode{compared}")
+    say(options, result, f"{name}: all checksums match, {done} images decode{compared}")
 
 
 def salvage(options: Namespace) -> int:
@@ -151,8 +151,8 @@ def salvage(options: Namespace) -> int:
         )
         sizes = found.write_to(stream)
     seconds = round(time.perf_counter() - started, 3)
-    facts = found.facts() | {"bytes_out": sizes.total, "seconds": seconds}
-    say(options, facts, "\n".join(_salvage_lines(options, facts, found.header.version)))
+    result = found.as_dict() | {"bytes_out": sizes.total, "seconds": seconds}
+    say(options, result, "\n".join(_salvage_lines(options, result, found.header.version)))
     return 0 if found.is_complete else 1
 
 
@@ -161,48 +161,48 @@ def demo(options: Namespace) -> None:
     from recvae.demo import run
 
     codec = load(options.model or DEFAULT_MODEL, options.device, options.batch_size)
-    facts, tables = run(codec)
+    result, tables = run(codec)
     if options.json:
-        print(json.dumps(facts))
+        print(json.dumps(result))
     elif not options.quiet:
         for table in tables:
             Console().print(table)
 
 
-def _compression_line(options: Namespace, report: CompressionReport, facts: dict[str, Any]) -> str:
-    if not facts["images"]:
-        return f"{_output_name(options)}: no images, {facts['bytes_out']} bytes"
+def _compression_line(options: Namespace, report: CompressionReport, result: dict[str, Any]) -> str:
+    if not result["images"]:
+        return f"{_output_name(options)}: no images, {result['bytes_out']} bytes"
     told = [*report.parts(), "container"]
-    parts = (f"{part} {facts[f'{part}_bpp']:.4f}" for part in told)
+    parts = (f"{part} {result[f'{part}_bpp']:.4f}" for part in told)
     line = (
-        f"{_output_name(options)}: {facts['images']} images, {facts['bytes_in']} bytes -> "
-        f"{facts['bytes_out']}, {facts['bits_per_pixel']:.4f} bits per pixel "
+        f"{_output_name(options)}: {result['images']} images, {result['bytes_in']} bytes -> "
+        f"{result['bytes_out']}, {result['bits_per_pixel']:.4f} bits per pixel "
         f"({', '.join(parts)}), "
-        f"{(facts['images'] - facts['resumed_images']) / facts['seconds']:.0f} images/s"
+        f"{(result['images'] - result['resumed_images']) / result['seconds']:.0f} images/s"
     )
-    if "negative_elbo_bpp" in facts:
+    if "negative_elbo_bpp" in result:
         line += (
-            f"; -ELBO {facts['negative_elbo_bpp']:.4f}, overhead {facts['overhead_bpp']:.4f} "
+            f"; -ELBO {result['negative_elbo_bpp']:.4f}, overhead {result['overhead_bpp']:.4f} "
             "bits per pixel"
         )
     return line
 
 
-def _salvage_lines(options: Namespace, facts: dict[str, Any], version: int) -> Iterator[str]:
-    images, before, damaged = facts["images"], facts["images_before"], facts["damaged"]
-    of_all = "" if before is None else f" of {before}"
+def _salvage_lines(options: Namespace, result: dict[str, Any], version: int) -> Iterator[str]:
+    images, before, damaged = result["images"], result["images_before"], result["damaged"]
+    total = "" if before is None else f" of {before}"
     state = f"damaged: {', '.join(damaged)}" if damaged else "undamaged"
-    yield f"{options.output}: {images}{of_all} images saved from {options.input} ({state})"
-    if facts["lost"]:
-        yield f"lost: {', '.join(map(_lost_words, facts['lost']))}"
-    if facts["unplaced"]:
-        places = ", ".join(f"{part['first']} to {part['last']}" for part in facts["unplaced"])
+    yield f"{options.output}: {images}{total} images saved from {options.input} ({state})"
+    if result["lost"]:
+        yield f"lost: {', '.join(map(_lost_words, result['lost']))}"
+    if result["unplaced"]:
+        places = ", ".join(f"{part['first']} to {part['last']}" for part in result["unplaced"])
         yield f"saved, but from an unknown place between those: images {places} of {options.output}"
     if "order" in damaged:
         yield "images may be exchanged: their common checksum does not match"
-    if facts["names"] == "lost":
+    if result["names"] == "lost":
         yield f"file names{' and arrays' * (version > 1)}: lost, if there were any"
-    if arrays := facts.get("arrays_lost"):
+    if arrays := result.get("arrays_lost"):
         yield f"arrays lost: {', '.join(arrays)}"
 
 
@@ -280,7 +280,7 @@ def _sizes(runs: Runs, unit: str = " pixels") -> str:
     return f"{spec.height} x {spec.width}{unit}{' in RGB' * (spec.channels == RGB)}"
 
 
-def _version_2_facts(reader: ContainerReader, runs: Runs) -> dict[str, Any]:
+def _version_2_details(reader: ContainerReader, runs: Runs) -> dict[str, Any]:
     """What only files of version 2 tell."""
     return {
         "channels": reader.spec.channels if reader.spec else None,

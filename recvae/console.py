@@ -50,11 +50,11 @@ def silence_output() -> None:
         os.close(nowhere)
 
 
-def say(options: Namespace, facts: dict[str, Any], text: str) -> None:
-    """Print facts or text, as the options ask; to stderr if standard output has the images."""
+def say(options: Namespace, result: dict[str, Any], text: str) -> None:
+    """Print a result as JSON or text, as options ask; to stderr if stdout has the images."""
     to = sys.stderr if getattr(options, "output", None) == STANDARD else sys.stdout
     if options.json:
-        print(json.dumps(facts), file=to)
+        print(json.dumps(result), file=to)
     elif not options.quiet:
         print(text, file=to)
 

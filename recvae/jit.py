@@ -9,7 +9,7 @@ from typing import Any
 
 import numba
 
-KERNELS = (
+PACKAGES = (
     "bitmaps",
     "exact",
     "rec",
@@ -40,13 +40,13 @@ def compiled(**options: Any) -> Callable[[Any], Any]:
 @cache
 def _cache_folder() -> str:
     """Named by the sources of all kernels: numba itself looks only at the file that one is in."""
-    packages = (Path(__file__).parent / name for name in KERNELS)
+    packages = (Path(__file__).parent / name for name in PACKAGES)
     sources = sorted(path for package in packages for path in package.rglob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(caches, "recvae", digest[:16])
 
 
-step = compiled()
+kernel = compiled()
 threaded = compiled(nogil=True)  # several at once in as many threads of Python
 inlined = compiled(forceinline=True)

@@ -86,14 +86,14 @@ def export(arguments: list[str]) -> None:
         options.out.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(options.out.parent, os.W_OK):
         raise InputError(f"{options.out.parent}: cannot be written to")
-    vae, facts = _load_checkpoint(options.ckpt_path)
+    vae, metadata = _load_checkpoint(options.ckpt_path)
     try:
         model = calibrate(
             vae,
             _training_images(options.root),
             options.name or options.out.resolve().name,
             calibration,
-            facts,
+            metadata,
             print,
         )
     except ValueError as error:
@@ -117,12 +117,12 @@ def _load_checkpoint(path: str) -> tuple[Any, dict[str, Any]]:
     except Exception as error:  # torch.load meets damage with whatever it stumbles over
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: not a checkpoint of `train.py fit` ({reason})") from error
-    facts = {
+    metadata = {
         "epochs": checkpoint["epoch"] + 1,
         "steps": checkpoint["global_step"],
         "training": checkpoint["hyper_parameters"],
     }
-    return vae.eval().requires_grad_(False), facts
+    return vae.eval().requires_grad_(False), metadata
 
 
 def _training_images(root: str) -> Any:

@@ -63,15 +63,15 @@ def test_round_trip(capsys, files: Path, source: str, target: str) -> None:
 def test_json_and_quiet(capsys, files: Path) -> None:
     packed = files / "new.recvae"
     _, out, _ = run(capsys, "compress", files / "digits.npy", packed, "--json", "--elbo")
-    facts = json.loads(out)
-    assert facts["bytes_out"] == packed.stat().st_size
-    assert facts["bits_per_pixel"] == pytest.approx(
-        8 * packed.stat().st_size / facts["bytes_in"], abs=1e-5
+    result = json.loads(out)
+    assert result["bytes_out"] == packed.stat().st_size
+    assert result["bits_per_pixel"] == pytest.approx(
+        8 * packed.stat().st_size / result["bytes_in"], abs=1e-5
     )
-    parts = sum(facts[part] for part in ("bins_bpp", "ranks_bpp", "pixels_bpp", "container_bpp"))
-    assert parts == pytest.approx(facts["bits_per_pixel"], abs=1e-4)
-    assert facts["overhead_bpp"] == pytest.approx(
-        facts["bits_per_pixel"] - facts["negative_elbo_bpp"], abs=1e-4
+    parts = sum(result[part] for part in ("bins_bpp", "ranks_bpp", "pixels_bpp", "container_bpp"))
+    assert parts == pytest.approx(result["bits_per_pixel"], abs=1e-4)
+    assert result["overhead_bpp"] == pytest.approx(
+        result["bits_per_pixel"] - result["negative_elbo_bpp"], abs=1e-4
     )
     _, out, _ = run(capsys, "info", packed, "--json")
     assert json.loads(out)["model"] == "mnist-scans"
@@ -96,10 +96,10 @@ def test_info_needs_no_model(capsys, files: Path) -> None:
     data = forge_model_hash((files / "digits.recvae").read_bytes())
     (files / "other.recvae").write_bytes(data)
     status, out, _ = run(capsys, "info", files / "other.recvae", "--json")
-    facts = json.loads(out)
+    result = json.loads(out)
     assert status == 0
-    assert (facts["bytes"], facts["images"], facts["height"]) == (len(data), 40, 28)
-    assert (facts["model"], facts["model_hash"]) == (None, bytes(16).hex())
+    assert (result["bytes"], result["images"], result["height"]) == (len(data), 40, 28)
+    assert (result["model"], result["model_hash"]) == (None, bytes(16).hex())
 
 
 def test_no_images(capsys, files: Path) -> None:
@@ -230,13 +230,13 @@ def test_wrong_arguments_exit_with_2(capsys) -> None:
 
 def test_demo(capsys) -> None:
     status, out, _ = run(capsys, "demo", "--json")
-    facts = json.loads(out)
+    result = json.loads(out)
     assert status == 0
-    assert facts["images"] == 300
-    assert facts["bits_per_pixel"] < 1.2
-    assert {"PNG", "WebP lossless", "bz2 -9", "xz -9e", "zstd -22"} <= set(facts["others"])
-    for one_file_each, all_in_one in facts["others"].values():
-        assert facts["bytes_out"] < all_in_one < one_file_each
+    assert result["images"] == 300
+    assert result["bits_per_pixel"] < 1.2
+    assert {"PNG", "WebP lossless", "bz2 -9", "xz -9e", "zstd -22"} <= set(result["others"])
+    for one_file_each, all_in_one in result["others"].values():
+        assert result["bytes_out"] < all_in_one < one_file_each
 
 
 def test_import_is_light() -> None:

@@ -106,9 +106,9 @@ def test_train_resume_export_compress(tmp_path: Path, name: str) -> None:
         assert [block.algorithm for block in latents.blocks] == ["partitioned PFR, sup"]
 
     codec = recvae.load(tmp_path / "model")
-    assert len(codec.model.facts["mutual_information_bits"]) == 4
-    assert codec.model.facts["training_images"] == 250
-    bound = codec.model.facts["negative_elbo_bits_an_image"]
+    assert len(codec.model.metadata["mutual_information_bits"]) == 4
+    assert codec.model.metadata["training_images"] == 250
+    bound = codec.model.metadata["negative_elbo_bits_an_image"]
     # After twelve steps; of trained networks less is lost, see test_rate_in_integers.py.
     assert bound["in_integers"] == pytest.approx(bound["in_floats"], rel=0.005)
     data = codec.compress(images[:20])

@@ -1,4 +1,4 @@
-"""A bitmap, which is a scan, the image that it makes, and the way back."""
+"""A bitmap, which is a black and white scan, the image that it makes, and the way back."""
 
 from dataclasses import dataclass, replace
 
@@ -63,7 +63,7 @@ class Bitmap:
 def recover(image: NDArray[np.uint8]) -> Bitmap | None:
     """A bitmap that renders to exactly an image (28, 28) uint8; None if none was found."""
     solved = (_solved(image, way) for way in candidates(image)[:MOST_CANDIDATES])
-    return next((scan for scan in solved if scan is not None), None)
+    return next((bitmap for bitmap in solved if bitmap is not None), None)
 
 
 def _solved(image: NDArray[np.uint8], way: Candidate) -> Bitmap | None:
@@ -74,8 +74,8 @@ def _solved(image: NDArray[np.uint8], way: Candidate) -> Bitmap | None:
     if not solve(box, way.size, way.deficit, np.empty(MOST_PIECES, dtype=np.int64), bits):
         return None
     plain = Bitmap(bits, way.deficit, np.zeros((BOX, BOX), dtype=bool))
-    scan = replace(plain, nudged=plain.box() != box)
-    return scan if np.array_equal(scan.render(), image) else None
+    bitmap = replace(plain, nudged=plain.box() != box)
+    return bitmap if np.array_equal(bitmap.render(), image) else None
 
 
 def _start(mass: NDArray[np.uint64]) -> int:

@@ -1,4 +1,4 @@
-"""A scan as numbers: its frame, which says how the ink lies in its square, and the ink itself.
+"""A bitmap as numbers: its frame, which says how the ink lies in its square, and the ink itself.
 
 A frame is told by one symbol for each of its fields, in their order. Any symbols tell a frame.
 """
@@ -13,11 +13,11 @@ from recvae.bitmaps.resampling import BOX, DEFICITS, MAX_SIZE, MIN_SIZE
 
 
 class Frame(NamedTuple):
-    """How the ink of a scan lies in its square.
+    """How the ink of a bitmap lies in its square.
 
     Fields:
         size, deficit: see `recvae.bitmaps.resampling`.
-        height, width: of the smallest box that holds all ink, in scan pixels.
+        height, width: of the smallest box that holds all ink, in its pixels.
         top, left: where it begins.
     """
 
@@ -41,7 +41,7 @@ class Frame(NamedTuple):
         ]
 
     @classmethod
-    def of_symbols(cls, symbols: list[int]) -> "Frame":
+    def from_symbols(cls, symbols: list[int]) -> "Frame":
         """The frame that symbols tell; what lies outside the square is moved to its rim."""
         size, deficit, free_rows, free_columns, down, right = symbols
         size += MIN_SIZE
@@ -60,18 +60,18 @@ CLASSES = Frame(MAX_SIZE + 1 - MIN_SIZE, DEFICITS, MAX_SIZE, MAX_SIZE, MAX_SIZE,
 """Number of symbols of each field."""
 
 
-def split(scan: Bitmap) -> tuple[Frame, NDArray[np.uint8]]:
-    """The frame of a scan with ink, and the ink in its box, (height, width) uint8."""
+def split(bitmap: Bitmap) -> tuple[Frame, NDArray[np.uint8]]:
+    """The frame of a bitmap with ink, and the ink in its box, (height, width) uint8."""
     (top, bottom), (left, right) = (
-        np.flatnonzero(scan.bits.any(axis=axis))[[0, -1]] for axis in (1, 0)
+        np.flatnonzero(bitmap.bits.any(axis=axis))[[0, -1]] for axis in (1, 0)
     )
-    ink = scan.bits[top : bottom + 1, left : right + 1]
+    ink = bitmap.bits[top : bottom + 1, left : right + 1]
     height, width = ink.shape
-    return Frame(scan.size, scan.deficit, height, width, int(top), int(left)), ink
+    return Frame(bitmap.size, bitmap.deficit, height, width, int(top), int(left)), ink
 
 
 def joined(frame: Frame, ink: NDArray[np.uint8]) -> Bitmap:
-    """The scan, without nudges, of a frame and its ink (height, width) uint8."""
+    """The bitmap, without nudges, of a frame and its ink (height, width) uint8."""
     bits = np.zeros((frame.size, frame.size), dtype=np.uint8)
     bits[frame.top : frame.top + frame.height, frame.left : frame.left + frame.width] = ink
     return Bitmap(bits, frame.deficit, np.zeros((BOX, BOX), dtype=bool))

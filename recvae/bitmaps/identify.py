@@ -10,17 +10,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.bitmaps.patterns import DENSE_BITS, sums_of_subsets
+from recvae.bitmaps.patterns import DENSE_BITS, subset_sums
 from recvae.bitmaps.resampling import (
     BOX,
     DEFICITS,
     MAX_SIZE,
     MIN_SIZE,
     area,
+    attainable_totals,
     footprints,
-    totals_of,
 )
-from recvae.jit import step, threaded
+from recvae.jit import kernel, threaded
 
 VALUES = 256
 
@@ -41,7 +41,7 @@ class Candidate(NamedTuple):
     bits: float
 
 
-@step
+@kernel
 def _attainable(size: int, values: NDArray[np.bool_]) -> None:
     """Mark the values, (deficits, 20, 20, 256), that the output pixels of a size can take."""
     _, count, weights = footprints(size)
@@ -58,21 +58,21 @@ def _attainable(size: int, values: NDArray[np.bool_]) -> None:
             elif count[i] * count[j] > DENSE_BITS:
                 values[:, i, j] = True
             else:
-                sums = sums_of_subsets(weights[j], count[j])
+                sums = subset_sums(weights[j], count[j])
                 _count_totals(sums, weights[i], count[i], attained)
                 for deficit in range(DEFICITS):
                     _mark(attained, area(size, deficit), values[deficit, i, j])
             values[:, j, i] = values[:, i, j]
 
 
-@step
-def _count_totals(sums, of_rows, num_rows, attained):
+@kernel
+def _count_totals(sums, row_weights, num_rows, attained):
     """attained[t + 1]: how many sums of weights up to t there are, the empty one left out."""
     totals = np.zeros(len(sums) ** num_rows, np.int64)
     many = 1
     for r in range(num_rows):
         for k in range(many * len(sums) - 1, -1, -1):
-            totals[k] = totals[k // len(sums)] + of_rows[r] * sums[k % len(sums)]
+            totals[k] = totals[k // len(sums)] + row_weights[r] * sums[k % len(sums)]
         many *= len(sums)
     attained[:] = 0
     for k in range(1, many):
@@ -81,11 +81,11 @@ def _count_totals(sums, of_rows, num_rows, attained):
         attained[t] += attained[t - 1]
 
 
-@step
+@kernel
 def _mark(attained, over, values):
     values[0] = True
     for value in range(1, VALUES):
-        least, most = totals_of(value, over)
+        least, most = attainable_totals(value, over)
         most = min(most, len(attained) - 2)
         values[value] = least <= most and attained[most + 1] > attained[least]
 
@@ -122,7 +122,7 @@ def _tell(image, values, shares, found):
     return count
 
 
-@step
+@kernel
 def _starts(first, last):
     """Where a box can begin that has its ink in the middle, up to a pixel."""
     middle = first + last + 1 - BOX

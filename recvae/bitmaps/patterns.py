@@ -6,7 +6,7 @@ A pattern of `rows` x `columns` scan pixels is an integer, bit r * columns + c f
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.jit import step
+from recvae.jit import kernel
 
 DENSE_BITS = 16
 """Up to so many scan pixels all patterns are looked at."""
@@ -17,7 +17,7 @@ MOST_EDGES = 12
 LEFT, RIGHT, TOP, BOTTOM = 0, 1, 2, 3
 
 
-@step
+@kernel
 def ones(bits: int) -> int:
     """Number of bits that are 1."""
     count = 0
@@ -27,7 +27,7 @@ def ones(bits: int) -> int:
     return count
 
 
-@step
+@kernel
 def rim(pattern: int, rows: int, columns: int, side: int) -> int:
     """The outermost scan pixels on a side, as bits."""
     if side == TOP:
@@ -41,7 +41,7 @@ def rim(pattern: int, rows: int, columns: int, side: int) -> int:
     return bits
 
 
-@step
+@kernel
 def edges(pattern: int, rows: int, columns: int) -> int:
     """Neighbours in a pattern that differ."""
     mask = (1 << columns) - 1
@@ -55,8 +55,8 @@ def edges(pattern: int, rows: int, columns: int) -> int:
     return count
 
 
-@step
-def sums_of_subsets(weights: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+@kernel
+def subset_sums(weights: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """The sum of the weights under each pattern of one row, (2^count,)."""
     sums = np.zeros(1 << count, np.int64)
     for subset in range(1, 1 << count):
@@ -65,11 +65,11 @@ def sums_of_subsets(weights: NDArray[np.int64], count: int) -> NDArray[np.int64]
     return sums
 
 
-@step
+@kernel
 def matching(
-    of_rows: NDArray[np.int64],
+    row_weights: NDArray[np.int64],
     rows: int,
-    of_columns: NDArray[np.int64],
+    column_weights: NDArray[np.int64],
     columns: int,
     least: int,
     most: int,
@@ -84,12 +84,12 @@ def matching(
     if most == 0:
         found[start] = 0
         return start + 1
-    sums = sums_of_subsets(of_columns, columns)
+    sums = subset_sums(column_weights, columns)
     most_edges = MOST_EDGES if rows * columns > DENSE_BITS else rows * columns * 2
     whole = sums[-1]
     rest = np.zeros(rows + 1, np.int64)  # what the rows from r on can add
     for r in range(rows - 1, -1, -1):
-        rest[r] = rest[r + 1] + of_rows[r] * whole
+        rest[r] = rest[r + 1] + row_weights[r] * whole
     mask = (1 << columns) - 1
     subset, total = np.zeros(rows + 1, np.int64), np.zeros(rows + 1, np.int64)
     pattern, edge = np.zeros(rows + 1, np.int64), np.zeros(rows + 1, np.int64)
@@ -108,7 +108,7 @@ def matching(
             r -= 1
             continue
         subset[r] += 1
-        added = total[r] + of_rows[r] * sums[row]
+        added = total[r] + row_weights[r] * sums[row]
         if added > most or added + rest[r + 1] < least:
             continue
         count = edge[r] + ones((row ^ row >> 1) & mask >> 1)

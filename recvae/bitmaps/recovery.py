@@ -1,4 +1,4 @@
-"""The scans of many images, on all processors, and remembered for a while."""
+"""The bitmaps of many images, on all processors, and remembered for a while."""
 
 import os
 from collections import OrderedDict
@@ -25,7 +25,7 @@ class Recovery:
     def __call__(
         self, images: NDArray[np.uint8], remembered: int | None = REMEMBERED
     ) -> list[Bitmap | None]:
-        """The scans of images (n, 28, 28) uint8, None where there is none.
+        """The bitmaps of images (n, 28, 28) uint8, None where there is none.
 
         Those of the latest `remembered` images are kept; of all, if it is None.
         """
@@ -34,12 +34,12 @@ class Recovery:
         if new:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 self._known.update(zip(new, pool.map(recover, new.values()), strict=True))
-        scans = [self._known[key] for key in keys]
+        bitmaps = [self._known[key] for key in keys]
         for key in keys:
             self._known.move_to_end(key)
         while remembered is not None and len(self._known) > remembered:
             self._known.popitem(last=False)
-        return scans
+        return bitmaps
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Recovery":
         return Recovery()

@@ -20,7 +20,7 @@ pixel of all but a few in a thousand, is
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.jit import step
+from recvae.jit import kernel
 
 BOX = 20
 """Side of the square that a digit was scaled to, in pixels of the image."""
@@ -34,7 +34,7 @@ LEVELS = 255
 MIDDLE = 128
 
 
-@step
+@kernel
 def footprints(
     size: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -59,25 +59,25 @@ def footprints(
     return first, count, weights
 
 
-@step
+@kernel
 def _has_traces(size: int) -> bool:
     return size in (35, 70, 75)
 
 
-@step
+@kernel
 def area(size: int, deficit: int) -> int:
     """What sums of weights are divided by, in square hundredths of a scan pixel."""
     side = 5 * size
     return (side - (deficit == 2)) * (side - (deficit >= 1))
 
 
-@step
+@kernel
 def shares_edge(size: int, i: int) -> bool:
     """Whether output pixels i and i + 1 both touch the scan pixel between them."""
     return (i + 1) * size % BOX != 0 or (i == 3 and _has_traces(size))
 
 
-@step
+@kernel
 def grey(total: int, area: int, nudged: bool) -> int:
     """The pixel for a sum of weights; `nudged` matters only where the value is all but integer."""
     scaled = LEVELS * total
@@ -91,8 +91,8 @@ def grey(total: int, area: int, nudged: bool) -> int:
     return min(nearest + inwards * (moved != nudged), LEVELS)
 
 
-@step
-def totals_of(pixel: int, area: int) -> tuple[int, int]:
+@kernel
+def attainable_totals(pixel: int, area: int) -> tuple[int, int]:
     """The least and the largest sum of weights that can give a pixel, nudged or not."""
     if pixel == 0:
         return 0, 0
@@ -102,13 +102,13 @@ def totals_of(pixel: int, area: int) -> tuple[int, int]:
     return max(-(-(low * area - _slack(area)) // LEVELS), 0), most
 
 
-@step
+@kernel
 def _slack(area: int) -> int:
     """How far from an integer a value can be for a float to miss that: 2^-12."""
     return area >> 12
 
 
-@step
+@kernel
 def _tied_to(total: int, area: int) -> int:
     """The integer that a value all but is, where a nudge can move it; otherwise -1."""
     nearest = (2 * LEVELS * total + area) // (2 * area)
@@ -116,16 +116,16 @@ def _tied_to(total: int, area: int) -> int:
     return nearest if near and 0 < nearest <= LEVELS and nearest != MIDDLE else -1
 
 
-@step
+@kernel
 def resample(
-    scan: NDArray[np.uint8],
+    bits: NDArray[np.uint8],
     size: int,
     deficit: int,
     nudged: NDArray[np.bool_],
     box: NDArray[np.uint8],
     ties: NDArray[np.int64],
 ) -> None:
-    """Scale a scan (at least size x size, 0 or 1) to a box (20, 20).
+    """Scale a bitmap (at least size x size, 0 or 1) to a box (20, 20).
 
     `ties` (20, 20) tells where `nudged` matters: the integer that the pixel's value all but is,
     -1 elsewhere.
@@ -137,7 +137,7 @@ def resample(
             total, trace = 0, False
             for r in range(count[i]):
                 for c in range(count[j]):
-                    if scan[first[i] + r, first[j] + c]:
+                    if bits[first[i] + r, first[j] + c]:
                         weight = weights[i, r] * weights[j, c]
                         total += weight
                         trace |= weight == 0

@@ -1,4 +1,4 @@
-"""The scan behind a box of 20 x 20 pixels: a puzzle with one piece for each pixel.
+"""The bitmap behind a box of 20 x 20 pixels: a puzzle with one piece for each pixel.
 
 A piece is a pattern that gives the pixel's value. Neighbouring output pixels share the scan pixels
 on their border, so pieces must fit: pieces that fit to no piece of a neighbour are taken away until
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recvae.bitmaps.patterns import BOTTOM, LEFT, RIGHT, TOP, edges, matching, rim
-from recvae.bitmaps.resampling import BOX, area, footprints, shares_edge, totals_of
-from recvae.jit import step, threaded
+from recvae.bitmaps.resampling import BOX, area, attainable_totals, footprints, shares_edge
+from recvae.jit import kernel, threaded
 
 MOST_PIECES = 4_000_000
 MOST_TRIES = 500
@@ -20,7 +20,7 @@ PIXELS = BOX * BOX
 OPPOSITE = (RIGHT, LEFT, BOTTOM, TOP)
 
 
-@step
+@kernel
 def _neighbour(size: int, p: int, side: int) -> int:
     """The pixel on a side of pixel p, if they share scan pixels; otherwise -1."""
     i, j = divmod(p, BOX)
@@ -35,7 +35,7 @@ def _neighbour(size: int, p: int, side: int) -> int:
     return -1
 
 
-@step
+@kernel
 def _take_away(puzzle, waiting, size, count):
     """Arc consistency from the waiting pixels on; whether every pixel keeps a piece."""
     pieces, starts, alive, left, _, _ = puzzle
@@ -72,7 +72,7 @@ def _take_away(puzzle, waiting, size, count):
     return True
 
 
-@step
+@kernel
 def _remove(puzzle, p, k):
     _, _, alive, left, gone, num_gone = puzzle
     alive[k] = False
@@ -81,7 +81,7 @@ def _remove(puzzle, p, k):
     num_gone[0] += 1
 
 
-@step
+@kernel
 def _restore(puzzle, to):
     _, _, alive, left, gone, num_gone = puzzle
     while num_gone[0] > to:
@@ -91,16 +91,16 @@ def _restore(puzzle, to):
         left[p] += 1
 
 
-@step
-def _lay(scan, pattern, i, j, first, count):
+@kernel
+def _lay(bits, pattern, i, j, first, count):
     for r in range(count[i]):
         for c in range(count[j]):
-            scan[first[i] + r, first[j] + c] = pattern >> (r * count[j] + c) & 1
+            bits[first[i] + r, first[j] + c] = pattern >> (r * count[j] + c) & 1
 
 
-@step
-def _disagreements(scan, size, pattern, i, j, first, count):
-    """Neighbours that differ, within a piece (counted twice) and to the scan around it."""
+@kernel
+def _disagreements(bits, size, pattern, i, j, first, count):
+    """Neighbours that differ, within a piece (counted twice) and to the bits around it."""
     rows, columns = count[i], count[j]
     total = 2 * edges(pattern, rows, columns)
     for r in range(rows):
@@ -108,21 +108,21 @@ def _disagreements(scan, size, pattern, i, j, first, count):
             ink = pattern >> (r * columns + c) & 1
             y, x = first[i] + r, first[j] + c
             if r == 0:
-                total += 2 * _differs(scan, size, y - 1, x, ink)
+                total += 2 * _differs(bits, size, y - 1, x, ink)
             if r == rows - 1:
-                total += 2 * _differs(scan, size, y + 1, x, ink)
+                total += 2 * _differs(bits, size, y + 1, x, ink)
             if c == 0:
-                total += 2 * _differs(scan, size, y, x - 1, ink)
+                total += 2 * _differs(bits, size, y, x - 1, ink)
             if c == columns - 1:
-                total += 2 * _differs(scan, size, y, x + 1, ink)
+                total += 2 * _differs(bits, size, y, x + 1, ink)
     return total
 
 
-@step
-def _differs(scan, size, y, x, ink):
+@kernel
+def _differs(bits, size, y, x, ink):
     if y < 0 or x < 0 or y >= size or x >= size:
         return ink
-    return scan[y, x] != UNKNOWN and scan[y, x] != ink
+    return bits[y, x] != UNKNOWN and bits[y, x] != ink
 
 
 @threaded
@@ -131,19 +131,19 @@ def solve(
     size: int,
     deficit: int,
     pieces: NDArray[np.int64],
-    scan: NDArray[np.uint8],
+    bits: NDArray[np.uint8],
 ) -> bool:
-    """Find a scan that gives a box (20, 20) and write it to `scan`, at least (size, size).
+    """Find a bitmap that gives a box (20, 20) and write it to `bits`, at least (size, size).
 
     `pieces` is memory to work in, of any length: puzzles that need more are not solved.
-    Returns whether one was found; what `scan` holds otherwise means nothing.
+    Returns whether one was found; what `bits` holds otherwise means nothing.
     """
     first, count, weights = footprints(size)
     over = area(size, deficit)
     starts = np.zeros(PIXELS + 1, np.int64)
     for p in range(PIXELS):
         i, j = divmod(p, BOX)
-        least, most = totals_of(box[i, j], over)
+        least, most = attainable_totals(box[i, j], over)
         stop = matching(
             weights[i], count[i], weights[j], count[j], least, most, pieces, starts[p]
         )  # fmt: skip
@@ -157,22 +157,22 @@ def solve(
     waiting = np.ones(PIXELS, np.bool_)
     if not _take_away(puzzle, waiting, size, count):
         return False
-    return _search(puzzle, waiting, size, first, count, scan)
+    return _search(puzzle, waiting, size, first, count, bits)
 
 
-@step
-def _search(puzzle, waiting, size, first, count, scan):
+@kernel
+def _search(puzzle, waiting, size, first, count, bits):
     pieces, starts, alive, left, _, num_gone = puzzle
     choices = np.zeros((PIXELS, 3), np.int64)  # pixel, piece, how much was gone before
     depth, tries = 0, 0
     while True:
-        scan[:] = UNKNOWN
+        bits[:] = UNKNOWN
         open_pixel = -1
         for p in range(PIXELS):
             if left[p] == 1:
                 for k in range(starts[p], starts[p + 1]):
                     if alive[k]:
-                        _lay(scan, pieces[k], p // BOX, p % BOX, first, count)
+                        _lay(bits, pieces[k], p // BOX, p % BOX, first, count)
                         break
             elif open_pixel < 0 or left[p] < left[open_pixel]:
                 open_pixel = p
@@ -182,7 +182,7 @@ def _search(puzzle, waiting, size, first, count, scan):
         for k in range(starts[open_pixel], starts[open_pixel + 1]):
             if alive[k]:
                 i, j = divmod(open_pixel, BOX)
-                cost = _disagreements(scan, size, pieces[k], i, j, first, count)
+                cost = _disagreements(bits, size, pieces[k], i, j, first, count)
                 if cost < least:
                     chosen, least = k, cost
         choices[depth] = open_pixel, chosen, num_gone[0]

@@ -25,7 +25,7 @@ class NegativeElbo:
             self.total_bits += float(bits.sum())
             yield chunk
 
-    def facts(self, report: CompressionReport) -> dict[str, float]:
+    def as_dict(self, report: CompressionReport) -> dict[str, float]:
         """-ELBO and the overhead of the images' file over it, both in bits per pixel."""
         bound_bpp = self.total_bits / max(report.num_pixels, 1)
         return {

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from torch import Tensor
 
 from recvae.codec.compressed_images import CompressedImages
-from recvae.codec.compression import Compression, Progress, Task, header_of, no_progress
+from recvae.codec.compression import Compression, Progress, Task, container_header, no_progress
 from recvae.codec.container import ContainerReader, ContainerWriter, Header
 from recvae.codec.container.arrays import check_arrays
 from recvae.codec.container.compact import pack_compact, unpack_compact
@@ -17,7 +17,7 @@ from recvae.codec.container.names import NAMES
 from recvae.codec.container.source import Source
 from recvae.codec.device import find_device
 from recvae.codec.image_coder import ImageCoder, Pixels
-from recvae.codec.models import load_model, model_of
+from recvae.codec.models import load_model, shipped_model_for
 from recvae.codec.report import CompressionReport
 from recvae.codec.sources import ImageSource, images_for
 from recvae.errors import InputError
@@ -123,7 +123,9 @@ class Codec:
         check_arrays(arrays or {})  # before the images, which take long
         coder = self.model.with_effort(effort)
         given = images_for(coder, images, channels)
-        header = header_of(coder, given.spec, group_size, plain=given.one_spec and not arrays)
+        header = container_header(
+            coder, given.spec, group_size, plain=given.one_spec and not arrays
+        )
         at_once = -(-self.batch_size // group_size) * group_size  # whole groups
         return Task(coder, header, given.chunks, at_once, names, arrays or {})
 
@@ -154,7 +156,7 @@ class Codec:
     def one_image_file_sizes(self, images: Pixels) -> list[int]:
         """Bytes of a file for each image (n, height, width) on its own."""
         given = images_for(self.model, images)
-        header = header_of(self.model, given.spec, 1, plain=True)
+        header = container_header(self.model, given.spec, 1, plain=True)
         sizes = []
         for part in given.chunks:
             for group in self.model.encode(part, 1)[0]:
@@ -181,7 +183,7 @@ class Codec:
             raise
 
     def _chunk_header(self, spec: ImageSpec, num_images: int) -> Header:
-        return header_of(self.model, spec, num_images, plain=False)
+        return container_header(self.model, spec, num_images, plain=False)
 
 
 def load(
@@ -200,13 +202,13 @@ def open_images(
     device: str = "cpu",
     batch_size: int = DEFAULT_BATCH_SIZE,
 ) -> CompressedImages:
-    """The images of a .recvae file, decoded when asked for; without `model`, by `model_of` it.
+    """The images of a .recvae file, decoded when asked for; without `model`, by the one that ships.
 
     Raises InputError if the file is damaged or there is no such model.
     """
     reader = ContainerReader(source)
     try:
-        codec = load(model or model_of(reader.header, reader.name), device, batch_size)
+        codec = load(model or shipped_model_for(reader.header, reader.name), device, batch_size)
         return CompressedImages(reader, codec.model, batch_size)
     except BaseException:
         reader.close()

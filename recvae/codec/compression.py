@@ -18,7 +18,7 @@ def no_progress(images: int, num_bytes: int) -> None:
     """Tell nobody."""
 
 
-def header_of(coder: ImageCoder, spec: ImageSpec, group_size: int, plain: bool) -> Header:
+def container_header(coder: ImageCoder, spec: ImageSpec, group_size: int, plain: bool) -> Header:
     """The header of a file of this coder, of version 1 where that can say what is to come.
 
     Args:
@@ -90,5 +90,5 @@ class Compression:
         groups, bits = self.task.coder.encode(images, self.task.header.group_size)
         for group in groups:
             self.writer.add(group)
-        for part, of_images in bits.items():
-            self.bits[part] += float(of_images.sum())
+        for part, image_bits in bits.items():
+            self.bits[part] += float(image_bits.sum())

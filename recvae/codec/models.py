@@ -25,11 +25,11 @@ def load_model(name_or_folder: str | Path) -> ImageCoder:
     """
     folder = _find(name_or_folder)
     with _telling(folder):
-        stated = read_object(folder / JSON_NAME).get("format")
-        if not isinstance(stated, str) or stated not in IMAGE_CODERS:
-            found, known = repr(stated)[:MAX_REASON], " or ".join(map(repr, IMAGE_CODERS))
+        format_name = read_object(folder / JSON_NAME).get("format")
+        if not isinstance(format_name, str) or format_name not in IMAGE_CODERS:
+            found, known = repr(format_name)[:MAX_REASON], " or ".join(map(repr, IMAGE_CODERS))
             raise ValueError(f"{JSON_NAME}: its format is {found}, this program reads {known}")
-        return IMAGE_CODERS[stated](folder)
+        return IMAGE_CODERS[format_name](folder)
 
 
 def shipped_models() -> dict[str, Path]:
@@ -45,7 +45,7 @@ def shipped_model_name(file_id: bytes) -> str | None:
     return None
 
 
-def model_of(header: Header, name: str) -> str:
+def shipped_model_for(header: Header, name: str) -> str:
     """The shipped model that the file `name` was made with; InputError if it is none of them."""
     if model := shipped_model_name(header.model_hash):
         return model

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Categorical, Uniform = constriction.stream.model.Categorical, constriction.stream.model.Uniform
-RangeEncoder = constriction.stream.queue.RangeEncoder
-RangeDecoder = constriction.stream.queue.RangeDecoder
+queue = constriction.stream.queue
 
 WORD_BYTES = 4
 STATE_BYTES = 8
@@ -22,11 +21,11 @@ ROWS_AT_ONCE = 1 << 14
 Symbols = NDArray[np.integer]
 
 
-class Encoder:
+class RangeEncoder:
     """Collects symbols and returns the bytes."""
 
     def __init__(self) -> None:
-        self._encoder = RangeEncoder()
+        self._encoder = queue.RangeEncoder()
         self._categorical = Categorical(perfect=False)
         self._uniform = Uniform()
 
@@ -66,7 +65,7 @@ class Encoder:
         return number.to_bytes(length)[: length - tail_bytes]
 
 
-class Decoder:
+class RangeDecoder:
     """Returns the symbols in the order in which they were encoded.
 
     Its methods raise ValueError for data that no encoder writes, where they can tell.
@@ -75,7 +74,7 @@ class Decoder:
     def __init__(self, data: bytes) -> None:
         padding = STATE_BYTES + -len(data) % WORD_BYTES
         words = np.frombuffer(data + bytes(padding), dtype=">u4").astype(np.uint32)
-        self._decoder = RangeDecoder(words)
+        self._decoder = queue.RangeDecoder(words)
         self._categorical = Categorical(perfect=False)
         self._uniform = Uniform()
 
@@ -106,27 +105,27 @@ class Decoder:
             raise ValueError("the range coder's data is not valid") from error
 
 
-class CheckingDecoder(Decoder):
+class CheckingRangeDecoder(RangeDecoder):
     """Encodes again what it decodes, to tell whether an encoder can have written the data."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
-        self._data, self._again = data, Encoder()
+        self._data, self._again = data, RangeEncoder()
 
     def decode(self, frequencies: NDArray[np.int32]) -> NDArray[np.int32]:
-        """As `Decoder` does."""
+        """As `RangeDecoder` does."""
         symbols = super().decode(frequencies)
         self._again.encode(symbols, frequencies)
         return symbols
 
     def decode_repeated(self, frequencies: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-        """As `Decoder` does."""
+        """As `RangeDecoder` does."""
         symbols = super().decode_repeated(frequencies, count)
         self._again.encode(symbols, frequencies)
         return symbols
 
     def decode_uniform(self, sizes: Symbols) -> NDArray[np.int32]:
-        """As `Decoder` does."""
+        """As `RangeDecoder` does."""
         symbols = super().decode_uniform(sizes)
         self._again.encode_uniform(symbols, sizes)
         return symbols

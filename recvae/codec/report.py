@@ -48,7 +48,7 @@ class CompressionReport:
             parts[PIXELS] = parts.get(PIXELS, 0.0) + self.bits.get(STORED, 0.0)
         return parts
 
-    def facts(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """As plain numbers; where the bits go in bits per pixel."""
         pixels = max(self.num_pixels, 1)
         return {

@@ -138,7 +138,7 @@ class _Digest:
         if not self._with_specs:
             self._sha256.update(np.ascontiguousarray(images).data)
             return
-        spec = repr(ImageSpec.of_batch(images.shape)).encode()
+        spec = repr(ImageSpec.from_shape(images.shape)).encode()
         for image in images:
             self._sha256.update(spec)
             self._sha256.update(np.ascontiguousarray(image).data)
@@ -152,7 +152,7 @@ def _replay(partial: Partial, work: Compression, effort: int) -> Checkpoint:
     """Bring `work` to the last checkpoint that holds, and both files to their ends there."""
     done = Checkpoint.of(work, _Digest(work.task.header), effort)
     journal_bytes = 0
-    if _is_of(partial, work.task.header):
+    if _continues(partial, work.task.header):
         for line in partial.journal:
             checkpoint = Checkpoint.from_line(line)
             groups = checkpoint and _read_groups(partial, work, checkpoint)
@@ -173,7 +173,7 @@ def _replay(partial: Partial, work: Compression, effort: int) -> Checkpoint:
     return done
 
 
-def _is_of(partial: Partial, header: Header) -> bool:
+def _continues(partial: Partial, header: Header) -> bool:
     """Whether there is a part with this header; InputError if it has another."""
     data = partial.part.read(header.num_bytes)
     if data == header.to_bytes():

@@ -14,7 +14,7 @@ from recvae.codec.container.salvage import salvage_groups
 from recvae.codec.container.salvaged import Salvage
 from recvae.codec.device import find_device
 from recvae.codec.image_coder import ImageCoder
-from recvae.codec.models import load_model, model_of, shipped_models
+from recvae.codec.models import load_model, shipped_model_for, shipped_models
 from recvae.errors import InputError
 
 
@@ -52,7 +52,7 @@ def salvage(
 
     @cache
     def coder() -> ImageCoder:
-        loaded = load_model(model or model_of(header, name)).to(find_device(device))
+        loaded = load_model(model or shipped_model_for(header, name)).to(find_device(device))
         check_header(loaded, header, name)
         return loaded
 

@@ -47,12 +47,12 @@ def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> 
         return GivenImages(source.runs[0][0], source.spec is not None, checked)
     if isinstance(source, np.ndarray | Tensor):
         batch = _batch(coder, source, channels)
-        return GivenImages(ImageSpec.of_batch(batch.shape), True, iter([_checked(coder, batch)]))
+        return GivenImages(ImageSpec.from_shape(batch.shape), True, iter([_checked(coder, batch)]))
     chunks = (_checked(coder, _batch(coder, array, channels)) for array in source)
     if coder.spec:
-        return GivenImages(ImageSpec.of_batch((0, *coder.spec.shape)), True, chunks)
+        return GivenImages(ImageSpec.from_shape((0, *coder.spec.shape)), True, chunks)
     first = next(chunks, None)
-    spec = ImageSpec(1, 1, channels) if first is None else ImageSpec.of_batch(first.shape)
+    spec = ImageSpec(1, 1, channels) if first is None else ImageSpec.from_shape(first.shape)
     return GivenImages(spec, first is None, chunks if first is None else chain([first], chunks))
 
 
@@ -62,7 +62,7 @@ def _check_stream(coder: ImageCoder, source: ImageStream) -> None:
         for spec, _ in source.runs:
             _check_side(spec, source.source)
         return
-    spec = ImageSpec.of_batch(source.shape)
+    spec = ImageSpec.from_shape(source.shape)
     try:
         coder.check(spec, source.count)
     except InputError as error:
@@ -102,7 +102,7 @@ def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
 def _checked(coder: ImageCoder, pixels: NDArray[Any]) -> Pixels:
     if pixels.dtype != np.uint8:
         raise InputError(f"images are {pixels.dtype}: they must be uint8; convert them first")
-    spec = ImageSpec.of_batch(pixels.shape)
+    spec = ImageSpec.from_shape(pixels.shape)
     coder.check(spec, len(pixels))
     _check_side(spec, "images")
     levels = coder.spec.levels if coder.spec else 256

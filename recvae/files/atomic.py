@@ -61,7 +61,7 @@ def atomic_folder(
             yield temporary
             _refuse_folder(path, target, force, replaceable)
             if target.exists():
-                _replace_folder(temporary, target)
+                replace_folder(temporary, target)
             else:
                 temporary.rename(target)
             _sync_folder(target.parent)
@@ -74,7 +74,8 @@ def _temporary_beside(target: Path) -> Path:
     return target.parent / f".recvae-{secrets.token_hex(8)}.part"
 
 
-def _replace_folder(new: Path, old: Path) -> None:
+def replace_folder(new: Path, old: Path) -> None:
+    """Let a folder take another's name; the old one returns if it cannot."""
     aside = _temporary_beside(old)
     old.rename(aside)
     try:

@@ -23,7 +23,7 @@ from recvae.images.formats.registry import (
     HEAD_BYTES,
     PictureFormat,
     format_by_head,
-    spec_of_pixels,
+    pixel_spec,
 )
 from recvae.images.names import check_names
 from recvae.images.spec import GREY, RGB, ImageSpec
@@ -120,7 +120,7 @@ def _file_images(file: BinaryIO, name: str, channels: int) -> tuple[Runs, Iterat
     known = format_by_head(head)
     if isinstance(known, PictureFormat):
         pixels = known.read(file.read(), name)
-        return ((spec_of_pixels(pixels), 1),), iter([pixels[None]])
+        return ((pixel_spec(pixels), 1),), iter([pixels[None]])
     if head.startswith(GZIP_MAGIC):
         head, file = _peek(unpacked(file))
         known = format_by_head(head)

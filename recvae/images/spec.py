@@ -48,7 +48,7 @@ class ImageSpec:
         return cls(shape[-2], shape[-1], channels)
 
     @classmethod
-    def of_batch(cls, shape: Sequence[int]) -> "ImageSpec":
+    def from_shape(cls, shape: Sequence[int]) -> "ImageSpec":
         """The spec of images in an array (n, height, width) or (n, height, width, 3).
 
         Within the package grey images have no axis of channels, so that three axes are grey and

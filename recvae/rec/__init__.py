@@ -8,9 +8,15 @@
 Knows tensors only: no image, network, file or configuration.
 """
 
-from recvae.rec.algorithms import ALGORITHMS, Algorithm, Setting, algorithm_of, register_algorithm
+from recvae.rec.algorithms import (
+    ALGORITHMS,
+    Algorithm,
+    Setting,
+    algorithm_named,
+    register_algorithm,
+)
 from recvae.rec.branch_and_bound import AStar, BranchAndBoundGPRS
-from recvae.rec.code import CappedSearchWarning, Code, Coder, Racing, Search
+from recvae.rec.code import CappedSearchWarning, Code, Coder, Racing, SearchResult
 from recvae.rec.dithered import DitheredQuantisation
 from recvae.rec.gprs import GPRS, GlobalGPRS
 from recvae.rec.index_codes import (
@@ -54,9 +60,9 @@ __all__ = [
     "PartitionedORC",
     "PartitionedPFR",
     "Racing",
-    "Search",
+    "SearchResult",
     "Setting",
-    "algorithm_of",
+    "algorithm_named",
     "allocate_intervals",
     "balanced_blocks",
     "collapsed_intervals",

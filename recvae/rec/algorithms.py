@@ -74,7 +74,7 @@ def register_algorithm(algorithm: Algorithm) -> None:
     ALGORITHMS[algorithm.name] = algorithm
 
 
-def algorithm_of(name: str) -> Algorithm:
+def algorithm_named(name: str) -> Algorithm:
     """The algorithm of that name; raises ValueError, with the names that there are, for others."""
     if name not in ALGORITHMS:
         raise ValueError(f"algorithm: got {name!r}, need one of {', '.join(ALGORITHMS)}")

@@ -16,7 +16,6 @@ Sources: Flamich, Markou & Hernandez-Lobato, "Fast relative entropy coding with 
 variant that splits on samples.
 """
 
-import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,37 +25,30 @@ from torch import Tensor
 
 from recvae.exact.gaussian import POSITION_BITS, quantile, to_float
 from recvae.rec.arrivals import series_log2
-from recvae.rec.code import Code, Coder, Search
-from recvae.rec.line import Line, line_stretch
-from recvae.rec.randomness import (
-    MAX_BLOCK,
-    KeyWords,
-    key_tensor,
-    private_key,
-    shared_key,
-    shared_uniforms,
-)
+from recvae.rec.code import Code, Coder, SearchResult
+from recvae.rec.gaussian_1d import Gaussian1D, stretch_function_1d
+from recvae.rec.positions import POSITIONS, Streams, item_streams, part, shortest_position
+from recvae.rec.randomness import MAX_BLOCK, key_tensor, private_key, shared_key
 from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
-POSITIONS = 1 << POSITION_BITS
 MAX_STEPS = 1 << 24
-# Bounds the memory of a search: lines (a dimension of an item each) that are searched together.
-CHUNK_LINES = 1 << 14
+# Coordinates (a dimension of an item each) that are searched together: bounds the memory.
+CHUNK_COORDINATES = 1 << 14
 
 
-class StoppingRule(Protocol):
-    """Judges the newest candidates of some lines, in the order of their arrival."""
+class IntervalRule(Protocol):
+    """Judges the newest candidates of some coordinates, in the order of their arrival."""
 
-    def __call__(self, lines: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, coordinates: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
         """Whether each candidate is the choice so far, and whether it ends the search."""
         ...
 
 
-class Turn(Protocol):
-    """Leads the way to the candidates of some lines, from the newest candidate of each on."""
+class Descent(Protocol):
+    """Leads the way to the candidates of some coordinates, from the newest candidate of each on."""
 
-    def __call__(self, lines: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
-        """Whether to go on above the position in [low, high), not below; all (lines,)."""
+    def __call__(self, coordinates: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
+        """Whether to go on above the position in [low, high), not below; all (coordinates,)."""
         ...
 
 
@@ -95,11 +87,11 @@ class SplitOnSample(Coder):
         return on_grid(target)
 
     @abstractmethod
-    def _stopping_rule(self, line: Line) -> StoppingRule: ...
+    def _stopping_rule(self, gaussian: Gaussian1D) -> IntervalRule: ...
 
     def search(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
-    ) -> Search:
+    ) -> SearchResult:
         """See `Coder.search`: candidates and capped are (batch, dim), of each dimension.
 
         Raises:
@@ -107,19 +99,19 @@ class SplitOnSample(Coder):
         """
         self._check_dim("target", target.dim)
         require_on_grid(target)
-        line = Line(target.mean.double().flatten(), target.scale.double().flatten())
+        gaussian = Gaussian1D(target.mean.double().flatten(), target.scale.double().flatten())
         keys = key_tensor(key, target.batch, target.mean.device)
-        private = _streams(private_key(keys, self.block, generator), self.dim)
-        shared = _streams(shared_key(keys, self.block), self.dim)
-        bins, ranks, drawn = (torch.empty_like(line.mean, dtype=torch.int64) for _ in range(3))
+        private = item_streams(private_key(keys, self.block, generator), self.dim)
+        shared = item_streams(shared_key(keys, self.block), self.dim)
+        bins, ranks, drawn = (torch.empty_like(gaussian.mean, dtype=torch.int64) for _ in range(3))
         capped = torch.empty_like(bins, dtype=torch.bool)
         with torch.no_grad():
-            for n in torch.arange(len(bins), device=bins.device).split(CHUNK_LINES):
-                found = self._search_lines(line[n], private[n], shared[n])
+            for n in torch.arange(len(bins), device=bins.device).split(CHUNK_COORDINATES):
+                found = self._search_coordinates(gaussian[n], private[n], shared[n])
                 bins[n], ranks[n], drawn[n], capped[n] = found
         shape = (target.batch, self.dim)
         code = Code(bins.reshape(*shape, 1), ranks.reshape(shape))
-        return Search(code, drawn.reshape(shape), capped.reshape(shape))
+        return SearchResult(code, drawn.reshape(shape), capped.reshape(shape))
 
     def decode(self, code: Code, key: int | Tensor) -> Tensor:
         """See `Coder.decode`: walks the path again, in integers."""
@@ -130,11 +122,15 @@ class SplitOnSample(Coder):
         low, high, _ = self._replay(code, key)
         return (POSITION_BITS - torch.log2((high - low).double())).sum(1)
 
-    def _search_lines(
-        self, line: Line, private: "_Streams", shared: "_Streams"
+    def _search_coordinates(
+        self, gaussian: Gaussian1D, private: Streams, shared: Streams
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Bin, rank, number of candidates and whether capped, (lines,) each."""
-        rule, mode, time = self._stopping_rule(line), line.mode, torch.zeros_like(line.mean)
+        """Bin, rank, number of candidates and whether capped, (coordinates,) each."""
+        rule, mode, time = (
+            self._stopping_rule(gaussian),
+            gaussian.mode,
+            torch.zeros_like(gaussian.mean),
+        )
         active = torch.arange(len(time), device=time.device)
         low, bins, ranks = (torch.zeros_like(active) for _ in range(3))
         high, drawn = torch.full_like(low, POSITIONS), torch.full_like(low, self.max_candidates)
@@ -146,7 +142,7 @@ class SplitOnSample(Coder):
             chosen, over = rule(active, z, series_log2(time))
             bins[active[chosen]] = shortest_position(low[chosen], high[chosen])
             ranks[active[chosen]] = k
-            low, high = _part(low, high, position, above=z < mode)
+            low, high = part(low, high, position, above=z < mode)
             over = over | (low == high)
             drawn[active[over]], capped[active[over]] = k + 1, False
             left = torch.nonzero(~over)[:, 0]
@@ -156,13 +152,15 @@ class SplitOnSample(Coder):
             private, shared = private[left], shared[left]
         return bins, ranks, drawn, capped
 
-    def walk(self, ranks: Tensor, key: int | Tensor, turn: Turn) -> tuple[Tensor, Tensor, Tensor]:
-        """Goes the way to candidates, step by step, where `turn` leads.
+    def walk(
+        self, ranks: Tensor, key: int | Tensor, descent: Descent
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Goes the way to candidates, step by step, where `descent` leads.
 
         Args:
             ranks: (batch, dim) int64, the numbers k of the candidates.
             key: as given to `search`.
-            turn: chooses at each candidate on the way the part to go on in.
+            descent: chooses at each candidate on the way the part to go on in.
 
         Returns:
             bounds of the interval B_k and the position of X_k, (batch, dim) int64 each.
@@ -171,7 +169,7 @@ class SplitOnSample(Coder):
             ValueError: if the way ends before a candidate.
         """
         keys = key_tensor(key, len(ranks), ranks.device)
-        shared, steps = _streams(shared_key(keys, self.block), self.dim), ranks.flatten()
+        shared, steps = item_streams(shared_key(keys, self.block), self.dim), ranks.flatten()
         low, position = torch.zeros_like(steps), torch.zeros_like(steps)
         high = torch.full_like(steps, POSITIONS)
         active = torch.arange(len(steps), device=steps.device)
@@ -179,7 +177,7 @@ class SplitOnSample(Coder):
             position[active] = shared[active].positions(k, low[active], high[active])
             active = active[steps[active] > k]
             bounds = low[active], high[active], position[active]
-            low[active], high[active] = _part(*bounds, above=turn(active, *bounds))
+            low[active], high[active] = part(*bounds, above=descent(active, *bounds))
             if bool((low[active] >= high[active]).any()):
                 raise ValueError("ranks: got one behind the last candidate of its way")
         low, high, position = (x.reshape(ranks.shape) for x in (low, high, position))
@@ -190,10 +188,12 @@ class SplitOnSample(Coder):
         self._check_code(code)
         goal = code.bins.flatten()
 
-        def towards_goal(lines: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
-            if bool((goal[lines] == position).any()):
+        def towards_goal(
+            coordinates: Tensor, low: Tensor, high: Tensor, position: Tensor
+        ) -> Tensor:
+            if bool((goal[coordinates] == position).any()):
                 raise ValueError("bins: got a position that was drawn on the way to the candidate")
-            return goal[lines] > position
+            return goal[coordinates] > position
 
         low, high, position = self.walk(code.ranks, key, towards_goal)
         if not torch.equal(shortest_position(low, high).flatten(), goal):
@@ -223,14 +223,14 @@ class AStar(SplitOnSample):
     its leader.
     """
 
-    def _stopping_rule(self, line: Line) -> StoppingRule:
-        log2_sup, best = line.log2_sup(), torch.full_like(line.mean, -torch.inf)
+    def _stopping_rule(self, gaussian: Gaussian1D) -> IntervalRule:
+        log2_sup, best = gaussian.log2_sup(), torch.full_like(gaussian.mean, -torch.inf)
 
-        def judge(lines: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
-            score = line[lines].log2_ratio(z) - log2_time
-            leads = score > best[lines]
-            best[lines] = torch.maximum(score, best[lines])
-            return leads, best[lines] >= log2_sup[lines] - log2_time
+        def judge(coordinates: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
+            score = gaussian[coordinates].log2_ratio(z) - log2_time
+            leads = score > best[coordinates]
+            best[coordinates] = torch.maximum(score, best[coordinates])
+            return leads, best[coordinates] >= log2_sup[coordinates] - log2_time
 
         return judge
 
@@ -239,66 +239,16 @@ class AStar(SplitOnSample):
 class BranchAndBoundGPRS(SplitOnSample):
     """Greedy Poisson rejection sampling: the first candidate with T < sigma(r); exact.
 
-    sigma is the stretch function of the whole line (`line.line_stretch`). A capped search sends
-    its last candidate.
+    sigma is the stretch function of the real line (`gaussian_1d.stretch_function_1d`). A capped
+    search sends its last candidate.
     """
 
-    def _stopping_rule(self, line: Line) -> StoppingRule:
-        stretch = line_stretch(line)
+    def _stopping_rule(self, gaussian: Gaussian1D) -> IntervalRule:
+        stretch = stretch_function_1d(gaussian)
 
-        def judge(lines: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
-            return torch.ones_like(z, dtype=torch.bool), log2_time < stretch[lines].log2_sigma(z)
+        def judge(coordinates: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.ones_like(z, dtype=torch.bool), log2_time < stretch[
+                coordinates
+            ].log2_sigma(z)
 
         return judge
-
-
-@dataclass(frozen=True, eq=False)
-class _Streams:
-    """Streams of 32-bit uniforms, one a line: of an item's key and a dimension; (lines,) each."""
-
-    key: KeyWords
-    dimension: Tensor
-
-    def __getitem__(self, lines: Tensor) -> "_Streams":
-        return _Streams((self.key[0][lines], self.key[1][lines]), self.dimension[lines])
-
-    def words(self, k: int) -> Tensor:
-        """The uniforms of candidate k, (lines,) int64 in [0, 2^32)."""
-        bins = self.dimension[:, None]
-        return shared_uniforms(self.key, bins, torch.full_like(bins, k), dim=1)[:, 0, 0]
-
-    def exponentials(self, k: int) -> Tensor:
-        """Exp(1) variables, nats; the uniform is (word + 1/2) / 2^32."""
-        bits = POSITION_BITS + 1.0 - series_log2((2 * self.words(k) + 1).double())
-        return bits * math.log(2)
-
-    def positions(self, k: int, low: Tensor, high: Tensor) -> Tensor:
-        """Uniform positions low + floor(word (high - low) / 2^32)."""
-        word, size = self.words(k), high - low
-        # The product may exceed 2^63: first with the size's upper 16 bits, then with the others.
-        return low + ((word * (size >> 16) + (word * (size & 0xFFFF) >> 16)) >> 16)
-
-
-def _streams(key: KeyWords, dim: int) -> _Streams:
-    dimension = torch.arange(dim, device=key[0].device).repeat(len(key[0]))
-    return _Streams((key[0].repeat_interleave(dim), key[1].repeat_interleave(dim)), dimension)
-
-
-def _part(low: Tensor, high: Tensor, position: Tensor, above: Tensor) -> tuple[Tensor, Tensor]:
-    """The part above the position, or that below it."""
-    return torch.where(above, position + 1, low), torch.where(above, high, position)
-
-
-def shortest_position(low: Tensor, high: Tensor) -> Tensor:
-    """The position in [low, high) that ends in the most zero bits: a name of the interval.
-
-    Args:
-        low: int64, at least 0.
-        high: int64, in (low, 2^32].
-    """
-    last = high - 1
-    # All ones from the leading bit down in which last differs from low - 1.
-    differ = (low - 1) ^ last
-    for shift in (1, 2, 4, 8, 16):
-        differ = differ | (differ >> shift)
-    return last & ~(differ >> 1)

@@ -38,18 +38,18 @@ class Code:
 
 
 @dataclass(frozen=True, eq=False)
-class Search:
+class SearchResult:
     """What a sender's search found, and what it took.
 
     Args:
         code: what is sent.
-        candidates: how many candidates were drawn, int64 of the shape of code.ranks.
+        num_drawn: how many candidates were drawn, int64 of the shape of code.ranks.
         capped: whether the search ended at its cap before it could be sure, bool of that shape:
             the sample is then close to the target's law but not exactly of it.
     """
 
     code: Code
-    candidates: Tensor
+    num_drawn: Tensor
     capped: Tensor
 
 
@@ -83,7 +83,7 @@ class Coder(ABC):
     @abstractmethod
     def search(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
-    ) -> Search:
+    ) -> SearchResult:
         """Codes one sample of each target and tells what it took.
 
         Args:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from recvae.exact.gaussian import FRACTION_BITS, POSITION_BITS, quantile
-from recvae.rec.code import Code, Coder, Search
+from recvae.rec.code import Code, Coder, SearchResult
 from recvae.rec.normal import log2_mass
 from recvae.rec.randomness import MAX_BLOCK, key_tensor, shared_key, shared_uniforms
 from recvae.rec.target import DiagonalGaussian
@@ -64,7 +64,7 @@ class DitheredQuantisation(Coder):
 
     def search(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
-    ) -> Search:
+    ) -> SearchResult:
         """See `Coder.search`: one candidate a dimension, fields (batch, dim).
 
         Raises:
@@ -81,7 +81,7 @@ class DitheredQuantisation(Coder):
             k = torch.round(target.mean.double() / width - dither).long()
         ranks = torch.zeros_like(k)
         capped = torch.zeros_like(k, dtype=torch.bool)
-        return Search(Code(k[..., None], ranks), torch.ones_like(k), capped)
+        return SearchResult(Code(k[..., None], ranks), torch.ones_like(k), capped)
 
     def decode(self, code: Code, key: int | Tensor) -> Tensor:
         """See `Coder.decode`; float64 operations that IEEE 754 rounds in one way only."""

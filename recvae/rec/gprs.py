@@ -10,7 +10,7 @@ from recvae.rec.arrivals import Arrivals, check_cap
 from recvae.rec.partition import Partition
 from recvae.rec.partitioned import PartitionedCoder
 from recvae.rec.proposal import Proposal
-from recvae.rec.search import FirstAccepted, Rule
+from recvae.rec.search import FirstAccepted, StoppingRule
 from recvae.rec.stretch import stretch_function
 from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
@@ -25,8 +25,8 @@ class GlobalGPRS(PartitionedCoder):
     Args:
         partition: all ones.
         max_candidates: cap on candidates, in [1, 2^30]. A search that ends there sends what
-            would win the race of `PartitionedPFR` so far, and is reported, by `Search.capped` and a
-            warning of `encode`.
+            would win the race of `PartitionedPFR` so far, and is reported, by
+            `SearchResult.capped` and a warning of `encode`.
     """
 
     max_candidates: int = 1 << 20
@@ -56,7 +56,7 @@ class GlobalGPRS(PartitionedCoder):
         super().check_target(target)
         require_on_grid(target)
 
-    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> StoppingRule:
         """See `PartitionedCoder`."""
         return FirstAccepted(stretch_function(target))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from recvae.rec.algorithms import Setting, algorithm_of
+from recvae.rec.algorithms import Setting, algorithm_named
 from recvae.rec.code import Coder
 from recvae.rec.orc import PartitionedORC
 from recvae.rec.partition import Partition, allocate_intervals
@@ -42,14 +42,14 @@ class Block:
     def __post_init__(self) -> None:
         if len(self.intervals) != len(self.dimensions):
             raise ValueError("blocks: intervals and dimensions differ in number")
-        if algorithm_of(self.algorithm).per_dimension:
+        if algorithm_named(self.algorithm).per_dimension:
             raise ValueError(
                 f"algorithm: got {self.algorithm!r}, which codes each dimension on its own: "
                 "need one for whole blocks"
             )
         self.coder(0)
 
-    def part_of(self, target: DiagonalGaussian) -> DiagonalGaussian:
+    def take(self, target: DiagonalGaussian) -> DiagonalGaussian:
         """The posteriors (n, D) of all latents, cut down to this block's."""
         index = list(self.dimensions)
         return DiagonalGaussian(target.mean[:, index], target.scale[:, index])
@@ -57,7 +57,7 @@ class Block:
     def coder(self, index: int) -> Coder:
         """The coder of this block, the `index`-th of its image."""
         setting = Setting(Partition(self.intervals), self.num_candidates, block=index)
-        return algorithm_of(self.algorithm).coder(setting)
+        return algorithm_named(self.algorithm).coder(setting)
 
 
 def balanced_blocks(information_bits: Tensor, num_blocks: int) -> list[tuple[int, ...]]:
@@ -101,7 +101,7 @@ def plan_blocks(
     Raises:
         ValueError: if num_blocks does not fit, or there is no such algorithm for blocks.
     """
-    kind = algorithm_of(algorithm)
+    kind = algorithm_named(algorithm)
     blocks = []
     for dimensions in balanced_blocks(information_bits, num_blocks):
         information = information_bits[list(dimensions)]

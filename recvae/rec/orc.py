@@ -16,7 +16,7 @@ from recvae.rec.code import Code
 from recvae.rec.partition import Partition
 from recvae.rec.partitioned import PartitionedCoder
 from recvae.rec.proposal import Proposal
-from recvae.rec.search import Race, Rule
+from recvae.rec.search import Race, StoppingRule
 from recvae.rec.target import DiagonalGaussian
 
 
@@ -69,7 +69,7 @@ class PartitionedORC(PartitionedCoder):
         """See `PartitionedCoder`."""
         return self.num_candidates
 
-    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> StoppingRule:
         """See `PartitionedCoder`."""
         return Race()
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from recvae.rec.arrivals import Arrivals
-from recvae.rec.code import Code, Coder, Search
+from recvae.rec.code import Code, Coder, SearchResult
 from recvae.rec.partition import Partition
 from recvae.rec.proposal import Proposal, Weights, propose
 from recvae.rec.randomness import (
@@ -20,16 +20,16 @@ from recvae.rec.randomness import (
     shared_samples,
 )
 from recvae.rec.search import (
-    Rule,
+    BestCandidates,
     SearchInputs,
-    SearchResults,
+    StoppingRule,
     check_implementation,
     item_slices,
     search,
 )
 from recvae.rec.target import DiagonalGaussian
 
-RuleOf: TypeAlias = Callable[[DiagonalGaussian, Proposal], Rule]
+RuleFactory: TypeAlias = Callable[[DiagonalGaussian, Proposal], StoppingRule]
 """Some items' targets and the proposal for them to the rule of their search."""
 
 
@@ -94,7 +94,7 @@ class PartitionedCoder(Coder):
         return "mass"
 
     @abstractmethod
-    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> StoppingRule:
         """How the search chooses among the candidates of some items."""
 
     def check_target(self, target: DiagonalGaussian) -> None:
@@ -103,11 +103,11 @@ class PartitionedCoder(Coder):
 
     def search(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
-    ) -> Search:
+    ) -> SearchResult:
         """See `Coder.search`."""
         found = self._search(target, key, generator, self.rule)
         code = Code(self.partition.unflatten(found.bins[:, 0]), found.ranks[:, 0])
-        return Search(code, found.drawn, found.capped)
+        return SearchResult(code, found.num_drawn, found.capped)
 
     def decode(self, code: Code, key: int | Tensor) -> Tensor:
         """The samples that a code names: one draw each, in integers.
@@ -158,8 +158,8 @@ class PartitionedCoder(Coder):
         target: DiagonalGaussian,
         key: int | Tensor,
         generator: torch.Generator,
-        rule_of: RuleOf,
-    ) -> SearchResults:
+        make_rule: RuleFactory,
+    ) -> BestCandidates:
         self.check_target(target)
         keys = key_tensor(key, target.batch, target.mean.device)
         private, shared = private_key(keys, self.block, generator), shared_key(keys, self.block)
@@ -175,9 +175,9 @@ class PartitionedCoder(Coder):
                     self.arrivals,
                     self.limit,
                 )
-                rule = rule_of(part, proposal)
+                rule = make_rule(part, proposal)
                 parts.append(search(inputs, rule, self.implementation, self.chunk_elements))
-        return SearchResults.joined(parts)
+        return BestCandidates.joined(parts)
 
     def _item_slices(self, batch: int) -> list[slice]:
         """Of as many items as have proposals that fit into a chunk."""

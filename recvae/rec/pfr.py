@@ -11,7 +11,7 @@ from recvae.rec.arrivals import Arrivals, check_cap
 from recvae.rec.partition import Partition
 from recvae.rec.partitioned import PartitionedCoder
 from recvae.rec.proposal import Proposal, Weights, log2_sup_ratio
-from recvae.rec.search import RaceToEnd, Rule
+from recvae.rec.search import RaceToEnd, StoppingRule
 from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
 
@@ -26,7 +26,7 @@ class PartitionedPFR(PartitionedCoder):
         weights: pi_d(b), in proportion to sup r_d on the interval ("sup", which stops earliest) or
             to Q_d(B_b) ("mass"). They change how long the search takes, never the code length.
         max_candidates: cap on candidates, in [1, 2^30]. A search that ends there is reported, by
-            `Search.capped` and a warning of `encode`.
+            `SearchResult.capped` and a warning of `encode`.
     """
 
     weights: Weights = "sup"
@@ -62,7 +62,7 @@ class PartitionedPFR(PartitionedCoder):
         super().check_target(target)
         require_on_grid(target)
 
-    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> Rule:
+    def rule(self, target: DiagonalGaussian, proposal: Proposal) -> StoppingRule:
         """See `PartitionedCoder`."""
         return RaceToEnd(log2_sup_ratio(target, proposal))
 

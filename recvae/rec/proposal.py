@@ -32,7 +32,7 @@ class Proposal:
 
     Args:
         partition: the partition that the weights belong to.
-        ladder: (batch, total) int64. The entry of interval b of the d-th cut dimension is
+        bin_cdf: (batch, total) int64. The entry of interval b of the d-th cut dimension is
             d * 2^32 + 2^32 * pi_d(the intervals below it): one sorted row for all dimensions.
         step_bits: (batch, total) float64, -log2(J_d pi_d(b)).
         base: (batch,) float64, bits.
@@ -42,7 +42,7 @@ class Proposal:
     """
 
     partition: Partition
-    ladder: Tensor
+    bin_cdf: Tensor
     step_bits: Tensor
     base: Tensor
     center: Tensor
@@ -58,7 +58,7 @@ class Proposal:
         numbers = torch.zeros(uniforms.shape[:2], dtype=torch.int64, device=uniforms.device)
         for position, (d, start) in enumerate(_cut_offsets(self.partition)):
             values = uniforms[:, :, position] + (position << WEIGHT_BITS)
-            entry = torch.searchsorted(self.ladder, values.contiguous(), right=True) - 1
+            entry = torch.searchsorted(self.bin_cdf, values.contiguous(), right=True) - 1
             numbers += (entry - start) * self.partition.strides[d]
         return numbers
 
@@ -84,14 +84,14 @@ class Proposal:
     def weight_bits(self) -> Tensor:
         """sum_d of E_Q[-log2(J_d pi_d)], (batch,) float64: KL[Q||P'] - KL[Q||P] in bits."""
         end = len(self.partition.cut_dimensions) << WEIGHT_BITS
-        masses = torch.diff(self.ladder, append=torch.full_like(self.ladder[:, :1], end))
+        masses = torch.diff(self.bin_cdf, append=torch.full_like(self.bin_cdf[:, :1], end))
         return (masses.double() * 2.0**-WEIGHT_BITS * self.step_bits).sum(1)
 
 
 def propose(target: DiagonalGaussian, partition: Partition, weights: Weights = "mass") -> Proposal:
     """The proposal for each item of a batch."""
     mean, scale = target.mean.double(), target.scale.double()
-    ladder, step_bits = _interval_tables(mean, scale, partition, weights)
+    bin_cdf, step_bits = _interval_tables(mean, scale, partition, weights)
     constant = LOG2_E / 2 * mean.square() - torch.log2(scale)
     base = torch.zeros_like(constant[:, 0])
     for d in range(partition.dim):
@@ -99,7 +99,7 @@ def propose(target: DiagonalGaussian, partition: Partition, weights: Weights = "
     unit = 2.0**-FRACTION_BITS
     return Proposal(
         partition=partition,
-        ladder=ladder,
+        bin_cdf=bin_cdf,
         step_bits=step_bits,
         base=base,
         center=mean / unit,
@@ -153,13 +153,13 @@ def _interval_tables(
     # Each interval gets 2^-32 first, so that no bin of the target is out of reach.
     number = torch.cat([torch.arange(count, device=device) for count in counts.tolist()])
     spread = (1 << WEIGHT_BITS) - counts[position]
-    ladder = (below * spread.double()).long() + number
+    bin_cdf = (below * spread.double()).long() + number
     # libm's CDF need not be monotone in its last place.
-    ladder = torch.cummax(ladder + (position << WEIGHT_BITS) - number, dim=1).values + number
-    end = torch.full_like(ladder[:, :1], len(cut) << WEIGHT_BITS)
-    masses = torch.diff(ladder, append=end)
+    bin_cdf = torch.cummax(bin_cdf + (position << WEIGHT_BITS) - number, dim=1).values + number
+    end = torch.full_like(bin_cdf[:, :1], len(cut) << WEIGHT_BITS)
+    masses = torch.diff(bin_cdf, append=end)
     step_bits = WEIGHT_BITS - torch.log2((masses * counts[position]).double())
-    return ladder, step_bits
+    return bin_cdf, step_bits
 
 
 def _below(log2_weights: Tensor) -> Tensor:

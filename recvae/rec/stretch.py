@@ -41,7 +41,7 @@ SMALLEST_FALL = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
+class StretchFunction:
     """log2 sigma as a function of log2 r, on equally spaced nodes.
 
     Node j of row i is at log2 r = bottom[i] + j step[i]; the last one is at sup r, or where less
@@ -71,12 +71,12 @@ class Stretch:
         below = self.table[row, 0] + height
         return torch.where(place <= 0, below, torch.where(place >= last, torch.inf, inside))
 
-    def __getitem__(self, items: Tensor | slice) -> "Stretch":
-        return Stretch(self.bottom, self.step, self.table, self.row[items])
+    def __getitem__(self, items: Tensor | slice) -> "StretchFunction":
+        return StretchFunction(self.bottom, self.step, self.table, self.row[items])
 
 
 @torch.no_grad()
-def stretch_function(target: DiagonalGaussian) -> Stretch:
+def stretch_function(target: DiagonalGaussian) -> StretchFunction:
     """The stretch function of each target.
 
     The law of log2 r under Q is that of a sum over dimensions: each dimension is cut into atoms,
@@ -94,7 +94,7 @@ def stretch_function(target: DiagonalGaussian) -> Stretch:
     # One by one: the last bits of sums and transforms could depend on what is done beside them.
     for n, (mean, scale) in enumerate(pairs):
         bottom[n], step[n], table[n] = _tabulate(mean, scale)
-    return Stretch(bottom, step, table, row)
+    return StretchFunction(bottom, step, table, row)
 
 
 def _tabulate(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:

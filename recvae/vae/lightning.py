@@ -44,7 +44,7 @@ class VAE(pl.LightningModule):
             beta = BetaSchedule(**{**beta, "release": tuple(beta["release"])})
         self.save_hyperparameters(
             {
-                "architecture": architecture.stated(),
+                "architecture": architecture.description(),
                 "beta": asdict(beta) | {"release": list(beta.release)},
                 "learning_rate": learning_rate,
                 "weight_decay": weight_decay,
@@ -96,13 +96,13 @@ class VAE(pl.LightningModule):
         total_steps = int(self.trainer.estimated_stepping_batches)
         beta = self.beta.beta(self.log_beta_factor, self.global_step, total_steps)
         loss = (reconstruction.mean() + (beta * kl.mean(0)).sum()) * self._nats_per_image_to_bpp
-        self._steer(kl.detach().mean(0) / NATS_PER_BIT)
+        self.steer_beta(kl.detach().mean(0) / NATS_PER_BIT)
         self._log_rate("train", reconstruction, kl, prog_bar=True)
         self.log("train/loss_bpp", loss)
         self.log("beta/mean", beta.mean())
         return loss
 
-    def _steer(self, kl_bits: Tensor) -> None:
+    def steer_beta(self, kl_bits: Tensor) -> None:
         self.mean_kl_bits = 0.98 * self.mean_kl_bits + 0.02 * kl_bits
         self.log_beta_factor = self.beta.steer(self.log_beta_factor, self.mean_kl_bits)
 

@@ -95,7 +95,9 @@ def from_tensors(decoder: Decoder, number: FixedPoint, tensors: dict[str, Tensor
     Raises:
         ValueError: if a tensor is missing, superfluous or malformed, or fails its certificate.
     """
-    check_tensors({name: spec_of(tensor) for name, tensor in tensors.items()}, exact_specs(decoder))
+    check_tensors(
+        {name: tensor_spec(tensor) for name, tensor in tensors.items()}, exact_specs(decoder)
+    )
 
     def convert(
         path: str, layer: Dense, input_format: FixedPoint, input_limit: int | Tensor
@@ -114,7 +116,7 @@ def from_tensors(decoder: Decoder, number: FixedPoint, tensors: dict[str, Tensor
     return exact
 
 
-def spec_of(tensor: Tensor) -> Spec:
+def tensor_spec(tensor: Tensor) -> Spec:
     """Type and shape."""
     return tensor.dtype, tuple(tensor.shape)
 

@@ -3,7 +3,7 @@ import pytest
 
 from recvae.bitmaps import BOX, MAX_SIZE, MIN_SIZE, Bitmap, candidates, recover
 from recvae.bitmaps.patterns import edges, matching, rim
-from recvae.bitmaps.resampling import area, footprints, grey, shares_edge, totals_of
+from recvae.bitmaps.resampling import area, attainable_totals, footprints, grey, shares_edge
 from recvae.images import sample_images
 
 
@@ -61,10 +61,10 @@ def test_totals_of_a_pixel_are_those_that_give_it(deficit):
     over = area(47, deficit)
     for total in range(1, over + 1):
         for nudged in (False, True):
-            least, most = totals_of(grey(total, over, nudged), over)
+            least, most = attainable_totals(grey(total, over, nudged), over)
             assert least <= total <= most
     for pixel in range(1, 256):
-        least, most = totals_of(pixel, over)
+        least, most = attainable_totals(pixel, over)
         for outside in (least - 1, most + 1):
             if 0 < outside <= over:
                 assert pixel not in {grey(outside, over, False), grey(outside, over, True)}

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from recvae.bitmaps import Frame, Recovery, joined, recover
 from recvae.bitmaps.frame import CLASSES
-from recvae.bitmaps.network import decoder as of_scans
-from recvae.bitmaps.network.decoder import ScanArguments, ScanDecoder
+from recvae.bitmaps.network import decoder as decoder_module
+from recvae.bitmaps.network.decoder import BitmapArguments, BitmapDecoder
 from recvae.bitmaps.network.ink import InkDecoder
 from recvae.errors import InputError
 from recvae.exact import FRACTION_BITS, FixedPoint, exact_arithmetic, frequencies
@@ -22,14 +22,14 @@ from recvae.vae.networks.passes import Pass, run_passes, sample_pixels
 from recvae.vae.quantise import quantise
 
 NUMBER = FixedPoint(7, 12)
-SMALL = ScanArguments(about=8, channels=8, blocks=1, radius=4, grey_channels=4)
+SMALL = BitmapArguments(about=8, channels=8, blocks=1, radius=4, grey_channels=4)
 
 
 @pytest.fixture(scope="module")
-def decoder() -> ScanDecoder:
+def decoder() -> BitmapDecoder:
     """A small decoder whose every weight matters."""
     torch.manual_seed(0)
-    decoder = ScanDecoder(3, 28, 28, SMALL)
+    decoder = BitmapDecoder(3, 28, 28, SMALL)
     for parameter in decoder.requires_grad_(False).parameters():
         parameter += 0.1 * torch.randn_like(parameter)
     return decoder.eval()
@@ -48,7 +48,7 @@ def latents_of(count: int) -> Tensor:
     return torch.randn(count, 3, generator=torch.Generator().manual_seed(1))
 
 
-def test_the_likelihood_is_that_of_all_passes(decoder: ScanDecoder, pixels: Tensor) -> None:
+def test_the_likelihood_is_that_of_all_passes(decoder: BitmapDecoder, pixels: Tensor) -> None:
     z = latents_of(len(pixels))
     total = torch.zeros(len(pixels))
     for step, symbols in decoder.known_passes(z, pixels):
@@ -59,20 +59,20 @@ def test_the_likelihood_is_that_of_all_passes(decoder: ScanDecoder, pixels: Tens
 
 
 def test_training_estimates_the_likelihood(
-    decoder: ScanDecoder, pixels: Tensor, monkeypatch: pytest.MonkeyPatch
+    decoder: BitmapDecoder, pixels: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From some of the bits; and with some images as if they had no scan."""
     pixels, draws = pixels[:4], 20  # three digits and noise
     z = latents_of(len(pixels))
     exact = decoder.log_likelihood_nats(z, pixels)
-    log_odds = decoder.kind(torch.zeros(1, dtype=torch.long)).log_softmax(1)[0, of_scans.GREY]
+    log_odds = decoder.kind(torch.zeros(1, dtype=torch.long)).log_softmax(1)[0, decoder_module.GREY]
     as_grey = decoder.grey.log_likelihood_nats(decoder.seed(z), pixels) + log_odds
     torch.manual_seed(0)
     decoder.train()
     try:
-        monkeypatch.setattr(of_scans, "GREY_IN_TRAINING", 0)
+        monkeypatch.setattr(decoder_module, "GREY_IN_TRAINING", 0)
         drawn = torch.stack([decoder.log_likelihood_nats(z, pixels) for _ in range(draws)])
-        monkeypatch.setattr(of_scans, "GREY_IN_TRAINING", 1)
+        monkeypatch.setattr(decoder_module, "GREY_IN_TRAINING", 1)
         assert torch.allclose(decoder.log_likelihood_nats(z, pixels), as_grey, rtol=1e-4)
     finally:
         decoder.eval()
@@ -82,7 +82,7 @@ def test_training_estimates_the_likelihood(
     assert torch.allclose(exact[3], as_grey[3], rtol=1e-4)
 
 
-def test_receiver_sees_what_the_sender_saw(decoder: ScanDecoder, pixels: Tensor) -> None:
+def test_receiver_sees_what_the_sender_saw(decoder: BitmapDecoder, pixels: Tensor) -> None:
     """Each symbol of each image under the same frequencies, whatever comes with it in a batch."""
     model = quantise(decoder, NUMBER)
     z = torch.round(latents_of(len(pixels)).double() * 2**FRACTION_BITS).long()
@@ -111,25 +111,25 @@ def test_receiver_sees_what_the_sender_saw(decoder: ScanDecoder, pixels: Tensor)
             assert all(next(queue, None) is None for queue in queues)
 
 
-def test_a_bit_changes_only_what_comes_later(decoder: ScanDecoder) -> None:
+def test_a_bit_changes_only_what_comes_later(decoder: BitmapDecoder) -> None:
     """And changes its neighbours that come later, or the test could not fail."""
     ink: InkDecoder = decoder.ink
     height, width = 7, 9
     extents, about = torch.tensor([[height, width]]), torch.rand(1, 8)
 
-    def logits_of(bits: Tensor) -> Tensor:
+    def logits_at(bits: Tensor) -> Tensor:
         """In wavefronts, as they come."""
         return torch.cat([step.logits for step, _ in ink.known_passes(about, bits, extents)])
 
     fronts = np.add.outer(ink.slope * np.arange(height), np.arange(width)).flatten()
     order = np.argsort(fronts, kind="stable")
     blank = torch.zeros(1, height, width, dtype=torch.uint8)
-    before = logits_of(blank)
+    before = logits_at(blank)
     for site in range(height * width):
         changed = blank.clone()
         changed.view(-1)[site] = 1
         differs = torch.zeros(height * width, dtype=torch.bool)
-        differs[order] = ((logits_of(changed) - before).abs() > 1e-6).any(1)
+        differs[order] = ((logits_at(changed) - before).abs() > 1e-6).any(1)
         seen_by = {
             (site // width + up) * width + site % width - right
             for up, right in ink.neighbours
@@ -139,7 +139,7 @@ def test_a_bit_changes_only_what_comes_later(decoder: ScanDecoder) -> None:
         assert all(fronts[other] > fronts[site] for other in seen_by)
 
 
-def test_samples_are_images(decoder: ScanDecoder) -> None:
+def test_samples_are_images(decoder: BitmapDecoder) -> None:
     """Whatever symbols come: no frame, no ink and no mass is out of the question."""
     images = sample_pixels(decoder.passes(torch.randn(20, 3)), torch.Generator().manual_seed(0))
     assert images.shape == (20, 28, 28)
@@ -159,10 +159,10 @@ def test_samples_are_images(decoder: ScanDecoder) -> None:
 def test_frames_of_any_symbols() -> None:
     rng = np.random.default_rng(0)
     for _ in range(300):
-        frame = Frame.of_symbols([int(rng.integers(count)) for count in CLASSES])
+        frame = Frame.from_symbols([int(rng.integers(count)) for count in CLASSES])
         assert 0 <= frame.top <= frame.size - frame.height < frame.size
         assert 0 <= frame.left <= frame.size - frame.width < frame.size
-        assert Frame.of_symbols(frame.symbols()) == frame
+        assert Frame.from_symbols(frame.symbols()) == frame
         ink = np.ones((frame.height, frame.width), dtype=np.uint8)
         assert joined(frame, ink).render().shape == (28, 28)
 

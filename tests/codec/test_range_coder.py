@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.range_coder import RangeDecoder, RangeEncoder
 
 TOTAL = 1 << 24
 MASK = (1 << 64) - 1
@@ -58,13 +58,13 @@ def test_round_trip_length_and_reference(seed: int, rows: int, classes: int) -> 
     symbols = np.where(rng.random(rows) < 0.5, likely, rng.integers(0, classes, rows))
     sizes = rng.integers(1, 1 << 12, rows)
     offsets = rng.integers(0, sizes) if rows else sizes
-    encoder = Encoder()
+    encoder = RangeEncoder()
     encoder.encode(symbols, counts)
     encoder.encode_uniform(offsets, sizes)
     encoder.encode(symbols, counts[0] if rows else counts)
     data = encoder.finish()
 
-    decoder = Decoder(data)
+    decoder = RangeDecoder(data)
     assert (decoder.decode(counts) == symbols).all()
     assert (decoder.decode_uniform(sizes) == offsets).all()
     if rows:
@@ -88,7 +88,7 @@ def test_every_symbol_costs_its_frequency() -> None:
     """One bit of difference in a frequency shows: 2^-24 and 1 - 2^-24."""
     counts = np.array([[TOTAL - 1, 1]], dtype=np.int32)
     for symbol, bits in [(0, 0), (1, 24)]:
-        encoder = Encoder()
+        encoder = RangeEncoder()
         encoder.encode(np.full(100, symbol), counts.repeat(100, 0))
         assert bits * 100 <= len(encoder.finish()) * 8 <= bits * 100 + 9
 
@@ -98,19 +98,19 @@ def test_the_ending_is_the_shortest() -> None:
     counts = np.array([[TOTAL // 4 * 3, TOTAL // 4]], dtype=np.int32).repeat(12, 0)
     for word in range(64):
         symbols = np.array([word >> (i % 6) & 1 for i in range(12)])
-        encoder = Encoder()
+        encoder = RangeEncoder()
         encoder.encode(symbols, counts)
         data = encoder.finish()
         if len(data) > 1:
             shorter = [data[:-2] + bytes([b]) for b in range(256)]
-            assert all((Decoder(d).decode(counts) != symbols).any() for d in shorter)
+            assert all((RangeDecoder(d).decode(counts) != symbols).any() for d in shorter)
 
 
 @pytest.mark.parametrize("size", [2, 3, 1000, 1 << 20])
 def test_uniform_costs_its_logarithm(size: int) -> None:
     symbols = np.arange(1000) * 7919 % size
-    encoder = Encoder()
+    encoder = RangeEncoder()
     encoder.encode_uniform(symbols, np.full(1000, size))
     data = encoder.finish()
     assert len(data) * 8 <= 1000 * np.log2(size) + 12
-    assert (Decoder(data).decode_uniform(np.full(1000, size)) == symbols).all()
+    assert (RangeDecoder(data).decode_uniform(np.full(1000, size)) == symbols).all()

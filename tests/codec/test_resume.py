@@ -200,9 +200,9 @@ def test_a_full_disk(capsys, images, tmp_path: Path) -> None:
     assert error == f"recvae: {path}: File too large; what is done is kept, --resume goes on\n"
     assert names(tmp_path) == [JOURNAL, PART, "images.npy"]
     assert main([*arguments, "--resume"]) == 0
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["resumed_images"] > 0
-    assert facts["images"] == len(images)
+    result = json.loads(capsys.readouterr().out)
+    assert result["resumed_images"] > 0
+    assert result["images"] == len(images)
     assert path.read_bytes() == Codec(load().model).compress(images, 4)
     assert names(tmp_path) == ["images.npy", "x.recvae"]
 

@@ -45,7 +45,7 @@ def packed(codec: Codec, images: np.ndarray) -> bytes:
 
 def group_spans(packed: bytes) -> list[tuple[int, int]]:
     with ContainerReader(packed) as reader:
-        return [(span.begin, span.end) for span in reader._run(0)]
+        return [(span.begin, span.end) for span in reader.spans(0)]
 
 
 def hit(packed: bytes, position: int) -> list[int]:
@@ -171,10 +171,10 @@ def test_what_the_command_says(capsys, files: Path, name: str, status: int, text
 
 def test_json(capsys, files: Path) -> None:
     status, out, _ = run(capsys, "group.recvae", "out.recvae", "--json")
-    facts = json.loads(out)
-    assert facts.pop("seconds") > 0
+    result = json.loads(out)
+    assert result.pop("seconds") > 0
     assert status == 1
-    assert facts == {
+    assert result == {
         "images": 11,
         "images_before": 14,
         "complete": False,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from recvae.exact import to_float
-from recvae.rec import Algorithm, Code, Coder, Search, Setting, register_algorithm
+from recvae.rec import Algorithm, Code, Coder, SearchResult, Setting, register_algorithm
 from recvae.rec.randomness import key_tensor, shared_key, shared_samples
 
 
@@ -19,7 +19,7 @@ class Nearest(Coder):
         z = to_float(self._draw(key, ranks), torch.float64)
         nearest = (z - target.mean[:, None]).square().sum(2).argmin(1)
         code = Code(nearest.new_zeros(target.batch, target.dim), nearest)
-        return Search(code, torch.full_like(nearest, ranks.shape[1]), capped=nearest < 0)
+        return SearchResult(code, torch.full_like(nearest, ranks.shape[1]), capped=nearest < 0)
 
     def decode(self, code, key):
         if not bool(((code.ranks >= 0) & (code.ranks < self.setting.num_candidates)).all()):

@@ -15,7 +15,7 @@ class Stored(ImageCoder):
     file_id = hashlib.sha256(b"stored-1").digest()[:16]
 
     def encode(self, pixels, group_size):
-        spec = ImageSpec.of_batch(pixels.shape)
+        spec = ImageSpec.from_shape(pixels.shape)
         parts = [pixels[start : start + group_size] for start in range(0, len(pixels), group_size)]
         groups = [Group(len(part), spec, (part.tobytes(),)) for part in parts]
         return groups, {"pixels": np.full(len(pixels), 8.0 * spec.raw_bytes)}

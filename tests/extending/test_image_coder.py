@@ -41,7 +41,7 @@ class Tiled(ImageCoder):
     plain = False
 
     def encode(self, pixels, group_size):
-        spec, tile = ImageSpec.of_batch(pixels.shape), (4, 5)
+        spec, tile = ImageSpec.from_shape(pixels.shape), (4, 5)
         cut = tile if tile != (spec.height, spec.width) else None
         if spec.height < 4 or spec.width < 5:
             cut = None
@@ -110,12 +110,12 @@ def test_a_folder_of_mixed_pictures(
     capsys: pytest.CaptureFixture[str], album: Path, pictures: list[np.ndarray], model: str
 ) -> None:
     run("compress", album, "album.recvae", "--model", model, "--group-size=2", "--json")
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["images"] == 7
-    assert facts["bytes_in"] == sum(pixels.size for pixels in pictures)
-    assert facts["bytes_out"] == Path("album.recvae").stat().st_size
+    result = json.loads(capsys.readouterr().out)
+    assert result["images"] == 7
+    assert result["bytes_in"] == sum(pixels.size for pixels in pictures)
+    assert result["bytes_out"] == Path("album.recvae").stat().st_size
     pixels = sum(image.shape[0] * image.shape[1] for image in pictures)
-    assert facts["pixels_bpp"] == pytest.approx(8 * facts["bytes_in"] / pixels, abs=1e-5)
+    assert result["pixels_bpp"] == pytest.approx(8 * result["bytes_in"] / pixels, abs=1e-5)
     run("verify", "album.recvae", "--model", model, "--against", album, "--quiet")
     run("decompress", "album.recvae", "back", "--model", model, "--quiet")
     assert sorted(path.name for path in Path("back").iterdir()) == sorted(NAMES)
@@ -123,10 +123,10 @@ def test_a_folder_of_mixed_pictures(
         assert images.names == NAMES
         assert same([image for chunk in images.chunks for image in chunk], pictures)
     run("info", "album.recvae", "--json")
-    facts = json.loads(capsys.readouterr().out)
-    assert (facts["images"], facts["names"], facts["sizes"]) == (7, 7, 4)
-    assert "height" not in facts
-    assert facts["groups"] == 6
+    result = json.loads(capsys.readouterr().out)
+    assert (result["images"], result["names"], result["sizes"]) == (7, 7, 4)
+    assert "height" not in result
+    assert result["groups"] == 6
 
 
 @pytest.mark.parametrize("model", ["stored", "tiled"])
@@ -256,7 +256,7 @@ def test_salvage(capsys, pictures: list[np.ndarray], album: Path, model: str) ->
     run("compress", album, "album.recvae", "--model", model, "--quiet")
     data = Path("album.recvae").read_bytes()
     with ContainerReader(data) as reader:
-        spans = reader._run(0)
+        spans = reader.spans(0)
     begins = [0, 1, 4, 5, 6]  # the first images of the groups
     for group, span in enumerate(spans):
         lost = list(range(begins[group], begins[group] + span.num_images))
@@ -395,7 +395,7 @@ def test_salvage_tells_of_arrays(capsys) -> None:
     recvae.load("stored").compress_to(stream, images, 1, names, arrays=labels)
     data = bytearray(stream.getvalue())
     with ContainerReader(bytes(data)) as reader:
-        spans = reader._run(0)
+        spans = reader.spans(0)
     for first in (5, 20):
         begin, end = spans[first].begin, spans[first + 1].end
         data[begin:end] = b"\xee" * (end - begin)

@@ -12,7 +12,7 @@ import pytest
 
 from recvae.errors import InputError
 from recvae.files import atomic_file, atomic_folder
-from recvae.files.atomic import _replace_folder
+from recvae.files.atomic import replace_folder
 from recvae.images import Images, read_images, write_images
 from recvae.images.formats.registry import FORMATS
 
@@ -99,7 +99,7 @@ def test_what_appears_meanwhile_is_not_overwritten(tmp_path: Path, atomic: Atomi
 def test_an_old_folder_returns_if_the_new_one_cannot_take_its_place(tmp_path: Path) -> None:
     write_images(tmp_path / "out", OLD)
     with pytest.raises(FileNotFoundError):
-        _replace_folder(tmp_path / "missing", tmp_path / "out")
+        replace_folder(tmp_path / "missing", tmp_path / "out")
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from recvae.bitmaps.network.decoder import ScanDecoder
+from recvae.bitmaps.network.decoder import BitmapDecoder
 from recvae.bitmaps.network.ink import InkDecoder
 from recvae.vae.networks.betabinomial import BetaBinomialDecoder
 from recvae.vae.networks.causal import CausalDecoder
@@ -33,7 +33,7 @@ ARITHMETIC: dict[type, tuple[str, ...]] = {
     StagedDecoder: ("features", "zero_logits", "spike_logits", "grey_logits"),
     CausalDecoder: ("upsample", "hidden", "zero", "value"),
     InkDecoder: ("bit_logits",),
-    ScanDecoder: ("seed", "known", "nudge"),
+    BitmapDecoder: ("seed", "known", "nudge"),
 }
 
 

@@ -33,7 +33,7 @@ def pixels(seed: int, count: int, spec: ImageSpec) -> np.ndarray:
 
 def stored(images: np.ndarray, tile: tuple[int, int] | None = None, **fields: int) -> Group:
     """A group of images as they are, tile by tile."""
-    spec = ImageSpec.of_batch(images.shape)
+    spec = ImageSpec.from_shape(images.shape)
     streams = [images[:, rows, columns].tobytes() for rows, columns in tile_areas(spec, tile)]
     return Group(len(images), spec, tuple(streams), tile=tile, **fields)
 

@@ -49,19 +49,19 @@ def check_elsewhere(*arguments: str, **environment: str) -> str:
 
 
 def test_every_model_has_one() -> None:
-    stated = {model_of(file) for file in FILES}
-    assert stated >= set(shipped_models())
-    codecs = {load_model(model_folder(name)).latents.name for name in stated}
+    named = {model_name(file) for file in FILES}
+    assert named >= set(shipped_models())
+    codecs = {load_model(model_folder(name)).latents.name for name in named}
     assert codecs == set(LATENT_CODECS)
 
 
-def model_of(file: Path) -> str:
+def model_name(file: Path) -> str:
     return json.loads(file.with_suffix(".json").read_text())["model"]
 
 
 @golden_files
 def test_images(file: Path) -> None:
-    model = model_of(file)
+    model = model_name(file)
     with recvae.open(file, None if model in shipped_models() else model_folder(model)) as stored:
         assert np.array_equal(stored[:], images())
 

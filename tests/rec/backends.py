@@ -13,8 +13,8 @@ from recvae.rec import DiagonalGaussian, Partition
 from recvae.rec.arrivals import Arrivals
 from recvae.rec.proposal import Weights, log2_sup_ratio, propose
 from recvae.rec.randomness import key_tensor, private_key, shared_key
-from recvae.rec.search import BACKENDS, FirstAccepted, Race, RaceToEnd, Rule, SearchInputs
-from recvae.rec.search.inputs import SearchResults
+from recvae.rec.search import BACKENDS, FirstAccepted, Race, RaceToEnd, SearchInputs, StoppingRule
+from recvae.rec.search.inputs import BestCandidates
 from recvae.rec.stretch import stretch_function
 
 CHUNK_ELEMENTS = 3000  # several chunks of most searches
@@ -43,7 +43,7 @@ class Searching:
     one_key: bool = False
     weights: Weights = "mass"
 
-    def inputs_and_rule(self, device: torch.device) -> tuple[SearchInputs, Rule]:
+    def inputs_and_rule(self, device: torch.device) -> tuple[SearchInputs, StoppingRule]:
         """On a device."""
         target = DiagonalGaussian(self.target.mean.to(device), self.target.scale.to(device))
         batch = target.batch
@@ -51,7 +51,7 @@ class Searching:
         private = private_key(keys, 3, torch.Generator().manual_seed(5))
         proposal = propose(target, Partition(self.intervals), self.weights)
         arrivals: Arrivals = "ordered" if self.ordered else "unordered"
-        rule: Rule = Race(self.keep)
+        rule: StoppingRule = Race(self.keep)
         if self.rule != "race":
             arrivals = "poisson"
         if self.rule == "end":
@@ -119,7 +119,7 @@ def check(backend: str, searching: Searching, device: str = "cpu") -> None:
     assert BACKENDS[backend].needs(inputs, rule) is None
     expected = BACKENDS["eager"].search(inputs, rule, CHUNK_ELEMENTS)
     found = BACKENDS[backend].search(inputs, rule, CHUNK_ELEMENTS)
-    for field in SearchResults.__dataclass_fields__:
+    for field in BestCandidates.__dataclass_fields__:
         reference, result = getattr(expected, field), getattr(found, field)
         assert result.dtype == reference.dtype, field
         assert torch.equal(result, reference), field

@@ -3,10 +3,7 @@
 import torch
 
 from recvae.rec import DiagonalGaussian
-from recvae.rec.branch_and_bound import (
-    AStar,
-    BranchAndBoundGPRS,
-)
+from recvae.rec.branch_and_bound import AStar, BranchAndBoundGPRS
 
 CODERS = (AStar, BranchAndBoundGPRS)
 

@@ -12,7 +12,7 @@ from recvae.rec import (
     Coder,
     DiagonalGaussian,
     Partition,
-    Search,
+    SearchResult,
     Setting,
     allocate_intervals,
 )
@@ -63,7 +63,7 @@ def seeded(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def search(coder: Coder, target: DiagonalGaussian, seed: int = 1) -> tuple[Search, Tensor]:
+def search(coder: Coder, target: DiagonalGaussian, seed: int = 1) -> tuple[SearchResult, Tensor]:
     """What is found, each item with a key of its own, and the decoded samples, standardised."""
     key = torch.arange(target.batch) * 1_000_003 - 5
     found = coder.search(target, key, seeded(seed))

@@ -14,12 +14,8 @@ from rec.coders import seeded
 from rec.reference import philox_of_integers
 from recvae.exact.gaussian import quantile
 from recvae.rec import Code, DiagonalGaussian, branch_and_bound
-from recvae.rec.branch_and_bound import (
-    AStar,
-    BranchAndBoundGPRS,
-    _Streams,
-    shortest_position,
-)
+from recvae.rec.branch_and_bound import AStar, BranchAndBoundGPRS
+from recvae.rec.positions import Streams, shortest_position
 
 
 def random_target(batch: int, dim: int, seed: int = 0) -> DiagonalGaussian:
@@ -90,11 +86,11 @@ def test_search_is_the_pseudocode(coder):
         )
         assert found.code.ranks[0, d] == rank
         assert low <= found.code.bins[0, d, 0] < high
-        assert found.candidates[0, d] == drawn
+        assert found.num_drawn[0, d] == drawn
         assert positions[d] == quantile(torch.tensor(position)).item()
         bits += 32 - math.log2(high - low)
     assert coder.bin_bits(found.code, key).tolist() == pytest.approx([bits])
-    assert found.candidates.max() > 3
+    assert found.num_drawn.max() > 3
 
 
 @pytest.mark.parametrize("coder", CODERS)
@@ -133,13 +129,13 @@ def test_a_code_does_not_depend_on_batch_order_or_chunks(coder, monkeypatch):
     whole = coder.search(target, key, seeded())
     order = torch.randperm(61, generator=seeded())
     for chunk, batch in ((1 << 14, 1), (7, 61), (64, 20)):
-        monkeypatch.setattr(branch_and_bound, "CHUNK_LINES", chunk)
+        monkeypatch.setattr(branch_and_bound, "CHUNK_COORDINATES", chunk)
         for items in order.split(batch)[:3]:
             part = DiagonalGaussian(target.mean[items], target.scale[items])
             found = coder.search(part, key[items], seeded())
             assert torch.equal(found.code.bins, whole.code.bins[items])
             assert torch.equal(found.code.ranks, whole.code.ranks[items])
-            assert torch.equal(found.candidates, whole.candidates[items])
+            assert torch.equal(found.num_drawn, whole.num_drawn[items])
             z, bits = coder.decode(whole.code, key), coder.bin_bits(whole.code, key)
             assert torch.equal(coder.decode(found.code, key[items]), z[items])
             assert torch.equal(coder.bin_bits(found.code, key[items]), bits[items])
@@ -180,7 +176,7 @@ def test_shapes(coder, batch, dim):
     coder, target = coder(dim), random_target(batch, dim)
     found = coder.search(target, 3, seeded())
     assert found.code.bins.shape == (batch, dim, 1)
-    assert found.code.ranks.shape == found.candidates.shape == found.capped.shape == (batch, dim)
+    assert found.code.ranks.shape == found.num_drawn.shape == found.capped.shape == (batch, dim)
     z = coder.decode(found.code, 3)
     assert z.shape == (batch, dim)
     assert z.dtype == torch.int64
@@ -278,7 +274,7 @@ def test_the_shortest_position_has_the_most_trailing_zeros(bounds):
 def test_positions_are_computed_without_overflow(bounds, key):
     low, high = min(bounds), max(bounds)
     words = (torch.tensor([key & 0xFFFFFFFF]), torch.tensor([key >> 32]))
-    streams = _Streams(words, torch.tensor([3]))
+    streams = Streams(words, torch.tensor([3]))
     word = philox_of_integers((3, 0, 7, 0), (key & 0xFFFFFFFF, key >> 32))[0]
     position = streams.positions(7, torch.tensor([low]), torch.tensor([high])).item()
     assert position == low + (word * (high - low) >> 32)

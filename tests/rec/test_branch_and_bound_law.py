@@ -12,7 +12,7 @@ from rec.branch_and_bound_coders import CODERS, repeated
 from rec.coders import seeded
 from rec.goodness import follows_target
 from recvae.exact.gaussian import to_float
-from recvae.rec import Code, DiagonalGaussian, line, zeta_code, zeta_exponent
+from recvae.rec import Code, DiagonalGaussian, gaussian_1d, zeta_code, zeta_exponent
 from recvae.rec.branch_and_bound import AStar, BranchAndBoundGPRS
 from recvae.rec.code import CappedSearchWarning
 
@@ -39,7 +39,7 @@ def test_samples_follow_the_target(coder, mean, scale, dtype):
     target, key, coder = repeated(mean, scale, SAMPLES, dtype), torch.arange(SAMPLES), coder(1)
     found = coder.search(target, key, seeded())
     assert not found.capped.any()
-    assert (found.code.ranks < found.candidates).all()
+    assert (found.code.ranks < found.num_drawn).all()
     assert follows_target(standardised(coder, target, found.code, key))
 
 
@@ -51,7 +51,7 @@ def test_that_test_notices_searches_that_stop_too_early(monkeypatch):
         assert not follows_target(standardised(coder, target, code, key), significance=1e-6)
     # A GPRS that does not stretch, but for what keeps it from going on for ever.
     monkeypatch.setattr(
-        line.LineStretch,
+        gaussian_1d.StretchFunction1D,
         "log2_sigma",
         lambda self, z: self.line.log2_ratio(z) + 1.0,
     )
@@ -95,13 +95,13 @@ def test_bits_and_steps_are_within_their_bounds(coder, kl_bits):
     index_code = zeta_code(zeta_exponent(math.log2(kl_bits + 1), 0.0), 512)
     bits = coder.bin_bits(found.code, key) + index_code.bits(found.code.ranks)[:, 0]
     assert kl_bits <= bits.mean() <= kl_bits + math.log2(kl_bits + 1) + 6
-    assert found.candidates.double().mean() < 2.26 * kl_bits + 9.66
-    assert found.candidates.double().mean() > kl_bits
+    assert found.num_drawn.double().mean() < 2.26 * kl_bits + 9.66
+    assert found.num_drawn.double().mean() > kl_bits
 
 
 @pytest.mark.parametrize("coder", CODERS)
 def test_nothing_to_say_costs_nothing(coder):
     found = coder(2).search(repeated([0.0, 0.0], [1.0, 1.0], 500), torch.arange(500), seeded())
-    assert (found.candidates == 1).all()
+    assert (found.num_drawn == 1).all()
     assert (found.code.bins == 0).all()
     assert (coder(2).bin_bits(found.code, torch.arange(500)) == 0).all()

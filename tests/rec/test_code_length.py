@@ -142,7 +142,7 @@ def test_weights_do_not_change_the_ranks():
         for i, w in enumerate(("sup", "mass"))
     )
     assert stats.ks_2samp(sup.code.ranks.numpy(), mass.code.ranks.numpy()).pvalue > 0.01
-    assert mass.candidates.double().mean() > 2 * sup.candidates.double().mean()
+    assert mass.num_drawn.double().mean() > 2 * sup.num_drawn.double().mean()
 
 
 @pytest.mark.parametrize("weights", ["sup", "mass"])
@@ -178,7 +178,7 @@ def test_one_dimensional_coders_meet_the_bound(name, information_bits):
     length = bits(coder, target, fit_bucket_code(found.code.ranks.flatten(), 512)).mean().item()
     assert kl_bits < length <= kl_bits + math.log2(kl_bits + 1) + 6
     if name == "branch-and-bound GPRS":
-        assert found.candidates.double().mean().item() < 2.26 * kl_bits + 9.66
+        assert found.num_drawn.double().mean().item() < 2.26 * kl_bits + 9.66
 
 
 def test_dithered_quantisation_costs_its_share_of_entropy():

@@ -53,7 +53,7 @@ def test_a_code_does_not_depend_on_its_batch(name, items, double, seed):
     found = coder.search(part, key[items], seeded(seed))
     assert torch.equal(found.code.bins, whole.code.bins[items])
     assert torch.equal(found.code.ranks, whole.code.ranks[items])
-    assert torch.equal(found.candidates, whole.candidates[items])
+    assert torch.equal(found.num_drawn, whole.num_drawn[items])
     assert torch.equal(found.capped, whole.capped[items])
     bits = coder.bin_bits(whole.code, key)
     torch.testing.assert_close(coder.bin_bits(found.code, key[items]), bits[items])
@@ -100,7 +100,7 @@ def test_nothing_to_say(name):
     found, standardised = search(coder, target)
     assert follows_target(standardised, significance=0.01)
     assert not found.capped.any()
-    assert (found.candidates == (1 if name in EXACT else 1 << 11)).all()
+    assert (found.num_drawn == (1 if name in EXACT else 1 << 11)).all()
     if name == "MRC":
         uniform = stats.kstest((found.code.ranks.numpy() + 0.5) / (1 << 11), "uniform")
         assert uniform.pvalue > 0.01
@@ -122,14 +122,14 @@ def test_forty_bits_in_ten_dimensions(name):
     assert (distance < 6).all() if in_reach else (distance > 6).all()
     if name in ("PFR", "GPRS", "partitioned PFR, mass"):
         assert found.capped.all()
-        assert (found.candidates == 1 << 20).all()
+        assert (found.num_drawn == 1 << 20).all()
         with pytest.warns(UserWarning, match="6 of 6 searches ended at the cap"):
             coder.encode(target, 0, seeded())
     elif name in EXACT:
         assert not found.capped.any()
     else:
         assert not found.capped.any()
-        assert (found.candidates == 1 << 11).all()
+        assert (found.num_drawn == 1 << 11).all()
     if name in ("ORC", "MRC"):
         assert_one_of_the_best(coder, target, found.code.ranks)
 

@@ -153,7 +153,7 @@ def test_a_code_does_not_depend_on_the_batch_or_the_sender_s_generator(noise):
     coder, target = DitheredQuantisation((0.1, 0.4, 0.7), noise), aggregated((0.1, 0.4, 0.7), 50)
     key = torch.arange(50) * 7919 - 5
     whole = coder.search(target, key, torch.Generator().manual_seed(1))
-    assert (whole.candidates == 1).all()
+    assert (whole.num_drawn == 1).all()
     assert not whole.capped.any()
     z = coder.decode(whole.code, key)
     order = torch.randperm(50, generator=torch.Generator().manual_seed(1))
@@ -185,7 +185,7 @@ def test_shapes(noise, batch, dim):
     coder = DitheredQuantisation((0.5,) * dim, noise)
     found = coder.search(aggregated(coder.scale, batch), 3, torch.Generator())
     assert found.code.bins.shape == (batch, dim, 1)
-    assert found.code.ranks.shape == found.candidates.shape == found.capped.shape == (batch, dim)
+    assert found.code.ranks.shape == found.num_drawn.shape == found.capped.shape == (batch, dim)
     assert coder.decode(found.code, 3).shape == (batch, dim)
     assert coder.bin_bits(found.code, 3).shape == (batch,)
 

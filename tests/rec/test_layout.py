@@ -8,7 +8,7 @@ from recvae.rec import (
     DiagonalGaussian,
     Partition,
     Setting,
-    algorithm_of,
+    algorithm_named,
     balanced_blocks,
     plan_blocks,
 )
@@ -86,7 +86,7 @@ def test_what_is_out_of_reach_comes_within(name: str) -> None:
     scale = torch.tensor([1e-30, 3e-4, 0.02, 0.9999, 1.0, 1.5, 1e20])
     grid = torch.cartesian_prod(mean, scale)
     target = DiagonalGaussian(grid[:, :1].clone(), grid[:, 1:].clone())
-    coder = algorithm_of(name).coder(Setting(Partition.none(1), 1 << 9))
+    coder = algorithm_named(name).coder(Setting(Partition.none(1), 1 << 9))
     near = coder.within_reach(target)
     code = coder.search(near, torch.arange(len(grid)), torch.Generator()).code
     coder.decode(code, torch.arange(len(grid)))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rec.goodness import follows_target
 from recvae.rec import DiagonalGaussian
-from recvae.rec.line import Line, line_stretch
+from recvae.rec.gaussian_1d import Gaussian1D, stretch_function_1d
 from recvae.rec.normal import LOG2_E
 from recvae.rec.stretch import CERTAIN_BITS, NODES, stretch_function
 
@@ -29,8 +29,8 @@ LINES = [
 ]
 
 
-def a_line(mean: float, scale: float) -> Line:
-    return Line(torch.tensor([mean]).double(), torch.tensor([scale]).double())
+def a_line(mean: float, scale: float) -> Gaussian1D:
+    return Gaussian1D(torch.tensor([mean]).double(), torch.tensor([scale]).double())
 
 
 def target_of(mean, scale) -> DiagonalGaussian:
@@ -40,7 +40,7 @@ def target_of(mean, scale) -> DiagonalGaussian:
 def log2_sigma_of_both(mean: float, scale: float, z: Tensor) -> dict[str, Tensor]:
     line = a_line(mean, scale)
     table = stretch_function(target_of([[mean]], [[scale]]))
-    of_points = line_stretch(line)[torch.zeros(len(z), dtype=torch.int64)]
+    of_points = stretch_function_1d(line)[torch.zeros(len(z), dtype=torch.int64)]
     return {
         "grid": table.log2_sigma(line.log2_ratio(z)[None])[0],
         "line": of_points.log2_sigma(z),
@@ -175,7 +175,9 @@ def test_it_is_certain_at_the_supremum_and_where_there_is_nothing_to_say():
     mode = target.mean / (1 - target.scale.square()).clamp_min(1e-9)
     assert table.log2_sigma(target.log2_ratio(mode)[:, None]).tolist() == [[math.inf]] * 2
     assert (table.table[:, -1] > CERTAIN_BITS / 2).all()
-    assert line_stretch(a_line(0.0, 1.0)).log2_sigma(torch.tensor([3.0])).item() == CERTAIN_BITS
+    assert (
+        stretch_function_1d(a_line(0.0, 1.0)).log2_sigma(torch.tensor([3.0])).item() == CERTAIN_BITS
+    )
 
 
 def test_equal_targets_share_a_row_and_the_batch_does_not_matter():

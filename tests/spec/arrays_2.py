@@ -25,7 +25,7 @@ def inflate(packed: bytes, limit: int) -> bytes:
     return data
 
 
-def text_of(packed: bytes, count: int) -> list[str]:
+def parse_text(packed: bytes, count: int) -> list[str]:
     """So many strings; at most 256 bytes for each, of all of them together, as in version 1."""
     if count == 0:
         check(not packed, "number of strings")
@@ -35,7 +35,7 @@ def text_of(packed: bytes, count: int) -> list[str]:
     return text.decode().split("\0")
 
 
-def array_of(data: bytes, at: int) -> tuple[str, np.ndarray | list[str], int]:
+def parse_array(data: bytes, at: int) -> tuple[str, np.ndarray | list[str], int]:
     """The name and the elements of the array that begins at a byte, and where it ends."""
     size, at = short(data, at)
     check(1 <= size <= 255, "length of an array's name")
@@ -55,7 +55,7 @@ def array_of(data: bytes, at: int) -> tuple[str, np.ndarray | list[str], int]:
     dtype = TYPES[kind]
     if dtype is None:
         check(64 * shape[0] <= MAX_ELEMENTS, "an array of more than 2^28 bytes")
-        return name, text_of(packed, shape[0]), at
+        return name, parse_text(packed, shape[0]), at
     expected = dtype.itemsize * prod(shape)
     limited = dtype.itemsize * prod(max(axis, 1) for axis in shape)
     check(limited <= MAX_ELEMENTS, "an array of more than 2^28 bytes")
@@ -64,13 +64,13 @@ def array_of(data: bytes, at: int) -> tuple[str, np.ndarray | list[str], int]:
     return name, np.frombuffer(elements, dtype).reshape(shape), at
 
 
-def arrays_of(index: bytes, at: int, num_images: int) -> dict[str, np.ndarray | list[str]]:
+def parse_arrays(index: bytes, at: int, num_images: int) -> dict[str, np.ndarray | list[str]]:
     """The arrays, from a byte of the index to its end."""
     arrays: dict[str, np.ndarray | list[str]] = {}
     num_arrays, at = short(index, at)
     taken = 0
     for _ in range(num_arrays):
-        name, elements, at = array_of(index, at)
+        name, elements, at = parse_array(index, at)
         taken += 64 * len(elements) if isinstance(elements, list) else elements.nbytes
         check(taken <= MAX_ELEMENTS, "arrays of more than 2^28 bytes")
         check(name not in arrays, "an array's name twice")

@@ -56,21 +56,21 @@ def number(data: bytes, at: int, size: int) -> tuple[int, int]:
     return int.from_bytes(data[at : at + size]), at + size
 
 
-def spec_of(height: int, width: int, channels: int, levels_less_1: int) -> Spec:
+def parse_spec(height: int, width: int, channels: int, levels_less_1: int) -> Spec:
     """A spec whose fields are allowed."""
     check(0 < height < 65536 and 0 < width < 65536, "height and width")
     check(channels in (1, 3), "channels")
     return Spec(height, width, channels, levels_less_1 + 1)
 
 
-def header_of(data: bytes) -> Header:
+def parse_header(data: bytes) -> Header:
     """The header at the beginning."""
     check(data[:8] == MAGIC, "magic")
     check(len(data) >= HEADER_BYTES, "truncated")
     check(zlib.crc32(data[:34]) == int.from_bytes(data[34:38]), "checksum of the header")
     check(data[8] == 2, "version")
     height, width, group_size = (int.from_bytes(data[at : at + 2]) for at in (12, 14, 16))
-    spec = spec_of(height, width, data[9], data[10])
+    spec = parse_spec(height, width, data[9], data[10])
     check(0 < group_size <= 1024, "group size")
     models, size = [data[18:34]], HEADER_BYTES
     if more := data[11]:
@@ -83,7 +83,7 @@ def header_of(data: bytes) -> Header:
     return Header(models, spec, group_size, size)
 
 
-def tiles_of(spec: Spec, tile: tuple[int, int]) -> list[tuple[slice, slice]]:
+def tile_slices(spec: Spec, tile: tuple[int, int]) -> list[tuple[slice, slice]]:
     """The rows and the columns of each tile, in raster order."""
     return [
         (slice(y, min(y + tile[0], spec.height)), slice(x, min(x + tile[1], spec.width)))
@@ -98,7 +98,7 @@ def raw_bytes(group: Group, rows: slice, columns: slice) -> int:
     return group.count * area * group.spec.channels
 
 
-def head_of(data: bytes, start: int, header: Header) -> Head:
+def parse_head(data: bytes, start: int, header: Header) -> Head:
     """The head of the group that begins at a byte."""
     flags, at = number(data, start, 1)
     check(flags < 32, "reserved flags")
@@ -110,7 +110,7 @@ def head_of(data: bytes, start: int, header: Header) -> Head:
         height, at = short(data, at)
         width, at = short(data, at)
         both, at = number(data, at, 2)
-        spec = spec_of(height, width, both >> 8, both & 255)
+        spec = parse_spec(height, width, both >> 8, both & 255)
         check(spec != header.spec, "the common spec said again")
     tile = whole = (spec.height, spec.width)
     if flags & 4:
@@ -132,32 +132,32 @@ def head_of(data: bytes, start: int, header: Header) -> Head:
     check(total <= len(data) - at, "more streams than bytes")  # a length code takes a byte
     group = Group(count, spec, tile, layers, model, [None] * total)
     lengths = []
-    for raw in [raw_bytes(group, *part) for part in tiles_of(spec, tile)] * layers:
+    for raw in [raw_bytes(group, *part) for part in tile_slices(spec, tile)] * layers:
         code, at = short(data, at)
         check(code - 1 != raw, "a length code in another form than its own")
         lengths.append(code - 1 if code else raw)
     crc = crc16(data[start:at])  # of the bytes before the one that the head may state
     if total == 1:  # its CRC-16 goes on from the head's: it covers both
         return Head(group, lengths, at, crc, False)
-    stated, at = number(data, at, 2)
-    check(stated == crc, "checksum of a head")
+    expected, at = number(data, at, 2)
+    check(expected == crc, "checksum of a head")
     return Head(group, lengths, at, crc, True)
 
 
-def stream_of(data: bytes, at: int, length: int, start: int) -> bytes:
+def parse_stream(data: bytes, at: int, length: int, start: int) -> bytes:
     """The stream that begins at a byte, whose CRC-16 starts from a number."""
     end = at + length
     check(end + 2 <= len(data), "a stream beyond the end")
-    stated = int.from_bytes(data[end : end + 2])
-    check(crc16(data[at:end], start % 65536) == stated, "checksum of a stream")
+    expected = int.from_bytes(data[end : end + 2])
+    check(crc16(data[at:end], start % 65536) == expected, "checksum of a stream")
     return data[at:end]
 
 
-def group_of(data: bytes, start: int, header: Header) -> tuple[Group, int]:
+def parse_group(data: bytes, start: int, header: Header) -> tuple[Group, int]:
     """The group that begins at a byte, and where it ends."""
-    head = head_of(data, start, header)
+    head = parse_head(data, start, header)
     at, streams = head.end, []
     for i, length in enumerate(head.lengths):
-        streams.append(stream_of(data, at, length, head.crc + i))
+        streams.append(parse_stream(data, at, length, head.crc + i))
         at += length + 2
     return head.group._replace(streams=streams), at

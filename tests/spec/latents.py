@@ -11,17 +11,17 @@ from spec.model import Model
 
 def decode_latents(model: Model, table: list[int], coder: RangeDecoder, count: int) -> np.ndarray:
     """Latents (count, D) of the images that the model codes."""
-    stated = model.text.get("latents", {"codec": "blocks", "blocks": model.text.get("blocks")})
+    description = model.text.get("latents", {"codec": "blocks", "blocks": model.text.get("blocks")})
     z = np.zeros((count, model.text["architecture"]["latent_dim"]), np.int64)
-    if stated["codec"] == "branch and bound":
-        return by_branch_and_bound(model.text["key"], stated, table, coder, z)
-    check(stated["codec"] in ("blocks", "fitted bins"), "the codec for latents")
-    for number, block in enumerate(stated["blocks"]):
+    if description["codec"] == "branch and bound":
+        return by_branch_and_bound(model.text["key"], description, table, coder, z)
+    check(description["codec"] in ("blocks", "fitted bins"), "the codec for latents")
+    for number, block in enumerate(description["blocks"]):
         intervals = block["intervals"]
-        if stated["codec"] == "blocks":
+        if description["codec"] == "blocks":
             bins = [[coder.uniform(size) for size in intervals] for _ in range(count)]
         else:
-            tables = stated["bin_frequencies"][number]
+            tables = description["bin_frequencies"][number]
             columns = [[coder.symbol(rows) for _ in range(count)] for rows in tables]
             bins = [list(of_image) for of_image in zip(*columns, strict=True)]
         ranks = decode_ranks(block["rank_code"], coder, count, block["num_candidates"])
@@ -45,12 +45,12 @@ def decode_ranks(code: dict, coder: RangeDecoder, count: int, limit: int) -> lis
 
 
 def by_branch_and_bound(
-    key: int, stated: dict, table: list[int], coder: RangeDecoder, z: np.ndarray
+    key: int, description: dict, table: list[int], coder: RangeDecoder, z: np.ndarray
 ) -> np.ndarray:
     """Fills z (count, D), one dimension as the other."""
-    count, limit = len(z), stated["max_candidates"]
+    count, limit = len(z), description["max_candidates"]
     ranks = np.array(
-        [decode_ranks(code, coder, count, limit) for code in stated["rank_codes"]], np.int64
+        [decode_ranks(code, coder, count, limit) for code in description["rank_codes"]], np.int64
     ).T.reshape(z.shape)
     ends = {place: (0, 1 << 32) for place in np.ndindex(*z.shape)}
     for k in range(int(ranks.max(initial=-1)) + 1):

@@ -50,12 +50,12 @@ def read(folder: Path) -> Model:
     """A model; ValueError if it is not the one that its hash names."""
     text = json.loads((folder / "model.json").read_text())
     tensors = read_safetensors(folder / "weights.safetensors")
-    stated = text.pop("hash")
+    expected = text.pop("hash")
     digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
     for name, (dtype, array) in sorted(tensors.items()):
         digest.update(f"{name} torch.{TYPES[dtype]} {array.shape}\n".encode())
         digest.update(array.tobytes())
-    if text["format"] != "recvae-model-1" or digest.hexdigest() != stated:
+    if text["format"] != "recvae-model-1" or digest.hexdigest() != expected:
         raise ValueError("the model's format or hash")
     prefix = "decoder.decoder."
     decoder = {

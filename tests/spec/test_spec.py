@@ -151,7 +151,7 @@ def odd_model(architecture: Architecture, latents: LatentCodec = BLOCKS) -> Code
         latents=latents,
         encoder=encoder.half().float(),
         decoder=quantise(decoder, number, chunk_inputs=24),
-        facts={"ü": [0.1, 1e-7, None]},
+        metadata={"ü": [0.1, 1e-7, None]},
     )
 
 

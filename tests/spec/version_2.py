@@ -10,19 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spec.arrays_2 import arrays_of
+from spec.arrays_2 import parse_arrays
 from spec.container import END_MAGIC, FOOTER_BYTES, GROUPS_PER_RUN, check, short
 from spec.groups_2 import (
     Group,
     Header,
     Spec,
-    group_of,
-    head_of,
-    header_of,
     number,
+    parse_group,
+    parse_head,
+    parse_header,
+    parse_stream,
     raw_bytes,
-    stream_of,
-    tiles_of,
+    tile_slices,
 )
 
 
@@ -38,7 +38,7 @@ class File(NamedTuple):
 
 def read(data: bytes) -> File:
     """A whole file, with all of its checksums."""
-    header = header_of(data)
+    header = parse_header(data)
     check(len(data) >= header.size + FOOTER_BYTES and data[-4:] == END_MAGIC, "truncated")
     footer = data[-FOOTER_BYTES:]
     index_start = len(data) - FOOTER_BYTES - int.from_bytes(footer[:4])
@@ -70,7 +70,7 @@ def read(data: bytes) -> File:
     groups: list[Group] = []
     place, images = header.size, 0
     for i in range(num_groups):
-        group, place = group_of(data[:index_start], place, header)
+        group, place = parse_group(data[:index_start], place, header)
         groups.append(group)
         images += group.count
         if (i + 1) % GROUPS_PER_RUN == 0 or i + 1 == num_groups:
@@ -79,7 +79,7 @@ def read(data: bytes) -> File:
             check(images == counts[run], "the images of a run")
     check(raw == sum(group.count * prod(group.spec[:3]) for group in groups), "raw bytes")
     check(own_specs == sum(group.spec != header.spec for group in groups), "number of specs")
-    arrays = arrays_of(index, at, num_images)
+    arrays = parse_arrays(index, at, num_images)
     return File(header.models, header.spec, header.group_size, groups, arrays)
 
 
@@ -87,7 +87,7 @@ def compact(data: bytes, models: Sequence[bytes], spec: Spec, group_size: int) -
     """The groups of a compact payload, of which there is at least one."""
     header, groups, place = Header(list(models), Spec(*spec), group_size), [], 0
     while place < len(data) or not groups:
-        group, place = group_of(data, place, header)
+        group, place = parse_group(data, place, header)
         groups.append(group)
     return groups
 
@@ -98,18 +98,18 @@ def cut(data: bytes) -> list[Group]:
     The groups end with the first that is not whole, or where no head is. A head of one stream has
     no checksum of its own, so such a group is whole or not there.
     """
-    header = header_of(data)
+    header = parse_header(data)
     groups, at, whole = [], header.size, True
     while whole:
         try:
-            head = head_of(data, at, header)
+            head = parse_head(data, at, header)
         except ValueError:
             break
         streams: list[bytes | None] = []
         at = head.end
         for i, length in enumerate(head.lengths):
             try:
-                streams.append(stream_of(data, at, length, head.crc + i))
+                streams.append(parse_stream(data, at, length, head.crc + i))
             except ValueError:
                 streams.append(None)
             at += length + 2
@@ -123,7 +123,7 @@ def stored(groups: Sequence[Group]) -> list[np.ndarray]:
     """The images of a coder that stores: the streams of the one layer are the tiles' raw pixels."""
     images: list[np.ndarray] = []
     for group in groups:
-        tiles = tiles_of(group.spec, group.tile)
+        tiles = tile_slices(group.spec, group.tile)
         check(group.layers == 1, "layers of a coder that stores")
         whole = [stream for stream in group.streams if stream is not None]
         fits = [len(stream) for stream in whole] == [raw_bytes(group, *part) for part in tiles]

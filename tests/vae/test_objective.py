@@ -45,7 +45,7 @@ def test_the_controller_sees_a_running_mean_of_the_kl() -> None:
     """Of some 50 steps: it follows a change of the KL as a mean of weight 0.02 does."""
     vae = VAE(Architecture(latent_dim=2), BetaSchedule("controlled", target_bits=4))
     for step in range(1, 101):
-        vae._steer(torch.tensor([0.0, 10.0]))
+        vae.steer_beta(torch.tensor([0.0, 10.0]))
         left = 0.98**step
         expected = torch.tensor([4 * left, 10 - 6 * left])
         assert torch.allclose(vae.mean_kl_bits, expected, rtol=1e-4)

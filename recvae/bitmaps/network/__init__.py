@@ -1,4 +1,4 @@
-"""The network "scans", which codes images of MNIST as the scans that they were computed from."""
+"""The network "scans", which codes images of MNIST as the bitmaps that they were computed from."""
 
 from recvae.bitmaps.network.decoder import NETWORK
 

@@ -1,7 +1,7 @@
-"""The bits of scans: each sees the bits decoded before it around it, and where it lies in its box.
+"""The bits of bitmaps: each sees those decoded before it around it, and where it lies in its box.
 
 The boxes of a batch may differ in size. They are coded wavefront by wavefront (see
-`recvae.vae.networks.context`), those of all scans together. Outside a box there is no ink.
+`recvae.vae.networks.context`), those of all bitmaps together. Outside a box there is no ink.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,15 +24,15 @@ TRAINING_PIECE = 1 << 13  # bits evaluated at once: what they take stays in the 
 
 
 class InkDecoder(nn.Module):
-    """p(bits | what is known of each scan) in wavefronts; see the module's docstring.
+    """p(bits | what is known of each bitmap) in wavefronts; see the module's docstring.
 
     Args:
-        about: how many numbers are known of each scan.
+        condition: how many numbers are known of each bitmap.
         channels, blocks: width and number of the residual blocks.
         radius: of the contexts, whose slope is half of it and one.
     """
 
-    def __init__(self, about: int, channels: int, blocks: int, radius: int) -> None:
+    def __init__(self, condition: int, channels: int, blocks: int, radius: int) -> None:
         super().__init__()
         self.radius, self.slope = radius, radius // 2 + 1
         self.neighbours = neighbours(radius, self.slope)
@@ -41,18 +41,18 @@ class InkDecoder(nn.Module):
             distances = distances / MAX_SIZE
         self.values = Embedding(values, 0)
         self.sides = nn.ModuleList(Embedding(distances, LEARNED_COLUMNS) for _ in range(SIDES))
-        self.inputs = len(self.neighbours) + SIDES * (1 + LEARNED_COLUMNS) + about
+        self.inputs = len(self.neighbours) + SIDES * (1 + LEARNED_COLUMNS) + condition
         self.join = Dense(self.inputs, channels)
         self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
         self.bit = Dense(channels, 2, relu=False)
 
-    def log_likelihood_nats(self, about: Tensor, ink: Tensor, extents: Tensor) -> Tensor:
+    def log_likelihood_nats(self, condition: Tensor, ink: Tensor, extents: Tensor) -> Tensor:
         """log p of bits (b, h, w) uint8 in their boxes, (b,); in training an unbiased estimate.
 
-        about: (b, a); extents: (b, 2) int64, height and width of each box.
+        condition: (b, a); extents: (b, 2) int64, height and width of each box.
         """
         boxes = _Boxes(extents)
-        context, bits = self._context(boxes, about.dtype), ink.flatten().long()
+        context, bits = self._context(boxes, condition.dtype), ink.flatten().long()
         context.fill(torch.arange(len(bits), device=ink.device), bits)
         sites, weights = boxes.sites, None
         if self.training:
@@ -63,45 +63,45 @@ class InkDecoder(nn.Module):
         result = torch.zeros(len(ink), device=ink.device)
         for start in range(0, len(sites), TRAINING_PIECE):
             piece = slice(start, start + TRAINING_PIECE)
-            known = self._known(about, boxes, sites[piece])
+            known = self._known(condition, boxes, sites[piece])
             logits = self.bit_logits(context.around(sites[piece]), known).float()
             log_p = -functional.cross_entropy(logits, bits[sites[piece]], reduction="none")
             if weights is not None:
                 log_p = log_p * weights[piece]
-            result = result.index_add(0, boxes.images_of(sites[piece]), log_p)
+            result = result.index_add(0, boxes.image_numbers(sites[piece]), log_p)
         return result
 
-    def passes(self, about: Tensor, extents: Tensor) -> Passes:
+    def passes(self, condition: Tensor, extents: Tensor) -> Passes:
         """One pass for each wavefront of the largest box there is; returns bits (b, h, w)."""
         boxes = _Boxes(extents)
-        context = self._context(boxes, about.dtype)
-        ink = torch.zeros(boxes.count * boxes.area, dtype=torch.int64, device=about.device)
+        context = self._context(boxes, condition.dtype)
+        ink = torch.zeros(boxes.count * boxes.area, dtype=torch.int64, device=condition.device)
         for fronts in self._runs(boxes):
             sites, sizes = torch.cat(list(fronts)), [len(front) for front in fronts]
-            images = boxes.images_of(sites).split(sizes)
-            known = self._known(about, boxes, sites).split(sizes)
-            for front, of_front, about_front in zip(fronts, images, known, strict=True):
-                logits = self.bit_logits(context.around(front), about_front)
-                bits = yield Pass(2, logits.__getitem__, of_front)
+            images = boxes.image_numbers(sites).split(sizes)
+            known = self._known(condition, boxes, sites).split(sizes)
+            for front, front_images, front_condition in zip(fronts, images, known, strict=True):
+                logits = self.bit_logits(context.around(front), front_condition)
+                bits = yield Pass(2, logits.__getitem__, front_images)
                 context.fill(front, bits)
                 ink.index_copy_(0, front, bits)
         # The number of passes must not depend on the batch.
         done, none = boxes.width + self.slope * (boxes.height - 1), ink[:0]
         for _ in range(done, MAX_SIZE + self.slope * (MAX_SIZE - 1)):
-            yield Pass(2, about.new_zeros(0, 2).__getitem__, none)
+            yield Pass(2, condition.new_zeros(0, 2).__getitem__, none)
         return ink.reshape(boxes.count, boxes.height, boxes.width)
 
     def known_passes(
-        self, about: Tensor, ink: Tensor, extents: Tensor
+        self, condition: Tensor, ink: Tensor, extents: Tensor
     ) -> Iterator[tuple[Pass, Tensor]]:
         """The same for ink (b, h, w) that is known, many wavefronts as one pass, with its bits."""
         boxes = _Boxes(extents)
-        context, bits = self._context(boxes, about.dtype), ink.flatten().long()
+        context, bits = self._context(boxes, condition.dtype), ink.flatten().long()
         context.fill(torch.arange(len(bits), device=ink.device), bits)
         for fronts in self._runs(boxes):
             sites = torch.cat(list(fronts))
-            logits = self.bit_logits(context.around(sites), self._known(about, boxes, sites))
-            yield Pass(2, logits.__getitem__, boxes.images_of(sites)), bits[sites]
+            logits = self.bit_logits(context.around(sites), self._known(condition, boxes, sites))
+            yield Pass(2, logits.__getitem__, boxes.image_numbers(sites)), bits[sites]
 
     def bit_logits(self, context: Tensor, known: Tensor) -> Tensor:
         """(n, 2) from contexts (n, neighbours) and the rest (n, columns)."""
@@ -124,12 +124,12 @@ class InkDecoder(nn.Module):
         fronts = wavefronts(boxes.sites, boxes.height, boxes.width, self.slope)
         return runs(fronts, piece_length(self.inputs))
 
-    def _known(self, about: Tensor, boxes: "_Boxes", sites: Tensor) -> Tensor:
+    def _known(self, condition: Tensor, boxes: "_Boxes", sites: Tensor) -> Tensor:
         """What the bits at the sites (n,) are told beside their contexts, (n, columns)."""
-        images = boxes.images_of(sites)
+        images = boxes.image_numbers(sites)
         distances = boxes.distances(images, sites)
-        sides = [side(d).to(about.dtype) for side, d in zip(self.sides, distances, strict=True)]
-        return torch.cat([*sides, about.index_select(0, images)], dim=1)
+        sides = [side(d).to(condition.dtype) for side, d in zip(self.sides, distances, strict=True)]
+        return torch.cat([*sides, condition.index_select(0, images)], dim=1)
 
     def _plain(self, ink: Tensor) -> Tensor:
         """Where all bits of the context within `NEAR` are alike: (b, h, w) to the same, bool."""
@@ -160,7 +160,7 @@ class _Boxes:
         columns = torch.arange(self.width, device=extents.device) < extents[:, 1:, None]
         self.sites = (rows & columns).flatten().nonzero()[:, 0]
 
-    def images_of(self, sites: Tensor) -> Tensor:
+    def image_numbers(self, sites: Tensor) -> Tensor:
         """The box of each site, (n,)."""
         return sites // self.area
 

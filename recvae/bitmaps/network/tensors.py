@@ -1,4 +1,4 @@
-"""Scans as tensors: what the passes of the decoder of scans code."""
+"""Bitmaps as tensors: what the passes of their decoder code."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from recvae.bitmaps.frame import CLASSES
 
 @dataclass(frozen=True, eq=False)
 class Ties:
-    """The pixels that a nudge can move, of all scans: (n,) int64 each, ascending by image.
+    """The pixels that a nudge can move, of all bitmaps: (n,) int64 each, ascending by image.
 
     Fields:
         images, rows, columns: where they are, in the box of 20 x 20 pixels of which image.
@@ -26,23 +26,23 @@ class Ties:
     values: Tensor
 
     @classmethod
-    def of(cls, scans: Sequence[Bitmap], device: torch.device) -> "Ties":
-        """Those of some scans."""
-        ties = np.array([scan.ties() for scan in scans], dtype=np.int64).reshape(-1, BOX, BOX)
+    def of(cls, bitmaps: Sequence[Bitmap], device: torch.device) -> "Ties":
+        """Those of some bitmaps."""
+        ties = np.array([bitmap.ties() for bitmap in bitmaps], dtype=np.int64).reshape(-1, BOX, BOX)
         places = np.nonzero(ties >= 0)
         return cls(*(torch.from_numpy(part).to(device) for part in (*places, ties[places])))
 
-    def nudge(self, scans: Sequence[Bitmap], nudged: Tensor) -> Iterator[Bitmap]:
-        """The scans with those pixels (n,) nudged."""
-        every = np.zeros((len(scans), BOX, BOX), dtype=bool)
+    def nudge(self, bitmaps: Sequence[Bitmap], nudged: Tensor) -> Iterator[Bitmap]:
+        """The bitmaps with those pixels (n,) nudged."""
+        every = np.zeros((len(bitmaps), BOX, BOX), dtype=bool)
         places = (part.cpu().numpy() for part in (self.images, self.rows, self.columns))
         every[tuple(places)] = nudged.bool().cpu().numpy()
-        return (replace(scan, nudged=of_scan) for scan, of_scan in zip(scans, every, strict=True))
+        return (replace(bitmap, nudged=moved) for bitmap, moved in zip(bitmaps, every, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
-class KnownScans:
-    """Scans as what their passes code.
+class KnownBitmaps:
+    """Bitmaps as what their passes code.
 
     Fields:
         symbols: (b, 6) int64, of the frames.
@@ -59,18 +59,18 @@ class KnownScans:
     nudged: Tensor
 
     @classmethod
-    def of(cls, scans: Sequence[Bitmap], device: torch.device) -> "KnownScans":
-        """Some scans, none of them without ink."""
-        parts = [split(scan) for scan in scans]
+    def of(cls, bitmaps: Sequence[Bitmap], device: torch.device) -> "KnownBitmaps":
+        """Some bitmaps, none of them without ink."""
+        parts = [split(bitmap) for bitmap in bitmaps]
         symbols = np.array([frame.symbols() for frame, _ in parts], dtype=np.int64)
-        extents = extents_of([frame for frame, _ in parts], device)
+        extents = box_extents([frame for frame, _ in parts], device)
         ink = torch.zeros(
-            len(scans), *(extents.amax(0).tolist() if len(scans) else (1, 1)), dtype=torch.uint8
+            len(bitmaps), *(extents.amax(0).tolist() if len(bitmaps) else (1, 1)), dtype=torch.uint8
         )
         for canvas, (frame, bits) in zip(ink.numpy(), parts, strict=True):
             canvas[: frame.width, : frame.height] = bits.T
-        ties = Ties.of(scans, device)
-        nudged = torch.from_numpy(np.array([scan.nudged for scan in scans], dtype=np.int64))
+        ties = Ties.of(bitmaps, device)
+        nudged = torch.from_numpy(np.array([bitmap.nudged for bitmap in bitmaps], dtype=np.int64))
         places = (part.cpu() for part in (ties.images, ties.rows, ties.columns))
         return cls(
             torch.from_numpy(symbols.reshape(-1, len(CLASSES))).to(device),
@@ -81,7 +81,7 @@ class KnownScans:
         )
 
 
-def extents_of(frames: Sequence[Frame], device: torch.device) -> Tensor:
+def box_extents(frames: Sequence[Frame], device: torch.device) -> Tensor:
     """Width and height of the ink, (b, 2) int64."""
     sides = [(frame.width, frame.height) for frame in frames]
     return torch.tensor(sides, dtype=torch.int64, device=device).reshape(-1, 2)

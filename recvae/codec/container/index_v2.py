@@ -26,7 +26,7 @@ class Index:
         own_specs: groups that state a spec of their own.
         groups_crc: CRC-32 of the bytes of all groups in their order.
         run_lengths: bytes of each run of 64 groups; the last run may have fewer groups.
-        images_of_runs: images of each run.
+        images_by_run: images of each run.
         packed_arrays: by `pack_arrays`.
     """
 
@@ -36,13 +36,13 @@ class Index:
     own_specs: int
     groups_crc: int
     run_lengths: Sequence[int]
-    images_of_runs: Sequence[int]
+    images_by_run: Sequence[int]
     packed_arrays: bytes = NO_ARRAYS
 
     def to_bytes(self) -> bytes:
         """Return index and footer as written."""
         counts = (self.num_images, self.groups, self.raw, self.own_specs)
-        runs = zip(self.run_lengths, self.images_of_runs, strict=True)
+        runs = zip(self.run_lengths, self.images_by_run, strict=True)
         return with_footer(
             _BEGIN
             + b"".join(map(pack_short, counts))
@@ -76,7 +76,7 @@ class Index:
             raise InputError(f"the index claims {groups} groups, {index.own_specs} of own specs")
         if (claim := sum(index.run_lengths)) != group_bytes:
             raise InputError(f"the groups take {group_bytes} bytes; the index says {claim}")
-        if (claim := sum(index.images_of_runs)) != num_images:
+        if (claim := sum(index.images_by_run)) != num_images:
             raise InputError(f"the runs hold {claim} images; the index says {num_images}")
         if not index.own_specs and index.raw != num_images * header.spec.raw_bytes:
             raise InputError(f"{num_images} images of {header.spec} do not take {index.raw} bytes")
@@ -95,9 +95,9 @@ class Index:
             length, at = unpack_short(data, at)
             images, at = unpack_short(data, at)
             runs.append((length, images))
-        lengths, images_of_runs = [run[0] for run in runs], [run[1] for run in runs]
+        lengths, images_by_run = [run[0] for run in runs], [run[1] for run in runs]
         num_images, groups, raw, own = counts
-        return cls(num_images, groups, raw, own, groups_crc, lengths, images_of_runs, data[at:])
+        return cls(num_images, groups, raw, own, groups_crc, lengths, images_by_run, data[at:])
 
     @property
     def beside(self) -> int:
@@ -110,7 +110,7 @@ class Index:
 
     def run_images(self, header: Header) -> Sequence[int]:
         """Images in each run."""
-        return self.images_of_runs
+        return self.images_by_run
 
     def raw_bytes(self, header: Header) -> int:
         """Bytes of all images as they are."""

@@ -51,7 +51,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class RecoveredRange:
     """Recovered groups that follow one another.
 
     Fields:
@@ -102,29 +102,29 @@ Step = Callable[[int], tuple[float, int]]
 """From where a damaged group begins, where its length leads, or infinity, and its images."""
 
 
-def place(stretches: Sequence[Sequence[Placed]], layout: Layout, step: Step) -> list[Stretch]:
-    """Return the stretches of groups with the bounds of their numbers.
+def place(ranges: Sequence[Sequence[Placed]], layout: Layout, step: Step) -> list[RecoveredRange]:
+    """Return the ranges of groups with the bounds of their numbers.
 
     They follow from the milestones, from the images between them, and where the lengths of damaged
-    groups lead from one stretch to the next: `step` follows one.
+    groups lead from one part to the next: `step` follows one.
     """
     bounds = None
     if layout.in_place or layout.num_images is None:
-        bounds = _bounds(stretches, layout, step)
+        bounds = _bounds(ranges, layout, step)
     if bounds is None:
-        bounds = _bounds(stretches, layout, lambda position: (math.inf, 0))
+        bounds = _bounds(ranges, layout, lambda position: (math.inf, 0))
     if bounds is None:
-        bounds = [(0, math.inf)] * len(stretches)
-    return [Stretch(groups, *bound) for groups, bound in zip(stretches, bounds, strict=True)]
+        bounds = [(0, math.inf)] * len(ranges)
+    return [RecoveredRange(groups, *bound) for groups, bound in zip(ranges, bounds, strict=True)]
 
 
 def _bounds(
-    stretches: Sequence[Sequence[Placed]], layout: Layout, step: Step
+    ranges: Sequence[Sequence[Placed]], layout: Layout, step: Step
 ) -> list[tuple[int, float]] | None:
-    """Bounds of the number of each stretch's first image, None if they contradict each other."""
+    """Bounds of the number of each part's first image, None if they contradict each other."""
     items = []
     passed = set()
-    for groups in stretches:
+    for groups in ranges:
         borders = [begin for begin, _, _ in groups] + [groups[-1][1]]
         counts = (layout.full or count for _, _, count in groups)
         before = list(accumulate(counts, initial=0))
@@ -158,7 +158,7 @@ def _bounds(
 
 
 def _lost_between(end: int, begin: int, in_place: bool, step: Step) -> tuple[float, float]:
-    """The least and greatest number of images that lay between two stretches."""
+    """The least and greatest number of images that lay between two ranges."""
     if begin < end:
         return 1, 0  # a contradiction
     if begin == end:
@@ -171,21 +171,21 @@ def _lost_between(end: int, begin: int, in_place: bool, step: Step) -> tuple[flo
     return (followed, followed) if position == begin else (int(in_place), math.inf)
 
 
-def lost_images(stretches: Sequence[Stretch], num_images: int | None) -> list[Lost]:
-    """Return which images of a file of so many (None: unknown) are in none of the stretches."""
+def lost_images(ranges: Sequence[RecoveredRange], num_images: int | None) -> list[Lost]:
+    """Return which images of a file of so many (None: unknown) are in none of the ranges."""
     lost = []
-    first, loose = 0, 0  # image behind the last stretch whose place is known, images since then
+    first, loose = 0, 0  # image behind the last part whose place is known, images since then
 
     def note(stop: int | None) -> None:
         count = None if stop is None else max(stop - first - loose, 0)
         if count != 0:
             lost.append(Lost(first, stop, count))
 
-    for stretch in stretches:
-        if stretch.is_placed:
-            note(stretch.low)
-            first, loose = stretch.low + stretch.num_images, 0
+    for part in ranges:
+        if part.is_placed:
+            note(part.low)
+            first, loose = part.low + part.num_images, 0
         else:
-            loose += stretch.num_images
+            loose += part.num_images
     note(num_images)
     return lost

@@ -114,7 +114,7 @@ class ContainerReader:
         """Return how many images a group holds."""
         self._checked(group)
         with naming(self.name):
-            return self._run(group // GROUPS_PER_RUN)[group % GROUPS_PER_RUN].num_images
+            return self.spans(group // GROUPS_PER_RUN)[group % GROUPS_PER_RUN].num_images
 
     def find(self, image: int) -> tuple[int, int]:
         """Return the group that holds an image, and the number of the first image in it."""
@@ -126,7 +126,7 @@ class ContainerReader:
         with naming(self.name):
             run = bisect_right(self._first_images, image) - 1
             first = self._first_images[run]
-            for place, span in enumerate(self._run(run)):
+            for place, span in enumerate(self.spans(run)):
                 if image < first + span.num_images:
                     return run * GROUPS_PER_RUN + place, first
                 first += span.num_images
@@ -157,7 +157,7 @@ class ContainerReader:
         crc = raw_bytes = own_specs = 0
         with naming(self.name):
             for run, members in groupby(groups, lambda group: group // GROUPS_PER_RUN):
-                spans = self._run(run)
+                spans = self.spans(run)
                 for number in members:
                     span = spans[number % GROUPS_PER_RUN]
                     data = self._read(span.begin, span.end)
@@ -206,7 +206,7 @@ class ContainerReader:
         run_images = self._index.run_images(self.header)
         self._first_images = array("Q", accumulate(run_images, initial=0))
 
-    def _run(self, run: int) -> list[Span]:
+    def spans(self, run: int) -> list[Span]:
         """Where the groups of a run lie.
 
         All of them, whichever is wanted: that the lengths lead where the index says finds a damaged

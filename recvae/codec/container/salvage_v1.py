@@ -18,12 +18,12 @@ from recvae.codec.container.group import Group
 from recvae.codec.container.group_v1 import group_extent, unpack_group
 from recvae.codec.container.header import HEADER_BYTES, Header
 from recvae.codec.container.index_v1 import GROUPS_PER_RUN
+from recvae.codec.container.locate import find_groups
 from recvae.codec.container.names import NAMES
 from recvae.codec.container.numbers import MAX_SHORT_BYTES
 from recvae.codec.container.placing import Layout, lost_images, place
 from recvae.codec.container.repair import FoundIndex, find_index, read_cut_index
 from recvae.codec.container.salvaged import Check, Salvage, damaged_parts, kept_names
-from recvae.codec.container.scan import find_groups
 from recvae.errors import InputError
 
 MOST_COUNTS_TRIED = 128  # images; to find how many a group holds, each number is decoded
@@ -46,7 +46,7 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
     rescued = _salvage_with(data, header, dict(groups), check, found)
     if found is not None and not found.certain and rescued.lost:  # its number of images is wrong
         rescued = _salvage_with(data, header, groups, check, None)
-    if not rescued.stretches and rescued.num_images != 0:
+    if not rescued.ranges and rescued.num_images != 0:
         raise InputError("no group of images is left whole: nothing can be saved")
     return rescued
 
@@ -64,21 +64,21 @@ def _salvage_with(
     if num_images is not None and parts and parts[-1][-1][2] < size:
         ending = {parts[-1][-1][1]: size * header.num_groups(num_images)}
         layout = replace(layout, milestones=layout.milestones | ending)
-    stretches = place(parts, layout, lambda start: (_follow(data, header, start), size))
-    if num_images is None and stretches and stretches[-1].ends_file(size):
-        num_images = stretches[-1].low + stretches[-1].num_images
-    lost = lost_images(stretches, num_images)
+    ranges = place(parts, layout, lambda start: (_follow(data, header, start), size))
+    if num_images is None and ranges and ranges[-1].ends_file(size):
+        num_images = ranges[-1].low + ranges[-1].num_images
+    lost = lost_images(ranges, num_images)
     exchanged = not lost and found is not None and not _matches(data, groups, walked, found)
-    of_all = found.index.arrays().get(NAMES) if found else None
-    names = None if of_all is None or exchanged else kept_names(of_all, stretches)
+    all_names = found.index.arrays().get(NAMES) if found else None
+    names = None if all_names is None or exchanged else kept_names(all_names, ranges)
     return Salvage(
         data,
         header,
-        stretches,
+        ranges,
         num_images,
         lost,
         names,
-        names_lost=found is None or found.names_lost or (exchanged and of_all is not None),
+        names_lost=found is None or found.names_lost or (exchanged and all_names is not None),
         damaged=damaged_parts(layout, found, bool(lost), exchanged),
     )
 

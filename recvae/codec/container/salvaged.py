@@ -8,7 +8,7 @@ from recvae.codec.container.footer import ContainerSizes
 from recvae.codec.container.framing import unpack_group
 from recvae.codec.container.group import Group
 from recvae.codec.container.header import Header
-from recvae.codec.container.placing import Layout, Lost, Stretch
+from recvae.codec.container.placing import Layout, Lost, RecoveredRange
 from recvae.codec.container.repair import FoundIndex
 from recvae.codec.container.writer import ContainerWriter
 
@@ -22,7 +22,7 @@ class Salvage:
 
     Fields:
         data, header: the file.
-        stretches: its groups that are left, in order.
+        ranges: its groups that are left, in order.
         num_images: of the file when it was whole, None if unknown.
         lost: which of them are lost; empty if none is, for sure.
         names: those of the recovered images; None if they have none or `names_lost`.
@@ -35,7 +35,7 @@ class Salvage:
 
     data: bytes = field(repr=False)
     header: Header
-    stretches: list[Stretch]
+    ranges: list[RecoveredRange]
     num_images: int | None
     lost: list[Lost]
     names: tuple[str, ...] | None
@@ -47,7 +47,7 @@ class Salvage:
     @property
     def num_recovered(self) -> int:
         """Images that are recovered."""
-        return sum(stretch.num_images for stretch in self.stretches)
+        return sum(part.num_images for part in self.ranges)
 
     @property
     def is_complete(self) -> bool:
@@ -55,14 +55,14 @@ class Salvage:
         lost = self.lost or self.names_lost or self.arrays_lost
         return not (lost or "order" in self.damaged)
 
-    def facts(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """As plain numbers: of images in the damaged file, but `unplaced` in the new one."""
         first, unplaced = 0, []
-        for stretch in self.stretches:
-            if not stretch.is_placed:
-                last = first + stretch.num_images - 1
+        for part in self.ranges:
+            if not part.is_placed:
+                last = first + part.num_images - 1
                 unplaced.append({"first": first, "last": last})
-            first += stretch.num_images
+            first += part.num_images
         return {
             "images": self.num_recovered,
             "images_before": self.num_images,
@@ -80,8 +80,8 @@ class Salvage:
     def write_to(self, stream: BinaryIO) -> ContainerSizes:
         """Write a file of what was recovered."""
         writer = ContainerWriter(stream, self.header)
-        for stretch in self.stretches:
-            for begin, end, count in stretch.groups:
+        for part in self.ranges:
+            for begin, end, count in part.groups:
                 writer.add(unpack_group(self.data[begin:end], self.header, count))
         return writer.finish(self.names, self.arrays)
 
@@ -98,15 +98,15 @@ def damaged_parts(
     return [part for part, is_so in damaged.items() if is_so]
 
 
-def kept_names(names: Sequence[str], stretches: Sequence[Stretch]) -> tuple[str, ...]:
+def kept_names(names: Sequence[str], ranges: Sequence[RecoveredRange]) -> tuple[str, ...]:
     """The names of recovered images; those whose place is unknown get one that is not taken."""
     prefix = "salvaged-"
     while any(name.startswith(prefix) for name in names):
         prefix += "again-"
     kept: list[str] = []
-    for stretch in stretches:
-        first, count = stretch.low, stretch.num_images
-        if stretch.is_placed:
+    for part in ranges:
+        first, count = part.low, part.num_images
+        if part.is_placed:
             kept += names[first : first + count]
         else:
             kept += [f"{prefix}{index:05}.png" for index in range(len(kept), len(kept) + count)]

@@ -55,7 +55,7 @@ def calibrate(
     images: Tensor,
     name: str,
     options: CalibrationOptions,
-    facts: dict[str, Any],
+    metadata: dict[str, Any],
     report: Callable[[str], None] = lambda line: None,
 ) -> CodecModel:
     """Make the codec model of a trained `VAE`.
@@ -65,7 +65,7 @@ def calibrate(
         images: all training images, (n, h, w) uint8.
         name: of the model.
         options: what may be chosen.
-        facts: to be kept in the model beside those measured here.
+        metadata: to be kept in the model beside those measured here.
         report: is given one line after each step.
 
     Raises:
@@ -103,7 +103,7 @@ def calibrate(
             latents=latents,
             encoder=vae.encoder,
             decoder=decoder,
-            facts=facts | measured,
+            metadata=metadata | measured,
         )
 
     codecs = LATENT_CODECS[options.latents].layouts(options.key, target, sample_target, options)
@@ -116,7 +116,7 @@ def calibrate(
         f"-ELBO {bound['in_integers']:.2f} bits an image (in floats {bound['in_floats']:.2f}), "
         f"coded {coded:.2f}"
     )
-    return replace(model, facts=model.facts | {"negative_elbo_bits_an_image": bound})
+    return replace(model, metadata=model.metadata | {"negative_elbo_bits_an_image": bound})
 
 
 def _best_layout(

@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.range_coder import RangeDecoder, RangeEncoder
 from recvae.codec.vae.latents import LatentCodec, join_codes
 from recvae.codec.vae.parts import VaeParts
 from recvae.errors import InputError
@@ -84,9 +84,9 @@ class _CodedPass:
             np.concatenate([step.images for step in passes]),
         )
 
-    def by_group(self, group_of: NDArray[np.int64], num_groups: int) -> list[Coded]:
-        """The part of each group, in its order; group_of: (images,), -1 for those left out."""
-        groups = group_of[self.images]
+    def by_group(self, group_numbers: NDArray[np.int64], num_groups: int) -> list[Coded]:
+        """The part of each group, in its order; group_numbers: (images,), -1 for those left out."""
+        groups = group_numbers[self.images]
         symbols, rows = self.symbols, self.frequencies
         if (np.diff(groups) < 0).any():
             order = np.argsort(groups, kind="stable")
@@ -112,11 +112,11 @@ def encode_groups(
     stored = bits.pixels == 0  # no coded image is free: a frequency is below 2^24
     every = np.arange(len(pixels))
     members = [every[start : start + group_size] for start in range(0, len(pixels), group_size)]
-    group_of = np.where(stored, -1, every // group_size)
-    parts = [step.by_group(group_of, len(members)) for step in passes]
+    group_numbers = np.where(stored, -1, every // group_size)
+    parts = [step.by_group(group_numbers, len(members)) for step in passes]
     groups = [
-        _encode_group(latents, pixels, of_group, stored, codes, [part[group] for part in parts])
-        for group, of_group in enumerate(members)
+        _encode_group(latents, pixels, own, stored, codes, [part[group] for part in parts])
+        for group, own in enumerate(members)
     ]
     return groups, bits
 
@@ -147,8 +147,8 @@ def pixel_bits(passes: Sequence[_CodedPass], num_images: int) -> NDArray[np.floa
     """Ideal code length of each image's pixels, (num_images,)."""
     total = np.zeros(num_images)
     for step in passes:
-        of_symbol = np.take_along_axis(step.frequencies, step.symbols[:, None].astype(int), 1)[:, 0]
-        cost = PRECISION_BITS - np.log2(of_symbol.astype(np.float64))
+        counts = np.take_along_axis(step.frequencies, step.symbols[:, None].astype(int), 1)[:, 0]
+        cost = PRECISION_BITS - np.log2(counts.astype(np.float64))
         total += np.bincount(step.images, weights=cost, minlength=num_images)
     return total
 
@@ -172,7 +172,7 @@ def decode_groups(
         decoded = iter(
             decode_streams(
                 model,
-                [Decoder(payloads[i]) for i in coded],
+                [RangeDecoder(payloads[i]) for i in coded],
                 [num_images[i] for i in coded],
             )
         )
@@ -187,7 +187,7 @@ def decode_groups(
 
 def decode_streams(
     model: VaeParts,
-    decoders: Sequence[Decoder],
+    decoders: Sequence[RangeDecoder],
     num_images: Sequence[int],
 ) -> list[NDArray[np.uint8]]:
     """The images of each group that went through the range coder.
@@ -221,7 +221,7 @@ def decode_streams(
 
 
 def _decode_pass(
-    model: VaeParts, decoders: Sequence[Decoder], group_ends: NDArray[np.int64], step: Pass
+    model: VaeParts, decoders: Sequence[RangeDecoder], group_ends: NDArray[np.int64], step: Pass
 ) -> Tensor:
     """The symbols of a pass; groups but the last end before the images `group_ends`."""
     inner = np.searchsorted(step.images.cpu().numpy(), group_ends).tolist()
@@ -240,7 +240,7 @@ def _frequency_tables(model: VaeParts, step: Pass) -> Iterator[tuple[slice, NDAr
     """The frequencies (m, classes) of each piece of a pass, in order."""
     model.trace.begin_pass(step.classes)
     for piece in step.pieces():
-        logits = step.logits_of(piece)
+        logits = step.logits_at(piece)
         counts = frequencies(logits, model.number.fraction_bits)
         model.trace.add_piece(logits, counts)
         yield piece, counts.cpu().numpy()
@@ -254,7 +254,7 @@ def _encode_group(
     codes: Sequence[Code],
     passes: Sequence[Coded],
 ) -> bytes:
-    encoder = Encoder()
+    encoder = RangeEncoder()
     encoder.encode(stored[members].astype(np.int32), STORED)
     coded = members[~stored[members]]
     latents.encode(encoder, [code[torch.from_numpy(coded)] for code in codes])

@@ -53,7 +53,7 @@ class MinCostSender:
     def _send(self, latents: BlockLatents, target: DiagonalGaussian, images: Tensor) -> list[Code]:
         races = [
             _racing(coder).encode_best(
-                block.part_of(target),
+                block.take(target),
                 latents.key,
                 torch.Generator().manual_seed(SENDER_SEED),
                 min(self.candidates, block.num_candidates),

@@ -29,7 +29,7 @@ from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec
 from recvae.codec.vae.min_cost import MinCostSender, can_choose
 from recvae.codec.vae.model_files import FORMAT, WEIGHTS_NAME, read_description, read_tensors
 from recvae.codec.vae.parts import VaeParts
-from recvae.codec.vae.pixel_cost import PixelCost, pixel_cost_of
+from recvae.codec.vae.pixel_cost import PixelCost, make_pixel_cost
 from recvae.codec.vae.trace import Trace
 from recvae.codec.vae.written import are_written
 from recvae.errors import InputError
@@ -49,18 +49,18 @@ class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc]
 
     Fields besides those of `VaeParts`:
         name: for people.
-        facts: what is known about the model; no bit depends on it.
+        metadata: what is known about the model; no bit depends on it.
     """
 
     name: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
     parts = PARTS
 
     def encode(self, pixels: Pixels, group_size: int) -> tuple[list[Group], Bits]:
         """See `ImageCoder.encode`, and `encode_groups`."""
         payloads, bits = encode_groups(self, np.array(pixels), group_size)
-        spec = ImageSpec.of_batch(pixels.shape)
+        spec = ImageSpec.from_shape(pixels.shape)
         counts = [len(pixels) - start for start in range(0, len(pixels), group_size)]
         groups = [
             Group(min(group_size, count), spec, (payload,))
@@ -104,7 +104,7 @@ class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc]
 
     @cached_property
     def _pixel_cost(self) -> PixelCost:
-        return pixel_cost_of(self)
+        return make_pixel_cost(self)
 
     def _check_groups(self, groups: Sequence[Group]) -> None:
         for group in groups:
@@ -127,11 +127,11 @@ class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc]
         return {
             "format": FORMAT,
             "name": self.name,
-            "architecture": self.architecture.stated(),
+            "architecture": self.architecture.description(),
             "number": asdict(self.number),
             "key": self.latents.key,
-            **_stated_latents(self.latents),
-            "facts": self.facts,
+            **_latents_description(self.latents),
+            "facts": self.metadata,
         }
 
     def tensors(self) -> dict[str, Tensor]:
@@ -184,7 +184,7 @@ def _load(folder: Path) -> CodecModel:
     stated_hash = text.pop("hash")
     if content_hash(text, tensors) != stated_hash:
         raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
-    model = _build(text, architecture, encoder, decoder, tensors)
+    model = build_model(text, architecture, encoder, decoder, tensors)
     # What a model says of itself must be what its hash is of: a file names the hash.
     if model.description() != text:
         raise ValueError(f"{JSON_NAME}: states a field that a model of these parts leaves out")
@@ -218,7 +218,7 @@ def _tensor_specs(encoder: nn.Module, decoder: Decoder) -> dict[str, Spec]:
     return specs | {f"decoder.{name}": spec for name, spec in exact_specs(decoder).items()}
 
 
-def _build(
+def build_model(
     text: dict[str, Any],
     architecture: Architecture,
     encoder: nn.Module,
@@ -240,14 +240,14 @@ def _build(
         name=text["name"],
         architecture=architecture,
         number=number,
-        latents=_latents_of(text),
+        latents=_latents_from(text),
         encoder=encoder.eval().requires_grad_(False),
         decoder=from_tensors(decoder, number, parts["decoder"]),
-        facts=text["facts"],
+        metadata=text["facts"],
     )
 
 
-def _stated_latents(latents: LatentCodec) -> dict[str, Any]:
+def _latents_description(latents: LatentCodec) -> dict[str, Any]:
     """Fields of `model.json`: blocks stand for themselves, other codecs say their name."""
     fields = latents.to_json()
     if type(latents) is BlockLatents:
@@ -255,8 +255,8 @@ def _stated_latents(latents: LatentCodec) -> dict[str, Any]:
     return {"latents": {"codec": latents.name} | fields}
 
 
-def _latents_of(text: dict[str, Any]) -> LatentCodec:
-    """Inverse of `_stated_latents`, with the key. ValueError where there is no such codec."""
+def _latents_from(text: dict[str, Any]) -> LatentCodec:
+    """Inverse of `_latents_description`, with the key. ValueError where there is no such codec."""
     if "latents" in text and "blocks" in text:
         raise ValueError("blocks: stand beside latents, where one of the two must be")
     fields = text.get("latents") or {"codec": BlockLatents.name, "blocks": text.get("blocks")}

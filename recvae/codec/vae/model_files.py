@@ -65,7 +65,7 @@ def read_tensors(path: Path, needed: Mapping[str, Spec]) -> dict[str, Tensor]:
 
 
 def _validator(text: dict[str, Any]) -> Validator:
-    """That knows the network which is stated, if it is registered."""
+    """That knows the network which is named, if it is registered."""
     architecture = text.get("architecture")
     name = architecture.get("name") if isinstance(architecture, dict) else None
     known = [name] if isinstance(name, str) and name in NETWORKS else []

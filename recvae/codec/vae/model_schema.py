@@ -15,7 +15,7 @@ from typing import Any
 
 from recvae.vae.networks import NETWORKS, network_named
 from recvae.vae.networks.architecture import SIZES
-from recvae.vae.networks.arguments import limits_of
+from recvae.vae.networks.arguments import argument_limits
 
 PATH = Path(__file__).with_name("model.schema.json")
 LINE = 100  # columns
@@ -82,7 +82,7 @@ def _network_schema(name: str) -> dict[str, Any]:
 
 
 def _arguments_schema(arguments: type[Any]) -> dict[str, Any]:
-    properties = {name: _integer(limits) for name, limits in limits_of(arguments).items()}
+    properties = {name: _integer(limits) for name, limits in argument_limits(arguments).items()}
     return {
         "type": "object",
         "required": list(properties),

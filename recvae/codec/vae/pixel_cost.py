@@ -15,7 +15,7 @@ PixelCost: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 all on CPU."""
 
 
-def pixel_cost_of(model: VaeParts) -> PixelCost:
+def make_pixel_cost(model: VaeParts) -> PixelCost:
     """By look-up where the model's decoder allows it, else by all frequencies of all pixels."""
     exact = model.decoder
     table = exact.decoder.pixel_cost_table(exact.number.fraction_bits)

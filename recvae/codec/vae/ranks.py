@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.range_coder import RangeDecoder, RangeEncoder
 from recvae.rec import IndexCode
 
 SYMBOL_BITS = 20
 
 
-def encode_ranks(encoder: Encoder, code: IndexCode, ranks: Tensor) -> None:
+def encode_ranks(encoder: RangeEncoder, code: IndexCode, ranks: Tensor) -> None:
     """Code ranks (n,) int64, on CPU, in `code.bits(ranks)` bits.
 
     Raises:
@@ -29,7 +29,7 @@ def encode_ranks(encoder: Encoder, code: IndexCode, ranks: Tensor) -> None:
     encoder.encode_uniform(places & ((1 << SYMBOL_BITS) - 1), low)
 
 
-def decode_ranks(decoder: Decoder, code: IndexCode, count: int) -> Tensor:
+def decode_ranks(decoder: RangeDecoder, code: IndexCode, count: int) -> Tensor:
     """The ranks (count,) int64 that `encode_ranks` coded; ValueError where none can be."""
     buckets = decoder.decode_repeated(_table(code), count)
     high, low = _symbol_sizes(code, buckets)

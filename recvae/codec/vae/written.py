@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from recvae.codec.range_coder import CheckingDecoder
+from recvae.codec.range_coder import CheckingRangeDecoder
 from recvae.codec.vae.groups import decode_streams
 from recvae.codec.vae.parts import VaeParts
 
@@ -15,7 +15,7 @@ def are_written(model: VaeParts, groups: Sequence[tuple[bytes, int]]) -> list[bo
     """
     raw_bytes = model.spec.raw_bytes
     coded = {
-        index: CheckingDecoder(payload)
+        index: CheckingRangeDecoder(payload)
         for index, (payload, count) in enumerate(groups)
         if len(payload) < count * raw_bytes
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from recvae.codec import CodecModel
 from recvae.codec.vae.latents import BranchAndBoundLatents, FittedBins, LatentCodec, fit_bins
 from recvae.codec.vae.min_cost import MinCostSender
-from recvae.codec.vae.pixel_cost import pixel_cost_of
+from recvae.codec.vae.pixel_cost import make_pixel_cost
 from recvae.experiments.mnist.layouts import Training, block_latents, plan
 from recvae.experiments.mnist.rows import Row
 
@@ -43,7 +43,7 @@ def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Codi
     blocks = plan(row, ranked)
     sender = None
     if row.family == "min-cost selection":
-        sender = MinCostSender(pixel_cost_of(model), row.tried, row.beam)
+        sender = MinCostSender(make_pixel_cost(model), row.tried, row.beam)
     in_blocks = block_latents(key, blocks, ranked, sender, row.zeta)
     latents: LatentCodec = in_blocks
     if row.family == "fitted bin prior":

@@ -71,7 +71,7 @@ def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None
         for name in sorted({row.model for row in planned} - models.keys()):
             train_model(folder, root, name)
         models = find_models(folder)
-    store, notes = _store(folder, settings, models), _notes_on_missing(models, planned)
+    store, notes = _store(folder, settings, models), notes_on_missing(models, planned)
     rows = [row for row in planned if row.model in models]
     with progress("rows") as track:
         for row in track(rows, lambda row: f"{row.model}, {row.name}"):
@@ -111,7 +111,8 @@ def _store(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -
     return Store(folder, settings, {name: stated_hash(path) for name, path in models.items()})
 
 
-def _notes_on_missing(models: Mapping[str, Path], rows: Sequence[Row]) -> list[str]:
+def notes_on_missing(models: Mapping[str, Path], rows: Sequence[Row]) -> list[str]:
+    """A line for each model that rows need and that is not there."""
     missing = dict.fromkeys(row.model for row in rows if row.model not in models)
     return [f"Rows of {name} are left out: no such model; --train trains it." for name in missing]
 

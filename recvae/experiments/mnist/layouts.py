@@ -46,7 +46,7 @@ class Training:
     @staticmethod
     def of(model: CodecModel, images: Tensor) -> "Training":
         """For a model that states its mutual information, as all exported ones do."""
-        information = torch.tensor(model.facts["mutual_information_bits"], dtype=torch.float64)
+        information = torch.tensor(model.metadata["mutual_information_bits"], dtype=torch.float64)
         return Training(images, posterior(model.encoder, images), information)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from recvae.codec import Codec, CompressionReport
-from recvae.codec.compression import header_of
+from recvae.codec.compression import container_header
 from recvae.codec.container import ContainerWriter
 from recvae.codec.vae.groups import Bits, encode_groups
 from recvae.codec.vae.model import PARTS, load_vae
@@ -148,7 +148,7 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 
 def _write(path: Path, row: Row, coding: Coding, images: Tensor) -> tuple[CompressionReport, Bits]:
     model, size = coding.model, row.group_size
-    header = header_of(model, model.spec, size, plain=True)
+    header = container_header(model, model.spec, size, plain=True)
     parts, sums = [], dict.fromkeys(PARTS, 0.0)
     with open(path, "wb") as stream:
         writer = ContainerWriter(stream, header)

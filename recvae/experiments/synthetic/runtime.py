@@ -82,7 +82,7 @@ def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
         for name, coder in coders.items():
             sent = transmit(coder, target, generator)
             predicted = torch.exp2(_d_inf_bits(target, coder))
-            columns = _d_inf_bits(target, PFR(DIM)), sent.candidates, predicted, sent.capped
+            columns = _d_inf_bits(target, PFR(DIM)), sent.num_drawn, predicted, sent.capped
             parts[name].append(torch.stack([column.double() for column in columns], dim=1))
     table = _tabulate({name: torch.cat(part) for name, part in parts.items()}, effort)
     return Findings({"runtime": table}, {"runtime": _draw(table)}, *_summary(table))

@@ -148,7 +148,7 @@ def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
             _log2_bins(coder),
             float(over.mean()),
             standard_error(over),
-            float(sent.candidates.double().mean()),
+            float(sent.num_drawn.double().mean()),
             sent.seconds / items,
             float(sent.capped.double().mean()),
             float(sent.shortfall_bits.mean()),
@@ -168,7 +168,7 @@ def _affordable_items(coder: Coder, target: DiagonalGaussian, effort: Effort) ->
     """How many items keep to the budget of candidates, guessed from a few."""
     key = torch.arange(PROBES)
     found = coder.search(target[:PROBES], key, torch.Generator().manual_seed(0))
-    mean = float(found.candidates.double().sum() / PROBES)
+    mean = float(found.num_drawn.double().sum() / PROBES)
     items = int(2**effort.log2_all_candidates / mean)
     return min(max(items, FEWEST_ITEMS), effort.most_items)
 

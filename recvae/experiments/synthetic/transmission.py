@@ -21,7 +21,7 @@ class Transmission:
         ranks: (n, k) int64, the k ranks that each item sends.
         bin_bits: (n,) float64.
         z: (n, dim) float64, the decoded samples.
-        candidates: (n,) int64, of all dimensions together.
+        num_drawn: (n,) int64, candidates of all dimensions together.
         capped: (n,) bool, whether a search ended at its cap.
         seconds: duration of the search, all items together.
     """
@@ -30,7 +30,7 @@ class Transmission:
     ranks: Tensor
     bin_bits: Tensor
     z: Tensor
-    candidates: Tensor
+    num_drawn: Tensor
     capped: Tensor
     seconds: float
 
@@ -78,7 +78,7 @@ def transmit(coder: Coder, target: DiagonalGaussian, generator: torch.Generator)
         ranks=found.code.ranks.reshape(target.batch, -1),
         bin_bits=coder.bin_bits(found.code, key),
         z=to_float(coder.decode(found.code, key), torch.float64),
-        candidates=found.candidates.reshape(target.batch, -1).sum(1),
+        num_drawn=found.num_drawn.reshape(target.batch, -1).sum(1),
         capped=found.capped.reshape(target.batch, -1).any(1),
         seconds=seconds,
     )

@@ -13,7 +13,7 @@ from recvae.images.formats.registry import (
     format_by_ending,
     joined,
     picture_formats,
-    spec_of_pixels,
+    pixel_spec,
 )
 from recvae.images.spec import ImageSpec
 from recvae.images.stream import Runs, images_at_once
@@ -66,6 +66,6 @@ def _look(path: Path, known: PictureFormat) -> ImageSpec:
 def _read(path: Path, known: PictureFormat, expected: ImageSpec) -> np.ndarray:
     with translate_os_errors(path):
         pixels = known.read(path.read_bytes(), path)
-    if (spec := spec_of_pixels(pixels)) != expected:
+    if (spec := pixel_spec(pixels)) != expected:
         raise InputError(f"{path}: is {spec} and was {expected}: it changed while it was read")
     return pixels

@@ -68,7 +68,7 @@ class _Pillow:
         Image.fromarray(pixels).save(stream, self.name.upper(), **self.options)
         return stream.getvalue()
 
-    def spec_of(self, file: BinaryIO) -> ImageSpec:
+    def peek(self, file: BinaryIO) -> ImageSpec:
         with self._open(file) as image:
             return ImageSpec(image.height, image.width, GREY if image.mode == "L" else RGB)
 
@@ -191,7 +191,7 @@ def _register(
     matches: Callable[[bytes], bool],
     channels: tuple[int, ...] = (GREY, RGB),
 ) -> None:
-    known = (pillow.decode, pillow.encode, channels, pillow.spec_of)
+    known = (pillow.decode, pillow.encode, channels, pillow.peek)
     register_format(PictureFormat(pillow.name, endings, matches, *known))
 
 

@@ -57,7 +57,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def spec_of_png(file: BinaryIO) -> ImageSpec | None:
+def peek_png(file: BinaryIO) -> ImageSpec | None:
     """Return what the header of a PNG announces, None unless that is whole and of 8 bits."""
     head = file.read(33)
     if head[8:16] != b"\0\0\0\rIHDR" or zlib.crc32(head[12:29]) != int.from_bytes(head[29:], "big"):
@@ -126,6 +126,6 @@ register_format(
         matches=lambda head: head.startswith(PNG_MAGIC),
         decode=decode_png,
         encode=encode_png,
-        spec_of=spec_of_png,
+        peek=peek_png,
     )
 )

@@ -30,7 +30,7 @@ class PictureFormat:
             Raises InputError for what is not supported, any other exception for damage.
         encode: such pixels to the bytes of a file, which decodes to the same pixels.
         channels: of the images that `encode` takes.
-        spec_of: what an open file will decode to, from a look at its beginning, or None where that
+        peek: what an open file will decode to, from a look at its beginning, or None where that
             does not tell. Raises as `decode` does. By default all of the file is decoded to know.
     """
 
@@ -40,13 +40,13 @@ class PictureFormat:
     decode: Callable[[bytes], np.ndarray]
     encode: Callable[[np.ndarray], bytes]
     channels: tuple[int, ...] = (GREY, RGB)
-    spec_of: Callable[[BinaryIO], ImageSpec | None] = lambda _: None
+    peek: Callable[[BinaryIO], ImageSpec | None] = lambda _: None
 
     def read(self, data: bytes, source: object) -> np.ndarray:
         """Return the pixels of a file; raises InputError that names `source`."""
         with self._damage_told(source):
             pixels = self.decode(data)
-            spec_of_pixels(pixels)
+            pixel_spec(pixels)
         return pixels
 
     def look(self, file: BinaryIO, source: object) -> ImageSpec:
@@ -55,10 +55,10 @@ class PictureFormat:
             if not self.matches(file.read(HEAD_BYTES)):
                 raise InputError(f"not a {self.name} file")
             file.seek(0)
-            spec = self.spec_of(file)
+            spec = self.peek(file)
             if spec is None:
                 file.seek(0)
-                spec = spec_of_pixels(self.decode(file.read()))
+                spec = pixel_spec(self.decode(file.read()))
         return spec
 
     def write(self, pixels: np.ndarray, path: object) -> bytes:
@@ -66,7 +66,7 @@ class PictureFormat:
         try:
             return self.encode(np.ascontiguousarray(pixels))
         except ValueError as error:  # of a size, say, beyond the limits of the format
-            size = spec_of_pixels(pixels)
+            size = pixel_spec(pixels)
             raise InputError(f"{path}: a {self.name} cannot hold {size} pixels") from error
 
     @contextmanager
@@ -133,7 +133,7 @@ def format_by_ending(name: str) -> Format | None:
     return None
 
 
-def spec_of_pixels(pixels: np.ndarray) -> ImageSpec:
+def pixel_spec(pixels: np.ndarray) -> ImageSpec:
     """Return the spec of one image; raises ValueError unless it is uint8 of a right shape."""
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
         raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}")

@@ -15,12 +15,12 @@ from recvae.rec.search.dispatch import (
     search,
 )
 from recvae.rec.search.inputs import (
+    BestCandidates,
     FirstAccepted,
     Race,
     RaceToEnd,
-    Rule,
     SearchInputs,
-    SearchResults,
+    StoppingRule,
     item_slices,
 )
 
@@ -31,12 +31,12 @@ register_backend(shared.BACKEND)
 __all__ = [
     "BACKENDS",
     "Backend",
+    "BestCandidates",
     "FirstAccepted",
     "Race",
     "RaceToEnd",
-    "Rule",
     "SearchInputs",
-    "SearchResults",
+    "StoppingRule",
     "check_implementation",
     "item_slices",
     "register_backend",

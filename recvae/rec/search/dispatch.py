@@ -7,17 +7,17 @@ registered one to that.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from recvae.rec.search.inputs import Rule, SearchInputs, SearchResults
+from recvae.rec.search.inputs import BestCandidates, SearchInputs, StoppingRule
 
 AUTO = "auto"
 ALIASES = {"fused": "numba"}
 
 
-def _anything(inputs: SearchInputs, rule: Rule) -> str | None:
+def _anything(inputs: SearchInputs, rule: StoppingRule) -> str | None:
     return None
 
 
-def _by_name_alone(inputs: SearchInputs, rule: Rule) -> bool:
+def _by_name_alone(inputs: SearchInputs, rule: StoppingRule) -> bool:
     return False
 
 
@@ -34,9 +34,9 @@ class Backend:
     """
 
     name: str
-    search: Callable[[SearchInputs, Rule, int], SearchResults]
-    needs: Callable[[SearchInputs, Rule], str | None] = _anything
-    suits: Callable[[SearchInputs, Rule], bool] = _by_name_alone
+    search: Callable[[SearchInputs, StoppingRule, int], BestCandidates]
+    needs: Callable[[SearchInputs, StoppingRule], str | None] = _anything
+    suits: Callable[[SearchInputs, StoppingRule], bool] = _by_name_alone
 
 
 BACKENDS: dict[str, Backend] = {}
@@ -58,18 +58,19 @@ def check_implementation(name: str) -> None:
 
 
 def search(
-    inputs: SearchInputs, rule: Rule, implementation: str, chunk_elements: int
-) -> SearchResults:
+    inputs: SearchInputs, rule: StoppingRule, implementation: str, chunk_elements: int
+) -> BestCandidates:
     """Searches with a backend by name, or with the one that "auto" finds best.
 
     Raises:
         ValueError: if the backend named cannot serve inputs and rule.
     """
-    backend = _choose(inputs, rule, implementation)
+    backend = choose_backend(inputs, rule, implementation)
     return backend.search(inputs, rule, chunk_elements)
 
 
-def _choose(inputs: SearchInputs, rule: Rule, implementation: str) -> Backend:
+def choose_backend(inputs: SearchInputs, rule: StoppingRule, implementation: str) -> Backend:
+    """The backend that `search` takes; raises as it does."""
     if implementation == AUTO:
         return next(
             backend

@@ -15,31 +15,31 @@ from recvae.rec.arrivals import arrival_times, log2_times
 from recvae.rec.randomness import private_uniforms, shared_samples
 from recvae.rec.search.dispatch import Backend
 from recvae.rec.search.inputs import (
+    BestCandidates,
     FirstAccepted,
     Race,
     RaceToEnd,
-    Rule,
     SearchInputs,
-    SearchResults,
+    StoppingRule,
     item_slices,
 )
 
 FIRST_SEGMENT = 64
 
 
-def search(inputs: SearchInputs, rule: Rule, chunk_elements: int) -> SearchResults:
+def search(inputs: SearchInputs, rule: StoppingRule, chunk_elements: int) -> BestCandidates:
     """Any search that `search_by` knows the rule of, some items after the others."""
     # A race of N candidates holds all of them.
     held = inputs.proposal.partition.dim
     held += inputs.max_candidates if isinstance(rule, Race) else 0
-    results = SearchResults.nothing(inputs.batch, rule.keep, inputs.device)
+    results = BestCandidates.nothing(inputs.batch, rule.keep, inputs.device)
     for items in item_slices(inputs.batch, held, chunk_elements):
         results.put(items, search_by(rule[items], inputs[items], chunk_elements))
     return results
 
 
 @singledispatch
-def search_by(rule: Rule, inputs: SearchInputs, chunk_elements: int) -> SearchResults:
+def search_by(rule: StoppingRule, inputs: SearchInputs, chunk_elements: int) -> BestCandidates:
     """The reference of a rule: whoever adds a rule registers one, `@search_by.register`."""
     raise TypeError(f"rule: got {type(rule).__name__}, need one that is registered with search_by")
 
@@ -57,7 +57,7 @@ class Segment:
     log2_ratios: Tensor
 
 
-class Candidates:
+class CandidateStream:
     """The candidates of a batch of items, a segment at a time; `items` are those still searched."""
 
     def __init__(self, inputs: SearchInputs, chunk_elements: int) -> None:
@@ -110,14 +110,14 @@ class Candidates:
 
 
 @search_by.register
-def race(rule: Race, inputs: SearchInputs, chunk_elements: int) -> SearchResults:
+def race(rule: Race, inputs: SearchInputs, chunk_elements: int) -> BestCandidates:
     """See `Race`."""
-    segment = Candidates(inputs, chunk_elements).next_segment(inputs.max_candidates)
+    segment = CandidateStream(inputs, chunk_elements).next_segment(inputs.max_candidates)
     scores = segment.log2_ratios - segment.log2_times
     scores, order = torch.sort(scores, dim=1, descending=True, stable=True)
     best = order[:, : rule.keep]
     drawn = torch.full_like(best[:, 0], inputs.max_candidates)
-    return SearchResults(
+    return BestCandidates(
         segment.bins.gather(1, best),
         segment.ranks.gather(1, best),
         scores[:, : rule.keep],
@@ -127,7 +127,7 @@ def race(rule: Race, inputs: SearchInputs, chunk_elements: int) -> SearchResults
 
 
 @search_by.register
-def race_to_end(rule: RaceToEnd, inputs: SearchInputs, chunk_elements: int) -> SearchResults:
+def race_to_end(rule: RaceToEnd, inputs: SearchInputs, chunk_elements: int) -> BestCandidates:
     """See `RaceToEnd`."""
     results = _all_capped(inputs)
     for candidates, segment in _segments(inputs, chunk_elements):
@@ -142,7 +142,9 @@ def race_to_end(rule: RaceToEnd, inputs: SearchInputs, chunk_elements: int) -> S
 
 
 @search_by.register
-def first_accepted(rule: FirstAccepted, inputs: SearchInputs, chunk_elements: int) -> SearchResults:
+def first_accepted(
+    rule: FirstAccepted, inputs: SearchInputs, chunk_elements: int
+) -> BestCandidates:
     """See `FirstAccepted`."""
     results = _all_capped(inputs)
     for candidates, segment in _segments(inputs, chunk_elements):
@@ -156,16 +158,18 @@ def first_accepted(rule: FirstAccepted, inputs: SearchInputs, chunk_elements: in
     return results
 
 
-def _all_capped(inputs: SearchInputs) -> SearchResults:
+def _all_capped(inputs: SearchInputs) -> BestCandidates:
     """What stands at the cap where a search finds nothing."""
-    nothing = SearchResults.nothing(inputs.batch, 1, inputs.device)
-    drawn = torch.full_like(nothing.drawn, inputs.max_candidates)
-    return replace(nothing, drawn=drawn, capped=torch.ones_like(nothing.capped))
+    nothing = BestCandidates.nothing(inputs.batch, 1, inputs.device)
+    drawn = torch.full_like(nothing.num_drawn, inputs.max_candidates)
+    return replace(nothing, num_drawn=drawn, capped=torch.ones_like(nothing.capped))
 
 
-def _segments(inputs: SearchInputs, chunk_elements: int) -> Iterator[tuple[Candidates, Segment]]:
+def _segments(
+    inputs: SearchInputs, chunk_elements: int
+) -> Iterator[tuple[CandidateStream, Segment]]:
     """Segments until no item is left or the cap is met; they double while they fit into a chunk."""
-    candidates = Candidates(inputs, chunk_elements)
+    candidates = CandidateStream(inputs, chunk_elements)
     while len(candidates.items) and candidates.drawn < inputs.max_candidates:
         room = chunk_elements // (len(candidates.items) * inputs.proposal.partition.dim)
         length = min(max(FIRST_SEGMENT, candidates.drawn), max(FIRST_SEGMENT, room))
@@ -173,23 +177,23 @@ def _segments(inputs: SearchInputs, chunk_elements: int) -> Iterator[tuple[Candi
         yield candidates, candidates.next_segment(length)
 
 
-def _take_best(results: SearchResults, items: Tensor, segment: Segment, scores: Tensor) -> None:
+def _take_best(results: BestCandidates, items: Tensor, segment: Segment, scores: Tensor) -> None:
     """Puts the segment's best candidates where they lead; at equal scores the earlier one does."""
     n = scores.argmax(dim=1, keepdim=True)
     leads = scores.gather(1, n) > results.scores[items]
-    for of_all, of_segment in (
+    for kept, drawn in (
         (results.bins, segment.bins),
         (results.ranks, segment.ranks),
         (results.scores, scores),
     ):
-        of_all[items] = torch.where(leads, of_segment.gather(1, n), of_all[items])
+        kept[items] = torch.where(leads, drawn.gather(1, n), kept[items])
 
 
-def _finish(results: SearchResults, candidates: Candidates, over: Tensor) -> None:
+def _finish(results: BestCandidates, candidates: CandidateStream, over: Tensor) -> None:
     """Takes the items whose search is over, at some candidate of the last segment, out of it."""
     ended = over.any(dim=1)
     items, start = candidates.items[ended], candidates.drawn - over.shape[1]
-    results.drawn[items] = start + 1 + over[ended].int().argmax(dim=1)
+    results.num_drawn[items] = start + 1 + over[ended].int().argmax(dim=1)
     results.capped[items] = False
     candidates.keep_only(torch.nonzero(~ended)[:, 0])
 

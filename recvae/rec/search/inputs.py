@@ -9,7 +9,7 @@ from torch import Tensor
 from recvae.rec.arrivals import Arrivals
 from recvae.rec.proposal import Proposal
 from recvae.rec.randomness import KeyWords
-from recvae.rec.stretch import Stretch
+from recvae.rec.stretch import StretchFunction
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class SearchInputs:
 
 
 @dataclass(frozen=True, eq=False)
-class Rule:
+class StoppingRule:
     """How a search chooses among the candidates of each item, in the order of their arrival.
 
     A candidate's score is log2 r' - log2 T, in bits; of equal scores the earlier one leads.
@@ -59,19 +59,19 @@ class Rule:
         """How many candidates are found for each item."""
         return 1
 
-    def __getitem__(self, items: Tensor | slice) -> "Rule":
+    def __getitem__(self, items: Tensor | slice) -> "StoppingRule":
         return self
 
 
 @dataclass(frozen=True, eq=False)
-class Race(Rule):
+class Race(StoppingRule):
     """The `keep` candidates with the highest scores of all `max_candidates`, best first."""
 
     keep: int = 1
 
 
 @dataclass(frozen=True, eq=False)
-class RaceToEnd(Rule):
+class RaceToEnd(StoppingRule):
     """The candidate with the highest score of all that will ever arrive; Poisson arrivals.
 
     Args:
@@ -86,7 +86,7 @@ class RaceToEnd(Rule):
 
 
 @dataclass(frozen=True, eq=False)
-class FirstAccepted(Rule):
+class FirstAccepted(StoppingRule):
     """The first candidate that arrives before sigma(r): greedy Poisson rejection sampling.
 
     Its score is infinite. Where there is none before the cap, it is the winner of the race so far.
@@ -95,45 +95,47 @@ class FirstAccepted(Rule):
         stretch: sigma of each item.
     """
 
-    stretch: Stretch
+    stretch: StretchFunction
 
     def __getitem__(self, items: Tensor | slice) -> "FirstAccepted":
         return FirstAccepted(self.stretch[items])
 
 
 @dataclass(frozen=True, eq=False)
-class SearchResults:
+class BestCandidates:
     """What a search found for each item of a batch.
 
     Args:
         bins: flat bins, (batch, keep) int64.
         ranks: (batch, keep) int64.
         scores: (batch, keep) float64, bits.
-        drawn: how many candidates were drawn, (batch,) int64.
+        num_drawn: how many candidates were drawn, (batch,) int64.
         capped: whether the search ended at its cap, (batch,) bool.
     """
 
     bins: Tensor
     ranks: Tensor
     scores: Tensor
-    drawn: Tensor
+    num_drawn: Tensor
     capped: Tensor
 
     @staticmethod
-    def nothing(batch: int, keep: int, device: torch.device) -> "SearchResults":
+    def nothing(batch: int, keep: int, device: torch.device) -> "BestCandidates":
         """Zeros with scores of minus infinity, for `put` to fill."""
         bins = torch.zeros((batch, keep), dtype=torch.int64, device=device)
         scores = torch.full_like(bins, -torch.inf, dtype=torch.float64)
         drawn = torch.zeros(batch, dtype=torch.int64, device=device)
-        return SearchResults(bins, bins.clone(), scores, drawn, torch.zeros_like(drawn).bool())
+        return BestCandidates(bins, bins.clone(), scores, drawn, torch.zeros_like(drawn).bool())
 
     @staticmethod
-    def joined(parts: Sequence["SearchResults"]) -> "SearchResults":
+    def joined(parts: Sequence["BestCandidates"]) -> "BestCandidates":
         """Of some items, then of others, and so on, of as many candidates each."""
-        columns = ([getattr(part, field.name) for part in parts] for field in fields(SearchResults))
-        return SearchResults(*map(torch.cat, columns))
+        columns = (
+            [getattr(part, field.name) for part in parts] for field in fields(BestCandidates)
+        )
+        return BestCandidates(*map(torch.cat, columns))
 
-    def put(self, items: slice, part: "SearchResults") -> None:
+    def put(self, items: slice, part: "BestCandidates") -> None:
         """Writes what was found for some items into these tensors."""
         for field in fields(self):
             getattr(self, field.name)[items] = getattr(part, field.name)

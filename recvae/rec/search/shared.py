@@ -14,14 +14,14 @@ from recvae.rec.arrivals import arrival_times, log2_times
 from recvae.rec.normal import reach
 from recvae.rec.randomness import private_uniforms, shared_samples
 from recvae.rec.search.dispatch import Backend
-from recvae.rec.search.inputs import Race, Rule, SearchInputs, SearchResults
+from recvae.rec.search.inputs import BestCandidates, Race, SearchInputs, StoppingRule
 
 # A bound on float32's rounding errors above this, in bits, would make the shortlists long.
 MAX_ERROR_BITS = 0.25
 EPSILON = 2.0**-23
 
 
-def needs(inputs: SearchInputs, rule: Rule) -> str | None:
+def needs(inputs: SearchInputs, rule: StoppingRule) -> str | None:
     """One winner an item, all items with the same candidates, told apart by float32."""
     keys = (*inputs.private, *inputs.shared)
     if type(rule) is not Race or rule.keep != 1:
@@ -35,11 +35,11 @@ def needs(inputs: SearchInputs, rule: Rule) -> str | None:
     return None
 
 
-def search(inputs: SearchInputs, rule: Rule, chunk_elements: int) -> SearchResults:
+def search(inputs: SearchInputs, rule: StoppingRule, chunk_elements: int) -> BestCandidates:
     """`Race(keep=1)` for items that share their candidates."""
     proposal, limit, batch = inputs.proposal, inputs.max_candidates, inputs.batch
     if not batch:
-        return SearchResults.nothing(0, 1, inputs.device)
+        return BestCandidates.nothing(0, 1, inputs.device)
     weights, error = _scores_and_error(inputs)
     one = inputs[torch.zeros(1, dtype=torch.int64, device=error.device)]
     words = private_uniforms(one.private, 0, limit, 1)[:, :, 0]
@@ -69,7 +69,7 @@ def search(inputs: SearchInputs, rule: Rule, chunk_elements: int) -> SearchResul
         winner = torch.where(top > best, first, winner)
         best = top
     drawn = torch.full_like(winner, limit)
-    return SearchResults(
+    return BestCandidates(
         torch.zeros_like(winner)[:, None],
         winner[:, None],
         best[:, None],

@@ -46,9 +46,9 @@ class Architecture:
             raise InputError(f"architecture.name is {self.name!r}; choose from {sorted(NETWORKS)}")
         for name, limits in SIZES.items():
             check_integer(f"architecture.{name}", getattr(self, name), limits)
-        self.stated()
+        self.description()
 
-    def stated(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         """All fields, with every argument of the networks: what a model remembers of itself."""
         network = network_named(self.name)
         return asdict(self) | {
@@ -63,7 +63,7 @@ class Architecture:
     @property
     def levels(self) -> int:
         """Number of grey levels: pixels are below it."""
-        return self.stated()["decoder"].get("levels", 256)
+        return self.description()["decoder"].get("levels", 256)
 
     @cached_property
     def spec(self) -> ImageSpec:

@@ -17,7 +17,7 @@ class NoArguments:
     """Of a network that takes none."""
 
 
-def limits_of(arguments: type[Any]) -> dict[str, tuple[int, int]]:
+def argument_limits(arguments: type[Any]) -> dict[str, tuple[int, int]]:
     """The smallest and the largest value of each argument, by name."""
     return {it.name: it.metadata["limits"] for it in fields(arguments)}
 
@@ -28,7 +28,7 @@ def all_arguments(arguments: type[Any], given: Mapping[str, Any], where: str) ->
     Raises InputError, naming the argument and `where` it stands, for one that is unknown or out of
     its limits.
     """
-    limits = limits_of(arguments)
+    limits = argument_limits(arguments)
     for name, value in given.items():
         if name not in limits:
             raise InputError(f"{where}.{name} is unknown; there are {sorted(limits)}")

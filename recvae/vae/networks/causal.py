@@ -120,7 +120,7 @@ class CausalDecoder(UpsamplingDecoder):
             sizes = [len(front) for front in piece]
             flags, logits = (values[sites] > 0).split(sizes), self.zero(hidden).split(sizes)
             if self.levels > 2:
-                counts = [int(of_front.sum()) for of_front in flags]
+                counts = [int(front_flags.sum()) for front_flags in flags]
                 value_logits = self.value(hidden[torch.cat(flags)]).split(counts)
             for number, (front, ink) in enumerate(zip(piece, flags, strict=True)):
                 yield self._flags(front, logits[number].__getitem__), ink.long()
@@ -133,9 +133,9 @@ class CausalDecoder(UpsamplingDecoder):
         """Of `join`, the contexts hold what the table of values does; see `Decoder`."""
         if path != "join":
             return limit
-        of_columns = self.values.table.double().abs().amax(dim=0)
-        of_features = of_columns.new_full((self.channels,), limit)
-        return torch.cat([of_columns.repeat(self.neighbours), of_features])
+        column_limits = self.values.table.double().abs().amax(dim=0)
+        feature_limits = column_limits.new_full((self.channels,), limit)
+        return torch.cat([column_limits.repeat(self.neighbours), feature_limits])
 
     def _context(self, z: Tensor) -> Context:
         table = self.values(torch.arange(self.levels, device=z.device))
@@ -149,11 +149,11 @@ class CausalDecoder(UpsamplingDecoder):
     def _value_logits(self, hidden: Tensor) -> Logits:
         return lambda rows: self.value(hidden[rows])
 
-    def _flags(self, sites: Tensor, logits_of: Logits) -> PixelPass:
-        return self.pixel_pass(2, logits_of, sites, lambda values: (values > 0).long())
+    def _flags(self, sites: Tensor, logits_at: Logits) -> PixelPass:
+        return self.pixel_pass(2, logits_at, sites, lambda values: (values > 0).long())
 
-    def _values(self, sites: Tensor, logits_of: Logits) -> PixelPass:
-        return self.pixel_pass(self.levels - 1, logits_of, sites, lambda values: values - 1)
+    def _values(self, sites: Tensor, logits_at: Logits) -> PixelPass:
+        return self.pixel_pass(self.levels - 1, logits_at, sites, lambda values: values - 1)
 
 
 def known_columns(levels: int) -> Tensor:

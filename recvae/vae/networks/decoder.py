@@ -44,7 +44,7 @@ class Decoder(nn.Module):
             step = next(passes)
             while True:
                 assert isinstance(step, PixelPass)
-                symbols = step.symbols_of(values[step.sites])
+                symbols = step.to_symbols(values[step.sites])
                 yield step, symbols
                 step = passes.send(symbols)
         except StopIteration:
@@ -57,13 +57,13 @@ class Decoder(nn.Module):
     def pixel_pass(
         self,
         classes: int,
-        logits_of: Callable[[slice], Tensor],
+        logits_at: Callable[[slice], Tensor],
         sites: Tensor,
-        symbols_of: Callable[[Tensor], Tensor],
+        to_symbols: Callable[[Tensor], Tensor],
     ) -> PixelPass:
         """A pass of pixels; see `PixelPass`."""
         images = sites // (self.height * self.width)
-        return PixelPass(classes, logits_of, images, sites, symbols_of)
+        return PixelPass(classes, logits_at, images, sites, to_symbols)
 
     def input_limit(self, path: str, limit: int) -> int | Tensor:
         """Largest magnitude of the inputs of the layer at `path` in an exact decoder, or of each.

@@ -23,19 +23,19 @@ class Pass:
 
     Fields:
         classes: number of symbols.
-        logits_of: the logits (m, classes) of a slice of the n symbols; nats in a float network,
+        logits_at: the logits (m, classes) of a slice of the n symbols; nats in a float network,
             units of the fixed point in an exact one.
         images: (n,) int64, which of the b images each symbol belongs to; ascending.
     """
 
     classes: int
-    logits_of: Callable[[slice], Tensor]
+    logits_at: Callable[[slice], Tensor]
     images: Tensor
 
     @property
     def logits(self) -> Tensor:
         """Those of all symbols, (n, classes)."""
-        return self.logits_of(slice(0, len(self.images)))
+        return self.logits_at(slice(0, len(self.images)))
 
     def pieces(self) -> Iterator[slice]:
         """Slices of the symbols, in order, that have at most `PIECE_LOGITS` logits each."""
@@ -50,11 +50,11 @@ class PixelPass(Pass):
 
     Fields:
         sites: (n,) int64, ascending: which of the b*h*w pixels these symbols belong to.
-        symbols_of: the symbols, (n,) int64, that stand for the pixel values (n,) at the sites.
+        to_symbols: the symbols, (n,) int64, that stand for the pixel values (n,) at the sites.
     """
 
     sites: Tensor
-    symbols_of: Callable[[Tensor], Tensor]
+    to_symbols: Callable[[Tensor], Tensor]
 
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ def sample_pixels(passes: Passes, generator: torch.Generator | None = None) -> T
     return run_passes(passes, draw)
 
 
-def of_images(images: Tensor, passes: Passes) -> Passes:
+def for_images(images: Tensor, passes: Passes) -> Passes:
     """The passes of some images, (b,) int64 among all images."""
     try:
         step = next(passes)

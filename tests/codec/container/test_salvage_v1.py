@@ -21,10 +21,10 @@ from codec.container.changes import changes
 from codec.container.files import HASH, container
 from recvae.codec.container import ContainerReader, Group, Header
 from recvae.codec.container.group_v1 import pack_group
+from recvae.codec.container.locate import find_groups
 from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import salvage_groups
 from recvae.codec.container.salvaged import Salvage
-from recvae.codec.container.scan import find_groups
 from recvae.errors import InputError
 
 HEADER = Header(HASH, height=4, width=5, group_size=3)
@@ -95,9 +95,9 @@ def saved(original: Original, salvage: Salvage, places_are_sure: bool = True) ->
         assert (len(images), names) == (original.num_images, original.names)
     missing = set(range(original.num_images)) - set(images)
     if places_are_sure:
-        at = accumulate((len(stretch.groups) for stretch in salvage.stretches), initial=0)
-        for stretch, first in zip(salvage.stretches, at, strict=False):
-            assert stretch.low <= 3 * groups[first] <= stretch.high
+        at = accumulate((len(part.groups) for part in salvage.ranges), initial=0)
+        for part, first in zip(salvage.ranges, at, strict=False):
+            assert part.low <= 3 * groups[first] <= part.high
         for name, image in zip(names or (), images, strict=names is not None):
             assert name == f"{image}.png" or name.startswith("salvaged-")
         for lost in salvage.lost:
@@ -205,7 +205,7 @@ def test_groups_of_unknown_place_get_names_that_are_not_taken() -> None:
     data = original.data[:cut] + original.data[cut + 30 : hole] + original.data[hole + 30 :]
     salvage = original.salvage(data)
     groups = saved(original, salvage)
-    assert salvage.facts()["unplaced"]
+    assert salvage.as_dict()["unplaced"]
     assert {0, 1, 8, 9, 18, 19} <= set(groups)
     assert len(set(salvage.names or ())) == salvage.num_recovered
 

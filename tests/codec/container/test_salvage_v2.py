@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from codec.container.changes import changes
 from recvae.codec.container import ContainerReader, ContainerWriter, Group, Header
+from recvae.codec.container.locate import Checksums, Shorts
 from recvae.codec.container.numbers import pack_short
 from recvae.codec.container.placing import Layout
 from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import salvage_groups
-from recvae.codec.container.salvage_v2 import MAX_PASSES, _Places, _walk
 from recvae.codec.container.salvaged import Salvage
-from recvae.codec.container.scan import Checksums, Shorts
+from recvae.codec.container.walk import MAX_PASSES, Places, walk
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
 
@@ -107,9 +107,9 @@ def saved(original: Original, salvage: Salvage, places_are_sure: bool = True) ->
     missing = set(range(original.first[-1])) - set(images)
     if not places_are_sure:
         return groups
-    at = accumulate((len(stretch.groups) for stretch in salvage.stretches), initial=0)
-    for stretch, first in zip(salvage.stretches, at, strict=False):
-        assert stretch.low <= original.first[groups[first]] <= stretch.high
+    at = accumulate((len(part.groups) for part in salvage.ranges), initial=0)
+    for part, first in zip(salvage.ranges, at, strict=False):
+        assert part.low <= original.first[groups[first]] <= part.high
     for name, image in zip(names or (), images, strict=names is not None):
         assert name == f"{image}.png" or name.startswith("salvaged-")
     if labels is not None:
@@ -218,7 +218,7 @@ def test_arrays_of_images_whose_place_is_unknown_are_given_up() -> None:
     salvage = original.salvage(bytes(data))
     groups = saved(original, salvage)
     assert groups == [g for g in range(30) if g not in (3, 4, 9, 10)]
-    assert salvage.facts()["arrays_lost"] == ["labels"]
+    assert salvage.as_dict()["arrays_lost"] == ["labels"]
     assert not salvage.is_complete
 
 
@@ -240,10 +240,10 @@ def test_groups_in_groups_cost_little() -> None:
         inner = b"\0" + pack_short(len(inner) + 1) + inner
         inner += binascii.crc_hqx(inner, 0xFFFF).to_bytes(2)
     data = HEADER.to_bytes() + b"\xee" + inner + b"\xee" * 5
-    places = _Places(data, HEADER, Checksums(data), Shorts(data))
+    places = Places(data, HEADER, Checksums(data), Shorts(data))
     begin = HEADER.num_bytes
     runs = {start: 192 * i for i, start in enumerate(range(begin, len(data), 256))}
-    _walk(places, Layout(len(data), None, runs, True))
+    walk(places, Layout(len(data), None, runs, True))
     assert places.seen_bytes <= (MAX_PASSES + 2) * len(data)
 
 
@@ -251,6 +251,6 @@ def test_hostile_bytes_are_looked_at_a_bounded_number_of_times() -> None:
     """Every eleventh place begins a group of half of the file, whose checksum fails."""
     heads = (b"\1\1" + b"\xff" + (1 << 17).to_bytes(8)) * (1 << 14)
     data = HEADER.to_bytes() + heads
-    places = _Places(data, HEADER, Checksums(data), Shorts(data))
-    assert _walk(places, Layout.of(HEADER, len(places.data), None)) == []
+    places = Places(data, HEADER, Checksums(data), Shorts(data))
+    assert walk(places, Layout.of(HEADER, len(places.data), None)) == []
     assert places.seen_bytes <= (MAX_PASSES + 2) * len(places.data)

@@ -28,8 +28,8 @@ def rewrite(folder: Path, change: Callable[[dict], object], tensors: dict | None
     if tensors is not None:
         save_file(tensors, folder / WEIGHTS)
     change(text)
-    stated = text.pop("hash", None)
-    if stated is not None:
+    expected = text.pop("hash", None)
+    if expected is not None:
         text["hash"] = content_hash(text, load_file(folder / WEIGHTS))
     (folder / JSON).write_text(json.dumps(text))
 

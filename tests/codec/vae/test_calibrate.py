@@ -53,7 +53,7 @@ def test_latents_are_coded_as_chosen(
     model = calibrate(made, images, "made", options, {"epochs": 1}, said.append)
     assert model.latents.name == latents
     assert {type(it).__name__ for it in model.coders} == {coder}
-    assert len(model.facts["mutual_information_bits"]) == 4
+    assert len(model.metadata["mutual_information_bits"]) == 4
     assert "bits of latents + " in said[1]
     codec = Codec(model)
     data = codec.compress(images[:9])

@@ -30,7 +30,7 @@ KINDS = {
 }
 
 
-def model_of(kind: str) -> CodecModel:
+def model_named(kind: str) -> CodecModel:
     """Trained for some steps on blots, so that some images are worth coding."""
     height, width, arguments = KINDS[kind]
     architecture = Architecture("causal", 2, height, width, {"channels": 4, "hidden": 8}, arguments)
@@ -47,7 +47,7 @@ def blots(architecture: Architecture, count: int) -> np.ndarray:
     return np.maximum(grey, top).astype(np.uint8)
 
 
-def images_of(model: CodecModel) -> np.ndarray:
+def images_for(model: CodecModel) -> np.ndarray:
     """Blots, and what no model expects."""
     levels, shape = model.architecture.levels, model.spec.shape
     noise = np.random.default_rng(2).integers(0, levels, (3, *shape))
@@ -57,11 +57,11 @@ def images_of(model: CodecModel) -> np.ndarray:
 
 @pytest.fixture(scope="module", params=list(KINDS))
 def model(request: pytest.FixtureRequest) -> CodecModel:
-    return model_of(request.param)
+    return model_named(request.param)
 
 
 def test_round_trip_in_any_group_and_batch(model: CodecModel) -> None:
-    check_round_trips(model, images_of(model))
+    check_round_trips(model, images_for(model))
 
 
 def test_a_payload_is_as_long_as_its_symbols_cost(model: CodecModel) -> None:
@@ -75,7 +75,7 @@ def test_a_payload_is_as_long_as_its_symbols_cost(model: CodecModel) -> None:
 
 
 def test_passes_of_as_many_classes_are_coded_as_one(model: CodecModel) -> None:
-    images = torch.from_numpy(images_of(model))
+    images = torch.from_numpy(images_for(model))
     z = torch.zeros(len(images), 2, dtype=torch.int64)
     classes = [coded.frequencies.shape[1] for coded in code_pixels(model, z, images)]
     if model.architecture.levels == 2:
@@ -87,13 +87,13 @@ def test_passes_of_as_many_classes_are_coded_as_one(model: CodecModel) -> None:
 
 def test_models_are_saved_and_loaded(model: CodecModel, tmp_path: Path) -> None:
     model.save(tmp_path)
-    images = images_of(model)
+    images = images_for(model)
     data = Codec(model).compress(images, 4)
     assert np.array_equal(recvae.open(data, tmp_path)[:], images)
 
 
 def test_float64_carries_the_same_integers(model: CodecModel) -> None:
-    images = images_of(model)
+    images = images_for(model)
     data = Codec(model).compress(images, 4)
     _, decoder = model.architecture.build()
     again = from_tensors(decoder, model.number, model.decoder.state_dict())
@@ -101,7 +101,7 @@ def test_float64_carries_the_same_integers(model: CodecModel) -> None:
 
 
 def test_pixels_beyond_the_levels_are_refused() -> None:
-    model = model_of("5x7 of 4")
+    model = model_named("5x7 of 4")
     images = blots(model.architecture, 2)
     images[1, 0, 0] = 4
     with pytest.raises(InputError, match="pixels of 4: model '5x7 of 4' codes 4 grey levels, 0 to"):

@@ -82,11 +82,11 @@ def test_what_is_no_description(folder: Path, kind: str) -> None:
 
 
 def test_links_to_the_files_are_followed(folder: Path) -> None:
-    stated = load_model(folder).hash
+    expected = load_model(folder).hash
     for name in (JSON, WEIGHTS):
         (folder / name).rename(folder / f"blob-{name}")
         (folder / name).symlink_to(f"blob-{name}")
-    assert load_model(folder).hash == stated
+    assert load_model(folder).hash == expected
 
 
 def change_tensor(suffix: str, change: Callable) -> Callable[[dict], dict]:
@@ -162,7 +162,7 @@ def test_hostile_lengths_of_the_header_of_weights(folder: Path, size: int) -> No
 
 def test_what_is_claimed_costs_no_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch's memory is not traced; nothing of torch's is made before all is checked."""
-    monkeypatch.setattr(model, "_build", lambda *arguments: pytest.fail("built"))
+    monkeypatch.setattr(model, "build_model", lambda *arguments: pytest.fail("built"))
     file_bytes = sum((folder / name).stat().st_size for name in (JSON, WEIGHTS))
     good = (folder / JSON).read_text()
     for path, value in [

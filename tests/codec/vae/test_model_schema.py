@@ -127,7 +127,7 @@ def test_hostile_descriptions(folder: Path, path: str, value: Any, message: str)
     if message:
         refused(folder, message)
     else:
-        assert load_model(folder).facts["epochs"] == value
+        assert load_model(folder).metadata["epochs"] == value
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_the_schema_and_the_networks_agree() -> None:
     """`recvae.codec.vae.model_schema.write` writes the file."""
     assert PATH.read_text() == to_text(model_schema(NETWORKS)) + "\n"
     branches = model_schema(NETWORKS)["properties"]["architecture"]["allOf"]
-    stated = {branch["if"]["properties"]["name"]["const"]: branch["then"] for branch in branches}
-    for name, part in stated.items():
-        architecture = Architecture(name).stated()
+    by_name = {branch["if"]["properties"]["name"]["const"]: branch["then"] for branch in branches}
+    for name, part in by_name.items():
+        architecture = Architecture(name).by_name()
         for role in ("encoder", "decoder"):
             assert part["properties"][role]["required"] == list(architecture[role])
-    assert stated["scans"]["properties"]["height"] == {"const": 28}
+    assert by_name["scans"]["properties"]["height"] == {"const": 28}
 
 
 def test_all_objects_but_the_facts_are_closed() -> None:

@@ -20,7 +20,7 @@ from recvae.codec.vae.groups import code_pixels, decode_groups, encode_groups, p
 from recvae.codec.vae.latents import BlockLatents
 from recvae.codec.vae.min_cost import MinCostSender
 from recvae.codec.vae.model import load_vae
-from recvae.codec.vae.pixel_cost import pixel_cost_of
+from recvae.codec.vae.pixel_cost import make_pixel_cost
 from recvae.errors import InputError
 from recvae.experiments.cli import main
 from recvae.experiments.mnist import command, rows
@@ -202,7 +202,7 @@ def test_min_cost_selection_never_costs_more_than_the_plain_choice(
     model: CodecModel, training: Training, images: np.ndarray
 ) -> None:
     coding = coding_of(rows.partitioned(50, 4, 6, IMAGES), model, 0, training)
-    sender = MinCostSender(pixel_cost_of(model), candidates=6, beam=2)
+    sender = MinCostSender(make_pixel_cost(model), candidates=6, beam=2)
 
     def total(latents: BlockLatents) -> np.ndarray:
         _, bits = encode_groups(replace(coding.model, latents=latents), images, 8)
@@ -222,7 +222,7 @@ def test_looked_up_pixel_bits_are_those_that_are_spent(
     z = model.latents.receive(model.latents.send(posterior(model.encoder, tensor)).codes)
     table = model.decoder.decoder.pixel_cost_table(model.number.fraction_bits)
     assert table is not None
-    looked_up = pixel_cost_of(model)(z, tensor).numpy()
+    looked_up = make_pixel_cost(model)(z, tensor).numpy()
     assert looked_up == pytest.approx(table(model.decoder.latents(z), tensor).numpy(), abs=0)
     spent = pixel_bits(code_pixels(model, z, tensor), len(images))
     assert looked_up == pytest.approx(spent, abs=5e-3)
@@ -281,7 +281,7 @@ def test_targets_are_judged_on_like_images() -> None:
 def test_missing_models_are_told(tmp_path: Path) -> None:
     planned = rows.all_rows(quick=False)
     assert len({row.slug for row in planned}) == len(planned)
-    notes = command._notes_on_missing({"mnist-mlp": tmp_path}, planned)
+    notes = command.notes_on_missing({"mnist-mlp": tmp_path}, planned)
     assert [re.findall("mnist-mlp-[0-9a-z]+", note) for note in notes] == [
         ["mnist-mlp-20"],
         ["mnist-mlp-100"],

@@ -10,7 +10,7 @@ import torch
 from experiments.mnist.rows import make_row
 from recvae.codec import Codec, CodecModel, load_model
 from recvae.experiments.mnist.figures import block_kl, images, information
-from recvae.experiments.mnist.figures.images import _costs, _decode
+from recvae.experiments.mnist.figures.images import coding_costs, decode_at_level
 from recvae.experiments.mnist.figures.weights import MODELS, needed_log2_candidates
 from recvae.experiments.mnist.table import to_table
 from recvae.vae import posterior
@@ -49,7 +49,7 @@ def test_candidates_needed_lie_between_the_rows() -> None:
 @pytest.mark.parametrize("name", ["mnist", "mnist-mlp"])
 def test_costs_of_pixels_add_up_to_the_file(name: str, test_images: torch.Tensor) -> None:
     codec = Codec(load_model(name))
-    costs = _costs(codec.model, test_images)
+    costs = coding_costs(codec.model, test_images)
     report = codec.compress_to(io.BytesIO(), test_images)
     latents = report.bits["bins"] + report.bits["ranks"]
     assert float(costs.latent_bits.sum()) == pytest.approx(latents)
@@ -58,10 +58,10 @@ def test_costs_of_pixels_add_up_to_the_file(name: str, test_images: torch.Tensor
 
 
 def test_levels_of_the_law_order_the_images(model: CodecModel, test_images: torch.Tensor) -> None:
-    z = _costs(model, test_images).z
+    z = coding_costs(model, test_images).z
 
     def at(level: float) -> np.ndarray:
-        return _decode(model, z, lambda n: torch.full((n,), int(level * (1 << 24)))).numpy()
+        return decode_at_level(model, z, lambda n: torch.full((n,), int(level * (1 << 24)))).numpy()
 
     dark, median, light = at(0.05), at(0.5), at(0.95)
     assert (dark <= median).all()

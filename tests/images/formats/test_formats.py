@@ -26,7 +26,7 @@ from recvae.images import (
     write_idx,
     write_images,
 )
-from recvae.images.formats.registry import FORMATS, picture_formats, spec_of_pixels
+from recvae.images.formats.registry import FORMATS, picture_formats, pixel_spec
 from recvae.images.spec import RGB
 
 PICTURES = [
@@ -40,7 +40,7 @@ ARRAYS = ["x.npy", "x.idx", "x.idx.gz", "x-ubyte"]
 SPECS = [ImageSpec(4, 6), ImageSpec(4, 6, RGB)]
 
 
-def pixels_of(channels: int, max_side: int = 6) -> st.SearchStrategy[np.ndarray]:
+def pictures(channels: int, max_side: int = 6) -> st.SearchStrategy[np.ndarray]:
     last = (RGB,) if channels == RGB else ()
     sides = st.integers(1, max_side)
     return st.tuples(sides, sides).flatmap(lambda size: arrays(np.uint8, (*size, *last)))
@@ -48,7 +48,7 @@ def pixels_of(channels: int, max_side: int = 6) -> st.SearchStrategy[np.ndarray]
 
 @pytest.mark.parametrize(("known", "ending", "channels"), PICTURES)
 def test_a_picture_comes_back(known, ending: str, channels: int) -> None:
-    @given(pixels_of(channels))
+    @given(pictures(channels))
     @settings(deadline=None, max_examples=20)
     def comes_back(pixels: np.ndarray) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +84,7 @@ def test_a_folder_of_any_pictures_comes_back(data: st.DataObject) -> None:
         for channels in known.channels
     ]
     chosen = data.draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=8))
-    images = [data.draw(pixels_of(channels, 2)) for _, channels in chosen]
+    images = [data.draw(pictures(channels, 2)) for _, channels in chosen]
     names = tuple(f"{i} ä{ending}" for i, (ending, _) in enumerate(chosen))
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in"), Path(folder, "out")
@@ -95,7 +95,7 @@ def test_a_folder_of_any_pictures_comes_back(data: st.DataObject) -> None:
             assert (stream.count, stream.names) == (len(images), names)
             assert stream.raw_bytes == sum(pixels.size for pixels in images)
             specs = [str(spec) for spec, count in stream.runs for _ in range(count)]
-            assert specs == [str(spec_of_pixels(pixels)) for pixels in images]
+            assert specs == [str(pixel_spec(pixels)) for pixels in images]
             chunks = list(stream.chunks)
             write_chunks(target, stream.runs, chunks, names)
         read = [image for chunk in chunks for image in chunk]

@@ -13,12 +13,12 @@ from recvae.rec import ORC, PFR, Partition, PartitionedCoder
 from recvae.rec.search import (
     BACKENDS,
     Backend,
+    BestCandidates,
     Race,
-    SearchResults,
     register_backend,
     search,
 )
-from recvae.rec.search.dispatch import _choose
+from recvae.rec.search.dispatch import choose_backend
 from recvae.rec.search.eager import search_by
 
 OTHERS = [name for name in BACKENDS if name != "eager"]
@@ -44,7 +44,7 @@ def test_every_backend_serves_something(backend: str) -> None:
     assert len(served(backend)) >= 2
 
 
-@pytest.mark.parametrize("field", ["bins", "ranks", "scores", "drawn", "capped"])
+@pytest.mark.parametrize("field", ["bins", "ranks", "scores", "num_drawn", "capped"])
 def test_the_suite_notices_a_wrong_result(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
     def search(inputs, rule, chunk_elements):
         results = BACKENDS["eager"].search(inputs, rule, chunk_elements)
@@ -74,7 +74,7 @@ def test_auto_takes_what_is_fastest(name: str, device: str, backend: str) -> Non
     inputs, rule = searching.inputs_and_rule(torch.device("cpu"))
     if device == "meta":
         inputs = on_another_device(inputs)
-    assert _choose(inputs, rule, "auto").name == backend
+    assert choose_backend(inputs, rule, "auto").name == backend
 
 
 def on_another_device(inputs):
@@ -100,12 +100,12 @@ def test_a_backend_that_cannot_serve_says_what_it_needs() -> None:
     inputs, rule = SEARCHES["ORC"]().inputs_and_rule(torch.device("cpu"))
     for name in ("numba", "fused"):
         with pytest.raises(ValueError, match=f"got '{name}', need CPU tensors"):
-            _choose(on_another_device(inputs), rule, name)
+            choose_backend(on_another_device(inputs), rule, name)
 
 
 def test_fused_is_another_name_of_numba() -> None:
     inputs, rule = SEARCHES["ORC"]().inputs_and_rule(torch.device("cpu"))
-    assert _choose(inputs, rule, "fused") is BACKENDS["numba"]
+    assert choose_backend(inputs, rule, "fused") is BACKENDS["numba"]
 
 
 @pytest.mark.parametrize("name", ["auto", "fused", "eager", "numba"])
@@ -129,14 +129,14 @@ def _(rule: LastOfRace, inputs, chunk_elements):
     results = search_by(Race(inputs.max_candidates), inputs, chunk_elements)
     last = slice(-1, None)
     best = (getattr(results, name)[:, last] for name in ("bins", "ranks", "scores"))
-    return SearchResults(*best, results.drawn, results.capped)
+    return BestCandidates(*best, results.num_drawn, results.capped)
 
 
 @pytest.mark.parametrize("name", ["ORC", "one key"])
 def test_a_kind_of_a_known_rule_is_left_to_the_reference(name: str) -> None:
     inputs, _ = SEARCHES[name]().inputs_and_rule(torch.device("cpu"))
     rule = LastOfRace()
-    assert _choose(inputs, rule, "auto").name == "eager"
+    assert choose_backend(inputs, rule, "auto").name == "eager"
     found = search(inputs, rule, "auto", 1 << 20)
     every = BACKENDS["eager"].search(inputs, Race(inputs.max_candidates), 1 << 20)
     assert torch.equal(found.ranks, every.ranks[:, -1:])
@@ -170,7 +170,7 @@ def test_a_coder_is_its_arrivals_its_limit_and_its_rule(batch: int, intervals) -
         assert torch.equal(other.code.ranks, found[0].code.ranks)
         assert torch.equal(other.capped, found[0].capped)
     assert not found[0].capped.any()
-    assert (found[0].candidates == 300).all()
+    assert (found[0].num_drawn == 300).all()
 
 
 @pytest.mark.parametrize("name", ["PFR", "GPRS", "partitioned PFR, sup", "MRC, keep all"])
@@ -182,7 +182,7 @@ def test_items_in_slices_keep_what_is_theirs(name: str) -> None:
     held = searching.target.dim + (searching.max_candidates if searching.rule == "race" else 0)
     sliced = BACKENDS["eager"].search(inputs, rule, 2 * held)
     assert inputs.batch > 2
-    for field in SearchResults.__dataclass_fields__:
+    for field in BestCandidates.__dataclass_fields__:
         assert torch.equal(getattr(sliced, field), getattr(whole, field)), field
 
 

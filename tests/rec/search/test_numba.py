@@ -9,7 +9,12 @@ from recvae.exact.gaussian import gaussian_table, quantile, to_float
 from recvae.rec import ORC, DiagonalGaussian, Partition, PartitionedORC
 from recvae.rec.normal import log2_ratio, reach
 from recvae.rec.proposal import propose, sampled_ranges
-from recvae.rec.search.numba.backend import EPSILON, TABLE_ROUNDINGS, _lines, _screen
+from recvae.rec.search.numba.backend import (
+    EPSILON,
+    TABLE_ROUNDINGS,
+    quantile_pieces,
+    screening_terms,
+)
 from recvae.rec.search.numba.screen import find_entries, tabulate_peaks
 
 
@@ -29,7 +34,7 @@ def test_the_quantile_of_the_screen_is_as_near_as_its_error_bound_assumes():
     tails, entries = np.empty(len(v), np.float32), np.empty(len(v), np.uint32)
     find_entries(words, np.uint64(0), len(v), tails, entries)
     assert entries.max() == len(gaussian_table()) - 1
-    start, slope = _lines()[entries].view(np.float32).reshape(-1, 2).T
+    start, slope = quantile_pieces()[entries].view(np.float32).reshape(-1, 2).T
     magnitude = start - slope * tails
     screened = np.where(words >> 31, magnitude, -magnitude)
     error = np.abs(screened - to_float(quantile(v), torch.float64).numpy()).max()
@@ -90,7 +95,7 @@ def test_codes_are_the_eager_ones(spread, scale, name, keep):
 
 def test_what_float32_cannot_hold_is_scored_all_the_same():
     target = DiagonalGaussian(torch.randn((3, 9), generator=seeded()), torch.full((3, 9), 1e-20))
-    assert bool(_screen(propose(target, Partition.none(9)))[1].isinf().all())
+    assert bool(screening_terms(propose(target, Partition.none(9)))[1].isinf().all())
     codes = [
         ORC(9, 600, implementation=how).encode(target, 3, seeded()).ranks
         for how in ("eager", "fused")

@@ -57,11 +57,11 @@ def test_pfr_and_gprs_are_the_pseudocode(implementation, seed):
         if best <= times[n] / sup:
             break
     found = pfr.search(target, 12, seeded(seed))
-    assert (found.code.ranks.item(), found.candidates.item()) == (winner, n + 1)
+    assert (found.code.ranks.item(), found.num_drawn.item()) == (winner, n + 1)
     log2_sigma = stretch_function(target).log2_sigma(ratios.log2()[None])[0]
     accepted = int((times < log2_sigma.exp2()).int().argmax())
     found = GPRS(3, implementation=implementation).search(target, 12, seeded(seed))
-    assert (found.code.ranks.item(), found.candidates.item()) == (accepted, accepted + 1)
+    assert (found.code.ranks.item(), found.num_drawn.item()) == (accepted, accepted + 1)
 
 
 @settings(deadline=None, max_examples=40)
@@ -88,9 +88,9 @@ def test_implementations_agree(information_bits, log2_bins, batch, cap, kind, se
     eager, fused = found
     assert torch.equal(eager.code.bins, fused.code.bins)
     assert torch.equal(eager.code.ranks, fused.code.ranks)
-    assert torch.equal(eager.candidates, fused.candidates)
+    assert torch.equal(eager.num_drawn, fused.num_drawn)
     assert torch.equal(eager.capped, fused.capped)
-    assert (eager.candidates <= cap).all()
+    assert (eager.num_drawn <= cap).all()
 
 
 def test_the_hash_table_grows_over_many_bins():
@@ -102,8 +102,8 @@ def test_the_hash_table_grows_over_many_bins():
         ).search(target, 5, seeded())
         for implementation in ("eager", "fused")
     ]
-    assert (codes[0].candidates > 4096).any()
-    assert torch.equal(codes[0].candidates, codes[1].candidates)
+    assert (codes[0].num_drawn > 4096).any()
+    assert torch.equal(codes[0].num_drawn, codes[1].num_drawn)
     assert torch.equal(codes[0].code.bins, codes[1].code.bins)
 
 
@@ -129,7 +129,7 @@ def test_a_cap_is_reported():
     coder = PFR(3, max_candidates=20)
     found = coder.search(target, 3, seeded())
     assert found.capped.any()
-    assert (found.candidates[found.capped] == 20).all()
+    assert (found.num_drawn[found.capped] == 20).all()
     with pytest.warns(CappedSearchWarning, match=f"{int(found.capped.sum())} of 50 searches"):
         code = coder.encode(target, 3, seeded())
     assert torch.equal(code.ranks, found.code.ranks)
@@ -147,7 +147,7 @@ def test_steps_of_pfr(log2_bins, weights):
     partition = allocate_intervals(target.kl_bits()[0].tolist(), log2_bins)
     found, _ = search(PartitionedPFR(partition, weights), target)
     expected = log2_sup_ratio(target[:1], propose(target[:1], partition, weights)).exp2() + 1
-    steps = found.candidates.double()
+    steps = found.num_drawn.double()
     error = steps.std() / len(steps) ** 0.5
     assert steps.mean().item() == pytest.approx(expected.item(), abs=4 * error.item())
 
@@ -156,7 +156,7 @@ def test_steps_of_gprs():
     target = same_target((0.5, -0.9, 0.3), (0.4, 0.3, 0.6), 20_000)
     found, _ = search(GPRS(3), target)
     expected = log2_sup_ratio(target[:1], propose(target[:1], Partition.none(3))).exp2()
-    steps = found.candidates.double()
+    steps = found.num_drawn.double()
     error = steps.std() / len(steps) ** 0.5
     assert steps.mean().item() == pytest.approx(expected.item(), abs=4 * error.item())
 
@@ -170,8 +170,8 @@ def test_log2_sup_ratio_is_the_largest_ratio():
         total = torch.zeros(20).double()
         start = 0
         for d, count in enumerate(partition.intervals):
-            of_dimension = DiagonalGaussian(target.mean[:, d, None], target.scale[:, d, None])
-            ratio = of_dimension.log2_ratio(z[:, None, None].expand(-1, 20, 1))
+            own = DiagonalGaussian(target.mean[:, d, None], target.scale[:, d, None])
+            ratio = own.log2_ratio(z[:, None, None].expand(-1, 20, 1))
             bins = (torch.special.ndtr(z) * count).long().clamp_max(count - 1)
             total += (ratio + proposal.step_bits[:, start + bins].T).amax(0)
             start += count
@@ -194,7 +194,7 @@ def test_sup_weights_minimise_the_largest_ratio():
 def test_every_interval_can_be_drawn(weights):
     target = same_target((6.0, 0.0), (0.01, 1e-4), 1)
     proposal = propose(target, Partition((1 << 20, 1 << 10)), weights)
-    masses = torch.diff(proposal.ladder, append=torch.tensor([[2 << 32]]))
+    masses = torch.diff(proposal.bin_cdf, append=torch.tensor([[2 << 32]]))
     assert (masses >= 1).all()
     assert masses.sum() == 2 << 32
 

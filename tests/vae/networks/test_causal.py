@@ -28,7 +28,7 @@ def decoder_of(height: int, width: int, radius: int, levels: int) -> CausalDecod
     return decoder.eval()
 
 
-def pixels_of(decoder: CausalDecoder, count: int = 5) -> Tensor:
+def random_pixels(decoder: CausalDecoder, count: int = 5) -> Tensor:
     """From all black to all noise, (count, h, w) uint8."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, decoder.levels, (count, decoder.height, decoder.width))
@@ -50,7 +50,7 @@ def tables(model: ExactDecoder, z: Tensor, pixels: Tensor, known: bool) -> list[
 
     def answer(step: Pass) -> Tensor:
         note(step)
-        return step.symbols_of(pixels.flatten()[step.sites].long())
+        return step.to_symbols(pixels.flatten()[step.sites].long())
 
     with exact_arithmetic():
         if not known:
@@ -58,7 +58,7 @@ def tables(model: ExactDecoder, z: Tensor, pixels: Tensor, known: bool) -> list[
             return result
         for step, symbols in model.known_passes(z, pixels):
             note(step)
-            assert torch.equal(symbols, step.symbols_of(pixels.flatten()[step.sites].long()))
+            assert torch.equal(symbols, step.to_symbols(pixels.flatten()[step.sites].long()))
     return result
 
 
@@ -69,7 +69,7 @@ def test_sender_and_receiver_see_the_same_frequencies(
 ) -> None:
     monkeypatch.setattr(passes, "PIECE_LOGITS", piece_logits)
     decoder = decoder_of(*size)
-    model, pixels = quantise(decoder, NUMBER), pixels_of(decoder)
+    model, pixels = quantise(decoder, NUMBER), random_pixels(decoder)
     z = latents_of(len(pixels))
     for rows in (slice(0, 5), slice(1, 3), slice(4, 5), slice(0, 0)):
         sent = tables(model, z[rows], pixels[rows], known=True)
@@ -190,7 +190,7 @@ def test_training_learns_from_neighbours() -> None:
 
 def test_autocast_keeps_maps_in_bfloat16() -> None:
     decoder = decoder_of(5, 7, 2, 256)
-    pixels, z = pixels_of(decoder), torch.randn(5, LATENTS)
+    pixels, z = random_pixels(decoder), torch.randn(5, LATENTS)
     expected = decoder.log_likelihood_nats(z, pixels)
     dtypes: list[torch.dtype] = []
     hooks = [

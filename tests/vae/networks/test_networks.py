@@ -56,7 +56,7 @@ def test_passes_are_the_likelihood(architecture: Architecture) -> None:
     seen = torch.zeros(pixels.numel())
 
     def answer(step: Pass) -> torch.Tensor:
-        symbols = step.symbols_of(pixels.flatten()[step.sites].long())
+        symbols = step.to_symbols(pixels.flatten()[step.sites].long())
         assert (step.sites.diff() > 0).all()
         assert symbols.numel() == 0 or 0 <= symbols.min() <= symbols.max() < step.logits.shape[1]
         log_p = -functional.cross_entropy(step.logits.double(), symbols, reduction="none")
@@ -101,7 +101,7 @@ def test_exact_decoder(architecture: Architecture) -> None:
         def answer(step: Pass) -> torch.Tensor:
             nonlocal total
             assert (step.logits == step.logits.round()).all()
-            symbols = step.symbols_of(pixels[rows].flatten()[step.sites].long())
+            symbols = step.to_symbols(pixels[rows].flatten()[step.sites].long())
             counts = frequencies(step.logits, number.fraction_bits)
             used = counts.gather(1, symbols[:, None])[:, 0].double()
             total += float((24 * np.log(2) - used.log()).sum())

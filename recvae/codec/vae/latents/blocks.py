@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.range_coder import RangeDecoder, RangeEncoder
 from recvae.codec.vae.latents.latent_codec import (
     LatentCodec,
     LayoutOptions,
@@ -29,7 +29,7 @@ from recvae.rec import (
     DiagonalGaussian,
     IndexCode,
     Partition,
-    algorithm_of,
+    algorithm_named,
     fit_bucket_code,
     plan_blocks,
 )
@@ -86,7 +86,7 @@ class BlockLatents(LatentCodec):
     @classmethod
     def check_options(cls, options: LayoutOptions) -> None:
         """See `LatentCodec`."""
-        kind = algorithm_of(options.algorithm or DEFAULT_ALGORITHM)
+        kind = algorithm_named(options.algorithm or DEFAULT_ALGORITHM)
         if kind.per_dimension:
             raise ValueError(f"algorithm: got {kind.name!r}, which does not code {cls.name}")
         if not kind.partitioned:
@@ -150,7 +150,7 @@ class BlockLatents(LatentCodec):
             return self.sender(self, target, images)
         codes, capped = [], torch.zeros(target.batch, dtype=torch.bool)
         for block, coder in zip(self.blocks, self.coders, strict=True):
-            code, ended_at_cap = search_within_reach(coder, block.part_of(target), self.key)
+            code, ended_at_cap = search_within_reach(coder, block.take(target), self.key)
             codes.append(code)
             capped |= ended_at_cap
         return Sent(codes, capped)
@@ -163,13 +163,13 @@ class BlockLatents(LatentCodec):
             z[:, list(block.dimensions)] = coder.decode(code, self.key)
         return z
 
-    def encode(self, encoder: Encoder, codes: Sequence[Code]) -> None:
+    def encode(self, encoder: RangeEncoder, codes: Sequence[Code]) -> None:
         """See `LatentCodec`."""
         for index, (code, rank_code) in enumerate(zip(codes, self.rank_codes, strict=True)):
             self.encode_bins(encoder, index, code.bins.numpy())
             encode_ranks(encoder, rank_code, code.ranks)
 
-    def decode(self, decoder: Decoder, count: int) -> list[Code]:
+    def decode(self, decoder: RangeDecoder, count: int) -> list[Code]:
         """See `LatentCodec`."""
         codes = []
         for index, rank_code in enumerate(self.rank_codes):
@@ -203,13 +203,13 @@ class BlockLatents(LatentCodec):
     @classmethod
     def from_json(cls, key: int, constants: dict[str, Any]) -> "BlockLatents":
         """See `LatentCodec`."""
-        return cls(key, *blocks_of_json(constants["blocks"]))
+        return cls(key, *blocks_from_json(constants["blocks"]))
 
-    def encode_bins(self, encoder: Encoder, block: int, bins: NDArray[np.int64]) -> None:
+    def encode_bins(self, encoder: RangeEncoder, block: int, bins: NDArray[np.int64]) -> None:
         """Writes the bins (n, dim) of a block."""
         encoder.encode_uniform(bins.flatten(), np.tile(self.blocks[block].intervals, len(bins)))
 
-    def decode_bins(self, decoder: Decoder, block: int, count: int) -> NDArray[np.int32]:
+    def decode_bins(self, decoder: RangeDecoder, block: int, count: int) -> NDArray[np.int32]:
         """Reads the bins (count, dim) of a block."""
         intervals = self.blocks[block].intervals
         return decoder.decode_uniform(np.tile(intervals, count)).reshape(count, len(intervals))
@@ -219,7 +219,7 @@ class BlockLatents(LatentCodec):
         return np.full(len(bins), Partition(self.blocks[block].intervals).log2_bins)
 
 
-def blocks_of_json(
+def blocks_from_json(
     listed: list[dict[str, Any]],
 ) -> tuple[tuple[Block, ...], tuple[IndexCode, ...]]:
     """Blocks and the codes of their ranks, as `BlockLatents.to_json` lists them."""

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.range_coder import RangeDecoder, RangeEncoder
 from recvae.codec.vae.latents.blocks import check_rank_code
 from recvae.codec.vae.latents.latent_codec import (
     LatentCodec,
@@ -33,10 +33,11 @@ from recvae.rec import (
     IndexCode,
     Partition,
     Setting,
-    algorithm_of,
+    algorithm_named,
     fit_bucket_code,
 )
-from recvae.rec.branch_and_bound import SplitOnSample, shortest_position
+from recvae.rec.branch_and_bound import SplitOnSample
+from recvae.rec.positions import shortest_position
 
 MAX_CANDIDATES = 512
 DEFAULT_ALGORITHM = "A*"
@@ -136,32 +137,32 @@ class BranchAndBoundLatents(LatentCodec):
         """See `LatentCodec`."""
         return self.coder.decode(codes[0], self.key)
 
-    def encode(self, encoder: Encoder, codes: Sequence[Code]) -> None:
+    def encode(self, encoder: RangeEncoder, codes: Sequence[Code]) -> None:
         """See `LatentCodec`."""
         (code,) = codes
         for d, rank_code in enumerate(self.rank_codes):
             encode_ranks(encoder, rank_code, code.ranks[:, d])
         goal = code.bins.flatten()
 
-        def turn(lines: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
-            above = goal[lines] > position
+        def descent(coordinates: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
+            above = goal[coordinates] > position
             encoder.encode(above.int().numpy(), _frequencies(low, high, position))
             return above
 
-        self.coder.walk(code.ranks, self.key, turn)
+        self.coder.walk(code.ranks, self.key, descent)
 
-    def decode(self, decoder: Decoder, count: int) -> list[Code]:
+    def decode(self, decoder: RangeDecoder, count: int) -> list[Code]:
         """See `LatentCodec`."""
         columns = [decode_ranks(decoder, rank_code, count) for rank_code in self.rank_codes]
         ranks = torch.stack(columns, dim=1)
         if bool((ranks >= self.max_candidates).any()):
             raise ValueError(f"ranks: got one out of range, need [0, {self.max_candidates})")
 
-        def turn(lines: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
+        def descent(coordinates: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
             above = decoder.decode(_frequencies(low, high, position))
             return torch.from_numpy(above.astype(bool))
 
-        low, high, _ = self.coder.walk(ranks, self.key, turn)
+        low, high, _ = self.coder.walk(ranks, self.key, descent)
         return [Code(shortest_position(low, high)[..., None], ranks)]
 
     def bits(self, codes: Sequence[Code]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -189,14 +190,14 @@ class BranchAndBoundLatents(LatentCodec):
 
 
 def _coder(algorithm: str, dim: int, max_candidates: int) -> SplitOnSample:
-    coder = algorithm_of(algorithm).coder(Setting(Partition.none(dim), max_candidates))
+    coder = algorithm_named(algorithm).coder(Setting(Partition.none(dim), max_candidates))
     if not isinstance(coder, SplitOnSample):
         raise ValueError(f"algorithm: got {algorithm!r}, need one that codes by branch and bound")
     return coder
 
 
 def _frequencies(low: Tensor, high: Tensor, position: Tensor) -> NDArray[np.int32]:
-    """Of going on below and above the position, (lines, 2): in proportion to the parts."""
+    """Of going on below and above the position, (coordinates, 2): in proportion to the parts."""
     others = (high - low - 1).clamp_min(1)
     above = ((high - position - 1) * TOTAL // others).clamp(1, TOTAL - 1)
     return torch.stack([TOTAL - above, above], dim=1).int().numpy()

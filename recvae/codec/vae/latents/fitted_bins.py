@@ -12,8 +12,8 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.codec.range_coder import Decoder, Encoder
-from recvae.codec.vae.latents.blocks import BlockLatents, blocks_of_json
+from recvae.codec.range_coder import RangeDecoder, RangeEncoder
+from recvae.codec.vae.latents.blocks import BlockLatents, blocks_from_json
 from recvae.codec.vae.latents.latent_codec import register_latent_codec
 from recvae.exact import PRECISION_BITS, TOTAL
 from recvae.rec import Block, DiagonalGaussian
@@ -51,12 +51,12 @@ class FittedBins(BlockLatents):
         plain = BlockLatents.unfitted(key, blocks)
         return cls(key, plain.blocks, plain.rank_codes, tables=fit_bins(blocks, target))
 
-    def encode_bins(self, encoder: Encoder, block: int, bins: NDArray[np.int64]) -> None:
+    def encode_bins(self, encoder: RangeEncoder, block: int, bins: NDArray[np.int64]) -> None:
         """See `BlockLatents`."""
         for column, table in zip(bins.T, self._arrays[block], strict=True):
             encoder.encode(column, table)
 
-    def decode_bins(self, decoder: Decoder, block: int, count: int) -> NDArray[np.int32]:
+    def decode_bins(self, decoder: RangeDecoder, block: int, count: int) -> NDArray[np.int32]:
         """See `BlockLatents`."""
         columns = [decoder.decode_repeated(table, count) for table in self._arrays[block]]
         return np.stack(columns, axis=1)
@@ -77,7 +77,7 @@ class FittedBins(BlockLatents):
     def from_json(cls, key: int, constants: dict[str, Any]) -> "FittedBins":
         """See `LatentCodec`."""
         tables = tuple(tuple(map(tuple, tables)) for tables in constants["bin_frequencies"])
-        return cls(key, *blocks_of_json(constants["blocks"]), tables=tables)
+        return cls(key, *blocks_from_json(constants["blocks"]), tables=tables)
 
     @cached_property
     def _arrays(self) -> list[list[NDArray[np.int32]]]:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.range_coder import RangeDecoder, RangeEncoder
 from recvae.rec import Code, Coder, DiagonalGaussian
 
 SENDER_SEED = 0  # of the sender's own randomness; no receiver needs it
@@ -106,11 +106,11 @@ class LatentCodec(ABC):
         """Latents (n, D) from their codes, int64 in units of 2^-28, on CPU."""
 
     @abstractmethod
-    def encode(self, encoder: Encoder, codes: Sequence[Code]) -> None:
+    def encode(self, encoder: RangeEncoder, codes: Sequence[Code]) -> None:
         """Writes the codes of one group."""
 
     @abstractmethod
-    def decode(self, decoder: Decoder, count: int) -> list[Code]:
+    def decode(self, decoder: RangeDecoder, count: int) -> list[Code]:
         """Reads the codes of one group of `count` images; ValueError where none can be."""
 
     @abstractmethod

@@ -20,7 +20,7 @@ from recvae.experiments.figures import panels, styled
 from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.vae import Pass, PixelPass, posterior, run_passes
 
-SHOWN = 10  # images in a strip
+SHOWN = 10  # images in a row
 GAP = 2  # pixels between them
 BATCH = 64
 SAMPLE_SEED = 0
@@ -29,7 +29,7 @@ BRIGHTEST = 0.998  # quantile of the costs from which on all are as bright
 
 
 @dataclass(frozen=True)
-class _Costs:
+class Costs:
     """What images cost: latents (n,) and pixels (n, h, w), in bits; and latents z (n, D)."""
 
     latent_bits: Tensor
@@ -44,8 +44,8 @@ class _Costs:
 
 def images(model: CodecModel, test_images: Tensor) -> Drawing:
     """Strips of images (n, h, w) uint8 of the test set, and of images that the model makes up."""
-    parts = [_costs(model, part) for part in test_images.split(BATCH)]
-    costs = _Costs(
+    parts = [coding_costs(model, part) for part in test_images.split(BATCH)]
+    costs = Costs(
         torch.cat([part.latent_bits for part in parts]),
         torch.cat([part.pixel_bits for part in parts]),
         torch.cat([part.z for part in parts]),
@@ -54,11 +54,12 @@ def images(model: CodecModel, test_images: Tensor) -> Drawing:
         "images",
         "Images, what the model makes of them, and what their pixels cost",
         _caption(model.name, costs),
-        _draw(_strips(model, test_images, costs)),
+        _draw(_image_rows(model, test_images, costs)),
     )
 
 
-def _costs(model: CodecModel, pixels: Tensor) -> _Costs:
+def coding_costs(model: CodecModel, pixels: Tensor) -> Costs:
+    """What images (n, h, w) uint8 cost in a file, and the latents that they are sent with."""
     with exact_arithmetic():
         codes = model.latents.send(posterior(model.encoder, pixels), pixels).codes
         z = model.latents.receive(codes)
@@ -68,13 +69,13 @@ def _costs(model: CodecModel, pixels: Tensor) -> _Costs:
         known = model.decoder.known_passes(z.to(model.device), pixels.to(model.device))
         for step, symbols in known:
             for piece, table in _tables(model, step):
-                of_symbol = table.gather(1, symbols[piece, None])[:, 0]
+                counts = table.gather(1, symbols[piece, None])[:, 0]
                 assert isinstance(step, PixelPass)
-                bits[step.sites[piece]] += PRECISION_BITS - of_symbol.double().log2()
-    return _Costs(latent_bits, bits.cpu().reshape(pixels.shape), z)
+                bits[step.sites[piece]] += PRECISION_BITS - counts.double().log2()
+    return Costs(latent_bits, bits.cpu().reshape(pixels.shape), z)
 
 
-def _decode(model: CodecModel, z: Tensor, level: Callable[[int], Tensor]) -> Tensor:
+def decode_at_level(model: CodecModel, z: Tensor, level: Callable[[int], Tensor]) -> Tensor:
     """Images (n, h, w) of latents: at each pixel the quantile of the model's law at a level.
 
     `level` gives so many of them, in [0, TOTAL).
@@ -94,11 +95,11 @@ def _decode(model: CodecModel, z: Tensor, level: Callable[[int], Tensor]) -> Ten
 def _tables(model: CodecModel, step: Pass) -> list[tuple[slice, Tensor]]:
     """The frequencies (m, classes) of each piece of a pass."""
     fraction_bits = model.number.fraction_bits
-    return [(piece, frequencies(step.logits_of(piece), fraction_bits)) for piece in step.pieces()]
+    return [(piece, frequencies(step.logits_at(piece), fraction_bits)) for piece in step.pieces()]
 
 
 @dataclass(frozen=True)
-class _Strip:
+class _ImageRow:
     """Images or costs (n, h, w) in a row, and what stands below each."""
 
     title: str
@@ -110,7 +111,7 @@ class _Strip:
         return self.tiles.is_floating_point()
 
 
-def _strips(model: CodecModel, test_images: Tensor, costs: _Costs) -> list[_Strip]:
+def _image_rows(model: CodecModel, test_images: Tensor, costs: Costs) -> list[_ImageRow]:
     generator = torch.Generator().manual_seed(SAMPLE_SEED)
     shape = SHOWN, model.architecture.latent_dim
     z = quantile(torch.randint(1 << 32, shape, generator=generator))
@@ -121,22 +122,22 @@ def _strips(model: CodecModel, test_images: Tensor, costs: _Costs) -> list[_Stri
     def random(count: int) -> Tensor:
         return torch.randint(TOTAL, (count,), generator=generator)
 
-    strips = [
-        _Strip("test images", test_images[:SHOWN]),
-        _Strip("reconstructions", _decode(model, costs.z[:SHOWN], median)),
-        _Strip("bits of each pixel", costs.pixel_bits[:SHOWN]),
-        _Strip("samples of the model", _decode(model, z, random)),
-        _Strip("the same latents, medians of the pixels", _decode(model, z, median)),
+    rows = [
+        _ImageRow("test images", test_images[:SHOWN]),
+        _ImageRow("reconstructions", decode_at_level(model, costs.z[:SHOWN], median)),
+        _ImageRow("bits of each pixel", costs.pixel_bits[:SHOWN]),
+        _ImageRow("samples of the model", decode_at_level(model, z, random)),
+        _ImageRow("the same latents, medians of the pixels", decode_at_level(model, z, median)),
     ]
     order = costs.image_bits.argsort()
     for name, chosen in (("cheapest", order[:SHOWN]), ("dearest", order.flip(0)[:SHOWN])):
         bits = [f"{b:,.0f}" for b in costs.image_bits[chosen].tolist()]
-        strips.append(_Strip(f"the {name} test images, bits of each", test_images[chosen], bits))
-        strips.append(_Strip("bits of each pixel", costs.pixel_bits[chosen]))
-    return strips
+        rows.append(_ImageRow(f"the {name} test images, bits of each", test_images[chosen], bits))
+        rows.append(_ImageRow("bits of each pixel", costs.pixel_bits[chosen]))
+    return rows
 
 
-def _caption(name: str, costs: _Costs) -> str:
+def _caption(name: str, costs: Costs) -> str:
     total, pixel_bits = costs.image_bits, costs.pixel_bits
     free = float((pixel_bits < FREE_BITS).double().mean())
     least, mean, most = (f"{float(f(total)):,.0f}" for f in (torch.min, torch.mean, torch.max))
@@ -158,14 +159,14 @@ def _top_share(pixel_bits: Tensor) -> float:
 
 
 @styled
-def _draw(strips: Sequence[_Strip]) -> Figure:
-    figure, grid = panels(len(strips), 1, width=7.6, height=0.88)
-    costs = torch.cat([strip.tiles.flatten() for strip in strips if strip.is_cost])
+def _draw(rows: Sequence[_ImageRow]) -> Figure:
+    figure, grid = panels(len(rows), 1, width=7.6, height=0.88)
+    costs = torch.cat([row.tiles.flatten() for row in rows if row.is_cost])
     brightest = float(costs.quantile(BRIGHTEST))
     maps: list[AxesImage] = []
-    for axes, strip in zip(grid[:, 0], strips, strict=True):
-        image = _show(axes, strip, brightest)
-        if strip.is_cost:
+    for axes, row in zip(grid[:, 0], rows, strict=True):
+        image = _show(axes, row, brightest)
+        if row.is_cost:
             maps.append(image)
     beside = [image.axes for image in maps]
     bar = figure.colorbar(maps[0], ax=beside, extend="max", shrink=0.5, aspect=30, pad=0.02)
@@ -173,13 +174,13 @@ def _draw(strips: Sequence[_Strip]) -> Figure:
     return figure
 
 
-def _show(axes: Axes, strip: _Strip, brightest: float) -> AxesImage:
-    mosaic, middles = _mosaic(strip.tiles.double().numpy())
-    colours, most = ("magma", brightest) if strip.is_cost else ("gray", 255.0)
+def _show(axes: Axes, row: _ImageRow, brightest: float) -> AxesImage:
+    mosaic, middles = _mosaic(row.tiles.double().numpy())
+    colours, most = ("magma", brightest) if row.is_cost else ("gray", 255.0)
     # "none" keeps the pixels as they are, in the file and on the page.
     image = axes.imshow(mosaic, cmap=colours, vmin=0, vmax=most, interpolation="none")
-    axes.set_title(strip.title, fontsize=8.5, pad=2)
-    axes.set_xticks(middles if strip.below else [], strip.below)
+    axes.set_title(row.title, fontsize=8.5, pad=2)
+    axes.set_xticks(middles if row.below else [], row.below)
     axes.tick_params(length=0, pad=1, labelsize=7.5)
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

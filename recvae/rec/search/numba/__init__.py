@@ -4,25 +4,25 @@ All candidates are screened in float32: `screen` bounds their scores from above,
 dimension, and drops those that cannot lead. Those that are left at the end are scored one by one as
 the eager code does it (`winners`), and only these scores count.
 
-Candidates go through in strips that stay in the first-level cache. Each step is a loop over a strip
-of its own: those without table look-ups become vector instructions. What that takes: indices are
-unsigned (one that cannot be negative needs no wraparound), and integers become floats from int32 or
-uint32 (CPUs without AVX-512 convert 64 bits one by one). No floating-point operations are
-contracted or reordered.
+Candidates go through in segments that stay in the first-level cache. Each step is a loop of its
+own over a segment: those without table look-ups become vector instructions. What that takes:
+indices are unsigned (one that cannot be negative needs no wraparound), and integers become floats
+from int32 or uint32 (CPUs without AVX-512 convert 64 bits one by one). No floating-point operations
+are contracted or reordered.
 """
 
 from recvae.rec.search.dispatch import Backend
 from recvae.rec.search.inputs import (
+    BestCandidates,
     FirstAccepted,
     Race,
     RaceToEnd,
-    Rule,
     SearchInputs,
-    SearchResults,
+    StoppingRule,
 )
 
 
-def needs(inputs: SearchInputs, rule: Rule) -> str | None:
+def needs(inputs: SearchInputs, rule: StoppingRule) -> str | None:
     """Tensors on CPU, and a rule that the kernel knows."""
     if inputs.device.type != "cpu":
         return f"CPU tensors for it, not {inputs.device} ones"
@@ -30,7 +30,7 @@ def needs(inputs: SearchInputs, rule: Rule) -> str | None:
     return None if known else "a rule that it knows"
 
 
-def search(inputs: SearchInputs, rule: Rule, chunk_elements: int) -> SearchResults:
+def search(inputs: SearchInputs, rule: StoppingRule, chunk_elements: int) -> BestCandidates:
     """See `backend.search`."""
     # numba takes long to import, and only this needs it.
     from recvae.rec.search.numba import backend

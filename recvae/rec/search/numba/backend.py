@@ -15,14 +15,14 @@ from recvae.rec.normal import reach
 from recvae.rec.partition import Partition
 from recvae.rec.proposal import WEIGHT_BITS, Proposal, sampled_ranges
 from recvae.rec.search.inputs import (
+    BestCandidates,
     FirstAccepted,
     Race,
     RaceToEnd,
-    Rule,
     SearchInputs,
-    SearchResults,
+    StoppingRule,
 )
-from recvae.rec.search.numba.kernel import Items, Plan, Stretches, Winners, search_items
+from recvae.rec.search.numba.kernel import Items, Plan, StretchTables, Winners, search_items
 from recvae.rec.search.numba.times import ARRIVALS
 
 EPSILON = 2.0**-23  # of float32, twice what an operation may be off
@@ -31,24 +31,27 @@ LARGEST_LOG2_TIME = 64
 LARGEST_SIZE = 2.0**126  # beyond it float32 might overflow
 
 
-def search(inputs: SearchInputs, rule: Rule) -> SearchResults:
+def search(inputs: SearchInputs, rule: StoppingRule) -> BestCandidates:
     """The codes that `eager.search` finds, for a rule that the kernel knows."""
     batch = inputs.batch
-    results = SearchResults.nothing(batch, rule.keep, inputs.device)
+    results = BestCandidates.nothing(batch, rule.keep, inputs.device)
     winners = Winners(
         *(
             tensor.numpy()
             for tensor in (
-                results.bins, results.ranks, results.scores, results.drawn, results.capped,
+                results.bins, results.ranks, results.scores, results.num_drawn, results.capped,
             )
         )
     )  # fmt: skip
-    plan, items, stretches = _plan(inputs, rule), _items(inputs, rule), _stretches(rule)
+    plan, items, stretches = _plan(inputs, rule), _items(inputs, rule), _stretch_tables(rule)
 
     def search_part(part: slice) -> None:
-        of_part = None if stretches is None else stretches._replace(row=stretches.row[part])
+        part_stretches = None if stretches is None else stretches._replace(row=stretches.row[part])
         search_items(
-            plan, Items(*(x[part] for x in items)), of_part, Winners(*(x[part] for x in winners))
+            plan,
+            Items(*(x[part] for x in items)),
+            part_stretches,
+            Winners(*(x[part] for x in winners)),
         )
 
     threads = min(torch.get_num_threads(), max(batch, 1))
@@ -59,7 +62,7 @@ def search(inputs: SearchInputs, rule: Rule) -> SearchResults:
     return results
 
 
-def _plan(inputs: SearchInputs, rule: Rule) -> Plan:
+def _plan(inputs: SearchInputs, rule: StoppingRule) -> Plan:
     """What is the same for all items."""
     partition = inputs.proposal.partition
     cut = partition.cut_dimensions
@@ -74,11 +77,11 @@ def _plan(inputs: SearchInputs, rule: Rule) -> Plan:
         np.cumsum([0, *partition.intervals], dtype=np.int64),
         *_ranges(partition),
         gaussian_table(),
-        _lines(),
+        quantile_pieces(),
     )
 
 
-def _items(inputs: SearchInputs, rule: Rule) -> Items:
+def _items(inputs: SearchInputs, rule: StoppingRule) -> Items:
     """What each item has of its own."""
     proposal = inputs.proposal
     keys = (
@@ -87,23 +90,23 @@ def _items(inputs: SearchInputs, rule: Rule) -> Items:
     )
     never = torch.full_like(proposal.base, torch.inf)
     tables = (
-        proposal.ladder, _all_step_bits(proposal), proposal.base, proposal.center,
-        proposal.quadratic, proposal.linear, *_screen(proposal),
+        proposal.bin_cdf, _all_step_bits(proposal), proposal.base, proposal.center,
+        proposal.quadratic, proposal.linear, *screening_terms(proposal),
         rule.log2_sup if isinstance(rule, RaceToEnd) else never,
     )  # fmt: skip
     return Items(*keys, *(np.ascontiguousarray(table.numpy()) for table in tables))
 
 
-def _stretches(rule: Rule) -> Stretches | None:
+def _stretch_tables(rule: StoppingRule) -> StretchTables | None:
     if not isinstance(rule, FirstAccepted):
         return None
     stretch = rule.stretch
     tensors = (stretch.bottom, stretch.step, stretch.table, stretch.row)
-    return Stretches(*(np.ascontiguousarray(tensor.numpy()) for tensor in tensors))
+    return StretchTables(*(np.ascontiguousarray(tensor.numpy()) for tensor in tensors))
 
 
 @cache
-def _lines() -> np.ndarray:
+def quantile_pieces() -> np.ndarray:
     """The Gaussian table in floats: |z| = start - slope (t + 1/2) between an entry and the next.
 
     The two float32 of an entry in one uint64.
@@ -113,11 +116,11 @@ def _lines() -> np.ndarray:
     steps = 1 << MANTISSA_BITS
     heights = (1 + entries % steps / steps) * 2.0 ** (entries // steps - 1)
     slopes = np.append(-np.diff(magnitudes) / np.diff(heights), 0.0)
-    lines = np.stack([magnitudes + slopes * heights, slopes], axis=1)
-    return lines.astype(np.float32).view(np.uint64)[:, 0]
+    pieces = np.stack([magnitudes + slopes * heights, slopes], axis=1)
+    return pieces.astype(np.float32).view(np.uint64)[:, 0]
 
 
-def _screen(proposal: Proposal) -> tuple[Tensor, Tensor]:
+def screening_terms(proposal: Proposal) -> tuple[Tensor, Tensor]:
     """What screens candidates in float32, z in units of 1, and how far off it may be.
 
     Returns center, quadratic and linear, (batch, dim, 3); a bound on the error in log2 q/p',

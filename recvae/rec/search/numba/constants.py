@@ -2,7 +2,7 @@
 
 import numpy as np
 
-STRIP = 256
+SEGMENT = 256
 """Candidates that the kernels work on at a time."""
 
 U64 = np.uint64

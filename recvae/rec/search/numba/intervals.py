@@ -1,8 +1,8 @@
-"""Which bins a strip of candidates falls in, and the ranks within them."""
+"""Which bins a segment of candidates falls in, and the ranks within them."""
 
 import numpy as np
 
-from recvae.jit import inlined, step
+from recvae.jit import inlined, kernel
 from recvae.rec import philox
 from recvae.rec.partition import MAX_LOG2_INTERVALS
 from recvae.rec.search.numba.constants import U64
@@ -15,10 +15,10 @@ _GOLDEN = U64(0x9E3779B97F4A7C15)
 
 
 @inlined
-def _just_below(ladder, rung):
-    """The largest word below a rung; the largest there is if no word reaches it."""
+def _just_below(bin_cdf, edge):
+    """The largest word below an edge; the largest there is if no word reaches it."""
     none = np.int64(philox.MASK)
-    return np.uint32(min(ladder[rung] - ladder[0] - 1, none) if rung < ladder.size else none)
+    return np.uint32(min(bin_cdf[edge] - bin_cdf[0] - 1, none) if edge < bin_cdf.size else none)
 
 
 @inlined
@@ -26,15 +26,15 @@ def _count_passed(word, below0, below1, below2):
     return np.uint32(np.uint32(word > below0) + np.uint32(word > below1) + np.uint32(word > below2))
 
 
-@step
-def find_intervals(words, at, width, ladder, digits):
-    """Interval of each uniform: how many rungs, but for the first, are not above it."""
-    bottom, last = ladder[0], np.uint32(ladder.size - 1)
-    if ladder.size <= LINEAR_SEARCH_LIMIT:
-        for rung in range(1, ladder.size, 3):
-            below0 = _just_below(ladder, rung)
-            below1, below2 = _just_below(ladder, rung + 1), _just_below(ladder, rung + 2)
-            if rung == 1:
+@kernel
+def find_intervals(words, at, width, bin_cdf, digits):
+    """Interval of each uniform: how many edges, but for the first, are not above it."""
+    bottom, last = bin_cdf[0], np.uint32(bin_cdf.size - 1)
+    if bin_cdf.size <= LINEAR_SEARCH_LIMIT:
+        for edge in range(1, bin_cdf.size, 3):
+            below0 = _just_below(bin_cdf, edge)
+            below1, below2 = _just_below(bin_cdf, edge + 1), _just_below(bin_cdf, edge + 2)
+            if edge == 1:
                 for i in range(width):
                     digits[i] = _count_passed(words[at + U64(i)], below0, below1, below2)
             else:
@@ -43,21 +43,21 @@ def find_intervals(words, at, width, ladder, digits):
         return
     digits[:width] = 0
     for level in range(MAX_LOG2_INTERVALS, -1, -1):
-        for i in range(width if 1 << level < ladder.size else 0):
+        for i in range(width if 1 << level < bin_cdf.size else 0):
             middle = np.uint32(digits[i] + np.uint32(1 << level))
-            rung = ladder[min(middle, last)] - bottom
-            digits[i] = middle if (middle <= last) & (rung <= words[at + U64(i)]) else digits[i]
+            edge = bin_cdf[min(middle, last)] - bottom
+            digits[i] = middle if (middle <= last) & (edge <= words[at + U64(i)]) else digits[i]
 
 
-@step
-def enter_few_intervals(words, at, width, ladder, peaks, digits, bounds):
+@kernel
+def enter_few_intervals(words, at, width, bin_cdf, peaks, digits, bounds):
     """`find_intervals` and `add_peaks` for at most four intervals, without a look-up."""
-    below0, below1 = _just_below(ladder, 1), _just_below(ladder, 2)
-    below2 = _just_below(ladder, 3)
+    below0, below1 = _just_below(bin_cdf, 1), _just_below(bin_cdf, 2)
+    below2 = _just_below(bin_cdf, 3)
     peak = peaks[0]
     step0 = peaks[1] - peak
-    step1 = peaks[2] - peaks[1] if ladder.size > 2 else np.float32(0)
-    step2 = peaks[3] - peaks[2] if ladder.size > 3 else np.float32(0)
+    step1 = peaks[2] - peaks[1] if bin_cdf.size > 2 else np.float32(0)
+    step2 = peaks[3] - peaks[2] if bin_cdf.size > 3 else np.float32(0)
     none = np.float32(0)
     for i in range(width):
         word = words[at + U64(i)]
@@ -66,21 +66,21 @@ def enter_few_intervals(words, at, width, ladder, peaks, digits, bounds):
         bounds[i] += peak + (first + (step2 if word > below2 else none))
 
 
-@step
+@kernel
 def add_peaks(digits, width, peaks, bounds):
     """Adds the most that each one's interval allows; see `screen.tabulate_peaks`."""
     for i in range(width):
         bounds[i] += peaks[U64(digits[i])]
 
 
-@step
+@kernel
 def number_bins(digits, width, stride, bins):
     """Adds one dimension to the flat numbers of bins."""
     for i in range(width):
         bins[i] += U64(digits[i]) * stride
 
 
-@step
+@kernel
 def rank_within_bin(bins, width, slots, counts, shift, ranks):
     """Ranks by a hash table with open addressing; returns how many bins were new to it."""
     last = U64(slots.size - 1)
@@ -96,7 +96,7 @@ def rank_within_bin(bins, width, slots, counts, shift, ranks):
     return new
 
 
-@step
+@kernel
 def grow(slots, counts):
     """The hash table with twice the slots."""
     log2_slots = 1

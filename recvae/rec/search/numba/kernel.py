@@ -4,8 +4,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.jit import compiled, inlined, step
-from recvae.rec.search.numba.constants import STRIP, U64
+from recvae.jit import compiled, inlined, kernel
+from recvae.rec.search.numba.constants import SEGMENT, U64
 from recvae.rec.search.numba.intervals import (
     FEW,
     FIRST_LOG2_SLOTS,
@@ -30,118 +30,118 @@ from recvae.rec.search.numba.times import POISSON, arrive
 from recvae.rec.search.numba.winners import Item, accept_first, keep_best
 from recvae.rec.search.numba.words import private_words, shared_words
 
-FIRST_STRIP = 16
+FIRST_SEGMENT = 16
 
 Plan = namedtuple(
     "Plan",
     "max_candidates arrivals may_end intervals strides cut starts offsets lower upper quantiles "
-    "lines",
+    "pieces",
 )
 """What is the same for all items.
 
 may_end: whether the rule may end before max_candidates. intervals, strides: of each dimension. cut:
-the dimensions with several intervals; starts: where the ladder of each begins. offsets: where the
+the dimensions with several intervals; starts: where the bin cdf of each begins. offsets: where the
 intervals of each dimension begin in lower and upper, the ends of what is sampled there, and in
-step_bits. quantiles: the Gaussian table; lines: it in floats.
+step_bits. quantiles: the Gaussian table; pieces: it in floats.
 """
 
 Items = namedtuple(
     "Items",
-    "private shared ladder step_bits base center quadratic linear screen error log2_sup",
+    "private shared bin_cdf step_bits base center quadratic linear screen error log2_sup",
 )
 """Arrays with a row an item: keys; the fields of a Proposal, step_bits of all dimensions; what
 screens candidates, and how far off it may be; the bound of log2 r', infinite without one."""
 
-Stretches = namedtuple("Stretches", "bottom step table row")
-"""The fields of a Stretch."""
+StretchTables = namedtuple("StretchTables", "bottom step table row")
+"""The fields of a StretchFunction."""
 
-Winners = namedtuple("Winners", "bins ranks scores drawn capped")
-"""The fields of SearchResults, to be filled: zeros, but scores of minus infinity."""
+Winners = namedtuple("Winners", "bins ranks scores num_drawn capped")
+"""The fields of BestCandidates, to be filled: zeros, but scores of minus infinity."""
 
 
-Strip = namedtuple(
-    "Strip",
+Segment = namedtuple(
+    "Segment",
     "words bins ranks digits bounds log_times kept places kept_digits first_counts tails entries "
-    "lines line_pairs",
+    "pieces piece_pairs",
 )
-"""What the kernels know of the candidates of a strip; see those that fill it."""
+"""What the kernels know of the candidates of a segment; see those that fill it."""
 
 
-@step
-def _new_strip(dim):
-    lines = np.empty(2 * STRIP, np.float32)
-    return Strip(
-        words=np.empty(5 * STRIP, np.uint32),
-        bins=np.zeros(STRIP, np.uint64),
-        ranks=np.empty(STRIP, np.uint64),
-        digits=np.zeros((dim, STRIP), np.uint32),
-        bounds=np.empty(STRIP, np.float32),
-        log_times=np.empty(STRIP, np.float64),
-        kept=np.empty(STRIP, np.uint64),
-        places=np.empty(STRIP, np.uint64),
-        kept_digits=np.empty(STRIP, np.uint32),
-        first_counts=np.empty(STRIP, np.uint64),
-        tails=np.empty(STRIP, np.float32),
-        entries=np.empty(STRIP, np.uint32),
-        lines=lines,
-        line_pairs=lines.view(np.uint64),
+@kernel
+def _new_segment(dim):
+    pieces = np.empty(2 * SEGMENT, np.float32)
+    return Segment(
+        words=np.empty(5 * SEGMENT, np.uint32),
+        bins=np.zeros(SEGMENT, np.uint64),
+        ranks=np.empty(SEGMENT, np.uint64),
+        digits=np.zeros((dim, SEGMENT), np.uint32),
+        bounds=np.empty(SEGMENT, np.float32),
+        log_times=np.empty(SEGMENT, np.float64),
+        kept=np.empty(SEGMENT, np.uint64),
+        places=np.empty(SEGMENT, np.uint64),
+        kept_digits=np.empty(SEGMENT, np.uint32),
+        first_counts=np.empty(SEGMENT, np.uint64),
+        tails=np.empty(SEGMENT, np.float32),
+        entries=np.empty(SEGMENT, np.uint32),
+        pieces=pieces,
+        piece_pairs=pieces.view(np.uint64),
     )
 
 
 @inlined
-def _draw_bins(strip, first, width, key, cut, strides, ladder, starts, peaks, offsets):
+def _draw_bins(segment, first, width, key, cut, strides, bin_cdf, starts, peaks, offsets):
     """Bins of the candidates, and the most that they allow on top of the bounds so far.
 
     The first four of their private words have been drawn.
     """
-    strip.bins[:] = 0
+    segment.bins[:] = 0
     for position in range(cut.size):
         word = position + 1
         if word % 4 == 0:
-            private_words(first, width, U64(word // 4), key, strip.words)
-        d, at = cut[position], U64(word % 4 * STRIP)
-        digits, of_dimension = strip.digits[d], peaks[offsets[d] :]
-        rungs = ladder[starts[position] : starts[position + 1]]
-        if rungs.size <= FEW:
-            enter_few_intervals(strip.words, at, width, rungs, of_dimension, digits, strip.bounds)
+            private_words(first, width, U64(word // 4), key, segment.words)
+        d, at = cut[position], U64(word % 4 * SEGMENT)
+        digits, own = segment.digits[d], peaks[offsets[d] :]
+        edges = bin_cdf[starts[position] : starts[position + 1]]
+        if edges.size <= FEW:
+            enter_few_intervals(segment.words, at, width, edges, own, digits, segment.bounds)
         else:
-            find_intervals(strip.words, at, width, rungs, digits)
-            add_peaks(digits, width, of_dimension, strip.bounds)
-        number_bins(digits, width, strides[d], strip.bins)
+            find_intervals(segment.words, at, width, edges, digits)
+            add_peaks(digits, width, own, segment.bounds)
+        number_bins(digits, width, strides[d], segment.bins)
 
 
 @inlined
-def _bound_ratios(strip, width, least, key, intervals, losses, offsets, table, screen):
+def _bound_ratios(segment, width, least, key, intervals, losses, offsets, table, screen):
     """Takes away from the bounds what samples fall short of; returns how many may come to `least`.
 
     Those are in front, and `kept` tells which they are.
     """
     dim = intervals.size
     for i in range(width):
-        strip.kept[i] = U64(i)
-        strip.first_counts[i] = strip.ranks[i] * U64((dim + 3) // 4)
+        segment.kept[i] = U64(i)
+        segment.first_counts[i] = segment.ranks[i] * U64((dim + 3) // 4)
     left = width
     for d in range(dim):
         if d % 4 == 0:
             if d:
                 left = drop_hopeless(
-                    strip.bounds, strip.log_times, least, strip.kept, strip.places, left,
-                    strip.bins, strip.first_counts,
+                    segment.bounds, segment.log_times, least, segment.kept, segment.places, left,
+                    segment.bins, segment.first_counts,
                 )  # fmt: skip
-            shared_words(strip.bins, strip.first_counts, left, U64(d // 4), key, strip.words)
-        at, loss = U64(d % 4 * STRIP), losses[offsets[d]]
+            shared_words(segment.bins, segment.first_counts, left, U64(d // 4), key, segment.words)
+        at, loss = U64(d % 4 * SEGMENT), losses[offsets[d]]
         if intervals[d] > 1:
-            of_dimension = losses[offsets[d] :]
+            own = losses[offsets[d] :]
             add_losses(
-                strip.digits[d], strip.kept, left, of_dimension, strip.bounds, strip.kept_digits
+                segment.digits[d], segment.kept, left, own, segment.bounds, segment.kept_digits
             )
-            place(strip.words, at, strip.kept_digits, left, intervals[d])
+            place(segment.words, at, segment.kept_digits, left, intervals[d])
             at, loss = PLACED, np.float32(0)
-        find_entries(strip.words, at, left, strip.tails, strip.entries)
-        look_up(table, left, strip.entries, strip.line_pairs)
+        find_entries(segment.words, at, left, segment.tails, segment.entries)
+        look_up(table, left, segment.entries, segment.piece_pairs)
         add_gaussian(
-            strip.words, at, strip.tails, strip.lines, left, screen[d, 0], screen[d, 1],
-            screen[d, 2], loss, strip.bounds,
+            segment.words, at, segment.tails, segment.pieces, left, screen[d, 0], screen[d, 1],
+            screen[d, 2], loss, segment.bounds,
         )  # fmt: skip
     return left
 
@@ -150,13 +150,13 @@ def _bound_ratios(strip, width, least, key, intervals, losses, offsets, table, s
 def search_items(plan, items, stretches, winners):
     """Searches all items and fills `winners`, best candidate first.
 
-    Takes the winner of the race or, given `Stretches` and not None, the first candidate accepted.
+    Takes the winner of the race or, where `StretchTables` are given, the first one accepted.
     """
     batch, dim = items.center.shape
     slots = np.empty(1 << FIRST_LOG2_SLOTS, np.uint64)
     counts = np.zeros(slots.size, np.int32)
     shift = U64(64 - FIRST_LOG2_SLOTS)
-    strip = _new_strip(dim)
+    segment = _new_segment(dim)
     peaks = np.empty(plan.lower.size, np.float32)
     losses = np.empty(plan.lower.size, np.float32)
 
@@ -171,39 +171,45 @@ def search_items(plan, items, stretches, winners):
         )  # fmt: skip
         highest = tabulate_item(plan, item, peaks, losses)
         while end == 0 and first < plan.max_candidates:
-            # A race that may end soon starts with short strips.
-            longest = max(first, FIRST_STRIP) if plan.arrivals == POISSON else STRIP
-            width = min(STRIP, longest, plan.max_candidates - first)
-            private_words(first, width, U64(0), items.private[n], strip.words)
+            # A race that may end soon starts with short segments.
+            longest = max(first, FIRST_SEGMENT) if plan.arrivals == POISSON else SEGMENT
+            width = min(SEGMENT, longest, plan.max_candidates - first)
+            private_words(first, width, U64(0), items.private[n], segment.words)
             time = arrive(
-                first, width, plan.arrivals, plan.max_candidates, strip.words, time, strip.log_times
+                first,
+                width,
+                plan.arrivals,
+                plan.max_candidates,
+                segment.words,
+                time,
+                segment.log_times,
             )
-            strip.bounds[:] = np.float32(highest)
+            segment.bounds[:] = np.float32(highest)
             _draw_bins(
-                strip, first, width, items.private[n], plan.cut, plan.strides, items.ladder[n],
+                segment, first, width, items.private[n], plan.cut, plan.strides, items.bin_cdf[n],
                 plan.starts, peaks, plan.offsets,
             )  # fmt: skip
             if plan.cut.size:
                 while 2 * (used + width) > slots.size:
                     slots, counts, shift = grow(slots, counts)
-                used += rank_within_bin(strip.bins, width, slots, counts, shift, strip.ranks)
+                used += rank_within_bin(segment.bins, width, slots, counts, shift, segment.ranks)
             else:
                 for i in range(width):
-                    strip.ranks[i] = U64(first + i)
+                    segment.ranks[i] = U64(first + i)
             # All that may be accepted must be looked at, however little they score.
             least = best[0][-1] - items.error[n] if stretches is None else -np.inf
             left = _bound_ratios(
-                strip, width, least, items.shared[n], plan.intervals, losses, plan.offsets,
-                plan.lines, items.screen[n],
+                segment, width, least, items.shared[n], plan.intervals, losses, plan.offsets,
+                plan.pieces, items.screen[n],
             )  # fmt: skip
             if stretches is None:
                 end = keep_best(
-                    strip, left, width, items.error[n], items.log2_sup[n], item, *best
+                    segment, left, width, items.error[n], items.log2_sup[n], item, *best
                 )  # fmt: skip
             else:
                 row = stretches.row[n]
                 stretch = stretches.bottom[row], stretches.step[row], stretches.table[row]
-                end = accept_first(strip, width, items.error[n], stretch, item, *best)
-            winners.drawn[n] = first + (end if end else width)
+                end = accept_first(segment, width, items.error[n], stretch, item, *best)
+            winners.num_drawn[n] = first + (end if end else width)
             first += width
         winners.capped[n] = end == 0 and plan.may_end

@@ -1,4 +1,4 @@
-"""Bounds of the log2 q/p' of a strip of candidates, in float32.
+"""Bounds of the log2 q/p' of a segment of candidates, in float32.
 
 A candidate starts with the most that its bin allows. Each dimension takes away what its sample
 falls short of that, until the bound is log2 q/p' but for rounding errors.
@@ -7,10 +7,10 @@ falls short of that, until the bound is log2 q/p' but for rounding errors.
 import numpy as np
 
 from recvae.exact.gaussian import MANTISSA_BITS
-from recvae.jit import inlined, step
-from recvae.rec.search.numba.constants import STRIP, U64
+from recvae.jit import inlined, kernel
+from recvae.rec.search.numba.constants import SEGMENT, U64
 
-PLACED = U64(4 * STRIP)
+PLACED = U64(4 * SEGMENT)
 """Where positions are put among the words: behind the four of a counter."""
 
 # 1/2 has the exponent 126 in float32.
@@ -19,7 +19,7 @@ _ONE_HALF = np.float32(0.5)
 _SIGN, _ONES = np.uint32(1 << 31), np.uint32(0xFFFFFFFF)
 
 
-@step
+@kernel
 def tabulate_peaks(lower, upper, center, quadratic, linear, step_bits, peaks, losses):
     """The most that each interval adds to log2 q/p', and what of that a candidate there loses."""
     middle = -0.5 * linear / quadratic
@@ -45,7 +45,7 @@ def tabulate_item(plan, item, peaks, losses):
     return highest
 
 
-@step
+@kernel
 def add_losses(digits, kept, width, losses, bounds, kept_digits):
     """Takes away what `add_peaks` added for one dimension, of those kept; gathers their digits."""
     for i in range(width):
@@ -53,7 +53,7 @@ def add_losses(digits, kept, width, losses, bounds, kept_digits):
         bounds[i] += losses[U64(kept_digits[i])]
 
 
-@step
+@kernel
 def place(words, at, digits, width, intervals):
     """Positions floor((2^32 digit + u) / J) of the prior's quantiles."""
     log2_intervals = np.uint32(0)
@@ -74,7 +74,7 @@ def place(words, at, digits, width, intervals):
         words[PLACED + U64(i)] = np.uint32(np.int32(from_middle)) ^ _SIGN
 
 
-@step
+@kernel
 def find_entries(words, at, width, tails, entries):
     """t + 1/2, t the position in its tail, and which line interpolates the quantile there."""
     for i in range(width):
@@ -85,23 +85,23 @@ def find_entries(words, at, width, tails, entries):
         entries[i] = np.uint32(height.view(np.uint32) >> _ENTRY_SHIFT) - _FIRST_ENTRY
 
 
-@step
-def look_up(table, width, entries, lines):
-    """The lines of the entries, start and slope of each in one word."""
+@kernel
+def look_up(table, width, entries, pieces):
+    """The pieces of the entries, start and slope of each in one word."""
     for i in range(width):
-        lines[i] = table[entries[i]]
+        pieces[i] = table[entries[i]]
 
 
-@step
-def add_gaussian(words, at, tails, lines, width, center, quadratic, linear, loss, bounds):
+@kernel
+def add_gaussian(words, at, tails, pieces, width, center, quadratic, linear, loss, bounds):
     """Puts one dimension's s (quadratic s + linear) in the place of the most it could have been."""
     for i in range(width):
-        magnitude = lines[2 * i] - lines[2 * i + 1] * tails[i]
+        magnitude = pieces[2 * i] - pieces[2 * i + 1] * tails[i]
         s = (magnitude if words[at + U64(i)] >= _SIGN else -magnitude) - center
         bounds[i] += s * (quadratic * s + linear) + loss
 
 
-@step
+@kernel
 def drop_hopeless(bounds, log_times, least, kept, places, width, bins, first_counts):
     """Drops candidates of a score below `least`; returns how many are kept, in order."""
     left = 0

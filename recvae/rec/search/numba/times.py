@@ -1,8 +1,8 @@
-"""Arrival times of a strip of candidates, as in `rec.arrivals`."""
+"""Arrival times of a segment of candidates, as in `rec.arrivals`."""
 
 import numpy as np
 
-from recvae.jit import inlined, step
+from recvae.jit import inlined, kernel
 from recvae.rec import arrivals
 from recvae.rec.search.numba.constants import U64
 
@@ -29,9 +29,9 @@ def _series_log2(x):
     return exponent + t * series * arrivals.TWO_OVER_LN_2
 
 
-@step
+@kernel
 def arrive(first, width, kind, num_candidates, words, time, log_times):
-    """Fills log_times; returns the time of the last of the strip."""
+    """Fills log_times; returns the time of the last of the segment."""
     constant = np.float64(num_candidates if kind == UNORDERED else 1)
     left = np.float64(num_candidates - first)
     for i in range(width):

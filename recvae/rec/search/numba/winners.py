@@ -5,9 +5,9 @@ from collections import namedtuple
 import numpy as np
 
 from recvae.exact.gaussian import FIRST_ENTRY, MANTISSA_BITS, REST_BITS
-from recvae.jit import inlined, step
+from recvae.jit import inlined, kernel
 from recvae.rec.search.numba.constants import U64
-from recvae.rec.search.numba.words import HALF, MASK, counter_of, philox
+from recvae.rec.search.numba.words import HALF, MASK, philox, shared_counter
 
 _ENTRY_SHIFT, _REST_SHIFT = U64(52 - MANTISSA_BITS), U64(52 - MANTISSA_BITS - REST_BITS)
 _FIRST_ENTRY, _REST_MASK = U64(FIRST_ENTRY), (1 << REST_BITS) - 1
@@ -19,7 +19,7 @@ Item = namedtuple(
 """What scoring the candidates of one item takes: its rows of `kernel.Items`, and of the `Plan`."""
 
 
-@step
+@kernel
 def _exact_ratio(number, rank, item):
     """Proposal.log2_ratio of one candidate, bit for bit."""
     dim, table, ratio = item.center.size, item.quantiles, item.base
@@ -30,7 +30,7 @@ def _exact_ratio(number, rank, item):
     for d in range(dim):
         if d % 4 == 0:
             count = rank * U64((dim + 3) // 4) + U64(d // 4)
-            words = philox(counter_of(number, count), item.key[0], item.key[1])
+            words = philox(shared_counter(number, count), item.key[0], item.key[1])
         digit = number // item.strides[d] % item.intervals[d]
         position = ((digit << HALF) | words[d % 4]) // item.intervals[d]
         # As in exact.gaussian.quantile.
@@ -44,19 +44,19 @@ def _exact_ratio(number, rank, item):
     return ratio
 
 
-@step
-def keep_best(strip, left, width, error, log2_sup, item, best_scores, best_bins, best_ranks):
-    """Inserts a strip into the lists of the best so far; at equal scores the earlier one leads.
+@kernel
+def keep_best(segment, left, width, error, log2_sup, item, best_scores, best_bins, best_ranks):
+    """Inserts a segment into the lists of the best so far; at equal scores the earlier one leads.
 
     Returns how many it took until no later one could lead, or 0.
     """
-    bins, ranks, log_times = strip.bins, strip.ranks, strip.log_times
+    bins, ranks, log_times = segment.bins, segment.ranks, segment.log_times
     last, j = best_scores.size - 1, 0
     if left == 0 and best_scores[0] < log2_sup - log_times[width - 1]:
         return 0
     for i in range(width):
-        if j < left and strip.kept[j] == U64(i):
-            if not strip.bounds[j] - log_times[i] < best_scores[last] - error:
+        if j < left and segment.kept[j] == U64(i):
+            if not segment.bounds[j] - log_times[i] < best_scores[last] - error:
                 score = _exact_ratio(bins[j], ranks[i], item) - log_times[i]
                 place = best_scores.size
                 while place > 0 and score > best_scores[place - 1]:
@@ -77,7 +77,7 @@ def keep_best(strip, left, width, error, log2_sup, item, best_scores, best_bins,
 
 @inlined
 def _log2_sigma(log2_ratio, bottom, step, table):
-    """Stretch.log2_sigma for one candidate."""
+    """StretchFunction.log2_sigma for one candidate."""
     height, last = log2_ratio - bottom, np.int64(table.size - 1)
     place = height / step
     if place <= 0.0:
@@ -88,10 +88,10 @@ def _log2_sigma(log2_ratio, bottom, step, table):
     return table[entry] + (place - entry) * (table[entry + 1] - table[entry])
 
 
-@step
-def accept_first(strip, width, error, stretch, item, best_scores, best_bins, best_ranks):
-    """Takes the first of a strip that arrives before sigma(r), or the best; returns its number."""
-    bounds, log_times, bins, ranks = strip.bounds, strip.log_times, strip.bins, strip.ranks
+@kernel
+def accept_first(segment, width, error, stretch, item, best_scores, best_bins, best_ranks):
+    """Takes the first that arrives before sigma(r), or the best; returns its number."""
+    bounds, log_times, bins, ranks = segment.bounds, segment.log_times, segment.bins, segment.ranks
     bottom, step, table = stretch
     for i in range(width):
         could_lead = not bounds[i] - log_times[i] < best_scores[0] - error

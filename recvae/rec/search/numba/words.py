@@ -1,9 +1,9 @@
-"""Random words of a strip of candidates: Philox, as in `rec.philox` and `rec.randomness`."""
+"""Random words of a segment of candidates: Philox, as in `rec.philox` and `rec.randomness`."""
 
-from recvae.jit import inlined, step
+from recvae.jit import inlined, kernel
 from recvae.rec import philox as eager
 from recvae.rec import randomness
-from recvae.rec.search.numba.constants import STRIP, U64
+from recvae.rec.search.numba.constants import SEGMENT, U64
 
 MASK = U64(eager.MASK)
 HALF = U64(32)
@@ -45,18 +45,18 @@ def philox_twice(counter, other, k0, k1):
 
 @inlined
 def _put(counter, words, i):
-    words[i], words[STRIP + i], words[2 * STRIP + i], words[3 * STRIP + i] = counter
+    words[i], words[SEGMENT + i], words[2 * SEGMENT + i], words[3 * SEGMENT + i] = counter
 
 
 @inlined
-def counter_of(number, count):
+def shared_counter(number, count):
     """The counter of two 64-bit numbers, low word first."""
     return number & MASK, number >> HALF, count & MASK, count >> HALF
 
 
-@step
+@kernel
 def private_words(first, width, quad, key, words):
-    """The sender's words 4 quad to 4 quad + 3 of each candidate, one row of a strip each."""
+    """The sender's words 4 quad to 4 quad + 3 of each candidate, one row of a segment each."""
     k0, k1 = key[0], key[1]
     for i in range(width):
         _put(philox((U64(first) + U64(i), U64(0), quad, _CANDIDATES), k0, k1), words, U64(i))
@@ -68,8 +68,8 @@ def _shared_pairs(bins, first_counts, width, quad, key, words, distance):
     for i in range(min(width, distance)):
         j = U64(i) + U64(distance)
         counter, other = philox_twice(
-            counter_of(bins[i], first_counts[i] + quad),
-            counter_of(bins[j], first_counts[j] + quad),
+            shared_counter(bins[i], first_counts[i] + quad),
+            shared_counter(bins[j], first_counts[j] + quad),
             k0,
             k1,
         )
@@ -77,12 +77,12 @@ def _shared_pairs(bins, first_counts, width, quad, key, words, distance):
         _put(other, words, j)
 
 
-@step
+@kernel
 def shared_words(bins, first_counts, width, quad, key, words):
     """The shared words of each candidate likewise; first_counts: rank times quads of an item."""
-    if width > STRIP // 2:
-        _shared_pairs(bins, first_counts, width, quad, key, words, STRIP // 2)
-    elif width > STRIP // 4:
-        _shared_pairs(bins, first_counts, width, quad, key, words, STRIP // 4)
+    if width > SEGMENT // 2:
+        _shared_pairs(bins, first_counts, width, quad, key, words, SEGMENT // 2)
+    elif width > SEGMENT // 4:
+        _shared_pairs(bins, first_counts, width, quad, key, words, SEGMENT // 4)
     elif width > 0:
-        _shared_pairs(bins, first_counts, width, quad, key, words, STRIP // 8)
+        _shared_pairs(bins, first_counts, width, quad, key, words, SEGMENT // 8)

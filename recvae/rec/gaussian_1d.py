@@ -15,7 +15,7 @@ NODES = 129
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class Gaussian1D:
     """A batch of one-dimensional targets; the fields have a shape that broadcasts with z's.
 
     Args:
@@ -33,8 +33,8 @@ class Line:
         if not bool((self.scale <= 1).all()):
             raise ValueError("scale: got above 1, need at most 1: the ratio must have one mode")
 
-    def __getitem__(self, items: Tensor) -> "Line":
-        return Line(self.mean[items], self.scale[items])
+    def __getitem__(self, items: Tensor) -> "Gaussian1D":
+        return Gaussian1D(self.mean[items], self.scale[items])
 
     @property
     def mode(self) -> Tensor:
@@ -65,18 +65,18 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)
-class LineStretch:
-    """log2 sigma - log2 r as a function of `Line.far_end`, on equally spaced nodes.
+class StretchFunction1D:
+    """log2 sigma - log2 r as a function of `Gaussian1D.far_end`, on equally spaced nodes.
 
     Args:
-        line: fields (batch,).
+        gaussian: fields (batch,).
         bottom: (rows,) float64, the far end at the first node; below it the excess is all but 0.
         step: (rows,) float64.
         table: (rows, NODES) float64, bits; CERTAIN_BITS at the last node, which is at sup r.
-        row: (batch,) int64, the row of each item: equal lines share one.
+        row: (batch,) int64, the row of each item: equal targets share one.
     """
 
-    line: Line
+    gaussian: Gaussian1D
     bottom: Tensor
     step: Tensor
     table: Tensor
@@ -85,26 +85,28 @@ class LineStretch:
     def log2_sigma(self, z: Tensor) -> Tensor:
         """log2 sigma(r(z)) in bits, (batch,) float64 to the same."""
         row, last = self.row, self.table.shape[1] - 1
-        place = ((self.line.far_end(z) - self.bottom[row]) / self.step[row]).clamp(0, last)
+        place = ((self.gaussian.far_end(z) - self.bottom[row]) / self.step[row]).clamp(0, last)
         node = place.long().clamp_max(last - 1)
         start, stop = self.table[row, node], self.table[row, node + 1]
-        return self.line.log2_ratio(z) + (start + (place - node) * (stop - start))
+        return self.gaussian.log2_ratio(z) + (start + (place - node) * (stop - start))
 
-    def __getitem__(self, items: Tensor) -> "LineStretch":
-        return LineStretch(self.line[items], self.bottom, self.step, self.table, self.row[items])
+    def __getitem__(self, items: Tensor) -> "StretchFunction1D":
+        return StretchFunction1D(
+            self.gaussian[items], self.bottom, self.step, self.table, self.row[items]
+        )
 
 
-def line_stretch(line: Line) -> LineStretch:
-    """The stretch functions of lines with fields (batch,).
+def stretch_function_1d(gaussian: Gaussian1D) -> StretchFunction1D:
+    """The stretch functions of Gaussians with fields (batch,).
 
     With {r >= r(x)} from x to its mirror image about the mode, S is a difference of normal CDFs.
     sigma = integral dr / S is summed by Simpson's rule, over x. Samples are within 2e-4 of the
     target in total variation, which is what interpolation costs.
     """
-    pairs = torch.stack((line.mean.abs(), line.scale), 1)
+    pairs = torch.stack((gaussian.mean.abs(), gaussian.scale), 1)
     pairs, row = pairs.unique(dim=0, return_inverse=True)
     mean, scale = pairs[:, :1], pairs[:, 1:]
-    mirrored, end = Line(mean, scale), normal.reach()
+    mirrored, end = Gaussian1D(mean, scale), normal.reach()
     bottom = (mean - SPREAD * scale).clamp_min(-end)
     step = (mirrored.mode.clamp_max(end) - bottom) / (NODES - 1)
     # All nodes but the last, where S = 0, and the points half way between them.
@@ -123,4 +125,4 @@ def line_stretch(line: Line) -> LineStretch:
     table = torch.cat((excess, torch.full_like(mean, CERTAIN_BITS)), 1)
     # Where r is 1 everywhere, that is sup r.
     table = torch.where((mean == 0) & (scale == 1), CERTAIN_BITS, table)
-    return LineStretch(line, bottom[:, 0], step[:, 0], table, row)
+    return StretchFunction1D(gaussian, bottom[:, 0], step[:, 0], table, row)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from codec.container.files import HASH
 from recvae.codec.container import Header
 from recvae.codec.container.group_v1 import group_extent, pack_group, unpack_group
+from recvae.codec.container.locate import find_groups
 from recvae.codec.container.repair import one_byte_repairs
-from recvae.codec.container.scan import find_groups
 from recvae.errors import InputError
 
 HEADER = Header(HASH, height=4, width=5, group_size=3)

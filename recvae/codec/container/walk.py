@@ -1,0 +1,132 @@
+"""A walk along the groups of a damaged file of version 2, from one whole group to the next."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from recvae.codec.container.framing import read_extent
+from recvae.codec.container.group import Group
+from recvae.codec.container.group_v2 import MAX_FIELDS_BYTES, length_codes, may_begin, unpack_group
+from recvae.codec.container.header import Header
+from recvae.codec.container.locate import Checksums, Shorts
+from recvae.codec.container.placing import Layout, Placed
+from recvae.errors import InputError
+
+MAX_PASSES = 64  # over the file's bytes, to look for groups behind damage: bounds the time
+
+
+@dataclass
+class Places:
+    """Where groups are in the data, looked at once; `struck` ones are none."""
+
+    data: bytes
+    header: Header
+    checksums: Checksums
+    shorts: Shorts
+    found: dict[int, tuple[int, int] | None] = field(default_factory=dict)
+    struck: set[int] = field(default_factory=set)
+    seen_bytes: int = 0
+
+    @property
+    def is_tired(self) -> bool:
+        """Whether so much was looked at that no more is searched."""
+        return self.seen_bytes > MAX_PASSES * len(self.data)
+
+    def whole(self, start: int) -> tuple[int, int] | None:
+        """End and images of the group at `start`, None if there is none that is whole."""
+        if start in self.struck:
+            return None
+        if start not in self.found:
+            self.found[start] = self._look(start)
+        return self.found[start]
+
+    def group(self, start: int) -> Group:
+        """The group at `start`, which is whole."""
+        extent, _ = self._extent(start)
+        return unpack_group(self.data[start : start + extent], self.header)
+
+    def follow(self, start: int) -> tuple[float, int]:
+        """Where the head at `start` leads, and the images it claims; infinity if there is none."""
+        head = self._head(start)
+        return head[:2] if head else (math.inf, 0)
+
+    def _look(self, start: int) -> tuple[int, int] | None:
+        head = self._head(start)
+        if head is None:
+            return None
+        end, images, streams = head
+        if end > len(self.data) or (streams == 1 and not self.checksums.fit(start, end)):
+            return None
+        self.seen_bytes += end - start
+        try:
+            unpack_group(self.data[start:end], self.header)
+        except InputError:
+            return None
+        return end, images
+
+    def _head(self, start: int) -> tuple[int, int, int] | None:
+        """Where the group at `start` ends by its head, its images and streams; None if it is none.
+
+        A head of several streams must be right by its CRC-16, which is told before they are looked
+        at: other bytes may claim many and long ones.
+        """
+        fields = self.data[start : start + MAX_FIELDS_BYTES]
+        try:
+            streams, codes = length_codes(fields, self.header)
+            if streams > 1:
+                end = self.shorts.end(start + codes, streams) + 2
+                if end > len(self.data) or not self.checksums.fit(start, end):
+                    return None
+            extent, images = self._extent(start)
+        except (InputError, IndexError):
+            return None
+        return start + extent, images or 0, streams
+
+    def _extent(self, start: int) -> tuple[int, int | None]:
+        def read(begin: int, end: int) -> bytes:
+            self.seen_bytes += end - begin
+            return self.data[begin:end]
+
+        return read_extent(read, start, len(self.data), self.header)
+
+
+def walk(places: Places, layout: Layout) -> list[list[Placed]]:
+    """The whole groups from the header on, in unbroken parts."""
+    parts: list[list[Placed]] = []
+    runs = sorted(layout.milestones)
+    position, goes_on = places.header.num_bytes, False
+    while position < layout.end:
+        found = places.whole(position)
+        if found and found[0] <= layout.end:
+            if not goes_on:
+                parts.append([])
+            parts[-1].append((position, *found))
+            position, goes_on = found[0], True
+        else:
+            position, goes_on = _next(places, layout, runs, position), False
+    return parts
+
+
+def _next(places: Places, layout: Layout, runs: Sequence[int], damage: int) -> int:
+    """Where to go on behind a damaged group; `runs` is where they begin, ascending."""
+    leads, _ = places.follow(damage)
+    known = min([*runs[(after := bisect_right(runs, damage)) : after + 1], layout.end])
+    if leads <= known and _is_border(places, layout, int(leads)):
+        return int(leads)
+    for start in range(damage + 1, known):
+        if places.is_tired:
+            break
+        if not may_begin(places.data[start]):
+            continue
+        found = places.whole(start)
+        if found and found[0] <= layout.end and _is_border(places, layout, found[0]):
+            return start
+    return known
+
+
+def _is_border(places: Places, layout: Layout, position: int) -> bool:
+    """Whether a group or the index begins there."""
+    if position in layout.milestones or position == layout.end:
+        return True
+    return position < layout.end and places.whole(position) is not None
