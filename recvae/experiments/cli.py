@@ -12,6 +12,9 @@ ON_INTERRUPT = {
     "mnist": "{out} holds the rows that were measured; the same command goes on from there",
 }
 
+NEEDS = {"matplotlib": "the figures need matplotlib", "jinja2": "the report needs Jinja2"}
+"""What of the extra `experiments` is for what, by module."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one group of experiments. Returns 0, 2 for bad input, 130 when interrupted."""
@@ -20,10 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             _run(options)
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "matplotlib":
+            need = NEEDS.get((error.name or "").partition(".")[0])
+            if need is None:
                 raise
             raise InputError(
-                f"{options.group}: the figures need matplotlib: pip install 'recvae[experiments]'"
+                f"{options.group}: {need}: pip install 'recvae[experiments]'"
             ) from error
     except InputError as error:
         print(f"recvae.experiments: {error}", file=sys.stderr)

@@ -5,9 +5,9 @@ neither dates nor random names: what is drawn alike is the same file.
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -15,9 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 # Okabe & Ito, "Color universal design" (2008).
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
@@ -44,6 +41,9 @@ RC: Any = {
     "ytick.color": "#444444",
 }
 
+styled = matplotlib.rc_context(RC)
+"""Has a function draw, or write, in the style of this module."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -63,17 +63,6 @@ class Series:
         """Large hollow markers, in the colour of what they are to be compared with."""
         hollow = {"linestyle": "none", "fillstyle": "none", "markersize": 9, "markeredgewidth": 1.3}
         self.plot(axes, x, y, label=f"{name}, published", **hollow)
-
-
-def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Has a function draw, or write, in the style of this module."""
-
-    def drawing(*args: P.args, **kwargs: P.kwargs) -> R:
-        with matplotlib.rc_context(RC):
-            return draw(*args, **kwargs)
-
-    drawing.__doc__ = draw.__doc__
-    return drawing
 
 
 def panels(

@@ -202,15 +202,24 @@ def test_bad_input_is_one_line(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_missing_matplotlib_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("module", "options", "need"),
+    [
+        ("matplotlib", ["synthetic"], "synthetic: the figures need matplotlib"),
+        ("jinja2", ["mnist", "--quick"], "mnist: the report needs Jinja2"),
+    ],
+)
+def test_what_is_not_installed_is_one_line(
+    tmp_path: Path, module: str, options: list[str], need: str
+) -> None:
     script = (
-        "import sys; sys.modules['matplotlib'] = None\n"
+        f"import sys; sys.modules[{module!r}] = None\n"
         "from recvae.experiments.cli import main\n"
-        f"sys.exit(main(['synthetic', '--out', {str(tmp_path / 'out')!r}]))"
+        f"sys.exit(main({[*options, '--out', str(tmp_path / 'out')]}))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 2
-    assert re.fullmatch(r".*pip install 'recvae\[experiments\]'\n", done.stderr)
+    assert done.stderr == f"recvae.experiments: {need}: pip install 'recvae[experiments]'\n"
     assert not list(tmp_path.iterdir())
 
 

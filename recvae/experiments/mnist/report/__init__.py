@@ -8,7 +8,7 @@ from recvae.experiments.mnist.figures import Drawing
 from recvae.experiments.mnist.report.machine import machine
 from recvae.experiments.mnist.report.page import Contents, page
 from recvae.experiments.mnist.store import Measured
-from recvae.experiments.mnist.table import to_table
+from recvae.experiments.mnist.table import sorted_rows
 from recvae.experiments.mnist.targets import verdicts
 from recvae.experiments.running import write_files
 from recvae.files import translate_os_errors
@@ -37,7 +37,9 @@ def write_report(
     """
     drawings = list(drawings)
     svgs = {d.name: render(d.figure, "svg") for d in drawings if d.figure is not None}
-    contents = Contents(to_table(rows), verdicts(rows), drawings, svgs, notes, machine(), command)
+    contents = Contents(
+        sorted_rows(rows), verdicts(rows), drawings, svgs, notes, machine(), command
+    )
     files = {folder / "figures" / f"{name}.svg": svg for name, svg in svgs.items()}
     files[folder / "report.html"] = page(contents).encode()
     with translate_os_errors(folder):
