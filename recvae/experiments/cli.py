@@ -46,9 +46,9 @@ def _run(options: argparse.Namespace) -> None:
 
         synthetic.run(options.out, options.only, options.quick, options.seed)
     elif options.group == "scans":
-        from recvae.experiments import scans
+        from recvae.experiments import bitmaps
 
-        scans.run(options.out, options.root, options.quick)
+        bitmaps.run(options.out, options.root, options.quick)
     else:
         from recvae.experiments.mnist import command as mnist
 
@@ -62,11 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     groups = parser.add_subparsers(dest="group", required=True, metavar="EXPERIMENTS")
     synthetic = groups.add_parser("synthetic", help="relative entropy coding of random Gaussians")
     mnist = groups.add_parser("mnist", help="lossless MNIST with a VAE and every coder")
-    scans = groups.add_parser("scans", help="the black and white scans that MNIST was made from")
+    bitmaps = groups.add_parser("scans", help="the black and white scans that MNIST was made from")
     for group, what in (
         (synthetic, "tables and figures"),
         (mnist, "rows, table and report"),
-        (scans, "table and figure"),
+        (bitmaps, "table and figure"),
     ):
         group.add_argument("--out", required=True, help=f"folder for {what}; it is made if need be")
     for group in (synthetic, mnist):
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for group, without in (
         (mnist, "--quick can do with images of the package"),
-        (scans, "without it, on images of the package"),
+        (bitmaps, "without it, on images of the package"),
     ):
         group.add_argument(
             "--data.root",
@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="DIR",
             help=f"folder that holds MNIST/raw; {without}",
         )
-    scans.add_argument("--quick", action="store_true", help="few images: in seconds")
+    bitmaps.add_argument("--quick", action="store_true", help="few images: in seconds")
     mnist.add_argument(
         "--quick", action="store_true", help="few rows on few images: in about a minute"
     )

@@ -26,7 +26,7 @@ class Coding:
     log2_candidates: float | None = None
 
 
-def coding_of(row: Row, model: CodecModel, key: int, training: Training) -> Coding:
+def make_coding(row: Row, model: CodecModel, key: int, training: Training) -> Coding:
     """What codes a row, with all its constants fitted to the training images.
 
     Args:

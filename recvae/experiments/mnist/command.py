@@ -13,9 +13,10 @@ from recvae.codec.vae.model import load_vae
 from recvae.errors import InputError
 from recvae.experiments.mnist.child import in_child
 from recvae.experiments.mnist.figures import Drawing, drawings
+from recvae.experiments.mnist.goals import verdicts
 from recvae.experiments.mnist.images import fingerprint, load_images
 from recvae.experiments.mnist.measure import Job, measure
-from recvae.experiments.mnist.models import find_models, stated_hash, train_model
+from recvae.experiments.mnist.models import find_models, folder_hash, train_model
 from recvae.experiments.mnist.report import write_report
 from recvae.experiments.mnist.rows import (
     ALL_IMAGES,
@@ -27,7 +28,6 @@ from recvae.experiments.mnist.rows import (
 )
 from recvae.experiments.mnist.store import Measured, Store
 from recvae.experiments.mnist.table import sorted_rows, to_markdown, to_table
-from recvae.experiments.mnist.targets import verdicts
 from recvae.experiments.running import check_seed, output_folder, progress, write_files
 
 # Training and test images that the figures show.
@@ -108,7 +108,7 @@ def _command_line(quick: bool, train: bool, seed: int) -> str:
 
 
 def _store(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -> Store:
-    return Store(folder, settings, {name: stated_hash(path) for name, path in models.items()})
+    return Store(folder, settings, {name: folder_hash(path) for name, path in models.items()})
 
 
 def notes_on_missing(models: Mapping[str, Path], rows: Sequence[Row]) -> list[str]:

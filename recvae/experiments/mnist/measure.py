@@ -17,8 +17,8 @@ from recvae.codec.compression import container_header
 from recvae.codec.container import ContainerWriter
 from recvae.codec.vae.groups import Bits, encode_groups
 from recvae.codec.vae.model import PARTS, load_vae
-from recvae.experiments.mnist.bounds import Bound, bound_of
-from recvae.experiments.mnist.coders import Coding, coding_of
+from recvae.experiments.mnist.bounds import Bound, kept_bound
+from recvae.experiments.mnist.coders import Coding, make_coding
 from recvae.experiments.mnist.images import fingerprint, load_images
 from recvae.experiments.mnist.layouts import Training
 from recvae.experiments.mnist.published import A_STAR, BITS_BACK, GREEDY_REJECTION, published_bpp
@@ -64,24 +64,24 @@ def measure(job: Job) -> dict[str, Any]:
     """
     row, model = job.row, load_vae(job.model)
     images = load_images(job.root, "test", row.images)
-    bound = bound_of(model, images, fingerprint(job.root, "test"), job.seed, job.bounds)
+    bound = kept_bound(model, images, fingerprint(job.root, "test"), job.seed, job.bounds)
     measured = dict.fromkeys(COLUMNS) | {
         "name": row.name,
         "family": row.family,
         "model": row.model,
         "latent_dim": row.latent_dim,
         "images": len(images),
-        "negative_elbo_bpp": float(bound.bits.mean()) / pixels_of(images),
+        "negative_elbo_bpp": float(bound.bits.mean()) / count_pixels(images),
         "published_bpp": published_bpp(PUBLISHED.get(row.family, ""), row.latent_dim),
     }
     if row.family == "bound":
-        return measured | _of_bound(bound, images)
+        return measured | _bound_cells(bound, images)
     training_images = load_images(job.root, "train", row.training_images)
-    coding = coding_of(row, model, job.seed, Training.of(model, training_images))
-    return measured | _of_file(row, coding, images, bound) | {"peak_mb": peak_mb()}
+    coding = make_coding(row, model, job.seed, Training.of(model, training_images))
+    return measured | _file_cells(row, coding, images, bound) | {"peak_mb": peak_mb()}
 
 
-def pixels_of(images: Tensor) -> int:
+def count_pixels(images: Tensor) -> int:
     """Pixels of one image."""
     return images[0].numel()
 
@@ -92,9 +92,9 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def _of_bound(bound: Bound, images: Tensor) -> dict[str, Any]:
+def _bound_cells(bound: Bound, images: Tensor) -> dict[str, Any]:
     """The cells of -ELBO, for which there is no file."""
-    pixels = pixels_of(images)
+    pixels = count_pixels(images)
     return {
         "bits_per_pixel": float(bound.bits.mean()) / pixels,
         "standard_error_bpp": _standard_error(bound.bits, pixels),
@@ -102,7 +102,7 @@ def _of_bound(bound: Bound, images: Tensor) -> dict[str, Any]:
     }
 
 
-def _of_file(row: Row, coding: Coding, images: Tensor, bound: Bound) -> dict[str, Any]:
+def _file_cells(row: Row, coding: Coding, images: Tensor, bound: Bound) -> dict[str, Any]:
     """The cells of a file."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "images.recvae"
@@ -113,7 +113,7 @@ def _of_file(row: Row, coding: Coding, images: Tensor, bound: Bound) -> dict[str
         raise RuntimeError(f"{coding.model.name}: what was decoded is not what was encoded")
     if file_bytes != report.sizes.total:
         raise RuntimeError(f"{coding.model.name}: the file is not as long as reported")
-    count, pixels = len(images), pixels_of(images)
+    count, pixels = len(images), count_pixels(images)
     overhead_bits = 8 * file_bytes / count - float(bound.bits.mean())
     return {
         "blocks": coding.calls,

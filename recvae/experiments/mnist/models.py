@@ -8,15 +8,15 @@ import recvae
 from recvae.codec import shipped_models
 from recvae.codec.models import JSON_NAME, read_object
 from recvae.errors import InputError
-from recvae.experiments.mnist.rows import MODEL_NAMES, MODELS, TWINS
+from recvae.experiments.mnist.rows import MODEL_NAMES, MODELS, VARIANTS
 
 CONFIG = Path(recvae.__file__).parent.parent / "configs" / "mnist-mlp.yaml"
 TRAINING = "from recvae.training import main; raise SystemExit(main())"
 TRAINING_OPTIONS = {
     name: [f"--model.architecture.latent_dim={latent_dim}"] for latent_dim, name in MODELS.items()
 } | {
-    TWINS["beta 1"]: ["--trainer.max_epochs=80"],
-    TWINS["controlled"]: ["--trainer.max_epochs=80", "--model.beta.mode=controlled"],
+    VARIANTS["beta 1"]: ["--trainer.max_epochs=80"],
+    VARIANTS["controlled"]: ["--trainer.max_epochs=80", "--model.beta.mode=controlled"],
 }
 """What is different from the configuration of the baseline."""
 
@@ -29,7 +29,7 @@ def find_models(out: Path) -> dict[str, Path]:
     return shipped | trained
 
 
-def stated_hash(model: Path) -> str:
+def folder_hash(model: Path) -> str:
     """The hash that a model's folder states; InputError if it states none."""
     try:
         found = read_object(model / JSON_NAME).get("hash")

@@ -32,9 +32,9 @@ FAMILIES: tuple[Family, ...] = (
 
 MODELS = {20: "mnist-mlp-20", 50: "mnist-mlp", 100: "mnist-mlp-100"}
 BASELINE = 50
-TWINS = {"beta 1": "mnist-mlp-beta1", "controlled": "mnist-mlp-controlled"}
+VARIANTS = {"beta 1": "mnist-mlp-beta1", "controlled": "mnist-mlp-controlled"}
 """The baseline's network, trained alike but for the weights of the dimensions' KL."""
-MODEL_NAMES = (*MODELS.values(), *TWINS.values())
+MODEL_NAMES = (*MODELS.values(), *VARIANTS.values())
 BLOCKS = (1, 2, 4, 8)
 LOG2_CANDIDATES = (6, 8, 10, 12, 14, 16)
 LOG2_CAP = 20  # of the exact searches: what a model file allows a block
@@ -65,7 +65,7 @@ class Row:
         name: for people; with the model it names the row.
         family: the kind of coder.
         latent_dim: of the model, which it chooses.
-        twin: which of `TWINS` the model is; None for one of `MODELS`.
+        variant: which of `VARIANTS` the model is; None for one of `MODELS`.
         images: how many test images.
         training_images: how many its constants are fitted to.
         rank_images: how many of those, at most, rank codes are fitted to, which takes a search.
@@ -96,7 +96,7 @@ class Row:
     rank_images: int = 500
     tried: int = 64
     beam: int = 4
-    twin: str | None = None
+    variant: str | None = None
     log2_cap: int = LOG2_CAP
     group_size: int = 64
     batch_size: int = 64
@@ -104,7 +104,7 @@ class Row:
     @property
     def model(self) -> str:
         """Name of its model."""
-        return MODELS[self.latent_dim] if self.twin is None else TWINS[self.twin]
+        return MODELS[self.latent_dim] if self.variant is None else VARIANTS[self.variant]
 
     @property
     def slug(self) -> str:
@@ -112,9 +112,10 @@ class Row:
         words = f"{self.model} {self.name}".lower().replace("a*", "a-star")
         return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
 
-    def stated(self) -> dict[str, Any]:
-        """All fields, plain."""
-        return asdict(self)
+    def settings(self) -> dict[str, Any]:
+        """All fields, plain, by the names that files of rows give them."""
+        names = {"variant": "twin"}
+        return {names.get(name, name): value for name, value in asdict(self).items()}
 
 
 def all_rows(quick: bool) -> list[Row]:
@@ -154,11 +155,11 @@ def _full_rows() -> Iterator[Row]:
             yield min_cost(latent_dim, 4, 12, SIDE_IMAGES)
             yield gprs(latent_dim, 8.0, SIDE_IMAGES)
             yield a_star(latent_dim, SIDE_IMAGES)
-    for twin in TWINS:
-        yield replace(bound(BASELINE, SIDE_IMAGES), twin=twin)
+    for variant in VARIANTS:
+        yield replace(bound(BASELINE, SIDE_IMAGES), variant=variant)
         for log2_candidates in LOG2_CANDIDATES:
             row = partitioned(BASELINE, 2, log2_candidates, SIDE_IMAGES)
-            yield replace(row, twin=twin)
+            yield replace(row, variant=variant)
 
 
 def _quick_rows() -> Iterator[Row]:

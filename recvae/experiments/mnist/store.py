@@ -63,7 +63,7 @@ class Store:
             found = dict(measured.pop(SETTINGS))
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise InputError(f"{path} is not a measured row: delete it") from error
-        for name, wanted in self._of_run(row).items():
+        for name, wanted in self._run_settings(row).items():
             given = found.get(name)
             if given != wanted:
                 here = f"{name} {json.dumps(given)}, not {json.dumps(wanted)}"
@@ -79,9 +79,9 @@ class Store:
         write_files({path: f"{text}\n".encode()})
 
     def _settings(self, row: Row) -> dict[str, Any]:
-        return row.stated() | {"version": recvae.__version__} | self._of_run(row)
+        return row.settings() | {"version": recvae.__version__} | self._run_settings(row)
 
-    def _of_run(self, row: Row) -> dict[str, Any]:
+    def _run_settings(self, row: Row) -> dict[str, Any]:
         return self.settings | {"model_hash": self.model_hashes[row.model]}
 
 

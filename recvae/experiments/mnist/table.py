@@ -102,9 +102,9 @@ def to_markdown(rows: Sequence[Measured], notes: Sequence[str]) -> str:
     parts = ["# Lossless MNIST", _NOTES]
     ordered = sorted_rows(rows)
     for model in dict.fromkeys(row["model"] for row in ordered):
-        of_model = [row for row in ordered if row["model"] == model]
-        parts.append(f"## {of_model[0]['latent_dim']} latents (`{model}`)")
-        parts.append(_grid([h for h, _ in _MARKDOWN.values()], [_cells(row) for row in of_model]))
+        model_rows = [row for row in ordered if row["model"] == model]
+        parts.append(f"## {model_rows[0]['latent_dim']} latents (`{model}`)")
+        parts.append(_grid([h for h, _ in _MARKDOWN.values()], [_cells(row) for row in model_rows]))
     parts.append("## Published")
     published = [
         [

@@ -83,9 +83,9 @@ def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
         bits = float(sent.fitted_bits().mean())
         for d, information_bits in enumerate(INFORMATION_BITS):
             x = sent.standardised[:, d]
-            facts = _ks_statistic(x), float(x.mean()), float(x.std())
+            statistics = _ks_statistic(x), float(x.mean()), float(x.std())
             place = information_bits, partition.intervals[d], ABLATION_CANDIDATES, target.batch
-            table.add(name, d, *place, *facts, bits)
+            table.add(name, d, *place, *statistics, bits)
             for bar in _histogram(sent, d):
                 bars.add(name, d, *bar)
     return Findings(
@@ -126,8 +126,8 @@ def _draw(table: Table, bars: Table) -> Figure:
             edges = [*low, high[-1]]
             axes.stairs(sampled, edges, fill=True, color=colour, alpha=0.55, label=name)
             axes.plot(middles, target, color=BLACK, linewidth=1.1, label="target density")
-            facts = table.where(strategy=name, dimension=d)
-            intervals, distance = (facts.column(f)[0] for f in ("intervals", "ks_statistic"))
+            statistics = table.where(strategy=name, dimension=d)
+            intervals, distance = (statistics.column(f)[0] for f in ("intervals", "ks_statistic"))
             label(axes, "", "", f"$J_d$ = {intervals:.0f}, KS {distance:.3f}")
         row[0].set_ylabel("density")
     for axes, bits in zip(grid[-1], INFORMATION_BITS, strict=True):

@@ -120,11 +120,11 @@ def _draw(table: Table) -> Figure:
     figure, grid = panels(1, 1, width=6, height=4.2)
     axes = grid[0, 0]
     for name, series in SERIES.items():
-        of_coder = table.where(coder=name)
-        d_inf_bits = of_coder.column("mean_d_inf_bits")
-        low, high = (of_coder.column(f"quartile_{q}_steps") for q in (1, 3))
+        coder_rows = table.where(coder=name)
+        d_inf_bits = coder_rows.column("mean_d_inf_bits")
+        low, high = (coder_rows.column(f"quartile_{q}_steps") for q in (1, 3))
         axes.fill_between(d_inf_bits, low, high, color=series.colour, alpha=0.18, linewidth=0)
-        series.plot(axes, d_inf_bits, of_coder.column("mean_steps"))
+        series.plot(axes, d_inf_bits, coder_rows.column("mean_steps"))
         series.plot_published(axes, list(STEPS[name]), list(STEPS[name].values()), name)
     ends = np.array([1.0, max(table.column("d_inf_bits"))])
     axes.plot(ends, 2**ends, color=BLACK, linestyle="--", linewidth=1, label="$2^{D_\\infty}$")

@@ -228,10 +228,10 @@ def _summary(table: Table) -> tuple[str, list[Headline]]:
     kl_bits = int(max(table.column("kl_bits")))
     lines = []
     for row in table.where(kl_bits=kl_bits).rows:
-        facts = dict(zip(table.columns, row, strict=True))
+        cells = dict(zip(table.columns, row, strict=True))
         found = (
-            f"{facts['bits_over_kl']:.1f}, {facts['mean_candidates']:,.0f}, "
-            f"{facts['seconds_per_sample']:.1g}, {facts['capped_share']:.0%}"
+            f"{cells['bits_over_kl']:.1f}, {cells['mean_candidates']:,.0f}, "
+            f"{cells['seconds_per_sample']:.1g}, {cells['capped_share']:.0%}"
         )
-        lines.append(Headline(str(facts["algorithm"]), "", found))
+        lines.append(Headline(str(cells["algorithm"]), "", found))
     return f"bits over KL, candidates, seconds, capped at KL {kl_bits}", lines

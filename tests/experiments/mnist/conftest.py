@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recvae.codec import CodecModel, load_model
-from recvae.experiments.mnist.rows import TWINS
+from recvae.experiments.mnist.rows import VARIANTS
 from recvae.images import sample_images
 
 
@@ -18,7 +18,7 @@ def model() -> CodecModel:
 def models(model: CodecModel) -> dict[str, CodecModel]:
     """The shipped models stand in for the pair that differs in its weights."""
     return {"mnist-mlp": model} | dict(
-        zip(TWINS.values(), (model, load_model("mnist")), strict=True)
+        zip(VARIANTS.values(), (model, load_model("mnist")), strict=True)
     )
 
 

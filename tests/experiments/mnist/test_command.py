@@ -24,12 +24,12 @@ from recvae.codec.vae.pixel_cost import make_pixel_cost
 from recvae.errors import InputError
 from recvae.experiments.cli import main
 from recvae.experiments.mnist import command, rows
-from recvae.experiments.mnist.coders import Coding, coding_of
+from recvae.experiments.mnist.coders import Coding, make_coding
+from recvae.experiments.mnist.goals import verdicts
 from recvae.experiments.mnist.images import load_images
 from recvae.experiments.mnist.layouts import Training
 from recvae.experiments.mnist.measure import Job
 from recvae.experiments.mnist.table import COLUMNS, to_markdown
-from recvae.experiments.mnist.targets import verdicts
 from recvae.vae import posterior
 
 IMAGES = 12
@@ -189,7 +189,7 @@ def test_what_any_sender_sends_decodes(
     model: CodecModel, training: Training, images: np.ndarray, row: rows.Row, tmp_path: Path
 ) -> None:
     """In as many bits as it tells; the receiver has the model's files and knows of no sender."""
-    coding = coding_of(row, model, 3, training)
+    coding = make_coding(row, model, 3, training)
     groups, bits = encode_groups(coding.model, images, 8)
     coding.model.save(tmp_path)
     decoded = decode_groups(load_model(tmp_path), groups, [8, IMAGES - 8])
@@ -201,7 +201,7 @@ def test_what_any_sender_sends_decodes(
 def test_min_cost_selection_never_costs_more_than_the_plain_choice(
     model: CodecModel, training: Training, images: np.ndarray
 ) -> None:
-    coding = coding_of(rows.partitioned(50, 4, 6, IMAGES), model, 0, training)
+    coding = make_coding(rows.partitioned(50, 4, 6, IMAGES), model, 0, training)
     sender = MinCostSender(make_pixel_cost(model), candidates=6, beam=2)
 
     def total(latents: BlockLatents) -> np.ndarray:
@@ -233,7 +233,7 @@ def test_looked_up_pixel_bits_are_those_that_are_spent(
 def test_searches_that_meet_their_cap_are_counted(
     model: CodecModel, training: Training, images: np.ndarray
 ) -> None:
-    coding = coding_of(rows.pfr(50, 5.0, IMAGES), model, 0, training)
+    coding = make_coding(rows.pfr(50, 5.0, IMAGES), model, 0, training)
     latents = coding.model.latents
     assert isinstance(latents, BlockLatents)
     capped = BlockLatents.unfitted(0, [replace(b, num_candidates=2) for b in latents.blocks])
@@ -247,7 +247,7 @@ def test_a_model_of_its_own_key_and_blocks_is_another_model(
     model: CodecModel, training: Training
 ) -> None:
     codings: list[Coding] = [
-        coding_of(rows.standard(50, 6, 6.0, IMAGES), model, key, training) for key in (0, 1)
+        make_coding(rows.standard(50, 6, 6.0, IMAGES), model, key, training) for key in (0, 1)
     ]
     assert len({coding.model.hash for coding in codings} | {model.hash}) == 3
 

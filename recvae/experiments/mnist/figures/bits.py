@@ -22,7 +22,7 @@ from recvae.experiments.mnist.figures.series import (
     block_series,
     blocks_label,
     cheapest,
-    cheapest_of_families,
+    cheapest_by_family,
     sweep,
 )
 from recvae.experiments.tables import Table
@@ -42,8 +42,8 @@ def bits(rows: Table, model: str) -> Drawing:
     """Bits per pixel of a model's rows, split into what they are spent on."""
     title = "Where the bits go"
     family = rows.columns.index("family")
-    of_model = rows.where(model=model).rows
-    files = Table(rows.columns, [row for row in of_model if row[family] in FAMILIES])
+    model_rows = rows.where(model=model).rows
+    files = Table(rows.columns, [row for row in model_rows if row[family] in FAMILIES])
     if not files.rows:
         return Drawing("bits", title, f"No file was made with {model} so far.")
     return Drawing("bits", title, _caption(files), _draw(files, model))
@@ -91,7 +91,7 @@ def _groups(rows: Table, model: str) -> dict[str, tuple[Table, list[str]]]:
     for n in block_series(swept):
         part = swept.where(blocks=n)
         groups[blocks_label(n)] = part, [f"{x:g}" for x in part.column("log2_candidates")]
-    others = cheapest_of_families(rows)
+    others = cheapest_by_family(rows)
     others.pop("partitioned ORC", None)
     if others:
         part = Table(rows.columns, [tuple(row.values()) for row in others.values()])

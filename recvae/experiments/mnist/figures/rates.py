@@ -11,7 +11,7 @@ from recvae.experiments.mnist.figures.series import (
     blocks_label,
     bound_bpp,
     cheapest,
-    cheapest_of_families,
+    cheapest_by_family,
     rates_bpp,
     sweep,
 )
@@ -24,14 +24,14 @@ MARGIN = 0.08  # of the rates' range, left free above and below
 
 def rates(rows: Table, model: str) -> Drawing:
     """Rate against candidates per block and against encoding time, for the rows of a model."""
-    of_model = rows.where(model=model)
+    model_rows = rows.where(model=model)
     swept = sweep(rows, model)
     title = "What candidates and time buy"
     if not swept.rows:
         return Drawing("rates", title, f"No row of partitioned ORC with {model} so far.")
     name, latent_dim = GREEDY_REJECTION, swept.column("latent_dim")[0]
     published = [p for p in RESULTS if (p.name, p.latent_dim) == (name, latent_dim)]
-    return Drawing("rates", title, _caption(of_model, swept), _draw(of_model, swept, published))
+    return Drawing("rates", title, _caption(model_rows, swept), _draw(model_rows, swept, published))
 
 
 def _caption(rows: Table, swept: Table) -> str:
@@ -42,7 +42,7 @@ def _caption(rows: Table, swept: Table) -> str:
     )
     times = ", ".join(
         f"{family} {bound + row['overhead_bpp']:.4f} in {1000 * row['encode_seconds']:,.1f} ms"
-        for family, row in cheapest_of_families(rows).items()
+        for family, row in cheapest_by_family(rows).items()
     )
     return (
         "Left: files of partitioned ORC. With too few candidates the samples are biased and the "
@@ -68,7 +68,7 @@ def _enough(rows: Table, bound: float) -> float:
 def _draw(rows: Table, swept: Table, published: list[Published]) -> Figure:
     figure, grid = panels(1, 2, width=4.9, height=4.3)
     left, right = grid[0]
-    bound, families = bound_bpp(rows), cheapest_of_families(rows)
+    bound, families = bound_bpp(rows), cheapest_by_family(rows)
     for number, series in block_series(swept).items():
         part = swept.where(blocks=number)
         series.plot(left, part.column("log2_candidates"), rates_bpp(part, bound))

@@ -70,7 +70,7 @@ def cheapest(rows: Table) -> dict[str, Any]:
     return dict(zip(rows.columns, rows.rows[overheads.index(min(overheads))], strict=True))
 
 
-def cheapest_of_families(rows: Table) -> dict[str, dict[str, Any]]:
+def cheapest_by_family(rows: Table) -> dict[str, dict[str, Any]]:
     """For each family of files among a model's rows the one with the smallest overhead."""
     parts = {family: rows.where(family=family) for family in FAMILIES}
     return {family: cheapest(part) for family, part in parts.items() if part.rows}

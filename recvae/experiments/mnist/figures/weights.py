@@ -23,12 +23,12 @@ from recvae.experiments.figures import (
 )
 from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.experiments.mnist.figures.series import blocks_label, bound_bpp, rates_bpp, sweep
-from recvae.experiments.mnist.rows import TWINS
+from recvae.experiments.mnist.rows import VARIANTS
 from recvae.experiments.tables import Table
 from recvae.rec.layout import MIN_INFORMATION_BITS
 from recvae.vae import mutual_information_bits, posterior
 
-PLAIN, CONTROLLED = TWINS["beta 1"], TWINS["controlled"]
+PLAIN, CONTROLLED = VARIANTS["beta 1"], VARIANTS["controlled"]
 MODELS = {
     PLAIN: Series("$\\beta = 1$", BLUE, "o"),
     CONTROLLED: Series("controlled $\\beta_d$", VERMILLION, "s"),

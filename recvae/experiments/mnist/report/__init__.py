@@ -5,11 +5,11 @@ from pathlib import Path
 
 from recvae.experiments.figures import render
 from recvae.experiments.mnist.figures import Drawing
+from recvae.experiments.mnist.goals import verdicts
 from recvae.experiments.mnist.report.machine import machine
 from recvae.experiments.mnist.report.page import Contents, page
 from recvae.experiments.mnist.store import Measured
 from recvae.experiments.mnist.table import sorted_rows
-from recvae.experiments.mnist.targets import verdicts
 from recvae.experiments.running import write_files
 from recvae.files import translate_os_errors
 

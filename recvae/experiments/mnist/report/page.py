@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from recvae.experiments.mnist.figures import Drawing
+from recvae.experiments.mnist.goals import Verdict, best, best_on_all_images
 from recvae.experiments.mnist.published import OTHERS, RESULTS, Published
 from recvae.experiments.mnist.report.columns import COLUMNS, FAMILIES
 from recvae.experiments.mnist.report.markup import inline_svg, prose
 from recvae.experiments.mnist.rows import MODELS
 from recvae.experiments.mnist.store import Measured
-from recvae.experiments.mnist.targets import Verdict, best, best_of_all_images
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,6 @@ def _published(rows: Sequence[Measured]) -> Iterator[tuple[Published, Measured, 
     """Published results, the best row here of the model with as many latents, its saving in %."""
     for result in (*RESULTS, *OTHERS):
         model = result.latent_dim and MODELS.get(result.latent_dim)
-        ours = best_of_all_images(rows, model) or {}
+        ours = best_on_all_images(rows, model) or {}
         saving = 100 * (1 - ours["bits_per_pixel"] / result.bits_per_pixel) if ours else None
         yield result, ours, saving

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table as Lines
+from rich.table import Table as Summary
 
 from recvae.bitmaps import MAX_SIZE, MIN_SIZE, Bitmap, recover
 from recvae.experiments.figures import panels, render, styled
@@ -34,24 +34,26 @@ def run(out: str, root: str | None, quick: bool) -> None:
     """
     folder = output_folder(out)
     table = Table(("split", "least_size", "images", "recovered", "seconds_per_image"))
-    summary = Lines(title="images of MNIST that a scan explains exactly", title_justify="left")
+    summary = Summary(title="images of MNIST that a scan explains exactly", title_justify="left")
     for heading in ("split", "images", "recovered", "ms an image"):
         summary.add_column(heading, justify="left" if heading == "split" else "right")
     for split in SPLITS:
         images = load_images(root, split, QUICK_IMAGES if quick else IMAGES).numpy()
         recover(images[0])  # compiles
         with progress(split) as track:
-            scans, seconds = _recover_all(images, track)
-        for row in _rows(split, scans, seconds):
+            bitmaps, seconds = _recover_all(images, track)
+        for row in _rows(split, bitmaps, seconds):
             table.add(*row)
-        found = sum(scan is not None for scan in scans)
+        found = sum(bitmap is not None for bitmap in bitmaps)
         summary.add_row(
             f"{split}, of {SPLIT_IMAGES[split]:,}" if root else f"{split}, of the package",
-            str(len(scans)),
-            f"{found / len(scans):.2%}",
+            str(len(bitmaps)),
+            f"{found / len(bitmaps):.2%}",
             f"{1e3 * float(np.mean(seconds)):.1f}",
         )
-    shown = [(image, scan) for image, scan in zip(images, scans, strict=True) if scan is not None]
+    shown = [
+        (image, bitmap) for image, bitmap in zip(images, bitmaps, strict=True) if bitmap is not None
+    ]
     figure = _draw(shown[:SHOWN])
     files = {folder / "scans.csv": table.to_csv(), folder / "scans.svg": render(figure, "svg")}
     write_files(files)
@@ -64,25 +66,25 @@ def run(out: str, root: str | None, quick: bool) -> None:
 def _recover_all(
     images: NDArray[np.uint8], track: Track
 ) -> tuple[list[Bitmap | None], NDArray[np.float64]]:
-    scans, seconds = [], np.zeros(len(images))
+    bitmaps, seconds = [], np.zeros(len(images))
     for k in track(range(len(images))):
         started = time.perf_counter()
-        scans.append(recover(images[k]))
+        bitmaps.append(recover(images[k]))
         seconds[k] = time.perf_counter() - started
-    return scans, seconds
+    return bitmaps, seconds
 
 
 def _rows(
-    split: str, scans: Sequence[Bitmap | None], seconds: NDArray[np.float64]
+    split: str, bitmaps: Sequence[Bitmap | None], seconds: NDArray[np.float64]
 ) -> list[tuple[str, int | None, int, int, float]]:
     """A row for each range of sizes; one without a size for the images that no scan explains."""
-    sizes = np.array([scan.size if scan else 0 for scan in scans])
+    sizes = np.array([bitmap.size if bitmap else 0 for bitmap in bitmaps])
     rows: list[tuple[str, int | None, int, int, float]] = []
     for least in (None, *range(MIN_SIZE, MAX_SIZE + 1, SIZES_A_ROW)):
-        of_row = sizes == 0 if least is None else (sizes - least) // SIZES_A_ROW == 0
-        if of_row.any():
-            count, found = int(of_row.sum()), int((sizes[of_row] > 0).sum())
-            rows.append((split, least, count, found, float(seconds[of_row].mean())))
+        in_row = sizes == 0 if least is None else (sizes - least) // SIZES_A_ROW == 0
+        if in_row.any():
+            count, found = int(in_row.sum()), int((sizes[in_row] > 0).sum())
+            rows.append((split, least, count, found, float(seconds[in_row].mean())))
     return rows
 
 
@@ -92,8 +94,8 @@ def _draw(shown: Sequence[tuple[NDArray[np.uint8], Bitmap]]) -> Figure:
     figure, axes = panels(2, max(len(shown), 1), 1.1, 1.25)
     for panel in axes.flat:
         panel.set_axis_off()
-    for (upper, lower), (image, scan) in zip(axes.T, shown, strict=False):
+    for (upper, lower), (image, bitmap) in zip(axes.T, shown, strict=False):
         upper.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
-        lower.imshow(1 - scan.bits, cmap="gray", vmin=0, vmax=1)
-        lower.set_title(" x ".join(map(str, scan.bits.shape)), fontsize=7, loc="center")
+        lower.imshow(1 - bitmap.bits, cmap="gray", vmin=0, vmax=1)
+        lower.set_title(" x ".join(map(str, bitmap.bits.shape)), fontsize=7, loc="center")
     return figure

@@ -27,8 +27,8 @@ def verdicts(rows: Sequence[Measured]) -> list[Verdict]:
     """
     found: list[Verdict] = []
     for latent_dim, model in MODELS.items():
-        of_model = [row for row in rows if row["model"] == model]
-        ours = best(of_model, "partitioned ORC")
+        model_rows = [row for row in rows if row["model"] == model]
+        ours = best(model_rows, "partitioned ORC")
         if ours is None:
             continue
         if latent_dim == BASELINE:
@@ -40,7 +40,7 @@ def verdicts(rows: Sequence[Measured]) -> list[Verdict]:
                     overhead <= MOST_OVERHEAD,
                 )
             )
-        for name, saving in _savings(of_model, ours):
+        for name, saving in _savings(model_rows, ours):
             target = f"{latent_dim} latents: at least {LEAST_SAVING:.0%} below {name}"
             found.append(Verdict(target, f"{saving:.2%} below", saving >= LEAST_SAVING))
     return found
@@ -51,7 +51,7 @@ def best(rows: Sequence[Measured], family: str) -> Measured | None:
     return min((row for row in rows if row["family"] == family), key=_ratio, default=None)
 
 
-def best_of_all_images(rows: Sequence[Measured], model: str | int | None) -> Measured | None:
+def best_on_all_images(rows: Sequence[Measured], model: str | int | None) -> Measured | None:
     """Partitioned ORC at its best with a model, of rows that published rates may stand beside."""
     whole = [row for row in rows if row["model"] == model and row["images"] == ALL_IMAGES]
     return best(whole, "partitioned ORC")
@@ -62,7 +62,7 @@ def _savings(rows: Sequence[Measured], ours: Measured) -> Iterable[tuple[str, fl
         if (other := best(rows, family)) is not None:
             yield other["name"], 1 - _ratio(ours) / _ratio(other)
     theirs = published_bpp(GREEDY_REJECTION, ours["latent_dim"])
-    whole = best_of_all_images(rows, ours["model"])
+    whole = best_on_all_images(rows, ours["model"])
     if theirs is not None and whole is not None:
         name = f"the published {theirs} of {GREEDY_REJECTION}"
         yield name, 1 - whole["bits_per_pixel"] / theirs
