@@ -108,13 +108,12 @@ def tiny_models() -> list[CodecModel]:
     target = DiagonalGaussian(torch.zeros(1, 3), torch.full((1, 3), 0.5))
     tables = fit_bins(blocks, target)
     codes = BlockLatents.unfitted(7, blocks).rank_codes
-    of_latents: dict[str, LatentCodec] = {
+    codecs: dict[str, LatentCodec] = {
         "fitted bins": FittedBins(7, blocks, codes, tables=tables),
         "branch and bound": BranchAndBoundLatents.fit(7, "A*", target),
     }
     return models + [
-        replace(models[1], name=f"tiny {name}", latents=latents)
-        for name, latents in of_latents.items()
+        replace(models[1], name=f"tiny {name}", latents=latents) for name, latents in codecs.items()
     ]
 
 

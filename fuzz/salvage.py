@@ -36,14 +36,14 @@ def check(data: bytes) -> None:
             reader.verify()
             assert reader.num_images == found.num_recovered
             saved = list(reader.payloads())
-        intact = _payloads_of(rest)
+        intact = _split_payloads(rest)
         if intact is not None:
             assert found.is_complete, "nothing was damaged"
             assert not found.damaged
             assert saved == intact
 
 
-def _payloads_of(data: bytes) -> list[bytes] | None:
+def _split_payloads(data: bytes) -> list[bytes] | None:
     """The payloads of a file without faults."""
     try:
         with ContainerReader(data) as reader:

@@ -19,13 +19,13 @@ TOKENS += [b'"key"', b"{", b"[", b"}", b"-", b"1e9", b"null", b"(28,", b"|O", b"
 
 
 @cache
-def seeds_of(target: ModuleType) -> list[bytes]:
+def seeds_for(target: ModuleType) -> list[bytes]:
     return list(target.seeds())
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
 def test_seeds(target: ModuleType) -> None:
-    seeds = seeds_of(target)
+    seeds = seeds_for(target)
     assert len(set(seeds)) >= 3
     for seed in seeds:
         target.check(seed)
@@ -34,7 +34,7 @@ def test_seeds(target: ModuleType) -> None:
 @st.composite
 def damaged(draw: st.DrawFn, target: ModuleType) -> bytes:
     """A seed, or part of it, with a few bytes overwritten, put in or taken out."""
-    data = bytearray(draw(st.sampled_from(seeds_of(target))))
+    data = bytearray(draw(st.sampled_from(seeds_for(target))))
     for _ in range(draw(st.integers(1, 4))):
         # Most fields stand near one of the ends.
         place = draw(st.integers(0, len(data)) | st.integers(0, 80) | st.integers(-80, -1))
@@ -63,7 +63,7 @@ def test_damaged_models(data: bytes) -> None:
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.data())
 def test_models_with_other_fields(seed: int, data: st.DataObject) -> None:
-    start = data.draw(st.sampled_from([s for s in seeds_of(model) if not s[0]]))
+    start = data.draw(st.sampled_from([s for s in seeds_for(model) if not s[0]]))
     model.check(model.mutate(start, random.Random(seed)))
 
 

@@ -44,12 +44,12 @@ def pixels(noise: np.ndarray) -> Tensor:
     return torch.from_numpy(np.concatenate([digits[:3], noise[:1], digits[3:6], black, digits[6:]]))
 
 
-def latents_of(count: int) -> Tensor:
+def make_latents(count: int) -> Tensor:
     return torch.randn(count, 3, generator=torch.Generator().manual_seed(1))
 
 
 def test_the_likelihood_is_that_of_all_passes(decoder: BitmapDecoder, pixels: Tensor) -> None:
-    z = latents_of(len(pixels))
+    z = make_latents(len(pixels))
     total = torch.zeros(len(pixels))
     for step, symbols in decoder.known_passes(z, pixels):
         log_p = step.logits.log_softmax(1).gather(1, symbols[:, None])[:, 0]
@@ -63,7 +63,7 @@ def test_training_estimates_the_likelihood(
 ) -> None:
     """From some of the bits; and with some images as if they had no scan."""
     pixels, draws = pixels[:4], 20  # three digits and noise
-    z = latents_of(len(pixels))
+    z = make_latents(len(pixels))
     exact = decoder.log_likelihood_nats(z, pixels)
     log_odds = decoder.kind(torch.zeros(1, dtype=torch.long)).log_softmax(1)[0, decoder_module.GREY]
     as_grey = decoder.grey.log_likelihood_nats(decoder.seed(z), pixels) + log_odds
@@ -85,7 +85,7 @@ def test_training_estimates_the_likelihood(
 def test_receiver_sees_what_the_sender_saw(decoder: BitmapDecoder, pixels: Tensor) -> None:
     """Each symbol of each image under the same frequencies, whatever comes with it in a batch."""
     model = quantise(decoder, NUMBER)
-    z = torch.round(latents_of(len(pixels)).double() * 2**FRACTION_BITS).long()
+    z = torch.round(make_latents(len(pixels)).double() * 2**FRACTION_BITS).long()
     sent: dict[int, list[tuple[int, list[int]]]] = defaultdict(list)
     with exact_arithmetic():
         for step, symbols in model.known_passes(z, pixels):
@@ -102,8 +102,8 @@ def test_receiver_sees_what_the_sender_saw(decoder: BitmapDecoder, pixels: Tenso
                 rows = frequencies(step.logits, NUMBER.fraction_bits).tolist()
                 symbols = []
                 for image, row in zip(step.images.tolist(), rows, strict=True):
-                    symbol, of_sender = next(queues[image])  # noqa: B023
-                    assert row == of_sender
+                    symbol, sent = next(queues[image])  # noqa: B023
+                    assert row == sent
                     symbols.append(symbol)
                 return torch.tensor(symbols, dtype=torch.int64)
 

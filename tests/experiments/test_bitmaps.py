@@ -17,10 +17,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_table_counts_every_image_once(folder):
     rows = list(csv.DictReader(io.StringIO((folder / "scans.csv").read_text())))
     for split in ("train", "test"):
-        of_split = [row for row in rows if row["split"] == split]
-        assert sum(int(row["images"]) for row in of_split) == 100
-        assert sum(int(row["recovered"]) for row in of_split) >= 97
-        assert all(row["recovered"] in ("0", row["images"]) for row in of_split)
+        split_rows = [row for row in rows if row["split"] == split]
+        assert sum(int(row["images"]) for row in split_rows) == 100
+        assert sum(int(row["recovered"]) for row in split_rows) >= 97
+        assert all(row["recovered"] in ("0", row["images"]) for row in split_rows)
 
 
 def test_the_figure_is_drawn(folder):

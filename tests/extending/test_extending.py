@@ -37,7 +37,9 @@ from recvae.vae.lightning import VAE
 from recvae.vae.networks import NETWORKS
 
 FOLDER = Path(__file__).parent
-TOYS = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("test_"))
+TOYS = sorted(
+    path for path in FOLDER.glob("*.py") if not path.name.startswith(("test_", "conftest"))
+)
 DOCS = (FOLDER.parent.parent / "docs" / "extending.md").read_text()
 IMAGES = 20
 

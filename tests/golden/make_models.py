@@ -33,7 +33,7 @@ ARCHITECTURE = Architecture(
 )
 
 
-def blocks_of(algorithm: str, target: DiagonalGaussian) -> BlockLatents:
+def make_blocks(algorithm: str, target: DiagonalGaussian) -> BlockLatents:
     """Blocks of an algorithm, fitted to posteriors."""
     information = target.kl_bits().mean(0)
     latents = BlockLatents.unfitted(
@@ -45,7 +45,7 @@ def blocks_of(algorithm: str, target: DiagonalGaussian) -> BlockLatents:
 
 def fitted_bins(target: DiagonalGaussian) -> FittedBins:
     """Partitioned ORC with fitted frequencies of the bins."""
-    plain = blocks_of("partitioned ORC", target)
+    plain = make_blocks("partitioned ORC", target)
     tables = fit_bins(plain.blocks, target)
     return FittedBins(KEY, plain.blocks, plain.rank_codes, tables=tables)
 
@@ -53,7 +53,7 @@ def fitted_bins(target: DiagonalGaussian) -> FittedBins:
 LATENTS: dict[str, Callable[[DiagonalGaussian], LatentCodec]] = {
     "fitted-bins": fitted_bins,
     "a-star": lambda target: BranchAndBoundLatents.fit(KEY, "A*", target),
-    "partitioned-pfr": lambda target: blocks_of("partitioned PFR, sup", target),
+    "partitioned-pfr": lambda target: make_blocks("partitioned PFR, sup", target),
 }
 
 

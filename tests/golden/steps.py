@@ -33,8 +33,8 @@ def digests(
     """
     return {
         "z": _sha256(z, "<i8"),
-        "logits": _of_passes(logits),
-        "frequencies": _of_passes(frequencies),
+        "logits": _pass_digests(logits),
+        "frequencies": _pass_digests(frequencies),
         "pixels": _sha256(pixels, "u1"),
     }
 
@@ -47,8 +47,8 @@ def decode_steps(codec: Codec, data: bytes) -> Steps:
     return Steps(trace.z, trace.logits, trace.frequencies, pixels)
 
 
-def _of_passes(arrays: Sequence[np.ndarray]) -> list[str]:
-    each = [_sha256(of_pass, "<i4") for of_pass in arrays]
+def _pass_digests(arrays: Sequence[np.ndarray]) -> list[str]:
+    each = [_sha256(array, "<i4") for array in arrays]
     return (
         each if len(each) <= MANY_PASSES else [hashlib.sha256("".join(each).encode()).hexdigest()]
     )

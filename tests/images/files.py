@@ -33,7 +33,7 @@ def png(mode: str, **options: object) -> bytes:
     return stream.getvalue()
 
 
-def png_of(rows: bytes, *header: int, before: bytes = b"") -> bytes:
+def png_from(rows: bytes, *header: int, before: bytes = b"") -> bytes:
     """A 4 × 3 PNG with these bytes of rows; `header` replaces its last fields."""
     fields = struct.pack(">2I5B", *(4, 3, 8, 0, 0, 0, 0)[: 7 - len(header)], *header)
     chunks = [(b"IHDR", fields), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from images.files import GOOD_PNG, RGB_HEADER, SMALL, idx, npy, npy_header, png, png_of
+from images.files import GOOD_PNG, RGB_HEADER, SMALL, idx, npy, npy_header, png, png_from
 from recvae.errors import InputError
 from recvae.images import Images, image_stream, read_images, write_chunks, write_images
 from recvae.images.formats.png import encode_png
@@ -63,14 +63,14 @@ BAD_FILES = {
     "png truncated": (GOOD_PNG[:50], "damaged PNG file"),
     "png damaged": (GOOD_PNG[:45] + b"\x99" + GOOD_PNG[46:], "damaged PNG file"),
     "png checksum": (GOOD_PNG[:-13] + b"\x99" + GOOD_PNG[-12:], "damaged PNG file"),
-    "png without a row": (png_of(bytes(10)), "damaged PNG file"),
-    "png with a row more": (png_of(bytes(20)), "damaged PNG file"),
-    "png absurd": (png_of(bytes(15), 13000, 13000, 8, 0, 0, 0, 0), "damaged PNG file"),
-    "png bomb": (png_of(bytes(20 << 20), 20000, 20000, 8, 0, 0, 0, 0), "damaged PNG file"),
-    "png with two headers": (png_of(bytes(15), before=RGB_HEADER), "damaged PNG file"),
-    "png of unknown colour": (png_of(bytes(15), 7, 0, 0, 0), "8-bit unknown; only 8-bit grey"),
-    "png of unknown interlace": (png_of(bytes(15), 2), "damaged PNG file"),
-    "png interlaced and short": (png_of(bytes(15), 1), "damaged PNG file"),
+    "png without a row": (png_from(bytes(10)), "damaged PNG file"),
+    "png with a row more": (png_from(bytes(20)), "damaged PNG file"),
+    "png absurd": (png_from(bytes(15), 13000, 13000, 8, 0, 0, 0, 0), "damaged PNG file"),
+    "png bomb": (png_from(bytes(20 << 20), 20000, 20000, 8, 0, 0, 0, 0), "damaged PNG file"),
+    "png with two headers": (png_from(bytes(15), before=RGB_HEADER), "damaged PNG file"),
+    "png of unknown colour": (png_from(bytes(15), 7, 0, 0, 0), "8-bit unknown; only 8-bit grey"),
+    "png of unknown interlace": (png_from(bytes(15), 2), "damaged PNG file"),
+    "png interlaced and short": (png_from(bytes(15), 1), "damaged PNG file"),
     "png header": (GOOD_PNG[:12], "not a PNG file"),
 }
 
@@ -104,7 +104,7 @@ def test_an_interlaced_png(tmp_path: Path) -> None:
     pixels = SMALL[0]
     passes = [pixels[:1, :1], pixels[:1, 2:3], pixels[2:, ::2], pixels[::2, 1::2], pixels[1:2]]
     rows = b"".join(b"\0" + row.tobytes() for part in passes for row in part)
-    (tmp_path / "a.png").write_bytes(png_of(rows, 1))
+    (tmp_path / "a.png").write_bytes(png_from(rows, 1))
     assert np.array_equal(read_images(tmp_path / "a.png").pixels[0], pixels)
 
 

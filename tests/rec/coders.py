@@ -20,7 +20,7 @@ from recvae.rec import (
 Factory = Callable[[DiagonalGaussian], Coder]
 
 
-def partition_of(target: DiagonalGaussian):
+def make_partition(target: DiagonalGaussian):
     """As many bins as the mean KL says, shared by the mean KL of the dimensions."""
     information_bits = target.kl_bits().mean(0)
     return allocate_intervals(information_bits.tolist(), min(float(information_bits.sum()), 62.0))
@@ -30,7 +30,7 @@ def factory(algorithm: Algorithm) -> Factory:
     """Coders as a test wants them: bins for what the target says, 2^11 candidates or their cap."""
 
     def make(target: DiagonalGaussian) -> Coder:
-        partition = partition_of(target) if algorithm.partitioned else Partition.none(target.dim)
+        partition = make_partition(target) if algorithm.partitioned else Partition.none(target.dim)
         candidates = None if algorithm.exact else 1 << 11
         scale = tuple(target.scale[0].tolist())
         return algorithm.coder(Setting(partition, candidates, scale=scale))

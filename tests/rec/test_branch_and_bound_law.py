@@ -74,7 +74,7 @@ def test_forty_bits_over_eight_dimensions(coder):
     assert 40 < bits.mean() < 40 + 8 * 6
 
 
-def scale_of(kl_bits: float) -> float:
+def target_scale(kl_bits: float) -> float:
     """The scale of N(0, scale^2) with this KL, by bisection."""
     low, high = 0.0, 1.0
     for _ in range(60):
@@ -88,7 +88,7 @@ def scale_of(kl_bits: float) -> float:
 @pytest.mark.parametrize("kl_bits", [1, 3, 7, 12, 20])
 def test_bits_and_steps_are_within_their_bounds(coder, kl_bits):
     samples, coder = 2000, coder(1)
-    target = repeated(0.0, scale_of(kl_bits), samples)
+    target = repeated(0.0, target_scale(kl_bits), samples)
     key = torch.arange(samples)
     found = coder.search(target, key, seeded())
     # The rank grows like the KL, not like 2^KL.

@@ -21,7 +21,7 @@ SAMPLES = 20_000
 NOISES = ("gaussian", "uniform")
 
 
-def target_of(mean: torch.Tensor, scale) -> DiagonalGaussian:
+def make_target(mean: torch.Tensor, scale) -> DiagonalGaussian:
     row = torch.tensor(scale, dtype=mean.dtype)
     return DiagonalGaussian(mean, row.expand(mean.shape).contiguous())
 
@@ -31,7 +31,7 @@ def aggregated(scale, samples=SAMPLES, dtype=torch.float64) -> DiagonalGaussian:
     generator = torch.Generator().manual_seed(0)
     spread = (1 - torch.tensor(scale, dtype=dtype).square()).sqrt()
     mean = torch.randn((samples, len(scale)), generator=generator, dtype=dtype) * spread
-    return target_of(mean, scale)
+    return make_target(mean, scale)
 
 
 def sent(coder, target, key):
@@ -47,7 +47,7 @@ def test_gaussian_noise_gives_samples_of_the_target(mean, dtype):
     scale, key = (1e-4, 0.3, 1.0), torch.arange(SAMPLES)
     coder, target = DitheredQuantisation(scale), aggregated(scale, dtype=dtype)
     if mean is not None:
-        target = target_of(torch.tensor(mean, dtype=dtype).repeat(SAMPLES, 1), scale)
+        target = make_target(torch.tensor(mean, dtype=dtype).repeat(SAMPLES, 1), scale)
     _, standardised = sent(coder, target, key)
     assert follows_target(standardised)
     # One width for all is another law, and so is one wrong by a factor 1.05.
@@ -130,7 +130,7 @@ def test_decode_is_the_definition():
 def test_golden_codes(noise):
     key, coder = torch.tensor([17, -17]), DitheredQuantisation((0.25, 0.5, 0.01), noise)
     mean = torch.tensor([[0.5, -1.0, 2.0], [-2.5, 0.25, 1.0]])
-    code = coder.encode(target_of(mean, coder.scale), key, torch.Generator())
+    code = coder.encode(make_target(mean, coder.scale), key, torch.Generator())
     assert code.bins[..., 0].tolist() == GOLDEN[noise]["bins"]
     assert (code.ranks == 0).all()
     assert coder.decode(code, key).tolist() == GOLDEN[noise]["z"]
@@ -166,7 +166,7 @@ def test_a_code_does_not_depend_on_the_batch_or_the_sender_s_generator(noise):
 
 def test_keys_blocks_and_dimensions_draw_independently():
     scale = (0.1,) * 4
-    target, keys = target_of(torch.full((100, 4), 0.5), scale), torch.arange(100)
+    target, keys = make_target(torch.full((100, 4), 0.5), scale), torch.arange(100)
     z = {
         (block, shared): coder.decode(coder.encode(target, key, torch.Generator()), key)
         for block, coder in ((b, DitheredQuantisation(scale, block=b)) for b in (0, 1))
@@ -194,7 +194,7 @@ def test_shapes(noise, batch, dim):
 def test_extremes_stay_within_half_a_width(noise):
     scale, key = (2.0**-20, 16.0), torch.arange(2000)
     mean = torch.tensor([[64.0, -64.0]]).repeat(2000, 1)
-    _, standardised = sent(DitheredQuantisation(scale, noise), target_of(mean, scale), key)
+    _, standardised = sent(DitheredQuantisation(scale, noise), make_target(mean, scale), key)
     assert standardised.abs().max() < 6.4 * math.sqrt(3) + 0.01
     assert standardised.std(0).tolist() == pytest.approx([1, 1], abs=0.1)
 
@@ -228,7 +228,7 @@ def test_bad_coders(arguments, message):
 def test_bad_calls(mean, scale, key, message):
     with pytest.raises(ValueError, match=message):
         DitheredQuantisation((0.5, 0.25)).search(
-            target_of(torch.tensor([mean]), scale), key, torch.Generator()
+            make_target(torch.tensor([mean]), scale), key, torch.Generator()
         )
 
 

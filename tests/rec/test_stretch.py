@@ -33,17 +33,17 @@ def a_line(mean: float, scale: float) -> Gaussian1D:
     return Gaussian1D(torch.tensor([mean]).double(), torch.tensor([scale]).double())
 
 
-def target_of(mean, scale) -> DiagonalGaussian:
+def make_target(mean, scale) -> DiagonalGaussian:
     return DiagonalGaussian(torch.tensor(mean).double(), torch.tensor(scale).double())
 
 
 def log2_sigma_of_both(mean: float, scale: float, z: Tensor) -> dict[str, Tensor]:
     line = a_line(mean, scale)
-    table = stretch_function(target_of([[mean]], [[scale]]))
-    of_points = stretch_function_1d(line)[torch.zeros(len(z), dtype=torch.int64)]
+    table = stretch_function(make_target([[mean]], [[scale]]))
+    point_stretches = stretch_function_1d(line)[torch.zeros(len(z), dtype=torch.int64)]
     return {
         "grid": table.log2_sigma(line.log2_ratio(z)[None])[0],
-        "line": of_points.log2_sigma(z),
+        "line": point_stretches.log2_sigma(z),
     }
 
 
@@ -65,21 +65,21 @@ def distance_from_target(mean: float, scale: float, z: Tensor, log2_sigma: Tenso
     return np.abs(accepted - wanted).sum().item() / 2
 
 
-def points_of(mean: float, scale: float) -> Tensor:
+def sample_points(mean: float, scale: float) -> Tensor:
     low, high = max(mean - 6.3 * scale, -6.39), min(mean + 6.3 * scale, 6.39)
     return torch.linspace(low, high, 100_001, dtype=torch.float64)
 
 
 @pytest.mark.parametrize(("mean", "scale"), LINES)
 def test_the_law_of_the_samples_is_the_target(mean, scale):
-    z = points_of(mean, scale)
+    z = sample_points(mean, scale)
     sigmas = log2_sigma_of_both(mean, scale, z)
     assert distance_from_target(mean, scale, z, sigmas["line"]) < 2e-4
     assert distance_from_target(mean, scale, z, sigmas["grid"]) < 5e-5
 
 
 def test_that_distance_notices_a_wrong_sigma():
-    z = points_of(1.0, 0.3)
+    z = sample_points(1.0, 0.3)
     for log2_sigma in log2_sigma_of_both(1.0, 0.3, z).values():
         assert distance_from_target(1.0, 0.3, z, log2_sigma + math.log2(1.02)) > 2e-3
 
@@ -122,7 +122,7 @@ def test_against_the_closed_form_of_equal_scales(dim, scale):
     cells = np.diff(ratio) * (1 / survival[1:] + 1 / survival[:-1]) / 2
     sigma = np.concatenate(([-np.log1p(-ratio[0])], cells)).cumsum()
     matters = survival > 1e-3
-    table = stretch_function(target_of([[0.0] * dim], [[scale] * dim]))
+    table = stretch_function(make_target([[0.0] * dim], [[scale] * dim]))
     found = table.log2_sigma(torch.from_numpy(log2_ratio)[None])[0].numpy()
     errors = np.abs(found - np.log2(sigma)) / LOG2_E
     assert (errors * survival)[matters].max() < 2e-4
@@ -145,7 +145,7 @@ def first_accepted(target: DiagonalGaussian, log2_bound, runs: int) -> Tensor:
 
 def test_samples_of_the_global_form_follow_targets_of_several_dimensions():
     """With one scale above 1. Significance 0.01."""
-    target = target_of([[0.5, -0.3, 0.1]], [[0.5, 1.02, 0.8]])
+    target = make_target([[0.5, -0.3, 0.1]], [[0.5, 1.02, 0.8]])
     table = stretch_function(target)
     z = first_accepted(target, lambda bits: table.log2_sigma(bits[None])[0], 10_000)
     assert follows_target((z - target.mean) / target.scale)
@@ -170,7 +170,7 @@ def test_sigma_is_between_its_bounds_and_rises():
 
 
 def test_it_is_certain_at_the_supremum_and_where_there_is_nothing_to_say():
-    target = target_of([[0.0, 0.0], [0.5, -1.0]], [[1.0, 1.0], [0.5, 0.25]])
+    target = make_target([[0.0, 0.0], [0.5, -1.0]], [[1.0, 1.0], [0.5, 0.25]])
     table = stretch_function(target)
     mode = target.mean / (1 - target.scale.square()).clamp_min(1e-9)
     assert table.log2_sigma(target.log2_ratio(mode)[:, None]).tolist() == [[math.inf]] * 2
@@ -196,7 +196,7 @@ def test_equal_targets_share_a_row_and_the_batch_does_not_matter():
 
 @pytest.mark.parametrize("dim", [1, 256])
 def test_no_targets(dim):
-    table = stretch_function(target_of([[0.0] * dim], [[0.5] * dim])[:0])
+    table = stretch_function(make_target([[0.0] * dim], [[0.5] * dim])[:0])
     assert table.log2_sigma(torch.empty(0, 3).double()).shape == (0, 3)
 
 
@@ -204,6 +204,6 @@ def test_refused():
     with pytest.raises(ValueError, match="scale: got above 1"):
         a_line(0.0, 1.01)
     with pytest.raises(ValueError, match="mean: got a target too far out"):
-        stretch_function(target_of([[6.0]], [[0.5]]))
+        stretch_function(make_target([[6.0]], [[0.5]]))
     with pytest.raises(ValueError, match=r"target: got log2 ratios over \d+ bits, need at most"):
-        stretch_function(target_of([[0.0] * 256], [[1e-3] * 256]))
+        stretch_function(make_target([[0.0] * 256], [[1e-3] * 256]))

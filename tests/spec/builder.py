@@ -182,11 +182,11 @@ def layered_file() -> bytes:
     return file(header(GREY, 3), layered()[0], [2, 2, 1, 1], 100, 1, (names,))
 
 
-def of_group(data: bytes, count: int = 2, raw: int = 30, own: int = 0, **fields) -> bytes:
+def with_group(data: bytes, count: int = 2, raw: int = 30, own: int = 0, **fields) -> bytes:
     return file(header(GREY, 2), [data], [count], raw, own, **fields)
 
 
-def of_arrays(*arrays: bytes, **wrong) -> bytes:
+def with_arrays(*arrays: bytes, **wrong) -> bytes:
     return file(header(), [group([b""])], [2], 30, arrays=arrays, **wrong)
 
 

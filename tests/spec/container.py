@@ -56,7 +56,7 @@ def group(data: bytes, at: int, full_bytes: int) -> tuple[bytes, int]:
     return data[start:end], end + 2
 
 
-def names_of(packed: bytes, num_images: int) -> list[str]:
+def parse_names(packed: bytes, num_images: int) -> list[str]:
     """The file names of the images, none if nothing is packed."""
     if not packed:
         return []
@@ -107,5 +107,5 @@ def read(data: bytes) -> Container:
             check(place == run_ends[number // GROUPS_PER_RUN + 1], "the end of a run")
     counts = [min(group_size, num_images - i * group_size) for i in range(num_groups)]
     return Container(
-        header[18:34], height, width, payloads, counts, names_of(index[at:], num_images)
+        header[18:34], height, width, payloads, counts, parse_names(index[at:], num_images)
     )

@@ -23,7 +23,7 @@ def decode_latents(model: Model, table: list[int], coder: RangeDecoder, count: i
         else:
             tables = description["bin_frequencies"][number]
             columns = [[coder.symbol(rows) for _ in range(count)] for rows in tables]
-            bins = [list(of_image) for of_image in zip(*columns, strict=True)]
+            bins = [list(image) for image in zip(*columns, strict=True)]
         ranks = decode_ranks(block["rank_code"], coder, count, block["num_candidates"])
         for image, rank in enumerate(ranks):
             z[image, block["dimensions"]] = latents(

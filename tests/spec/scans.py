@@ -43,7 +43,7 @@ def scanned(model: Model, about: np.ndarray, read: Read) -> np.ndarray:
         vectors = model.tensors[f"fields.{place}.table"][symbols[-1]]
         about = np.concatenate([about, vectors], axis=1)
     about = dense(model, "known", about, relu=True)
-    frames = [frame(*map(int, of_image)) for of_image in zip(*symbols, strict=True)]
+    frames = [frame(*map(int, image)) for image in zip(*symbols, strict=True)]
     inks = ink(model, about, [(width, height) for _, _, height, width, _, _ in frames], read)
     boxes = [Resampled(at, bits.T) for at, bits in zip(frames, inks, strict=True)]
     ties = [(i, y, x) for i, box in enumerate(boxes) for y, x in zip(*box.ties, strict=True)]

@@ -22,11 +22,11 @@ from spec.builder import (
     header,
     layered,
     layered_file,
-    of_arrays,
-    of_group,
     pieces,
     short,
     shorts,
+    with_arrays,
+    with_group,
 )
 from spec.hostile import GROUP_OF_TWO, HOSTILE, PLAIN
 from spec.version_2 import Group, Spec
@@ -217,11 +217,15 @@ def test_hostile_file(reason: str, data: bytes) -> None:
 
 def test_hostile_files_are_near_good_ones() -> None:
     """What the table starts from is read."""
-    for data in (of_group(PLAIN), of_group(GROUP_OF_TWO), of_arrays(array(b"a", 1, (1,), b"a"))):
+    for data in (
+        with_group(PLAIN),
+        with_group(GROUP_OF_TWO),
+        with_arrays(array(b"a", 1, (1,), b"a")),
+    ):
         assert len(version_2.read(data).groups) == 1
     text = array(b"a", 0, (1 << 22,), bytes((1 << 20) - 1))
     with pytest.raises(ValueError, match="number of strings"):
-        version_2.read(of_arrays(text))
+        version_2.read(with_arrays(text))
 
 
 def test_random_changes_are_refused_or_read() -> None:

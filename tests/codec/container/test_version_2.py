@@ -17,7 +17,7 @@ from recvae.codec.container.group import num_tiles, tile_areas
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
 from spec import version_2
-from spec.builder import of_arrays
+from spec.builder import with_arrays
 from spec.hostile import HOSTILE
 
 HASHES = tuple(bytes(range(i, i + 16)) for i in (0, 16, 32))
@@ -243,7 +243,7 @@ def test_version_1_refuses_what_it_cannot_say() -> None:
 
 def test_arrays_are_read_when_asked_for() -> None:
     """A reader of images need not inflate what else there is."""
-    bomb = of_arrays(b"\1a\1\1" + b"\xff" + (1 << 27).to_bytes(8) + b"\0")
+    bomb = with_arrays(b"\1a\1\1" + b"\xff" + (1 << 27).to_bytes(8) + b"\0")
     with ContainerReader(bomb) as reader:
         list(reader.groups())
         with pytest.raises(InputError, match="array 'a': its data are"):

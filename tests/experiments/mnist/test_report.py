@@ -79,7 +79,7 @@ class Page(HTMLParser):
             self.cells[self._table][-1][-1] += data
 
 
-def report_of(
+def make_report(
     folder: Path, rows: Sequence[dict[str, Any]], made: Sequence[Drawing], notes: Sequence[str] = ()
 ) -> Page:
     paths = write_report(folder, rows, made, notes, COMMAND)
@@ -94,7 +94,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(folder: Path, all_drawings: list[Drawing]) -> Page:
-    return report_of(folder, full(), all_drawings)
+    return make_report(folder, full(), all_drawings)
 
 
 def test_every_figure_is_drawn_and_written(
@@ -188,7 +188,7 @@ def test_names_are_text(tmp_path: Path) -> None:
     hostile = '</table><script src="http://evil">x</script> & "2^10"'
     row = make_row(hostile, "partitioned ORC", model="<b>bold", log2_candidates=10)
     drawing = Drawing("rates", f"title {hostile}", f"caption {hostile}", Figure())
-    page = report_of(tmp_path, [row], [drawing], [hostile])
+    page = make_report(tmp_path, [row], [drawing], [hostile])
     raised = hostile.replace("^", "")
     assert page.cells["rows"][1][0] == f"{raised}partitioned ORC"
     assert page.cells["rows"][1][1] == "<b>bold"
@@ -203,7 +203,7 @@ def test_a_part_of_the_rows_gives_a_part_of_the_report(
     tmp_path: Path, models: dict[str, CodecModel], train_images: torch.Tensor
 ) -> None:
     none = rates(to_table([]), "mnist-mlp")
-    empty = report_of(tmp_path / "empty", [], [none, bits(to_table([]), "mnist-mlp")])
+    empty = make_report(tmp_path / "empty", [], [none, bits(to_table([]), "mnist-mlp")])
     assert "No row of partitioned ORC" in empty.words
     assert "No file was made with mnist-mlp" in empty.words
     assert not list((tmp_path / "empty" / "figures").iterdir())
@@ -215,7 +215,7 @@ def test_a_part_of_the_rows_gives_a_part_of_the_report(
         weights(table, models, train_images),
         weights(to_table(full()), {}, train_images),
     ]
-    page = report_of(tmp_path / "one", [row], made[:3], ["all but one row"])
+    page = make_report(tmp_path / "one", [row], made[:3], ["all but one row"])
     assert len(page.cells["rows"]) == 2
     assert "all but one row" in page.words
     assert sorted(p.name for p in (tmp_path / "one" / "figures").iterdir()) == [

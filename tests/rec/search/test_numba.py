@@ -49,9 +49,9 @@ def test_peaks_are_the_most_that_an_interval_allows(mean, scale):
     proposal = propose(target, Partition((intervals,)))
     lower, upper = (edge * 2.0**28 for edge in sampled_ranges(intervals, torch.device("cpu")))
     peaks, losses = np.empty(intervals, np.float32), np.empty(intervals, np.float32)
-    of_item = (float(t[0, 0]) for t in (proposal.center, proposal.quadratic, proposal.linear))
+    coefficients = (float(t[0, 0]) for t in (proposal.center, proposal.quadratic, proposal.linear))
     step_bits = proposal.step_bits[0].numpy()
-    tabulate_peaks(lower.numpy(), upper.numpy(), *of_item, step_bits, peaks, losses)
+    tabulate_peaks(lower.numpy(), upper.numpy(), *coefficients, step_bits, peaks, losses)
     exact = target.mean.double()[0, 0], target.scale.double()[0, 0]
     z = torch.linspace(-reach(), reach(), 100_001, dtype=torch.float64)
     z = torch.cat([z, exact[0].clamp(-reach(), reach())[None], lower[1:] * 2.0**-28 + 2e-5])

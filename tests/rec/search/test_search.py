@@ -28,7 +28,7 @@ from recvae.rec.randomness import key_tensor, private_key, private_uniforms
 from recvae.rec.stretch import stretch_function
 
 
-def arrivals_of(key: int, seed: int, count: int) -> torch.Tensor:
+def draw_arrivals(key: int, seed: int, count: int) -> torch.Tensor:
     """T_n of one item, of block 0, in floats."""
     keys = key_tensor(key, 1, torch.device("cpu"))
     words = private_uniforms(private_key(keys, 0, seeded(seed)), 0, count, 1)[0, :, 0]
@@ -47,7 +47,7 @@ def all_candidates(coder, target: DiagonalGaussian, key: int, count: int) -> tor
 def test_pfr_and_gprs_are_the_pseudocode(implementation, seed):
     target = random_target(1, (1.0, 0.7, 2.0), seed)
     pfr = PFR(3, implementation=implementation)
-    times = arrivals_of(12, seed, 4000)
+    times = draw_arrivals(12, seed, 4000)
     ratios = all_candidates(pfr, target, 12, 4000).exp2()
     sup = float(log2_sup_ratio(target, propose(target, Partition.none(3))).exp2())
     best, winner = math.inf, -1

@@ -18,7 +18,7 @@ NUMBER = FixedPoint(7, 12)
 SIZES = [(5, 7, 2, 256), (7, 5, 3, 2), (4, 6, 1, 3), (9, 4, 5, 256), (4, 5, 0, 256)]
 
 
-def decoder_of(height: int, width: int, radius: int, levels: int) -> CausalDecoder:
+def make_decoder(height: int, width: int, radius: int, levels: int) -> CausalDecoder:
     """A small decoder whose every weight matters."""
     torch.manual_seed(0)
     arguments = CausalArguments(channels=8, blocks=1, hidden=12, radius=radius, levels=levels)
@@ -36,7 +36,7 @@ def random_pixels(decoder: CausalDecoder, count: int = 5) -> Tensor:
     return torch.from_numpy(pixels.astype(np.uint8))
 
 
-def latents_of(count: int) -> Tensor:
+def make_latents(count: int) -> Tensor:
     z = torch.randn(count, LATENTS, generator=torch.Generator().manual_seed(1))
     return torch.round(z.double() * 2**FRACTION_BITS).long()
 
@@ -68,9 +68,9 @@ def test_sender_and_receiver_see_the_same_frequencies(
     size: tuple[int, ...], piece_logits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(passes, "PIECE_LOGITS", piece_logits)
-    decoder = decoder_of(*size)
+    decoder = make_decoder(*size)
     model, pixels = quantise(decoder, NUMBER), random_pixels(decoder)
-    z = latents_of(len(pixels))
+    z = make_latents(len(pixels))
     for rows in (slice(0, 5), slice(1, 3), slice(4, 5), slice(0, 0)):
         sent = tables(model, z[rows], pixels[rows], known=True)
         received = tables(model, z[rows], pixels[rows], known=False)
@@ -93,7 +93,7 @@ def logits_by_pixel(decoder: CausalDecoder, pixels: Tensor) -> tuple[Tensor, Ten
 def test_a_pixel_changes_only_what_comes_later(size: tuple[int, ...]) -> None:
     """And changes its neighbours that come later, or the test could not fail."""
     height, width, radius, levels = size
-    decoder = decoder_of(*size)
+    decoder = make_decoder(*size)
     pixels = torch.full((1, height, width), levels - 1, dtype=torch.uint8)
     before = logits_by_pixel(decoder, pixels)
     front = torch.empty(height * width, dtype=torch.long)
@@ -155,7 +155,7 @@ def test_what_is_known_of_values() -> None:
 
 def test_samples_follow_what_was_drawn() -> None:
     """A decoder made to copy the pixel on its left, of which there is none in the first column."""
-    decoder = decoder_of(4, 6, 1, 256)
+    decoder = make_decoder(4, 6, 1, 256)
     for parameter in decoder.parameters():
         parameter.zero_()
     left = (len(neighbours(1, 2)) - 1) * decoder.values.columns
@@ -189,7 +189,7 @@ def test_training_learns_from_neighbours() -> None:
 
 
 def test_autocast_keeps_maps_in_bfloat16() -> None:
-    decoder = decoder_of(5, 7, 2, 256)
+    decoder = make_decoder(5, 7, 2, 256)
     pixels, z = random_pixels(decoder), torch.randn(5, LATENTS)
     expected = decoder.log_likelihood_nats(z, pixels)
     dtypes: list[torch.dtype] = []
@@ -206,7 +206,7 @@ def test_autocast_keeps_maps_in_bfloat16() -> None:
 
 
 def test_bad_tables_of_values_are_refused() -> None:
-    decoder = decoder_of(5, 7, 2, 256)
+    decoder = make_decoder(5, 7, 2, 256)
     good = quantise(decoder, NUMBER).state_dict()
     name = "decoder.values.table"
     assert good[name].shape == (256, 9)
