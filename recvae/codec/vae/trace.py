@@ -1,4 +1,4 @@
-"""What sender and receiver compute on their way, for those who compare them step by step."""
+"""The steps of coding, told to who compares sender, receiver or machines: `CodecModel.traced`."""
 
 from itertools import chain, zip_longest
 
@@ -11,7 +11,11 @@ class Trace:
     """Called with each step of coding, in order; this one keeps nothing."""
 
     def begin_batch(self, z: Tensor) -> None:
-        """Called with the latents of the images that the model codes, (n, D) int64, 2^-28 each."""
+        """Called with the latents of a batch, (n, D) int64 in units of 2^-28.
+
+        The receiver has those of the images that the model codes; the sender, which does not know
+        yet which ones it will store, of all images.
+        """
 
     def begin_pass(self, classes: int) -> None:
         """Called at each pass of the decoder, with its number of symbols."""
