@@ -147,7 +147,7 @@ def test_the_schema_and_the_networks_agree() -> None:
     branches = model_schema(NETWORKS)["properties"]["architecture"]["allOf"]
     by_name = {branch["if"]["properties"]["name"]["const"]: branch["then"] for branch in branches}
     for name, part in by_name.items():
-        architecture = Architecture(name).by_name()
+        architecture = Architecture(name).description()
         for role in ("encoder", "decoder"):
             assert part["properties"][role]["required"] == list(architecture[role])
     assert by_name["scans"]["properties"]["height"] == {"const": 28}
