@@ -1,6 +1,7 @@
 """What pixels cost given latents: for senders that try many latents of an image."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from recvae.codec.vae.groups import code_pixels, pixel_bits
 from recvae.codec.vae.parts import VaeParts
+from recvae.codec.vae.trace import NO_TRACE
 from recvae.exact import exact_arithmetic
 
 PixelCost: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -16,7 +18,11 @@ all on CPU."""
 
 
 def make_pixel_cost(model: VaeParts) -> PixelCost:
-    """By look-up where the model's decoder allows it, else by all frequencies of all pixels."""
+    """By look-up where the model's decoder allows it, else by all frequencies of all pixels.
+
+    What is only tried is no step of coding: a trace of the model is not told of it.
+    """
+    model = replace(model, trace=NO_TRACE)
     exact = model.decoder
     table = exact.decoder.pixel_cost_table(exact.number.fraction_bits)
     if table is None:

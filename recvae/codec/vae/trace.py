@@ -1,6 +1,7 @@
 """The steps of coding, told to who compares sender, receiver or machines: `CodecModel.traced`."""
 
 from itertools import chain, zip_longest
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +22,18 @@ class Trace:
         """Called at each pass of the decoder, with its number of symbols."""
 
     def add_piece(self, logits: Tensor, frequencies: Tensor) -> None:
-        """Called with a piece of a pass, (m, classes) integers: none where no pixel is coded."""
+        """Called with each piece of the pass, (m, classes); a pass of no symbols has none.
+
+        Both are integers, logits in the type that carries them.
+        """
 
 
 class RecordedTrace(Trace):
-    """Keeps all steps. Memory grows with the pixels: 8 bytes for each symbol that one may be."""
+    """Keeps all steps. Memory grows with the symbols: 8 bytes or more for each value of each."""
 
     def __init__(self) -> None:
         self._z: list[NDArray[np.int64]] = []
-        self._logits: list[list[list[NDArray[np.int32]]]] = []  # by batch, pass and piece
+        self._logits: list[list[list[NDArray[Any]]]] = []  # by batch, pass and piece
         self._frequencies: list[list[list[NDArray[np.int32]]]] = []
 
     def begin_batch(self, z: Tensor) -> None:
@@ -40,9 +44,9 @@ class RecordedTrace(Trace):
 
     def begin_pass(self, classes: int) -> None:
         """See `Trace.begin_pass`."""
-        nothing = np.zeros((0, classes), dtype=np.int32)
-        self._logits[-1].append([nothing])
-        self._frequencies[-1].append([nothing])
+        nothing = (0, classes)
+        self._logits[-1].append([np.zeros(nothing, dtype=np.float32)])
+        self._frequencies[-1].append([np.zeros(nothing, dtype=np.int32)])
 
     def add_piece(self, logits: Tensor, frequencies: Tensor) -> None:
         """See `Trace.add_piece`."""
@@ -55,18 +59,18 @@ class RecordedTrace(Trace):
         return np.concatenate(self._z)
 
     @property
-    def logits(self) -> list[NDArray[np.int32]]:
-        """Of each pass, (m, classes), of all batches one after the other."""
+    def logits(self) -> list[NDArray[Any]]:
+        """Of each pass, (m, classes) integers in a floating-point type, of all batches in order."""
         return _by_pass(self._logits)
 
     @property
     def frequencies(self) -> list[NDArray[np.int32]]:
-        """Of each pass, (m, classes), of all batches one after the other."""
+        """Of each pass, (m, classes), of all batches in order."""
         return _by_pass(self._frequencies)
 
 
 NO_TRACE = Trace()
 
 
-def _by_pass(batches: list[list[list[NDArray[np.int32]]]]) -> list[NDArray[np.int32]]:
+def _by_pass(batches: list[list[list[NDArray[Any]]]]) -> list[NDArray[Any]]:
     return [np.concatenate(list(chain(*parts))) for parts in zip_longest(*batches, fillvalue=[])]
