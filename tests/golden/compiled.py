@@ -27,13 +27,13 @@ class Compiled:
         return self.function(*arguments)
 
 
-# All arithmetic between two passes, of each kind of decoder: methods and layers.
+# All arithmetic between two passes, of each kind of decoder: methods, layers and lists of layers.
 ARITHMETIC: dict[type, tuple[str, ...]] = {
     BetaBinomialDecoder: ("log_parameters",),
     StagedDecoder: ("features", "zero_logits", "spike_logits", "grey_logits"),
     CausalDecoder: ("upsample", "hidden", "zero", "value"),
     InkDecoder: ("bit_logits",),
-    BitmapDecoder: ("seed", "known", "nudge"),
+    BitmapDecoder: ("seed", "frame", "known", "nudge"),
 }
 
 
@@ -46,9 +46,11 @@ def compile_network(decoder: Decoder) -> list[Compiled]:
         for name in ARITHMETIC[type(module)]:
             if name == "value" and module.levels == 2:  # which has no such layer
                 continue
-            layer = getattr(module, name)
-            owner, name = (layer, "forward") if isinstance(layer, nn.Module) else (module, name)
-            function = torch.compile(getattr(owner, name), fullgraph=True, dynamic=True)
-            compiled.append(Compiled(function))
-            setattr(owner, name, compiled[-1])
+            part = getattr(module, name)
+            for layer in part if isinstance(part, nn.ModuleList) else [part]:
+                is_layer = isinstance(layer, nn.Module)
+                owner, method = (layer, "forward") if is_layer else (module, name)
+                function = torch.compile(getattr(owner, method), fullgraph=True, dynamic=True)
+                compiled.append(Compiled(function))
+                setattr(owner, method, compiled[-1])
     return compiled
