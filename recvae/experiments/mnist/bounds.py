@@ -30,7 +30,9 @@ class Bound:
     pixel_bits: NDArray[np.float64]
 
 
-def kept_bound(model: CodecModel, images: Tensor, test_set: str, seed: int, folder: Path) -> Bound:
+def cached_bound(
+    model: CodecModel, images: Tensor, test_set: str, seed: int, folder: Path
+) -> Bound:
     """-ELBO of images, kept in a file of the folder for rows of the same images or fewer.
 
     Images are drawn on in order, so that of a longer run the first ones are those of a shorter.

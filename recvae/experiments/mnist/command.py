@@ -16,7 +16,7 @@ from recvae.experiments.mnist.figures import Drawing, drawings
 from recvae.experiments.mnist.goals import verdicts
 from recvae.experiments.mnist.images import fingerprint, load_images
 from recvae.experiments.mnist.measure import Job, measure
-from recvae.experiments.mnist.models import find_models, folder_hash, train_model
+from recvae.experiments.mnist.models import find_models, read_hash, train_model
 from recvae.experiments.mnist.report import write_report
 from recvae.experiments.mnist.rows import (
     ALL_IMAGES,
@@ -108,7 +108,7 @@ def _command_line(quick: bool, train: bool, seed: int) -> str:
 
 
 def _store(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -> Store:
-    return Store(folder, settings, {name: folder_hash(path) for name, path in models.items()})
+    return Store(folder, settings, {name: read_hash(path) for name, path in models.items()})
 
 
 def notes_on_missing(models: Mapping[str, Path], rows: Sequence[Row]) -> list[str]:

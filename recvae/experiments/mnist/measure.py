@@ -17,7 +17,7 @@ from recvae.codec.compression import container_header
 from recvae.codec.container import ContainerWriter
 from recvae.codec.vae.groups import Bits, encode_groups
 from recvae.codec.vae.model import PARTS, load_vae
-from recvae.experiments.mnist.bounds import Bound, kept_bound
+from recvae.experiments.mnist.bounds import Bound, cached_bound
 from recvae.experiments.mnist.coders import Coding, make_coding
 from recvae.experiments.mnist.images import fingerprint, load_images
 from recvae.experiments.mnist.layouts import Training
@@ -64,7 +64,7 @@ def measure(job: Job) -> dict[str, Any]:
     """
     row, model = job.row, load_vae(job.model)
     images = load_images(job.root, "test", row.images)
-    bound = kept_bound(model, images, fingerprint(job.root, "test"), job.seed, job.bounds)
+    bound = cached_bound(model, images, fingerprint(job.root, "test"), job.seed, job.bounds)
     measured = dict.fromkeys(COLUMNS) | {
         "name": row.name,
         "family": row.family,

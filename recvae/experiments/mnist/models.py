@@ -29,7 +29,7 @@ def find_models(out: Path) -> dict[str, Path]:
     return shipped | trained
 
 
-def folder_hash(model: Path) -> str:
+def read_hash(model: Path) -> str:
     """The hash that a model's folder states; InputError if it states none."""
     try:
         found = read_object(model / JSON_NAME).get("hash")

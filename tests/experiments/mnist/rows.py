@@ -8,8 +8,8 @@ SEARCH_KL_BITS = {1: 30.0, 2: 17.0, 4: 9.5, 8: 5.5}  # of all blocks, what bins 
 LOG2_CANDIDATES = range(6, 17)
 
 
-def make_row(name: str, family: str, **facts: Any) -> dict[str, Any]:
-    """A row whose sums add up; `facts` overrule what is assumed."""
+def make_row(name: str, family: str, **cells: Any) -> dict[str, Any]:
+    """A row whose sums add up; `cells` overrule what is assumed."""
     row: dict[str, Any] = {
         "name": name,
         "family": family,
@@ -30,7 +30,7 @@ def make_row(name: str, family: str, **facts: Any) -> dict[str, Any]:
         "peak_mb": 700.0,
         "capped_images": 0,
         "published_bpp": None,
-    } | facts
+    } | cells
     row["overhead_bpp"] = row["overhead_bits"] / PIXELS
     row["bits_per_pixel"] = row["negative_elbo_bpp"] + row["overhead_bpp"]
     parts = row["bins_bpp"] + row["ranks_bpp"] + row["container_bpp"]

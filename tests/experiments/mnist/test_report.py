@@ -138,16 +138,16 @@ def test_numbers_are_those_of_the_rows(page: Page) -> None:
     expected = to_table(full())
     assert len(body) == len(expected.rows)
     for cells, row in zip(body, expected.rows, strict=True):
-        facts: dict[str, Any] = dict(zip(expected.columns, row, strict=True))
-        assert cells[1] == facts["model"]
+        expected_cells: dict[str, Any] = dict(zip(expected.columns, row, strict=True))
+        assert cells[1] == expected_cells["model"]
         for cell, column in zip(cells[2:], COLUMNS, strict=True):
-            if facts[column.key] is None:
+            if expected_cells[column.key] is None:
                 assert cell == ""
             else:
                 value = float(cell.replace(",", "")) / column.factor
                 decimals = len(cell.partition(".")[2])
                 half = 0.501 * 10.0**-decimals / column.factor
-                assert value == pytest.approx(facts[column.key], abs=half, rel=0)
+                assert value == pytest.approx(expected_cells[column.key], abs=half, rel=0)
 
 
 def test_sorting_goes_by_all_digits(page: Page) -> None:

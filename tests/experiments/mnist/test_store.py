@@ -11,7 +11,7 @@ import torch
 from recvae.codec import CodecModel
 from recvae.errors import InputError
 from recvae.experiments.mnist import measure, rows
-from recvae.experiments.mnist.bounds import kept_bound
+from recvae.experiments.mnist.bounds import cached_bound
 from recvae.experiments.mnist.store import Store
 from recvae.images import sample_images
 
@@ -81,10 +81,12 @@ def test_times_are_the_fewest_of_two_passes_unless_one_is_long(
 def test_a_bound_is_kept_for_its_images_alone(tmp_path: Path, model: CodecModel) -> None:
     images = torch.from_numpy(sample_images("test")[:6].copy())
     few, others = images[:3], images[3:]
-    kept = kept_bound(model, few, "a", 0, tmp_path).bits
-    assert np.array_equal(kept_bound(model, others, "a", 0, tmp_path).bits, kept)  # as it was told
-    assert not np.array_equal(kept_bound(model, others, "b", 0, tmp_path).bits, kept)
+    kept = cached_bound(model, few, "a", 0, tmp_path).bits
+    assert np.array_equal(
+        cached_bound(model, others, "a", 0, tmp_path).bits, kept
+    )  # as it was told
+    assert not np.array_equal(cached_bound(model, others, "b", 0, tmp_path).bits, kept)
     for path in tmp_path.iterdir():
         path.write_bytes(b"junk")
     with pytest.raises(InputError, match="delete it"):
-        kept_bound(model, few, "a", 0, tmp_path)
+        cached_bound(model, few, "a", 0, tmp_path)

@@ -43,7 +43,7 @@ class Costs:
 
 
 def images(model: CodecModel, test_images: Tensor) -> Drawing:
-    """Strips of images (n, h, w) uint8 of the test set, and of images that the model makes up."""
+    """Rows of images (n, h, w) uint8 of the test set, and of images that the model makes up."""
     parts = [coding_costs(model, part) for part in test_images.split(BATCH)]
     costs = Costs(
         torch.cat([part.latent_bits for part in parts]),
