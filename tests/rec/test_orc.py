@@ -36,12 +36,12 @@ def race_by_the_pseudocode(mean, scale, intervals, num_candidates, key, block, s
     normal = torch.distributions.Normal(torch.zeros(()).double(), 1.0)
     dim, cut = len(intervals), [d for d, count in enumerate(intervals) if count > 1]
 
-    def draw_words(x):
+    def split_words(x):
         return (x & 0xFFFFFFFF, x >> 32)
 
     seed_words = torch.randint(1 << 32, (2,), generator=seeded(seed)).tolist()
-    private = philox_of_integers((*draw_words(key), block, 1), seed_words)[:2]
-    shared = philox_of_integers((block, 0, 0, 0), draw_words(key))[:2]
+    private = philox_of_integers((*split_words(key), block, 1), seed_words)[:2]
+    shared = philox_of_integers((block, 0, 0, 0), split_words(key))[:2]
     earlier = Counter()
     time = 0.0
     for n in range(num_candidates):
@@ -64,7 +64,7 @@ def race_by_the_pseudocode(mean, scale, intervals, num_candidates, key, block, s
             u
             for quad in range(quads)
             for u in philox_of_integers(
-                (*draw_words(number), *draw_words(rank * quads + quad)), shared
+                (*split_words(number), *split_words(rank * quads + quad)), shared
             )
         ]
         v = [(b[d] * 2**32 + uniforms[d]) // intervals[d] for d in range(dim)]

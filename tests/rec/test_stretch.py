@@ -29,7 +29,7 @@ LINES = [
 ]
 
 
-def a_line(mean: float, scale: float) -> Gaussian1D:
+def make_gaussian(mean: float, scale: float) -> Gaussian1D:
     return Gaussian1D(torch.tensor([mean]).double(), torch.tensor([scale]).double())
 
 
@@ -38,12 +38,12 @@ def make_target(mean, scale) -> DiagonalGaussian:
 
 
 def log2_sigma_of_both(mean: float, scale: float, z: Tensor) -> dict[str, Tensor]:
-    line = a_line(mean, scale)
+    gaussian = make_gaussian(mean, scale)
     table = stretch_function(make_target([[mean]], [[scale]]))
-    point_stretches = stretch_function_1d(line)[torch.zeros(len(z), dtype=torch.int64)]
+    point_stretches = stretch_function_1d(gaussian)[torch.zeros(len(z), dtype=torch.int64)]
     return {
-        "grid": table.log2_sigma(line.log2_ratio(z)[None])[0],
-        "line": point_stretches.log2_sigma(z),
+        "grid": table.log2_sigma(gaussian.log2_ratio(z)[None])[0],
+        "closed form": point_stretches.log2_sigma(z),
     }
 
 
@@ -74,7 +74,7 @@ def sample_points(mean: float, scale: float) -> Tensor:
 def test_the_law_of_the_samples_is_the_target(mean, scale):
     z = sample_points(mean, scale)
     sigmas = log2_sigma_of_both(mean, scale, z)
-    assert distance_from_target(mean, scale, z, sigmas["line"]) < 2e-4
+    assert distance_from_target(mean, scale, z, sigmas["closed form"]) < 2e-4
     assert distance_from_target(mean, scale, z, sigmas["grid"]) < 5e-5
 
 
@@ -108,7 +108,7 @@ def test_against_quadrature_in_high_precision():
             expected.append(float(mpmath.log(sigma, 2)))
     sigmas = log2_sigma_of_both(mean, scale, torch.tensor(stops).double())
     assert sigmas["grid"].tolist() == pytest.approx(expected, abs=1e-3)
-    assert sigmas["line"].tolist() == pytest.approx(expected, abs=1e-2)
+    assert sigmas["closed form"].tolist() == pytest.approx(expected, abs=1e-2)
 
 
 @pytest.mark.parametrize(("dim", "scale"), [(1, 0.5), (3, 0.2), (12, 0.1), (64, 0.7), (256, 0.8)])
@@ -176,7 +176,8 @@ def test_it_is_certain_at_the_supremum_and_where_there_is_nothing_to_say():
     assert table.log2_sigma(target.log2_ratio(mode)[:, None]).tolist() == [[math.inf]] * 2
     assert (table.table[:, -1] > CERTAIN_BITS / 2).all()
     assert (
-        stretch_function_1d(a_line(0.0, 1.0)).log2_sigma(torch.tensor([3.0])).item() == CERTAIN_BITS
+        stretch_function_1d(make_gaussian(0.0, 1.0)).log2_sigma(torch.tensor([3.0])).item()
+        == CERTAIN_BITS
     )
 
 
@@ -202,7 +203,7 @@ def test_no_targets(dim):
 
 def test_refused():
     with pytest.raises(ValueError, match="scale: got above 1"):
-        a_line(0.0, 1.01)
+        make_gaussian(0.0, 1.01)
     with pytest.raises(ValueError, match="mean: got a target too far out"):
         stretch_function(make_target([[6.0]], [[0.5]]))
     with pytest.raises(ValueError, match=r"target: got log2 ratios over \d+ bits, need at most"):

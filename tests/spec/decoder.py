@@ -72,9 +72,9 @@ def decode_group(model: Model, table: list[int], payload: bytes, count: int) -> 
     z = decode_latents(model, table, coder, int((~stored).sum()))
     logits, counts = [], []
 
-    def read(found: np.ndarray) -> np.ndarray:
-        logits.append(found)
-        counts.append(frequencies(found, model.fraction_bits))
+    def read(pass_logits: np.ndarray) -> np.ndarray:
+        logits.append(pass_logits)
+        counts.append(frequencies(pass_logits, model.fraction_bits))
         return coder.symbols(counts[-1])
 
     pixels = np.zeros((count, height, width), np.uint8)

@@ -1,7 +1,7 @@
 """Saving a damaged file: each undamaged group, nothing else, and the truth about what is lost.
 
 The payloads here are made up, and the check of them is one that cannot be deceived; with a model it
-is `test_salvage_images.py`, its parts are in `test_salvage_scan.py`.
+is `tests/codec/test_salvage.py`, the search for groups alone is `test_locate.py`.
 """
 
 import io
@@ -177,8 +177,8 @@ def test_several_damages(original: Original, damages: list[tuple[str, float, byt
             replaced = 0 if kind == "insert" else len(garbage)
             new = () if kind == "remove" else garbage
             bytes_left[at : at + replaced] = [(byte, None) for byte in new]
-    find_place = {i: place for place, (_, i) in enumerate(bytes_left) if i is not None}
-    places = [[find_place.get(i) for i in range(*span)] for span in original.spans]
+    new_places = {i: place for place, (_, i) in enumerate(bytes_left) if i is not None}
+    places = [[new_places.get(i) for i in range(*span)] for span in original.spans]
     alive = {
         g: (place[0], place[-1] + 1)
         for g, place in enumerate(places)

@@ -189,8 +189,8 @@ def test_several_damages(original: Original, damages: list[tuple[str, float, byt
             replaced = 0 if kind == "insert" else len(garbage)
             new = () if kind == "remove" else garbage
             bytes_left[at : at + replaced] = [(byte, None) for byte in new]
-    find_place = {i: place for place, (_, i) in enumerate(bytes_left) if i is not None}
-    places = [[find_place.get(i) for i in range(*span)] for span in original.spans]
+    new_places = {i: place for place, (_, i) in enumerate(bytes_left) if i is not None}
+    places = [[new_places.get(i) for i in range(*span)] for span in original.spans]
     alive = {
         g: (place[0], place[-1] + 1)
         for g, place in enumerate(places)

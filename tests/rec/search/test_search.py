@@ -170,8 +170,8 @@ def test_log2_sup_ratio_is_the_largest_ratio():
         total = torch.zeros(20).double()
         start = 0
         for d, count in enumerate(partition.intervals):
-            own = DiagonalGaussian(target.mean[:, d, None], target.scale[:, d, None])
-            ratio = own.log2_ratio(z[:, None, None].expand(-1, 20, 1))
+            marginal = DiagonalGaussian(target.mean[:, d, None], target.scale[:, d, None])
+            ratio = marginal.log2_ratio(z[:, None, None].expand(-1, 20, 1))
             bins = (torch.special.ndtr(z) * count).long().clamp_max(count - 1)
             total += (ratio + proposal.step_bits[:, start + bins].T).amax(0)
             start += count
