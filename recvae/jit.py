@@ -9,11 +9,7 @@ from typing import Any
 
 import numba
 
-PACKAGES = (
-    "bitmaps",
-    "exact",
-    "rec",
-)  # the packages that hold compiled functions, and what they use
+PACKAGES = ("bitmaps", "exact", "rec")  # those that hold compiled functions, and what they use
 
 
 def compiled(**options: Any) -> Callable[[Any], Any]:

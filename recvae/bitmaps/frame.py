@@ -17,7 +17,7 @@ class Frame(NamedTuple):
 
     Fields:
         size, deficit: see `recvae.bitmaps.resampling`.
-        height, width: of the smallest box that holds all ink, in its pixels.
+        height, width: of the smallest box that holds all ink, in scan pixels.
         top, left: where it begins.
     """
 

@@ -1,4 +1,4 @@
-"""Branch and bound on the line: exact coders that code each dimension of a target on its own.
+"""Branch and bound on the real line: exact coders that code each dimension of a target on its own.
 
     B = [lo, hi) = [0, 2^32), T = 0                           positions of the prior's grid
     for k = 0, 1, 2, ..
@@ -27,7 +27,13 @@ from recvae.exact.gaussian import POSITION_BITS, quantile, to_float
 from recvae.rec.arrivals import series_log2
 from recvae.rec.code import Code, Coder, SearchResult
 from recvae.rec.gaussian_1d import Gaussian1D, stretch_function_1d
-from recvae.rec.positions import POSITIONS, Streams, item_streams, part, shortest_position
+from recvae.rec.positions import (
+    POSITIONS,
+    Streams,
+    item_streams,
+    shortest_position,
+    subinterval,
+)
 from recvae.rec.randomness import MAX_BLOCK, key_tensor, private_key, shared_key
 from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
@@ -126,11 +132,8 @@ class SplitOnSample(Coder):
         self, gaussian: Gaussian1D, private: Streams, shared: Streams
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Bin, rank, number of candidates and whether capped, (coordinates,) each."""
-        rule, mode, time = (
-            self._stopping_rule(gaussian),
-            gaussian.mode,
-            torch.zeros_like(gaussian.mean),
-        )
+        rule = self._stopping_rule(gaussian)
+        mode, time = gaussian.mode, torch.zeros_like(gaussian.mean)
         active = torch.arange(len(time), device=time.device)
         low, bins, ranks = (torch.zeros_like(active) for _ in range(3))
         high, drawn = torch.full_like(low, POSITIONS), torch.full_like(low, self.max_candidates)
@@ -142,7 +145,7 @@ class SplitOnSample(Coder):
             chosen, over = rule(active, z, series_log2(time))
             bins[active[chosen]] = shortest_position(low[chosen], high[chosen])
             ranks[active[chosen]] = k
-            low, high = part(low, high, position, above=z < mode)
+            low, high = subinterval(low, high, position, above=z < mode)
             over = over | (low == high)
             drawn[active[over]], capped[active[over]] = k + 1, False
             left = torch.nonzero(~over)[:, 0]
@@ -177,7 +180,7 @@ class SplitOnSample(Coder):
             position[active] = shared[active].positions(k, low[active], high[active])
             active = active[steps[active] > k]
             bounds = low[active], high[active], position[active]
-            low[active], high[active] = part(*bounds, above=descent(active, *bounds))
+            low[active], high[active] = subinterval(*bounds, above=descent(active, *bounds))
             if bool((low[active] >= high[active]).any()):
                 raise ValueError("ranks: got one behind the last candidate of its way")
         low, high, position = (x.reshape(ranks.shape) for x in (low, high, position))
@@ -247,8 +250,7 @@ class BranchAndBoundGPRS(SplitOnSample):
         stretch = stretch_function_1d(gaussian)
 
         def judge(coordinates: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
-            return torch.ones_like(z, dtype=torch.bool), log2_time < stretch[
-                coordinates
-            ].log2_sigma(z)
+            accepted = log2_time < stretch[coordinates].log2_sigma(z)
+            return torch.ones_like(z, dtype=torch.bool), accepted
 
         return judge

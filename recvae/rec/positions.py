@@ -54,8 +54,10 @@ def item_streams(key: KeyWords, dim: int) -> Streams:
     return Streams((key[0].repeat_interleave(dim), key[1].repeat_interleave(dim)), dimension)
 
 
-def part(low: Tensor, high: Tensor, position: Tensor, above: Tensor) -> tuple[Tensor, Tensor]:
-    """The part above the position, or that below it."""
+def subinterval(
+    low: Tensor, high: Tensor, position: Tensor, above: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The part of [low, high) above the position, or that below it."""
     return torch.where(above, position + 1, low), torch.where(above, high, position)
 
 

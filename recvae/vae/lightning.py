@@ -103,6 +103,7 @@ class VAE(pl.LightningModule):
         return loss
 
     def steer_beta(self, kl_bits: Tensor) -> None:
+        """Adapts the weights of the KL to the mean KL (D,) of a batch, bits."""
         self.mean_kl_bits = 0.98 * self.mean_kl_bits + 0.02 * kl_bits
         self.log_beta_factor = self.beta.steer(self.log_beta_factor, self.mean_kl_bits)
 

@@ -89,26 +89,28 @@ class BitmapDecoder(Decoder):
                 f"scans have {SIDE} and {SIDE}: choose causal or staged for others"
             )
         super().__init__(height, width)
-        condition = arguments.about
+        condition_size = arguments.about
         self._recovery = Recovery()
-        self.seed = Dense(latent_dim, condition)
+        self.seed = Dense(latent_dim, condition_size)
         with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
             self.kind = Embedding(torch.tensor([[0.0, GREY_LOG_ODDS]]), 0)
             fractions = [torch.arange(count)[:, None] / count for count in (*CLASSES, 256)]
         self.fields = nn.ModuleList(Embedding(f, FRAME_COLUMNS) for f in fractions[:-1])
         columns = 1 + FRAME_COLUMNS
         self.frame = nn.ModuleList(
-            Head(condition + place * columns, condition, count)
+            Head(condition_size + place * columns, condition_size, count)
             for place, count in enumerate(CLASSES)
         )
-        self.known = Dense(condition + len(CLASSES) * columns, condition)
-        self.ink = InkDecoder(condition, arguments.channels, arguments.blocks, arguments.radius)
+        self.known = Dense(condition_size + len(CLASSES) * columns, condition_size)
+        self.ink = InkDecoder(
+            condition_size, arguments.channels, arguments.blocks, arguments.radius
+        )
         self.tied = Embedding(fractions[-1], VALUE_COLUMNS)
         self.rows, self.columns = (
             Embedding(torch.zeros(BOX, 0, device="cpu"), PLACE_COLUMNS) for _ in range(2)
         )
-        self.nudge = Head(condition + 1 + VALUE_COLUMNS + 2 * PLACE_COLUMNS, condition, 2)
-        self.grey = CausalDecoder(condition, height, width, arguments.grey)
+        self.nudge = Head(condition_size + 1 + VALUE_COLUMNS + 2 * PLACE_COLUMNS, condition_size, 2)
+        self.grey = CausalDecoder(condition_size, height, width, arguments.grey)
 
     def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
         """log p(x|z) in nats. z: (b, D); pixels: (b, 28, 28) uint8. Returns (b,).

@@ -27,12 +27,12 @@ class InkDecoder(nn.Module):
     """p(bits | what is known of each bitmap) in wavefronts; see the module's docstring.
 
     Args:
-        condition: how many numbers are known of each bitmap.
+        condition_size: how many numbers are known of each bitmap.
         channels, blocks: width and number of the residual blocks.
         radius: of the contexts, whose slope is half of it and one.
     """
 
-    def __init__(self, condition: int, channels: int, blocks: int, radius: int) -> None:
+    def __init__(self, condition_size: int, channels: int, blocks: int, radius: int) -> None:
         super().__init__()
         self.radius, self.slope = radius, radius // 2 + 1
         self.neighbours = neighbours(radius, self.slope)
@@ -41,7 +41,7 @@ class InkDecoder(nn.Module):
             distances = distances / MAX_SIZE
         self.values = Embedding(values, 0)
         self.sides = nn.ModuleList(Embedding(distances, LEARNED_COLUMNS) for _ in range(SIDES))
-        self.inputs = len(self.neighbours) + SIDES * (1 + LEARNED_COLUMNS) + condition
+        self.inputs = len(self.neighbours) + SIDES * (1 + LEARNED_COLUMNS) + condition_size
         self.join = Dense(self.inputs, channels)
         self.blocks = nn.Sequential(*(Residual(channels) for _ in range(blocks)))
         self.bit = Dense(channels, 2, relu=False)

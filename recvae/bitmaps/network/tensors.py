@@ -34,10 +34,10 @@ class Ties:
 
     def nudge(self, bitmaps: Sequence[Bitmap], nudged: Tensor) -> Iterator[Bitmap]:
         """The bitmaps with those pixels (n,) nudged."""
-        every = np.zeros((len(bitmaps), BOX, BOX), dtype=bool)
+        masks = np.zeros((len(bitmaps), BOX, BOX), dtype=bool)
         places = (part.cpu().numpy() for part in (self.images, self.rows, self.columns))
-        every[tuple(places)] = nudged.bool().cpu().numpy()
-        return (replace(bitmap, nudged=moved) for bitmap, moved in zip(bitmaps, every, strict=True))
+        masks[tuple(places)] = nudged.bool().cpu().numpy()
+        return (replace(bitmap, nudged=mask) for bitmap, mask in zip(bitmaps, masks, strict=True))
 
 
 @dataclass(frozen=True, eq=False)

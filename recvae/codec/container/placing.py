@@ -106,7 +106,7 @@ def place(ranges: Sequence[Sequence[Placed]], layout: Layout, step: Step) -> lis
     """Return the ranges of groups with the bounds of their numbers.
 
     They follow from the milestones, from the images between them, and where the lengths of damaged
-    groups lead from one part to the next: `step` follows one.
+    groups lead from one range to the next: `step` follows one.
     """
     bounds = None
     if layout.in_place or layout.num_images is None:
@@ -121,7 +121,7 @@ def place(ranges: Sequence[Sequence[Placed]], layout: Layout, step: Step) -> lis
 def _bounds(
     ranges: Sequence[Sequence[Placed]], layout: Layout, step: Step
 ) -> list[tuple[int, float]] | None:
-    """Bounds of the number of each part's first image, None if they contradict each other."""
+    """Bounds of the number of each range's first image, None if they contradict each other."""
     items = []
     passed = set()
     for groups in ranges:
@@ -174,7 +174,7 @@ def _lost_between(end: int, begin: int, in_place: bool, step: Step) -> tuple[flo
 def lost_images(ranges: Sequence[RecoveredRange], num_images: int | None) -> list[Lost]:
     """Return which images of a file of so many (None: unknown) are in none of the ranges."""
     lost = []
-    first, loose = 0, 0  # image behind the last part whose place is known, images since then
+    first, loose = 0, 0  # image behind the last range whose place is known, images since then
 
     def note(stop: int | None) -> None:
         count = None if stop is None else max(stop - first - loose, 0)

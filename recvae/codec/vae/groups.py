@@ -115,8 +115,8 @@ def encode_groups(
     group_numbers = np.where(stored, -1, every // group_size)
     parts = [step.by_group(group_numbers, len(members)) for step in passes]
     groups = [
-        _encode_group(latents, pixels, own, stored, codes, [part[group] for part in parts])
-        for group, own in enumerate(members)
+        _encode_group(latents, pixels, numbers, stored, codes, [part[group] for part in parts])
+        for group, numbers in enumerate(members)
     ]
     return groups, bits
 

@@ -1,7 +1,7 @@
 """Which backend searches: one place decides, by device, rule and size.
 
-A backend gives the codes of the eager reference to the last bit; `tests/backends.py` holds every
-registered one to that.
+A backend gives the codes of the eager reference to the last bit; `tests/rec/backends.py` holds
+every registered one to that.
 """
 
 from collections.abc import Callable

@@ -181,12 +181,12 @@ def _take_best(results: BestCandidates, items: Tensor, segment: Segment, scores:
     """Puts the segment's best candidates where they lead; at equal scores the earlier one does."""
     n = scores.argmax(dim=1, keepdim=True)
     leads = scores.gather(1, n) > results.scores[items]
-    for kept, drawn in (
+    for best, found in (
         (results.bins, segment.bins),
         (results.ranks, segment.ranks),
         (results.scores, scores),
     ):
-        kept[items] = torch.where(leads, drawn.gather(1, n), kept[items])
+        best[items] = torch.where(leads, found.gather(1, n), best[items])
 
 
 def _finish(results: BestCandidates, candidates: CandidateStream, over: Tensor) -> None:

@@ -114,23 +114,23 @@ class BetaBinomialDecoder(Decoder):
     def passes(self, z: Tensor) -> Passes:
         """Code images in one pass; see `recvae.vae.networks.passes`."""
         rows_a, rows_b = self.grid_rows(z)
-        zero_factorials = self.zero_factorials
+        zero_terms = self.zero_terms
         every = torch.arange(len(rows_a), device=z.device)
         symbols = yield self.pixel_pass(
             LEVELS + 1,
-            lambda rows: self.rising_factorials[rows_a[rows]] + zero_factorials[rows_b[rows]],
+            lambda rows: self.rising_factorials[rows_a[rows]] + zero_terms[rows_b[rows]],
             every,
             lambda x: x,
         )
         return symbols.reshape(len(z), self.height, self.width)
 
     def grid_rows(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows of `rising_factorials` and `zero_factorials` whose sums are the logits, (b*h*w,)."""
+        """Rows of `rising_factorials` and `zero_terms` whose sums are the logits, (b*h*w,)."""
         row_a, row_b = map(self._grid_row, self.log_parameters(z))
         return row_a, row_b
 
     @property
-    def zero_factorials(self) -> Tensor:
+    def zero_terms(self) -> Tensor:
         """What b and the binomials give to the logits, like `rising_factorials`."""
         return self.rising_factorials.flip(1) + self.binomials  # k ones beside 255 - k zeros
 
@@ -164,10 +164,10 @@ class BetaBinomialDecoder(Decoder):
         The parameters a and b lie on a grid, so a table of all pairs of them, 68 MB, holds what
         every pixel value can cost; no frequencies are computed for values that a pixel lacks.
         """
-        zero_factorials = self.zero_factorials
+        zero_terms = self.zero_terms
         table = torch.stack(
             [
-                PRECISION_BITS - frequencies(row + zero_factorials, fraction_bits).log2()
+                PRECISION_BITS - frequencies(row + zero_terms, fraction_bits).log2()
                 for row in self.rising_factorials
             ]
         )

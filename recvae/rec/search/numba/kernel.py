@@ -40,7 +40,7 @@ Plan = namedtuple(
 """What is the same for all items.
 
 may_end: whether the rule may end before max_candidates. intervals, strides: of each dimension. cut:
-the dimensions with several intervals; starts: where the bin cdf of each begins. offsets: where the
+the dimensions with several intervals; starts: where the bin_cdf of each begins. offsets: where the
 intervals of each dimension begin in lower and upper, the ends of what is sampled there, and in
 step_bits. quantiles: the Gaussian table; pieces: it in floats.
 """
@@ -100,13 +100,13 @@ def _draw_bins(segment, first, width, key, cut, strides, bin_cdf, starts, peaks,
         if word % 4 == 0:
             private_words(first, width, U64(word // 4), key, segment.words)
         d, at = cut[position], U64(word % 4 * SEGMENT)
-        digits, own = segment.digits[d], peaks[offsets[d] :]
+        digits, own_peaks = segment.digits[d], peaks[offsets[d] :]
         edges = bin_cdf[starts[position] : starts[position + 1]]
         if edges.size <= FEW:
-            enter_few_intervals(segment.words, at, width, edges, own, digits, segment.bounds)
+            enter_few_intervals(segment.words, at, width, edges, own_peaks, digits, segment.bounds)
         else:
             find_intervals(segment.words, at, width, edges, digits)
-            add_peaks(digits, width, own, segment.bounds)
+            add_peaks(digits, width, own_peaks, segment.bounds)
         number_bins(digits, width, strides[d], segment.bins)
 
 
@@ -131,9 +131,14 @@ def _bound_ratios(segment, width, least, key, intervals, losses, offsets, table,
             shared_words(segment.bins, segment.first_counts, left, U64(d // 4), key, segment.words)
         at, loss = U64(d % 4 * SEGMENT), losses[offsets[d]]
         if intervals[d] > 1:
-            own = losses[offsets[d] :]
+            own_losses = losses[offsets[d] :]
             add_losses(
-                segment.digits[d], segment.kept, left, own, segment.bounds, segment.kept_digits
+                segment.digits[d],
+                segment.kept,
+                left,
+                own_losses,
+                segment.bounds,
+                segment.kept_digits,
             )
             place(segment.words, at, segment.kept_digits, left, intervals[d])
             at, loss = PLACED, np.float32(0)

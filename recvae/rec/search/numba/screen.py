@@ -76,7 +76,7 @@ def place(words, at, digits, width, intervals):
 
 @kernel
 def find_entries(words, at, width, tails, entries):
-    """t + 1/2, t the position in its tail, and which line interpolates the quantile there."""
+    """t + 1/2, t the position in its tail, and which piece interpolates the quantile there."""
     for i in range(width):
         position = words[at + U64(i)]
         tail = min(position, np.uint32(position ^ _ONES))
