@@ -19,7 +19,7 @@ from recvae.codec.container import Header
 from recvae.codec.container.group_v1 import pack_group
 from recvae.codec.container.index_v1 import Index
 from recvae.codec.container.numbers import pack_short
-from recvae.codec.range_coder import Encoder
+from recvae.codec.range_coder import RangeEncoder
 from recvae.codec.vae.groups import STORED, encode_groups
 from recvae.codec.vae.ranks import encode_ranks
 from recvae.errors import InputError
@@ -65,7 +65,7 @@ def names(packed: bytes) -> bytes:
 
 def rank_beyond_candidates() -> bytes:
     """A payload of one image whose first rank is the number of candidates."""
-    encoder = Encoder()
+    encoder = RangeEncoder()
     encoder.encode(np.zeros(1, np.int32), STORED)
     block = MODEL.blocks[0]
     encoder.encode_uniform(np.zeros(len(block.intervals), np.int32), np.array(block.intervals))

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recvae.codec.range_coder import Decoder, Encoder
+from recvae.codec.range_coder import RangeDecoder, RangeEncoder
 from recvae.codec.vae.ranks import decode_ranks, encode_ranks
 from recvae.rec import (
     IndexCode,
@@ -142,10 +142,10 @@ def test_fixed_length():
 def test_the_range_coder_spends_what_bits_says(make, log2_candidates):
     ranks = log_uniform_ranks(5000, log2_candidates)
     code = make(ranks, 1 << log2_candidates)
-    encoder = Encoder()
+    encoder = RangeEncoder()
     encode_ranks(encoder, code, ranks)
     data = encoder.finish()
-    assert torch.equal(decode_ranks(Decoder(data), code, len(ranks)), ranks)
+    assert torch.equal(decode_ranks(RangeDecoder(data), code, len(ranks)), ranks)
     assert len(data) * 8 == pytest.approx(code.bits(ranks).sum().item(), abs=64)
 
 
