@@ -53,7 +53,7 @@ def test_that_test_notices_searches_that_stop_too_early(monkeypatch):
     monkeypatch.setattr(
         gaussian_1d.StretchFunction1D,
         "log2_sigma",
-        lambda self, z: self.line.log2_ratio(z) + 1.0,
+        lambda self, z: self.gaussian.log2_ratio(z) + 1.0,
     )
     coder = BranchAndBoundGPRS(1)
     found = coder.search(target, key, seeded())
