@@ -93,7 +93,7 @@ class SplitOnSample(Coder):
         return on_grid(target)
 
     @abstractmethod
-    def _stopping_rule(self, gaussian: Gaussian1D) -> IntervalRule: ...
+    def _interval_rule(self, gaussian: Gaussian1D) -> IntervalRule: ...
 
     def search(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
@@ -132,7 +132,7 @@ class SplitOnSample(Coder):
         self, gaussian: Gaussian1D, private: Streams, shared: Streams
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Bin, rank, number of candidates and whether capped, (coordinates,) each."""
-        rule = self._stopping_rule(gaussian)
+        rule = self._interval_rule(gaussian)
         mode, time = gaussian.mode, torch.zeros_like(gaussian.mean)
         active = torch.arange(len(time), device=time.device)
         low, bins, ranks = (torch.zeros_like(active) for _ in range(3))
@@ -226,7 +226,7 @@ class AStar(SplitOnSample):
     its leader.
     """
 
-    def _stopping_rule(self, gaussian: Gaussian1D) -> IntervalRule:
+    def _interval_rule(self, gaussian: Gaussian1D) -> IntervalRule:
         log2_sup, best = gaussian.log2_sup(), torch.full_like(gaussian.mean, -torch.inf)
 
         def judge(coordinates: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
@@ -246,7 +246,7 @@ class BranchAndBoundGPRS(SplitOnSample):
     search sends its last candidate.
     """
 
-    def _stopping_rule(self, gaussian: Gaussian1D) -> IntervalRule:
+    def _interval_rule(self, gaussian: Gaussian1D) -> IntervalRule:
         stretch = stretch_function_1d(gaussian)
 
         def judge(coordinates: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:

@@ -181,11 +181,11 @@ def lost_images(ranges: Sequence[RecoveredRange], num_images: int | None) -> lis
         if count != 0:
             lost.append(Lost(first, stop, count))
 
-    for part in ranges:
-        if part.is_placed:
-            note(part.low)
-            first, loose = part.low + part.num_images, 0
+    for recovered in ranges:
+        if recovered.is_placed:
+            note(recovered.low)
+            first, loose = recovered.low + recovered.num_images, 0
         else:
-            loose += part.num_images
+            loose += recovered.num_images
     note(num_images)
     return lost

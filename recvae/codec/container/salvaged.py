@@ -47,7 +47,7 @@ class Salvage:
     @property
     def num_recovered(self) -> int:
         """Images that are recovered."""
-        return sum(part.num_images for part in self.ranges)
+        return sum(recovered.num_images for recovered in self.ranges)
 
     @property
     def is_complete(self) -> bool:
@@ -58,11 +58,11 @@ class Salvage:
     def as_dict(self) -> dict[str, Any]:
         """As plain numbers: of images in the damaged file, but `unplaced` in the new one."""
         first, unplaced = 0, []
-        for part in self.ranges:
-            if not part.is_placed:
-                last = first + part.num_images - 1
+        for recovered in self.ranges:
+            if not recovered.is_placed:
+                last = first + recovered.num_images - 1
                 unplaced.append({"first": first, "last": last})
-            first += part.num_images
+            first += recovered.num_images
         return {
             "images": self.num_recovered,
             "images_before": self.num_images,
@@ -80,8 +80,8 @@ class Salvage:
     def write_to(self, stream: BinaryIO) -> ContainerSizes:
         """Write a file of what was recovered."""
         writer = ContainerWriter(stream, self.header)
-        for part in self.ranges:
-            for begin, end, count in part.groups:
+        for recovered in self.ranges:
+            for begin, end, count in recovered.groups:
                 writer.add(unpack_group(self.data[begin:end], self.header, count))
         return writer.finish(self.names, self.arrays)
 
@@ -104,9 +104,9 @@ def kept_names(names: Sequence[str], ranges: Sequence[RecoveredRange]) -> tuple[
     while any(name.startswith(prefix) for name in names):
         prefix += "again-"
     kept: list[str] = []
-    for part in ranges:
-        first, count = part.low, part.num_images
-        if part.is_placed:
+    for recovered in ranges:
+        first, count = recovered.low, recovered.num_images
+        if recovered.is_placed:
             kept += names[first : first + count]
         else:
             kept += [f"{prefix}{index:05}.png" for index in range(len(kept), len(kept) + count)]

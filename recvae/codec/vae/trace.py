@@ -55,7 +55,7 @@ class RecordedTrace(Trace):
 
     @property
     def z(self) -> NDArray[np.int64]:
-        """The latents of all batches, (n, D) in units of 2^-28."""
+        """The latents of all batches, (n, D) in units of 2^-28; ValueError if there are none."""
         return np.concatenate(self._z)
 
     @property

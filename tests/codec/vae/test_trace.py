@@ -1,0 +1,23 @@
+"""A trace of coding: what sender and receiver are told, which must be the same."""
+
+import numpy as np
+import pytest
+
+from recvae.codec import Codec, load_model
+from recvae.codec.vae.trace import RecordedTrace
+
+
+@pytest.mark.parametrize(("name", "effort"), [("mnist-mlp", 1), ("mnist-mlp", 3), ("mnist", 1)])
+def test_sender_and_receiver_take_the_same_steps(
+    digits: np.ndarray, name: str, effort: int
+) -> None:
+    """Candidates that are only tried are no steps."""
+    model, sent, received = load_model(name), RecordedTrace(), RecordedTrace()
+    data = Codec(model.traced(sent)).compress(digits[:6], group_size=2, effort=effort)
+    assert np.array_equal(Codec(model.traced(received)).decompress(data), digits[:6])
+    assert np.array_equal(sent.z, received.z)
+    for ours, theirs in ((sent.logits, received.logits), (sent.frequencies, received.frequencies)):
+        assert len(ours) == len(theirs)
+        for here, there in zip(ours, theirs, strict=True):
+            assert np.array_equal(here, there)
+    assert {int(total) for table in received.frequencies for total in table.sum(1)} == {1 << 24}
