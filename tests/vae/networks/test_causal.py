@@ -153,6 +153,12 @@ def test_what_is_known_of_values() -> None:
     ]
 
 
+@pytest.mark.parametrize(("levels", "columns"), [(2, 1), (3, 2 + 6), (256, 3 + 6)])
+def test_columns_of_values(levels: int, columns: int) -> None:
+    """Of two values all is known, nothing is learned."""
+    assert decoder_of(4, 5, 1, levels).values.table.shape == (levels, columns)
+
+
 def test_samples_follow_what_was_drawn() -> None:
     """A decoder made to copy the pixel on its left, of which there is none in the first column."""
     decoder = decoder_of(4, 6, 1, 256)

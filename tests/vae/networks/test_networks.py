@@ -58,6 +58,7 @@ def test_passes_are_the_likelihood(architecture: Architecture) -> None:
     def answer(step: Pass) -> torch.Tensor:
         symbols = step.symbols_of(pixels.flatten()[step.sites].long())
         assert (step.sites.diff() > 0).all()
+        assert step.logits.shape == (len(step.sites), step.classes)
         assert symbols.numel() == 0 or 0 <= symbols.min() <= symbols.max() < step.logits.shape[1]
         log_p = -functional.cross_entropy(step.logits.double(), symbols, reduction="none")
         total.index_add_(0, step.sites // pixels[0].numel(), log_p)
