@@ -305,3 +305,13 @@ def test_sums_beyond_float32_are_exact_in_two_products() -> None:
     assert layer.chunks == 2
     with exact_arithmetic():
         assert int(layer(torch.tensor([[4096.0, 1.0]]))) == (1 << 23) + 1
+
+
+def test_quantised_layers_round_to_nearest() -> None:
+    """Weights that integers hold exactly: all that differs is the rounding."""
+    number = FixedPoint(7, 12)
+    weight = torch.tensor([[0.5], [0.25], [1.0]])
+    layer = quantise_dense(weight, torch.zeros(3), False, number, number, 256)
+    x = torch.arange(-9.0, 10)[:, None]
+    with exact_arithmetic():
+        assert torch.equal(layer(x), torch.floor(x * weight.T + 0.5))

@@ -87,3 +87,12 @@ def test_every_repair_differs_in_one_byte_and_has_its_checksum(wrong: int) -> No
         assert zlib.crc32(repaired[:-4]).to_bytes(4) == repaired[-4:]
         in_data = sum(a != b for a, b in zip(repaired[:-4], data, strict=True))
         assert in_data == 1 or repaired == data + zlib.crc32(data).to_bytes(4)
+
+
+def test_a_group_with_any_other_checksum_is_refused() -> None:
+    group = pack_group(b"some bytes", HEADER)
+    assert unpack_group(group, HEADER) == b"some bytes"
+    crc = int.from_bytes(group[-2:])
+    for other in (0, crc - 1, crc + 1, 0xFFFF):
+        with pytest.raises(InputError, match="checksum"):
+            unpack_group(group[:-2] + other.to_bytes(2), HEADER)

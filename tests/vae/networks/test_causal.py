@@ -8,7 +8,7 @@ from torch import Tensor
 from recvae.exact import FRACTION_BITS, FixedPoint, IntegerEmbedding, exact_arithmetic, frequencies
 from recvae.vae.networks import Architecture, passes
 from recvae.vae.networks.causal import CausalArguments, CausalDecoder, known_columns
-from recvae.vae.networks.context import Context, causal_windows, neighbours, wavefronts
+from recvae.vae.networks.context import Context, causal_windows, neighbours, runs, wavefronts
 from recvae.vae.networks.passes import Pass, run_passes, sample_pixels
 from recvae.vae.quantise import ExactDecoder, from_tensors, quantise
 
@@ -245,3 +245,10 @@ def test_bad_tables_of_values_are_refused() -> None:
 def test_bad_arguments(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Architecture("causal", decoder=arguments)
+
+
+def test_runs_of_wavefronts_have_a_limit_or_are_one() -> None:
+    fronts = [torch.zeros(size) for size in (2, 2, 3, 5, 1, 1, 2, 1)]
+    assert [[len(front) for front in run] for run in runs(fronts, 4)] == [
+        [2, 2], [3], [5], [1, 1, 2], [1],
+    ]  # fmt: skip
