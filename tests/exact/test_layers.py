@@ -310,8 +310,10 @@ def test_sums_beyond_float32_are_exact_in_two_products() -> None:
 def test_quantised_layers_round_to_nearest() -> None:
     """Weights that integers hold exactly: all that differs is the rounding."""
     number = FixedPoint(7, 12)
-    weight = torch.tensor([[0.5], [0.25], [1.0]])
-    layer = quantise_dense(weight, torch.zeros(3), False, number, number, 256)
+    weight = torch.tensor([[0.5], [0.25], [1.0], [1500.5]])
+    layer = quantise_dense(weight, torch.zeros(4), False, number, number, 256)
+    assert layer.shift[-1] == 1
     x = torch.arange(-9.0, 10)[:, None]
+    rounded = torch.floor(x * weight.T + 0.5).clamp(-number.limit, number.limit)
     with exact_arithmetic():
-        assert torch.equal(layer(x), torch.floor(x * weight.T + 0.5))
+        assert torch.equal(layer(x), rounded)
