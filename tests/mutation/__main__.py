@@ -39,7 +39,14 @@ TESTS = {
     "rec": ["tests/rec", "tests/codec/vae", "tests/extending", "tests/golden"],
     "exact": ["tests/exact", "tests/vae", "tests/rec", "tests/codec/vae", "tests/golden"],
     "vae": ["tests/vae", "tests/bitmaps", "tests/codec/vae", "tests/test_training.py"],
-    "codec": ["tests/codec", "tests/test_cli.py", "tests/golden", "tests/spec", "tests/extending"],
+    "codec": [
+        "tests/codec",
+        "tests/rec/test_index_codes.py",
+        "tests/test_cli.py",
+        "tests/golden",
+        "tests/spec",
+        "tests/extending",
+    ],
 }
 OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
 IMPORTED = ("jsonschema", "pytorch_lightning", "scipy.stats", "constriction")

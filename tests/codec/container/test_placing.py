@@ -4,7 +4,7 @@ import math
 
 from codec.container.files import HASH
 from recvae.codec.container import Header
-from recvae.codec.container.placing import Layout, Placed, Stretch, place
+from recvae.codec.container.placing import Layout, Lost, Placed, Stretch, lost_images, place
 from recvae.codec.container.salvaged import Salvage
 
 # Three groups of 3 images, with other bytes between them.
@@ -43,6 +43,8 @@ def test_what_is_told_of_stretches() -> None:
     placed, full = Stretch([(38, 50, 3), (50, 60, 2)], 0, 0), Stretch([(38, 50, 3)], 6, 6)
     loose = Stretch([(60, 70, 2)], 5, 9)
     assert [stretch.ends_file(3) for stretch in (placed, full, loose)] == [True, False, False]
+    # Images of unknown place count among those that are missing, however few these are.
+    assert lost_images([placed, loose, full], 14) == [Lost(9, 14, 5)]
     header = Header(HASH, height=4, width=5, group_size=3)
     salvage = Salvage(b"", header, [placed, loose, full], 14, [], None, True, [])
     assert salvage.facts()["unplaced"] == [{"first": 5, "last": 6}]
