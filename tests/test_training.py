@@ -87,6 +87,8 @@ def test_train_resume_export_compress(tmp_path: Path, name: str) -> None:
     events = EventAccumulator(str(newest)).Reload()
     steps = [event.step for event in events.Scalars("train/negative_elbo_bpp")]
     assert steps == [8, 9, 10, 11]  # it went on, and did not begin again
+    of_dimensions = {f"{what}/{d:03d}" for what in ("kl_bits", "beta") for d in range(4)}
+    assert of_dimensions <= set(events.Tags()["scalars"])
 
     export = ["export", "--ckpt_path", str(last), "--out", "model", "--data.root", "images"]
     third = train(tmp_path, *export)

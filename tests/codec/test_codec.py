@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import recvae
 from recvae.codec import Codec, shipped_models
+from recvae.codec.container import ContainerReader
 from recvae.codec.vae.elbo import negative_elbo_bits
 from recvae.codec.vae.groups import decode_groups, encode_groups
 from recvae.codec.vae.trace import Trace
@@ -250,3 +251,50 @@ def test_gpu_and_cpu_decode_each_others_files(codec: Codec, digits: np.ndarray) 
         assert np.array_equal(on_gpu.decompress(codec.compress(digits)), digits)
     finally:
         on_gpu.model.to(torch.device("cpu"))
+
+
+def test_batches_are_whole_groups_and_no_more(codec: Codec, digits: np.ndarray) -> None:
+    seen: list[int] = []
+
+    def note(images: int, num_bytes: int) -> None:
+        seen.append(images)
+
+    for batch_size, group_size, at_once in [(8, 8, 8), (8, 3, 9), (1, 5, 5)]:
+        small = Codec(codec.model, batch_size=batch_size)
+        small.compress_to(io.BytesIO(), digits[:20], group_size, progress=note)
+        assert seen == [*range(at_once, 20, at_once), 20]
+        seen.clear()
+
+
+def test_sizes_of_files_of_one_image(codec: Codec, digits: np.ndarray) -> None:
+    expected = [len(codec.compress(image[None])) for image in digits[:3]]
+    assert codec.one_image_file_sizes(digits[:3]) == expected
+
+
+def test_what_cannot_be_decoded_is_named(
+    codec: Codec, digits: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = codec.compress(digits[:10], 2)
+
+    def refuse(model: object, groups: object) -> None:
+        raise InputError("refused")
+
+    monkeypatch.setattr(type(codec.model), "decode", refuse)
+    with Codec(codec.model, batch_size=4).open(data) as images:
+        for wanted, groups in [(slice(5, 8), "2 to 3"), (slice(8, 10), "4 to 4")]:
+            with pytest.raises(InputError, match=f"groups {groups}: refused"):
+                images[wanted]
+
+
+def test_files_that_cannot_be_opened_are_closed(
+    codec: Codec, digits: np.ndarray, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "digits.recvae"
+    path.write_bytes(codec.compress(digits[:2]))
+    closed: list[ContainerReader] = []
+    monkeypatch.setattr(ContainerReader, "close", closed.append)
+    with pytest.raises(InputError, match="absent"):
+        recvae.open(path, tmp_path / "absent")
+    with pytest.raises(InputError, match="another model"):
+        recvae.load("mnist-mlp").open(path)
+    assert len(closed) == 2

@@ -114,3 +114,13 @@ def test_uniform_costs_its_logarithm(size: int) -> None:
     data = encoder.finish()
     assert len(data) * 8 <= 1000 * np.log2(size) + 12
     assert (RangeDecoder(data).decode_uniform(np.full(1000, size)) == symbols).all()
+
+
+def test_what_is_certain_costs_nothing() -> None:
+    certain = np.array([TOTAL], dtype=np.int32)
+    encoder = RangeEncoder()
+    encoder.encode(np.zeros(3, int), certain)
+    encoder.encode(np.zeros(3, int), certain[None].repeat(3, 0))
+    assert encoder.finish() == b""
+    assert RangeDecoder(b"").decode_repeated(certain, 3).tolist() == [0, 0, 0]
+    assert RangeDecoder(b"").decode_repeated(np.array([TOTAL - 1, 1], np.int32), 0).tolist() == []

@@ -39,6 +39,8 @@ def test_entries_are_what_mpmath_says():
     table = gaussian_table()
     assert table.dtype == np.int32
     assert len(table) == NUM_ENTRIES == 8193
+    with pytest.raises(ValueError, match="read-only"):  # all share it
+        table[0] = 0
     for entry in [0, 1, 255, 256, *range(300, 8193, 311), 8191, 8192]:
         assert table[entry] == entry_value(entry)
 

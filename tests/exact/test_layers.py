@@ -255,3 +255,65 @@ def test_latents_round_to_nearest() -> None:
     number = FixedPoint(9, 12)
     z = torch.tensor([0, (1 << 18) - 1, 1 << 18, -(1 << 18), -(1 << 18) - 1, 1 << 40])
     assert number.from_prior(z, 28).tolist() == [0, 0, 1, 0, -1, 4095]
+
+
+def test_fixed_point_numbers() -> None:
+    assert (FixedPoint().one, FixedPoint().limit) == (1 << 7, (1 << 12) - 1)
+    assert (FixedPoint(1, 1).one, FixedPoint(1, 1).limit) == (2, 1)
+    assert (FixedPoint(16, 20).one, FixedPoint(16, 20).limit) == (1 << 16, (1 << 20) - 1)
+
+
+def test_exact_arithmetic_leaves_torchs_settings_as_they_were() -> None:
+    """The last of several users restores them."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with exact_arithmetic():
+            with exact_arithmetic():
+                assert torch.get_float32_matmul_precision() == "highest"
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="torch before 2.9"
+)
+def test_exact_arithmetic_leaves_the_newer_settings_as_they_were() -> None:
+    """Where a program has used them, torch refuses to tell the older one."""
+    backends = {torch.backends.cuda.matmul: "tf32", torch.backends.mkldnn.matmul: "bf16"}
+    before = {backend: backend.fp32_precision for backend in backends}
+    try:
+        for backend, precision in backends.items():
+            backend.fp32_precision = precision
+        with pytest.raises(RuntimeError, match="mix of the legacy and new APIs"):
+            torch.get_float32_matmul_precision()
+        with exact_arithmetic():
+            assert [backend.fp32_precision for backend in backends] == ["ieee", "ieee"]
+        assert [backend.fp32_precision for backend in backends] == ["tf32", "bf16"]
+    finally:
+        for backend, precision in before.items():
+            backend.fp32_precision = precision
+
+
+def test_sums_beyond_float32_are_exact_in_two_products() -> None:
+    """2^24 + 3, halved and rounded down: as one product it would be rounded up before."""
+    weight = torch.tensor([[4096, 3]], dtype=torch.int16)
+    zero = torch.zeros(1, dtype=torch.int32)
+    layer = IntegerDense(weight, zero, zero.to(torch.uint8) + 1, False, (1 << 24) - 1, 4096)
+    assert layer.chunks == 2
+    with exact_arithmetic():
+        assert int(layer(torch.tensor([[4096.0, 1.0]]))) == (1 << 23) + 1
+
+
+def test_quantised_layers_round_to_nearest() -> None:
+    """Weights that integers hold exactly: all that differs is the rounding."""
+    number = FixedPoint(7, 12)
+    weight = torch.tensor([[0.5], [0.25], [1.0], [1500.5]])
+    layer = quantise_dense(weight, torch.zeros(4), False, number, number, 256)
+    assert layer.shift[-1] == 1
+    x = torch.arange(-9.0, 10)[:, None]
+    rounded = torch.floor(x * weight.T + 0.5).clamp(-number.limit, number.limit)
+    with exact_arithmetic():
+        assert torch.equal(layer(x), rounded)

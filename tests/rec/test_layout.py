@@ -28,6 +28,15 @@ def test_blocks_are_balanced_and_complete() -> None:
             balanced_blocks(information, num_blocks)
 
 
+def test_dimensions_without_information_go_where_the_fewest_are_in_a_tie() -> None:
+    """A tie is a difference below half a thousandth of a bit."""
+    for information, blocks in [
+        ([1.0004, 1.0, 0.0, 0.0], [(0, 2), (1, 3)]),
+        ([1.004, 1.0, 0.0, 0.0], [(0,), (1, 2, 3)]),
+    ]:
+        assert balanced_blocks(torch.tensor(information, dtype=torch.float64), 2) == blocks
+
+
 def test_dimensions_without_information_are_not_cut() -> None:
     torch.manual_seed(0)
     information = torch.tensor([4.0, 0.0, 0.05, 3.0], dtype=torch.float64)
@@ -41,6 +50,17 @@ def test_dimensions_without_information_are_not_cut() -> None:
     assert fine.intervals[0] > 50
     (more,) = plan_blocks(information, target, 1, extra_bits=5.0)
     assert more.num_candidates == pytest.approx(8 * block.num_candidates, rel=0.01)
+
+
+def test_by_default_bins_take_all_information_and_the_search_two_bits_more() -> None:
+    information = torch.tensor([4.0, 2.0, 3.0], dtype=torch.float64)
+    target = DiagonalGaussian(torch.zeros(5, 3), torch.full((5, 3), 0.2))
+    (block,) = plan_blocks(information, target, 1)
+    assert 1 << 8 < Partition(block.intervals).num_bins <= 1 << 9
+    explicit = plan_blocks(information, target, 1, 1.0, 2.0, 16, "partitioned ORC")
+    assert [block] == explicit
+    hard = DiagonalGaussian(torch.full((5, 3), 4.0), torch.full((5, 3), 0.01))
+    assert plan_blocks(information, hard, 1)[0].num_candidates == 1 << 16
 
 
 def test_spare_bins_do_not_go_to_dimensions_without_information() -> None:

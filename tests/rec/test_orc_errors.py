@@ -28,8 +28,9 @@ def test_bad_calls():
     coder = PartitionedORC(Partition((2, 1)), 10)
     with pytest.raises(ValueError, match="target: got dim 3, need that of partition, 2"):
         coder.encode(unit_target(3), 0, torch.Generator())
-    with pytest.raises(ValueError, match="keep: got 11, need 1 to num_candidates = 10"):
-        coder.encode_best(unit_target(2), 0, torch.Generator(), 11)
+    for keep in (0, 11):
+        with pytest.raises(ValueError, match=f"keep: got {keep}, need 1 to num_candidates = 10"):
+            coder.encode_best(unit_target(2), 0, torch.Generator(), keep)
     with pytest.raises(ValueError, match="key: got -1"):
         coder.encode(unit_target(2), -1, torch.Generator())
 

@@ -152,3 +152,9 @@ def test_bad_random_intervals(arguments, message):
 def test_bad_allocations(strategy, information_bits, log2_bins, message):
     with pytest.raises(ValueError, match=message):
         strategy(information_bits, log2_bins)
+
+
+def test_a_tenth_of_a_bit_is_information_enough_for_a_cut() -> None:
+    cut = allocate_intervals([3.0, 0.5, 0.05], 9.0)
+    assert cut == allocate_intervals([3.0, 0.5, 0.05], 9.0, 0.1)
+    assert cut.intervals[1] > 1 == cut.intervals[2]

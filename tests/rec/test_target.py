@@ -114,3 +114,14 @@ def test_a_prior_must_fit():
         DiagonalGaussian(torch.zeros(5, 3), torch.ones(5, 3)).relative_to(prior)
     with pytest.raises(ValueError, match=r"prior: got shape \(2, 3\), need \(1 or 2, 4\)"):
         DiagonalGaussian(torch.zeros(2, 4), torch.ones(2, 4)).relative_to(prior)
+
+
+def test_the_largest_and_the_smallest_numbers_of_targets() -> None:
+    at_limits = torch.tensor([[2.0**-100, 2.0**100]], dtype=torch.float64)
+    target = DiagonalGaussian(at_limits.clone(), at_limits)
+    assert (target.batch, target.dim) == (1, 2)
+    for factor in (0.99, 1.01):
+        with pytest.raises(ValueError, match="scale: got values not in"):
+            DiagonalGaussian(torch.zeros(1, 2).double(), at_limits * factor)
+    with pytest.raises(ValueError, match="mean: got values not finite or above"):
+        DiagonalGaussian(at_limits * 1.01, at_limits)

@@ -9,7 +9,7 @@ import torch
 
 from rec.backends import SEARCHES, Searching, check, served
 from rec.coders import random_target, seeded
-from recvae.rec import ORC, PFR, Partition, PartitionedCoder
+from recvae.rec import ORC, PFR, DiagonalGaussian, Partition, PartitionedCoder
 from recvae.rec.search import (
     BACKENDS,
     Backend,
@@ -212,3 +212,14 @@ def test_with_nothing_to_choose_the_first_wins() -> None:
     inputs, rule = searching.inputs_and_rule(torch.device("cpu"))
     for name in ("eager", "numba"):
         assert (BACKENDS[name].search(inputs, rule, 1 << 20).ranks == 0).all()
+
+
+def test_shared_refuses_targets_that_float32_cannot_tell_apart() -> None:
+    """Where the bound on the rounding errors of their scores is above a quarter of a bit."""
+    coder = ORC(2, 10, implementation="shared")
+    wide, narrow = (
+        DiagonalGaussian(torch.zeros(3, 2), torch.full((3, 2), scale)) for scale in (0.018, 0.016)
+    )
+    assert coder.encode(wide, 5, seeded()).ranks.shape == (3,)
+    with pytest.raises(ValueError, match="need targets whose candidates float32 tells apart"):
+        coder.encode(narrow, 5, seeded())

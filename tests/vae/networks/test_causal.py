@@ -8,7 +8,7 @@ from torch import Tensor
 from recvae.exact import FRACTION_BITS, FixedPoint, IntegerEmbedding, exact_arithmetic, frequencies
 from recvae.vae.networks import Architecture, passes
 from recvae.vae.networks.causal import CausalArguments, CausalDecoder, known_columns
-from recvae.vae.networks.context import Context, causal_windows, neighbours, wavefronts
+from recvae.vae.networks.context import Context, causal_windows, neighbours, runs, wavefronts
 from recvae.vae.networks.passes import Pass, run_passes, sample_pixels
 from recvae.vae.quantise import ExactDecoder, from_tensors, quantise
 
@@ -153,6 +153,12 @@ def test_what_is_known_of_values() -> None:
     ]
 
 
+@pytest.mark.parametrize(("levels", "columns"), [(2, 1), (3, 2 + 6), (256, 3 + 6)])
+def test_columns_of_values(levels: int, columns: int) -> None:
+    """Of two values all is known, nothing is learned."""
+    assert make_decoder(4, 5, 1, levels).values.table.shape == (levels, columns)
+
+
 def test_samples_follow_what_was_drawn() -> None:
     """A decoder made to copy the pixel on its left, of which there is none in the first column."""
     decoder = make_decoder(4, 6, 1, 256)
@@ -239,3 +245,10 @@ def test_bad_tables_of_values_are_refused() -> None:
 def test_bad_arguments(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Architecture("causal", decoder=arguments)
+
+
+def test_runs_of_wavefronts_have_a_limit_or_are_one() -> None:
+    fronts = [torch.zeros(size) for size in (2, 2, 3, 5, 1, 1, 2, 1)]
+    assert [[len(front) for front in run] for run in runs(fronts, 4)] == [
+        [2, 2], [3], [5], [1, 1, 2], [1],
+    ]  # fmt: skip

@@ -58,6 +58,7 @@ def test_passes_are_the_likelihood(architecture: Architecture) -> None:
     def answer(step: Pass) -> torch.Tensor:
         symbols = step.to_symbols(pixels.flatten()[step.sites].long())
         assert (step.sites.diff() > 0).all()
+        assert step.logits.shape == (len(step.sites), step.classes)
         assert symbols.numel() == 0 or 0 <= symbols.min() <= symbols.max() < step.logits.shape[1]
         log_p = -functional.cross_entropy(step.logits.double(), symbols, reduction="none")
         total.index_add_(0, step.sites // pixels[0].numel(), log_p)
@@ -237,3 +238,39 @@ def test_empty_networks_have_shapes_alone(architecture: Architecture) -> None:
 def test_unknown_network_argument() -> None:
     with pytest.raises(ValueError, match="depth is unknown"):
         Architecture(decoder={"depth": 3}).build()
+
+
+CONV_ENCODER = {"channels": 48, "hidden": 256, "saturation": 252}
+DEFAULTS = {
+    "mlp": ({"hidden": 200}, {"hidden": 200}),
+    "staged": (
+        CONV_ENCODER,
+        {"channels": 64, "blocks": 2, "hidden": 128, "radius": 4, "saturation": 252},
+    ),
+    "causal": (
+        CONV_ENCODER,
+        {"channels": 64, "blocks": 3, "hidden": 128, "radius": 3, "levels": 256},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_what_configs_leave_out(name: str) -> None:
+    """A config that was written once trains the same network ever after."""
+    encoder, decoder = DEFAULTS[name]
+    size = {"latent_dim": 24, "height": 28, "width": 28}
+    networks = {"encoder": encoder, "decoder": decoder}
+    assert Architecture(name).description() == {"name": name, **size, **networks}
+
+
+@pytest.mark.parametrize("name", ["staged", "causal"])
+def test_logits_are_not_cut_at_zero(name: str) -> None:
+    architecture = Architecture(name, 3, 12, 10, decoder={"channels": 8, "blocks": 1})
+    decoder, pixels = perturbed_decoder(architecture), pixels_for(architecture)
+    lowest: dict[int, float] = {}
+    for step, _ in decoder.known_passes(torch.randn(len(pixels), 3), pixels):
+        if len(step.images):
+            least = lowest.get(step.classes, 0.0)
+            lowest[step.classes] = min(least, float(step.logits.min()))
+    assert len(lowest) == (3 if name == "staged" else 2)
+    assert all(least < 0 for least in lowest.values())
