@@ -67,8 +67,8 @@ def main() -> None:
     options = parser.parse_args()
     mutants = []
     for word in options.what:
-        of_package = word in TESTS and sample(word, options.sample, options.seed, ROOT)
-        mutants += of_package or [Mutant.named(word)]
+        sampled = word in TESTS and sample(word, options.sample, options.seed, ROOT)
+        mutants += sampled or [Mutant.named(word)]
     print(f"seed {options.seed}: {len(mutants)} mutants, {options.seconds:.0f} s of tests each")
     torch.set_num_threads(1)
     for name in IMPORTED:  # once, not for each mutant
@@ -84,9 +84,10 @@ def main() -> None:
                 print(f"{outcome:9} {mutant} {told}", flush=True)
     print("\n| package | mutants | killed | survived | timed out | rate |")
     print("|---" * 6 + "|")
-    for package, of in [*counts.items(), ("all", sum(counts.values(), collections.Counter()))]:
-        dead, total = of["killed"] + of["timed out"], of.total()
-        row = [package, total, of["killed"], of["survived"], of["timed out"], f"{dead / total:.1%}"]
+    for package, count in [*counts.items(), ("all", sum(counts.values(), collections.Counter()))]:
+        outcomes = [count[outcome] for outcome in ("killed", "survived", "timed out")]
+        rate = 1 - count["survived"] / count.total()
+        row = [package, count.total(), *outcomes, f"{rate:.1%}"]
         print("|", " | ".join(map(str, row)), "|")
 
 

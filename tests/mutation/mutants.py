@@ -16,7 +16,9 @@ from cosmic_ray.plugins import get_operator, operator_names
 
 # Small numbers that are equal are identical; caches and compilers change no result.
 UNINFORMATIVE = re.compile(r"(Eq|NotEq)_(Is|IsNot)$")
-SPEED_ONLY = re.compile(r"@.*(abstract|cache|compiled|grad|inference|inlined|overload|step|thread)")
+SPEED_ONLY = re.compile(
+    r"@.*(abstract|cache|compiled|grad|inference|inlined|kernel|overload|thread)"
+)
 
 Place = tuple[int, int]
 
@@ -43,7 +45,7 @@ class Mutant:
         return mutate_code(source, get_operator(f"core/{self.operator}")(), self.occurrence)
 
 
-def mutants_of(path: Path, root: Path) -> list[Mutant]:
+def file_mutants(path: Path, root: Path) -> list[Mutant]:
     """All mutants of a file."""
     source = path.read_text()
     nodes, found = list(ast_nodes(get_ast(source))), []
@@ -71,7 +73,7 @@ def sample(package: str, size: int, seed: int, root: Path) -> list[Mutant]:
     places: dict[tuple[str, Place], list[Mutant]] = {}
     for path in sorted((root / "recvae" / package).rglob("*.py")):
         is_kernel = "from recvae.jit import" in path.read_text()
-        for mutant in mutants_of(path, root):
+        for mutant in file_mutants(path, root):
             if not is_kernel or mutant.place[0] % 3 == seed % 3:
                 places.setdefault((mutant.path, mutant.place), []).append(mutant)
     chosen = generator.sample(sorted(places), min(size, len(places)))
