@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import recvae
 from recvae.codec import Codec, shipped_models
-from recvae.codec.container import ContainerReader
+from recvae.codec.container import ContainerReader, Group
 from recvae.codec.vae.elbo import negative_elbo_bits
 from recvae.codec.vae.groups import decode_groups, encode_groups
 from recvae.codec.vae.trace import Trace
@@ -292,9 +292,21 @@ def test_files_that_cannot_be_opened_are_closed(
     path = tmp_path / "digits.recvae"
     path.write_bytes(codec.compress(digits[:2]))
     closed: list[ContainerReader] = []
-    monkeypatch.setattr(ContainerReader, "close", closed.append)
+    close = ContainerReader.close
+
+    def noted(reader: ContainerReader) -> None:
+        closed.append(reader)
+        close(reader)
+
+    monkeypatch.setattr(ContainerReader, "close", noted)
     with pytest.raises(InputError, match="absent"):
         recvae.open(path, tmp_path / "absent")
     with pytest.raises(InputError, match="another model"):
         recvae.load("mnist-mlp").open(path)
     assert len(closed) == 2
+
+
+def test_a_group_of_several_streams_is_none_of_the_model(codec: Codec) -> None:
+    group = Group(2, codec.model.spec, (b"a", b"b"), layers=2)
+    with pytest.raises(InputError, match="a group of 2 streams where there is one"):
+        codec.model.decode([group])

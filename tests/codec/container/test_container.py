@@ -223,3 +223,9 @@ def test_header_limits(change, message):
     fields = {"model_hash": HASH, "height": 28, "width": 28, "group_size": 64}
     with pytest.raises(InputError, match=message):
         Header(**fields | change)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_each_image_has_a_name_or_none_has(count):
+    with pytest.raises(ValueError, match=f"names: {count} for 2 images"):
+        container([b"a", b"b"], Header(HASH, 2, 2, 1), names=["a.png"] * count)

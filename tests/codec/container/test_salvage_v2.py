@@ -254,3 +254,18 @@ def test_hostile_bytes_are_looked_at_a_bounded_number_of_times() -> None:
     places = Places(data, HEADER, Checksums(data), Shorts(data))
     assert walk(places, Layout.of(HEADER, len(places.data), None)) == []
     assert places.seen_bytes <= (MAX_PASSES + 2) * len(places.data)
+
+
+def test_arrays_that_are_not_of_images_are_kept() -> None:
+    """A number alone, and as many as there are no images."""
+    original, stream = Original(3), io.BytesIO()
+    writer = ContainerWriter(stream, HEADER)
+    for group in original.groups:
+        writer.add(group)
+    writer.finish(arrays={"one": np.float64(0.5), "many": np.arange(100)})
+    damaged = bytearray(stream.getvalue())
+    damaged[HEADER.num_bytes + 9] ^= 1
+    salvage = original.salvage(bytes(damaged))
+    assert salvage.arrays["one"] == 0.5
+    assert salvage.arrays["many"].tolist() == list(range(100))
+    assert not salvage.arrays_lost
