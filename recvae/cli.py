@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from recvae import __version__
 from recvae.errors import InputError
 
 
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="recvae",
         description="Lossless compression of grey images: VAE and relative entropy coding.",
     )
+    parser.add_argument("--version", action="version", version=f"recvae {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     compress = commands.add_parser("compress", help="images to a .recvae file")

@@ -40,6 +40,7 @@ COMPARED_BYTES = 1 << 24  # of images that are compared at once
 
 def compress(options: Namespace) -> None:
     """Images to a .recvae file."""
+    _check_output(options)
     codec = load(options.model or DEFAULT_MODEL, options.device, options.batch_size)
     group_size = DEFAULT_GROUP_SIZE if options.group_size is None else options.group_size
     started = time.perf_counter()
@@ -73,6 +74,7 @@ def compress(options: Namespace) -> None:
 
 def decompress(options: Namespace) -> None:
     """A .recvae file to images."""
+    _check_output(options)
     started = time.perf_counter()
     with (
         _open(options) as images,
@@ -167,6 +169,19 @@ def demo(options: Namespace) -> None:
     elif not options.quiet:
         for table in tables:
             Console().print(table)
+
+
+def _check_output(options: Namespace) -> None:
+    """Raises InputError if the output, which `--force` replaces, is the input or holds it."""
+    if STANDARD in (options.input, options.output):
+        return
+    with translate_os_errors(options.input):
+        given, output = (Path(path).resolve() for path in (options.input, options.output))
+        same = given.exists() and output.exists() and os.path.samefile(given, output)
+        holds = given.exists() and output in given.parents
+    if same or holds:
+        what = "is the input" if same else "holds the input"
+        raise InputError(f"{options.output} {what}: choose another output name")
 
 
 def _compression_line(options: Namespace, report: CompressionReport, result: dict[str, Any]) -> str:
