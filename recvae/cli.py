@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         "list what is lost. Status 0: everything was saved; 1: something is lost; 2: nothing "
         "was written.",
     )
-    salvage.add_argument("input", help="the damaged .recvae file")
+    salvage.add_argument("input", help="the damaged .recvae file, or - for stdin")
     salvage.add_argument("output", help="the .recvae file to write")
 
     demo = commands.add_parser("demo", help="compress the images that come with the package")

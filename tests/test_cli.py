@@ -277,3 +277,13 @@ def test_version(capsys) -> None:
         main(["--version"])
     assert end.value.code == 0
     assert capsys.readouterr().out == f"recvae {recvae.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "verify", "demo"])
+def test_a_model_without_a_name_is_refused(capsys, files: Path, command: str) -> None:
+    names = {"compress": ["digits.npy", "new"], "verify": ["digits.recvae"], "demo": []}
+    paths = [files / name for name in names.get(command, ["digits.recvae", "new"])]
+    status, out, err = run(capsys, command, *paths, "--model", "")
+    assert (status, out) == (2, "")
+    assert err.startswith("recvae: no model '': pass one of ")
+    assert not (files / "new").exists()

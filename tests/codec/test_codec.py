@@ -349,3 +349,12 @@ def test_an_index_decodes_its_group_once(codec: Codec, digits: np.ndarray) -> No
             assert np.array_equal(image, digits[:8][number])
             image[:] = 0  # the caller's own
         assert seen.sizes == [3, 3, 2]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_names_are_counted_before_the_work(
+    codec: Codec, digits: np.ndarray, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(codec.model), "encode", lambda *_: pytest.fail("encoded"))
+    with pytest.raises(InputError, match=f"names: {count} for 2 images"):
+        codec.compress_to(io.BytesIO(), digits[:2], names=["a.png", "b.png", "c.png"][:count])
