@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from recvae import __version__
 from recvae.errors import InputError
 
 
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="recvae",
         description="Lossless compression of grey images: VAE and relative entropy coding.",
     )
+    parser.add_argument("--version", action="version", version=f"recvae {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     compress = commands.add_parser("compress", help="images to a .recvae file")
@@ -93,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         "list what is lost. Status 0: everything was saved; 1: something is lost; 2: nothing "
         "was written.",
     )
-    salvage.add_argument("input", help="the damaged .recvae file")
+    salvage.add_argument("input", help="the damaged .recvae file, or - for stdin")
     salvage.add_argument("output", help="the .recvae file to write")
 
     demo = commands.add_parser("demo", help="compress the images that come with the package")

@@ -17,6 +17,7 @@ from rich.console import Console
 from recvae.codec import (
     DEFAULT_GROUP_SIZE,
     DEFAULT_MODEL,
+    Codec,
     CompressedImages,
     CompressionReport,
     NegativeElbo,
@@ -40,7 +41,8 @@ COMPARED_BYTES = 1 << 24  # of images that are compared at once
 
 def compress(options: Namespace) -> None:
     """Images to a .recvae file."""
-    codec = load(options.model or DEFAULT_MODEL, options.device, options.batch_size)
+    _check_output(options)
+    codec = _codec(options)
     group_size = DEFAULT_GROUP_SIZE if options.group_size is None else options.group_size
     started = time.perf_counter()
     with image_stream(source(options.input), options.channels) as images:
@@ -73,6 +75,7 @@ def compress(options: Namespace) -> None:
 
 def decompress(options: Namespace) -> None:
     """A .recvae file to images."""
+    _check_output(options)
     started = time.perf_counter()
     with (
         _open(options) as images,
@@ -138,17 +141,20 @@ def verify(options: Namespace) -> None:
 def salvage(options: Namespace) -> int:
     """Write what a damaged file still holds; 0 if that is all of it, else 1."""
     started = time.perf_counter()
-    with translate_os_errors(options.input):
-        data = Path(options.input).read_bytes()
-        if Path(options.output).exists() and os.path.samefile(options.input, options.output):
-            raise InputError(f"{options.output} is the damaged file: choose another output name")
+    name, given = _input_name(options), source(options.input)
+    with translate_os_errors(name):
+        if not isinstance(given, str):
+            data = given.read()
+        else:
+            data = Path(given).read_bytes()
+            if Path(options.output).exists() and os.path.samefile(given, options.output):
+                output = options.output
+                raise InputError(f"{output} is the damaged file: choose another output name")
     with (
         atomic_file(options.output, options.force) as stream,
         progress(options, None, 1) as hook,
     ):
-        found = find_salvage(
-            data, options.input, options.model, options.device, options.batch_size, hook
-        )
+        found = find_salvage(data, name, options.model, options.device, options.batch_size, hook)
         sizes = found.write_to(stream)
     seconds = round(time.perf_counter() - started, 3)
     result = found.as_dict() | {"bytes_out": sizes.total, "seconds": seconds}
@@ -160,13 +166,26 @@ def demo(options: Namespace) -> None:
     """Compress the images that come with the package; see `recvae.demo`."""
     from recvae.demo import run
 
-    codec = load(options.model or DEFAULT_MODEL, options.device, options.batch_size)
+    codec = _codec(options)
     result, tables = run(codec)
     if options.json:
         print(json.dumps(result))
     elif not options.quiet:
         for table in tables:
             Console().print(table)
+
+
+def _check_output(options: Namespace) -> None:
+    """Raises InputError if the output, which `--force` replaces, is the input or holds it."""
+    if STANDARD in (options.input, options.output):
+        return
+    with translate_os_errors(options.input):
+        given, output = (Path(path).resolve() for path in (options.input, options.output))
+        same = given.exists() and output.exists() and os.path.samefile(given, output)
+        holds = given.exists() and output in given.parents
+    if same or holds:
+        what = "is the input" if same else "holds the input"
+        raise InputError(f"{options.output} {what}: choose another output name")
 
 
 def _compression_line(options: Namespace, report: CompressionReport, result: dict[str, Any]) -> str:
@@ -192,7 +211,7 @@ def _salvage_lines(options: Namespace, result: dict[str, Any], version: int) -> 
     images, before, damaged = result["images"], result["images_before"], result["damaged"]
     total = "" if before is None else f" of {before}"
     state = f"damaged: {', '.join(damaged)}" if damaged else "undamaged"
-    yield f"{options.output}: {images}{total} images saved from {options.input} ({state})"
+    yield f"{options.output}: {images}{total} images saved from {_input_name(options)} ({state})"
     if result["lost"]:
         yield f"lost: {', '.join(map(_lost_words, result['lost']))}"
     if result["unplaced"]:
@@ -245,12 +264,21 @@ def _compare(
     return done
 
 
+def _codec(options: Namespace) -> Codec:
+    model = DEFAULT_MODEL if options.model is None else options.model
+    return load(model, options.device, options.batch_size)
+
+
 def _open(options: Namespace) -> CompressedImages:
     return open_images(source(options.input), options.model, options.device, options.batch_size)
 
 
 def _output(options: Namespace) -> AbstractContextManager[str | BinaryIO]:
     return standard_output() if options.output == STANDARD else nullcontext(options.output)
+
+
+def _input_name(options: Namespace) -> str:
+    return "<stdin>" if options.input == STANDARD else options.input
 
 
 def _output_name(options: Namespace) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import recvae
 from recvae.cli import main
 from recvae.codec import Codec
 from recvae.images import Images, read_images, write_images
@@ -252,3 +253,37 @@ def test_import_is_light() -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_force_never_replaces_the_input(capsys, files: Path) -> None:
+    packed, folder = files / "digits.recvae", files / "folder"
+    (files / "link.recvae").symlink_to(packed)
+    (folder / "inside.recvae").write_bytes(packed.read_bytes())
+    before = {path: path.read_bytes() for path in files.rglob("*") if path.is_file()}
+    for command, source, target, what in [
+        ("compress", files / "digits.npy", files / "digits.npy", "is the input"),
+        ("decompress", packed, files / "link.recvae", "is the input"),
+        ("decompress", folder / "inside.recvae", folder, "holds the input"),
+        ("compress", folder / "digit 0.png", folder, "holds the input"),
+    ]:
+        status, out, err = run(capsys, command, source, target, "--force")
+        assert (status, out) == (2, "")
+        assert err == f"recvae: {target} {what}: choose another output name\n"
+    assert {path: path.read_bytes() for path in files.rglob("*") if path.is_file()} == before
+
+
+def test_version(capsys) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"recvae {recvae.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["compress", "decompress", "verify", "demo"])
+def test_a_model_without_a_name_is_refused(capsys, files: Path, command: str) -> None:
+    names = {"compress": ["digits.npy", "new"], "verify": ["digits.recvae"], "demo": []}
+    paths = [files / name for name in names.get(command, ["digits.recvae", "new"])]
+    status, out, err = run(capsys, command, *paths, "--model", "")
+    assert (status, out) == (2, "")
+    assert err.startswith("recvae: no model '': pass one of ")
+    assert not (files / "new").exists()

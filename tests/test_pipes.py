@@ -153,3 +153,16 @@ def test_a_full_disk_behind_standard_output(capsys, monkeypatch, packed, tmp_pat
         monkeypatch.undo()
     expected = "recvae: standard output: No space left on device\n"
     assert capsys.readouterr().err == expected
+
+
+def test_salvage_from_a_pipe(run, codec, packed, pixels, tmp_path: Path) -> None:
+    damaged = packed[:-9] + b"\xee" * 9  # the footer
+    status, out, err = run(damaged, "salvage", "-", tmp_path / "saved.recvae")
+    assert err == ""
+    assert out.startswith(f"{tmp_path / 'saved.recvae'}: ".encode())
+    assert b" images saved from <stdin> (" in out.splitlines()[0]
+    (tmp_path / "damaged.recvae").write_bytes(damaged)
+    assert run(b"", "salvage", tmp_path / "damaged.recvae", tmp_path / "again.recvae")[0] == status
+    saved = (tmp_path / "saved.recvae").read_bytes()
+    assert saved == (tmp_path / "again.recvae").read_bytes()
+    assert np.array_equal(codec.decompress(saved), pixels)

@@ -123,6 +123,8 @@ class Codec:
         check_arrays(arrays or {})  # before the images, which take long
         coder = self.model.with_effort(effort)
         given = images_for(coder, images, channels)
+        if names is not None and given.count not in (None, len(names)):
+            raise InputError(f"names: {len(names)} for {given.count} images")
         header = container_header(
             coder, given.spec, group_size, plain=given.one_spec and not arrays
         )
@@ -208,7 +210,9 @@ def open_images(
     """
     reader = ContainerReader(source)
     try:
-        codec = load(model or shipped_model_for(reader.header, reader.name), device, batch_size)
+        if model is None:
+            model = shipped_model_for(reader.header, reader.name)
+        codec = load(model, device, batch_size)
         return CompressedImages(reader, codec.model, batch_size)
     except BaseException:
         reader.close()

@@ -1,5 +1,6 @@
 """The images of a .recvae file, decoded when they are asked for."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any, overload
 
@@ -16,12 +17,14 @@ class CompressedImages:
     """The images of a .recvae file: `len`, indexing, slices and iteration decode what they need.
 
     An index gives (height, width) or, of RGB, (height, width, 3), uint8. A slice gives them in one
-    array (n, ...), or in a list if images of the file differ in size or channels. Close it, or use
-    it in a `with` statement.
+    array (n, ...), or in a list if images of the file differ in size or channels. The group that an
+    index needed last is kept, so that images one by one in order cost one decode a group. Close it,
+    or use it in a `with` statement.
     """
 
     def __init__(self, reader: ContainerReader, model: ImageCoder, batch_size: int) -> None:
         self.reader, self.model, self.batch_size = reader, model, batch_size
+        self._kept: tuple[int, Any] = -1, None  # the group that an index needed last, decoded
         check_header(model, reader.header, reader.name)
 
     def __enter__(self) -> "CompressedImages":
@@ -72,16 +75,13 @@ class CompressedImages:
             wanted = range(len(self))[index]
             if not len(wanted):
                 return [] if self.spec is None else np.zeros((0, *self.spec.shape), np.uint8)
-            first, last = min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1])
-            (start, begins), (stop, _) = self.reader.find(first), self.reader.find(last)
-            batches = [batch for batch, _ in self._sized_batches(start, stop + 1)]
-            places = np.asarray(wanted) - begins
-            if self.spec is not None:
-                return np.concatenate(batches)[places]
-            images = [image for batch in batches for image in batch]
-            return [images[place] for place in places]
+            return self._gathered(wanted)
         position = range(len(self))[index]  # raises IndexError, counts negative ones from the end
-        return self[position : position + 1][0]
+        group, first = self.reader.find(position)
+        if group != self._kept[0]:
+            ((images, _),) = self._sized_batches(group, group + 1)
+            self._kept = group, images
+        return self._kept[1][position - first].copy()
 
     def __iter__(self) -> Iterator[Pixels]:
         for batch in self.batches():
@@ -94,6 +94,32 @@ class CompressedImages:
             done, payload_bytes = done + len(batch), payload_bytes + num_bytes
             progress(done, payload_bytes)
             yield batch
+
+    def _gathered(self, wanted: range) -> Any:
+        """Images by number, one or more; groups that hold none of them are not decoded."""
+        ascending = wanted if wanted.step > 0 else wanted[::-1]
+        images: Any = [None] * len(wanted)
+        if self.spec is not None:
+            images = np.empty((len(wanted), *self.spec.shape), np.uint8)
+        for start, stop, first in self._runs_of_groups(ascending):
+            for batch, _ in self._sized_batches(start, stop):
+                begin, end = (bisect_left(ascending, n) for n in (first, first + len(batch)))
+                images[begin:end] = batch[np.asarray(ascending[begin:end], dtype=int) - first]
+                first += len(batch)
+        return images if wanted.step > 0 else images[::-1]
+
+    def _runs_of_groups(self, ascending: range) -> Iterator[tuple[int, int, int]]:
+        """Groups start .. stop - 1 that hold some images each, and the first image of `start`."""
+        at, start, stop, begins = 0, -1, -1, 0
+        while at < len(ascending):
+            group, first = self.reader.find(ascending[at])
+            if group != stop:
+                if start >= 0:
+                    yield start, stop, begins
+                start, begins = group, first
+            stop = group + 1
+            at = bisect_left(ascending, first + self.reader.group_images(group))
+        yield start, stop, begins
 
     def _sized_batches(self, start: int, stop: int) -> Iterator[tuple[Pixels, int]]:
         """Decoded groups start .. stop - 1, as many at a time as fit a batch, and their bytes."""

@@ -89,9 +89,11 @@ def read_bounded(path: Path, limit: int) -> bytes:
 
 
 def _find(name_or_folder: str | Path) -> Path:
-    shipped = shipped_models()
-    folder = shipped.get(str(name_or_folder), Path(name_or_folder))
-    if not os.path.isfile(folder / JSON_NAME):  # False for names that no file can have
+    shipped, folder = shipped_models(), Path(name_or_folder)
+    if isinstance(name_or_folder, str) or not os.path.isfile(folder / JSON_NAME):
+        folder = shipped.get(str(name_or_folder), folder)
+    # isfile is False for names that no file can have.
+    if name_or_folder == "" or not os.path.isfile(folder / JSON_NAME):
         raise InputError(
             f"no model {str(name_or_folder)!r}: pass one of {', '.join(shipped)} "
             f"or a folder that holds {JSON_NAME} and weights.safetensors"

@@ -42,7 +42,8 @@ def salvage(
         InputError: if the header is damaged beyond repair, no group is left, or the model that is
             needed is not at hand.
     """
-    models = (load_model(path) for path in ([model] if model else shipped_models().values()))
+    known = shipped_models().values() if model is None else [model]
+    models = (load_model(path) for path in known)
     specs = ((one.file_id, one.spec) for one in models)
     likely = ((file_id, spec.height, spec.width) for file_id, spec in specs if spec)
     try:
@@ -52,7 +53,8 @@ def salvage(
 
     @cache
     def coder() -> ImageCoder:
-        loaded = load_model(model or shipped_model_for(header, name)).to(find_device(device))
+        found = shipped_model_for(header, name) if model is None else model
+        loaded = load_model(found).to(find_device(device))
         check_header(loaded, header, name)
         return loaded
 

@@ -27,11 +27,13 @@ class GivenImages:
         spec: of the first one.
         one_spec: whether that is known to be the spec of all.
         chunks: uint8 arrays of one spec each, to be taken once; InputError where one does not fit.
+        count: how many images there are, if that is known.
     """
 
     spec: ImageSpec
     one_spec: bool
     chunks: Iterator[Pixels]
+    count: int | None = None
 
 
 def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> GivenImages:
@@ -44,10 +46,11 @@ def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> 
     if isinstance(source, ImageStream):
         _check_stream(coder, source)
         checked = (_checked(coder, chunk) for chunk in source.chunks)
-        return GivenImages(source.runs[0][0], source.spec is not None, checked)
+        return GivenImages(source.runs[0][0], source.spec is not None, checked, source.count)
     if isinstance(source, np.ndarray | Tensor):
         batch = _batch(coder, source, channels)
-        return GivenImages(ImageSpec.from_shape(batch.shape), True, iter([_checked(coder, batch)]))
+        spec, chunk = ImageSpec.from_shape(batch.shape), _checked(coder, batch)
+        return GivenImages(spec, True, iter([chunk]), len(batch))
     chunks = (_checked(coder, _batch(coder, array, channels)) for array in source)
     if coder.spec:
         return GivenImages(ImageSpec.from_shape((0, *coder.spec.shape)), True, chunks)

@@ -7,6 +7,7 @@ a rename on one file system. Any exception, `KeyboardInterrupt` included, remove
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike
@@ -93,7 +94,12 @@ def sync(file: BinaryIO) -> None:
 
 
 def replace_file(new: Path, old: Path) -> None:
-    """Let a file that is on the disk take another's name, and wait until that is there too."""
+    """Let a file that is on the disk take another's name, and wait until that is there too.
+
+    It takes the permissions of the file that it replaces.
+    """
+    with suppress(FileNotFoundError):
+        os.chmod(new, stat.S_IMODE(os.stat(old).st_mode))
     os.replace(new, old)
     _sync_folder(old.parent)
 

@@ -310,3 +310,51 @@ def test_a_group_of_several_streams_is_none_of_the_model(codec: Codec) -> None:
     group = Group(2, codec.model.spec, (b"a", b"b"), layers=2)
     with pytest.raises(InputError, match="a group of 2 streams where there is one"):
         codec.model.decode([group])
+
+
+class Batches(Trace):
+    """How many images each decoded batch has."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def begin_batch(self, z: torch.Tensor) -> None:
+        self.sizes.append(len(z))
+
+
+def test_only_groups_that_hold_what_is_asked_for_are_decoded(
+    codec: Codec, digits: np.ndarray
+) -> None:
+    seen = Batches()
+    data = codec.compress(digits[:20], 3)  # seven groups
+    with Codec(codec.model.traced(seen), batch_size=6).open(data) as images:
+        for wanted, sizes in [
+            (slice(0, 20, 19), [3, 2]),
+            (slice(19, None, -19), [3, 2]),
+            (slice(2, 14, 7), [3, 3]),
+            (slice(1, 13, 4), [6, 3]),
+            (slice(17, 2, -1), [6, 6, 3]),
+        ]:
+            assert np.array_equal(images[wanted], digits[:20][wanted])
+            assert seen.sizes == sizes
+            seen.sizes.clear()
+
+
+def test_an_index_decodes_its_group_once(codec: Codec, digits: np.ndarray) -> None:
+    seen = Batches()
+    data = codec.compress(digits[:8], 3)
+    with Codec(codec.model.traced(seen)).open(data) as images:
+        for number in (0, 1, 2, -8, 3, 5, 7, 6):
+            image = images[number]
+            assert np.array_equal(image, digits[:8][number])
+            image[:] = 0  # the caller's own
+        assert seen.sizes == [3, 3, 2]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_names_are_counted_before_the_work(
+    codec: Codec, digits: np.ndarray, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(codec.model), "encode", lambda *_: pytest.fail("encoded"))
+    with pytest.raises(InputError, match=f"names: {count} for 2 images"):
+        codec.compress_to(io.BytesIO(), digits[:2], names=["a.png", "b.png", "c.png"][:count])

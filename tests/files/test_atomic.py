@@ -13,6 +13,7 @@ import pytest
 from recvae.errors import InputError
 from recvae.files import atomic_file, atomic_folder
 from recvae.files.atomic import replace_folder
+from recvae.files.partial import resumable_file
 from recvae.images import Images, read_images, write_images
 from recvae.images.formats.registry import FORMATS
 
@@ -115,3 +116,15 @@ def test_an_output_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(b"")
     write_images(tmp_path / "x.npy", OLD)
     assert (tmp_path / "x.npy").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "x.npy"
+    write_images(path, OLD)
+    path.chmod(mode)
+    write_images(path, NEW, force=True)
+    assert path.stat().st_mode & 0o777 == mode
+    with resumable_file(path, force=True) as partial:
+        partial.part.write(b"new")
+    assert (path.stat().st_mode & 0o777, path.read_bytes()) == (mode, b"new")

@@ -108,3 +108,15 @@ def test_file_of_another_model(codec: Codec, folder: Path, digits: np.ndarray) -
     with pytest.raises(InputError, match="does not ship"):
         recvae.open(data)
     assert np.array_equal(recvae.open(data, model=folder)[:], digits[:3])
+
+
+def test_a_path_is_a_folder_first(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Path("./mnist")` is `Path("mnist")`, and the name of a model that ships."""
+    monkeypatch.chdir(tmp_path)
+    assert load_model(Path("./mnist")).name == "mnist"
+    Path("mnist").mkdir()
+    load_model("mnist-mlp").save(Path("mnist"))
+    assert load_model(Path("./mnist")).name == load_model("./mnist").name == "mnist-mlp"
+    assert load_model("mnist").name == "mnist"
