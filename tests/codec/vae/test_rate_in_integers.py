@@ -36,10 +36,10 @@ def in_floats(model: CodecModel) -> Decoder:
     input_bits = model.decoder.latent.fraction_bits  # of the first layer, which the latents enter
     for name, layer in decoder.named_modules():
         if isinstance(layer, Dense):
-            layer, output_bits = integer[name], model.number.fraction_bits
-            scale = 2.0 ** -layer.shift.double()
-            bias = layer.bias.double() * scale - 0.5  # the half that turned floor into rounding
-            weight = layer.weight.double() * scale[:, None]
+            exact, output_bits = integer[name], model.number.fraction_bits
+            scale = 2.0 ** -exact.shift.double()
+            bias = exact.bias.double() * scale - 0.5  # the half that turned floor into rounding
+            weight = exact.weight.double() * scale[:, None]
             layer.weight.copy_(weight * 2.0 ** (input_bits - output_bits))
             layer.bias.copy_(bias * 2.0**-output_bits)
             input_bits = output_bits
