@@ -39,6 +39,7 @@ ARITHMETIC: dict[type, tuple[str, ...]] = {
 
 def compile_network(decoder: Decoder) -> list[Compiled]:
     """Let torch.compile compile all arithmetic of a decoder, each function as one graph."""
+    torch._dynamo.config.recompile_limit = 64  # layers of one kind share their code
     compiled = []
     for module in list(decoder.modules()):
         if not isinstance(module, (Decoder, InkDecoder)):
