@@ -141,15 +141,10 @@ def verify(options: Namespace) -> None:
 def salvage(options: Namespace) -> int:
     """Write what a damaged file still holds; 0 if that is all of it, else 1."""
     started = time.perf_counter()
+    _check_output(options, "the damaged file")
     name, given = _input_name(options), source(options.input)
     with translate_os_errors(name):
-        if not isinstance(given, str):
-            data = given.read()
-        else:
-            data = Path(given).read_bytes()
-            if Path(options.output).exists() and os.path.samefile(given, options.output):
-                output = options.output
-                raise InputError(f"{output} is the damaged file: choose another output name")
+        data = Path(given).read_bytes() if isinstance(given, str) else given.read()
     with (
         atomic_file(options.output, options.force) as stream,
         progress(options, None, 1) as hook,
@@ -175,7 +170,7 @@ def demo(options: Namespace) -> None:
             Console().print(table)
 
 
-def _check_output(options: Namespace) -> None:
+def _check_output(options: Namespace, what: str = "the input") -> None:
     """Raises InputError if the output, which `--force` replaces, is the input or holds it."""
     if STANDARD in (options.input, options.output):
         return
@@ -184,8 +179,8 @@ def _check_output(options: Namespace) -> None:
         same = given.exists() and output.exists() and os.path.samefile(given, output)
         holds = given.exists() and output in given.parents
     if same or holds:
-        what = "is the input" if same else "holds the input"
-        raise InputError(f"{options.output} {what}: choose another output name")
+        how = "is" if same else "holds"
+        raise InputError(f"{options.output} {how} {what}: choose another output name")
 
 
 def _compression_line(options: Namespace, report: CompressionReport, result: dict[str, Any]) -> str:

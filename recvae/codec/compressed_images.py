@@ -78,10 +78,11 @@ class CompressedImages:
             return self._gathered(wanted)
         position = range(len(self))[index]  # raises IndexError, counts negative ones from the end
         group, first = self.reader.find(position)
-        if group != self._kept[0]:
+        kept = self._kept
+        if kept[0] != group:
             ((images, _),) = self._sized_batches(group, group + 1)
-            self._kept = group, images
-        return self._kept[1][position - first].copy()
+            kept = self._kept = group, images
+        return kept[1][position - first].copy()
 
     def __iter__(self) -> Iterator[Pixels]:
         for batch in self.batches():

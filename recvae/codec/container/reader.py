@@ -47,6 +47,7 @@ class ContainerReader:
 
     def __init__(self, source: Source) -> None:
         self.name = source_name(source)
+        self._kept_spans: tuple[int, list[Span]] = -1, []
         with naming(self.name):
             self._stream, self._ours = open_source(source)
             try:
@@ -207,7 +208,14 @@ class ContainerReader:
         self._first_images = array("Q", accumulate(run_images, initial=0))
 
     def spans(self, run: int) -> list[Span]:
-        """Where the groups of a run lie.
+        """Where the groups of a run lie; those of the run asked for last are kept."""
+        kept = self._kept_spans
+        if kept[0] != run:
+            kept = self._kept_spans = run, self._read_spans(run)
+        return kept[1]
+
+    def _read_spans(self, run: int) -> list[Span]:
+        """Where the groups of a run lie, from their heads.
 
         All of them, whichever is wanted: that the lengths lead where the index says finds a damaged
         one that the CRC-16, read at the wrong place, misses once in 65536 times.
