@@ -229,3 +229,19 @@ def test_header_limits(change, message):
 def test_each_image_has_a_name_or_none_has(count):
     with pytest.raises(ValueError, match=f"names: {count} for 2 images"):
         container([b"a", b"b"], Header(HASH, 2, 2, 1), names=["a.png"] * count)
+
+
+def test_heads_of_a_run_are_read_once():
+    class Counting(io.BytesIO):
+        reads = 0
+
+        def read(self, *size):
+            self.reads += 1
+            return super().read(*size)
+
+    stream = Counting(container(digits(64), Header(HASH, 28, 28, 1)))
+    reader = ContainerReader(stream)
+    assert reader.group_images(0) == 1
+    before = stream.reads
+    assert [reader.group_images(group) for group in range(64)] == [1] * 64
+    assert stream.reads == before
