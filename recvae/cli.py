@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         help="idx file or .npy (plain or .gz), a picture, a folder of pictures, or - for stdin",
     )
     compress.add_argument("output", help="the .recvae file to write, or - for stdout")
-    compress.add_argument("--model", help="name or folder (default: mnist-scans)")
+    compress.add_argument("--model", help="name or folder (default: mnist)")
     compress.add_argument(
         "--group-size",
         type=int,
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     salvage.add_argument("output", help="the .recvae file to write")
 
     demo = commands.add_parser("demo", help="compress the images that come with the package")
-    demo.add_argument("--model", help="name or folder (default: mnist-scans)")
+    demo.add_argument("--model", help="name or folder (default: each that ships for such images)")
 
     for command in (compress, verify):
         command.add_argument(

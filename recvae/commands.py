@@ -159,15 +159,15 @@ def salvage(options: Namespace) -> int:
 
 def demo(options: Namespace) -> None:
     """Compress the images that come with the package; see `recvae.demo`."""
-    from recvae.demo import run
+    from recvae.demo import run, shown_models
 
-    codec = _codec(options)
-    result, tables = run(codec)
+    names = shown_models() if options.model is None else [options.model]
+    result, tables = run([load(name, options.device, options.batch_size) for name in names])
     if options.json:
         print(json.dumps(result))
     elif not options.quiet:
         for table in tables:
-            Console().print(table)
+            Console().print(table, "")
 
 
 def _check_output(options: Namespace, what: str = "the input") -> None:

@@ -1,24 +1,44 @@
-"""The demonstration: real images through the codec and back, beside what other codecs need."""
+"""The demonstration: real images through the codecs and back, beside what other codecs need."""
 
 import io
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
-from recvae.codec import Codec, NegativeElbo
+from recvae.codec import Codec, NegativeElbo, load_model, shipped_models
+from recvae.codec.image_coder import Pixels
 from recvae.errors import InputError
 from recvae.evaluation import reference_sizes
 from recvae.images import sample_images
 
 
-def run(codec: Codec) -> tuple[dict[str, Any], list[Table]]:
+def shown_models() -> list[str]:
+    """Return the names of the shipped models that code the images that ship."""
+    shape = sample_images("test").shape[1:]
+    specs = {name: load_model(name).spec for name in shipped_models()}
+    return [name for name, spec in specs.items() if spec is None or spec.shape == shape]
+
+
+def run(codecs: Sequence[Codec]) -> tuple[dict[str, Any], list[Table]]:
     """Compress, decompress and compare the images that ship; returns the result and its tables.
 
     Raises InputError if a single byte differs.
     """
     images = sample_images("test")
+    models = {codec.model.name: _round_trip(codec, images) for codec in codecs}
+    others = {row.name: [row.one_file_each, row.all_in_one] for row in reference_sizes(images)}
+    result = {
+        "images": len(images), "bytes_in": images.nbytes, "models": models, "others": others,
+    }  # fmt: skip
+    return result, [_models_table(codecs, result), _others_table(result)]
+
+
+def _round_trip(codec: Codec, images: Pixels) -> dict[str, Any]:
+    """The images to a file and back: where its bits go, the bound, and images a second."""
     codec.decompress(codec.compress(images[:1]))  # compiles or loads the search kernel
     stream = io.BytesIO()
     started = time.perf_counter()
@@ -27,49 +47,56 @@ def run(codec: Codec) -> tuple[dict[str, Any], list[Table]]:
     decoded = codec.decompress(stream.getvalue())
     unpacked = time.perf_counter()
     if not np.array_equal(decoded, images):
-        raise InputError("demo: the decoded images differ from the originals: this is a bug")
+        raise InputError(
+            f"demo: model {codec.model.name!r}: the decoded images differ from the originals: "
+            "this is a bug"
+        )
     bound = NegativeElbo(codec.model, codec.batch_size)
     for _ in bound.over([images]):
         pass
-    result = report.as_dict() | bound.as_dict(report)
-    result["one_image_files_bytes"] = sum(codec.one_image_file_sizes(images))
-    result["encode_images_per_s"] = round(len(images) / (packed - started), 1)
-    result["decode_images_per_s"] = round(len(images) / (unpacked - packed), 1)
-    rows = reference_sizes(images)
-    result["others"] = {row.name: [row.one_file_each, row.all_in_one] for row in rows}
-    return result, [_own_table(codec, result), _others_table(result)]
+    return report.as_dict() | bound.as_dict(report) | {
+        "one_image_files_bytes": sum(codec.one_image_file_sizes(images)),
+        "encode_images_per_s": round(len(images) / (packed - started), 1),
+        "decode_images_per_s": round(len(images) / (unpacked - packed), 1),
+    }  # fmt: skip
 
 
-def _own_table(codec: Codec, result: dict[str, Any]) -> Table:
-    table = Table(
-        title=f"recvae, model {codec.model.name!r}", title_justify="left", show_header=False
+def _models_table(codecs: Sequence[Codec], result: dict[str, Any]) -> Table:
+    table = _table(
+        f"{result['images']} images, every byte checked: bits per pixel, images/s in and out"
     )
-    table.add_column()
-    table.add_column(justify="right")
-    for label, value in [
-        ("images, every byte checked after the round trip", f"{result['images']}"),
-        ("bytes in", f"{result['bytes_in']:,}"),
-        ("bytes out", f"{result['bytes_out']:,}"),
-        ("bits per pixel", f"{result['bits_per_pixel']:.4f}"),
-        ("    bins of the latents", f"{result['bins_bpp']:.4f}"),
-        ("    ranks of the latents", f"{result['ranks_bpp']:.4f}"),
-        ("    pixels given the latents", f"{result['pixels_bpp']:.4f}"),
-        ("    container", f"{result['container_bpp']:.4f}"),
-        ("-ELBO (the bound)", f"{result['negative_elbo_bpp']:.4f}"),
-        ("overhead over it", f"{result['overhead_bpp']:.4f}"),
-        ("images/s compressing", f"{result['encode_images_per_s']:.0f}"),
-        ("images/s decompressing", f"{result['decode_images_per_s']:.0f}"),
-    ]:
-        table.add_row(label, value)
+    table.add_column("model")
+    for column in ("file", "bins", "ranks", "pixels", "container", "-ELBO", "images/s"):
+        table.add_column(column, justify="right", no_wrap=True)
+    parts = ("bits_per_pixel", "bins_bpp", "ranks_bpp", "pixels_bpp", "container_bpp")
+    for codec in codecs:
+        row = result["models"][codec.model.name]
+        rates = [f"{row[key]:.3f}" if key in row else "" for key in (*parts, "negative_elbo_bpp")]
+        speed = f"{row['encode_images_per_s']:.0f} / {row['decode_images_per_s']:.0f}"
+        table.add_row(f"{codec.model.name}\n{codec.model.summary}", *rates, speed)
     return table
 
 
 def _others_table(result: dict[str, Any]) -> Table:
-    table = Table(title="the same images elsewhere, bits per pixel", title_justify="left")
+    table = _table("the same images elsewhere, bits per pixel")
     table.add_column("codec")
     table.add_column("one file an image", justify="right")
     table.add_column("all in one", justify="right")
-    own = (result["one_image_files_bytes"], result["bytes_out"])
-    for name, sizes in {"recvae": own, **result["others"]}.items():
+    own = {
+        f"recvae, {name}": (row["one_image_files_bytes"], row["bytes_out"])
+        for name, row in result["models"].items()
+    }
+    for name, sizes in (own | result["others"]).items():
         table.add_row(name, *(f"{8 * size / result['bytes_in']:.3f}" for size in sizes))
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )

@@ -14,7 +14,7 @@ from PIL import Image
 
 import recvae
 from recvae.cli import main
-from recvae.codec import Codec
+from recvae.codec import DEFAULT_MODEL, Codec
 from recvae.images import Images, read_images, write_images
 
 
@@ -75,7 +75,7 @@ def test_json_and_quiet(capsys, files: Path) -> None:
         result["bits_per_pixel"] - result["negative_elbo_bpp"], abs=1e-4
     )
     _, out, _ = run(capsys, "info", packed, "--json")
-    assert json.loads(out)["model"] == "mnist-scans"
+    assert json.loads(out)["model"] == "mnist"
     _, out, _ = run(capsys, "verify", packed, "--json")
     assert json.loads(out)["images"] == 40
     for command in (
@@ -234,10 +234,22 @@ def test_demo(capsys) -> None:
     result = json.loads(out)
     assert status == 0
     assert result["images"] == 300
-    assert result["bits_per_pixel"] < 1.2
+    rates = {name: row["bits_per_pixel"] for name, row in result["models"].items()}
+    assert rates["mnist-scans"] < 0.31 < rates["mnist"] < 1.07 < rates["mnist-mlp"] < 1.31
+    assert result["models"][DEFAULT_MODEL]["bins_bpp"] > 0.05  # its latents carry something
     assert {"PNG", "WebP lossless", "bz2 -9", "xz -9e", "zstd -22"} <= set(result["others"])
-    for one_file_each, all_in_one in result["others"].values():
-        assert result["bytes_out"] < all_in_one < one_file_each
+    for row in result["models"].values():
+        for one_file_each, all_in_one in result["others"].values():
+            assert row["bytes_out"] < all_in_one < one_file_each
+
+
+def test_demo_of_one_model(capsys) -> None:
+    status, out, _ = run(capsys, "demo", "--model", "mnist-mlp")
+    first, last, _ = out.split("\n\n")
+    assert status == 0
+    assert [line.split()[0] for line in first.splitlines()[3:]] == ["mnist-mlp", "VAE,"]
+    assert "recvae, mnist-mlp" in last
+    assert "recvae, mnist " not in last
 
 
 def test_import_is_light() -> None:

@@ -24,7 +24,7 @@ from recvae.errors import InputError
 from recvae.images import check_names
 from recvae.images.spec import GREY, ImageSpec
 
-DEFAULT_MODEL = "mnist-scans"
+DEFAULT_MODEL = "mnist"
 DEFAULT_GROUP_SIZE = 64
 DEFAULT_BATCH_SIZE = 64  # larger ones leave the cache: half the speed on CPU
 DEFAULT_EFFORT, MAX_EFFORT = 1, 256

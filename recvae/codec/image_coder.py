@@ -34,12 +34,14 @@ class ImageCoder(ABC):
     Attributes:
         name: what messages call it.
         spec: what all of its images must be; None if it takes more than one spec.
+        summary: what tables say of it, in about five words.
         parts: the keys of its bits.
         plain: its groups are one stream each, without tiles and layers, as version 1 has them.
     """
 
     name: str
     spec: ImageSpec | None = None
+    summary: str = ""
     parts: tuple[str, ...] = ("pixels",)
     plain: bool = True
 

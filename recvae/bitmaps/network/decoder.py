@@ -227,5 +227,11 @@ def _sorted_out(
 
 
 NETWORK = Network(
-    "scans", ConvEncoder, BitmapDecoder, ConvEncoderArguments, BitmapArguments, size=(SIDE, SIDE)
+    "scans",
+    ConvEncoder,
+    BitmapDecoder,
+    ConvEncoderArguments,
+    BitmapArguments,
+    size=(SIDE, SIDE),
+    summary="finds the scans behind MNIST",
 )

@@ -44,7 +44,7 @@ PARTS = ("bins", "ranks", "pixels", "stored", "kl")  # of `Bits`
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc]
+class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc, override]
     """A trained model ready to code with: the image coder that is a VAE.
 
     Fields besides those of `VaeParts`:

@@ -10,7 +10,7 @@ from recvae.codec.vae.trace import NO_TRACE, Trace
 from recvae.exact import FixedPoint
 from recvae.images.spec import ImageSpec
 from recvae.rec import Coder
-from recvae.vae.networks import Architecture
+from recvae.vae.networks import Architecture, network_named
 from recvae.vae.quantise import ExactDecoder
 
 
@@ -44,6 +44,11 @@ class VaeParts:
     def spec(self) -> ImageSpec:
         """Of the images: grey."""
         return self.architecture.spec
+
+    @property
+    def summary(self) -> str:
+        """What tables say of it: that of its network."""
+        return network_named(self.architecture.name).summary
 
     @property
     def device(self) -> torch.device:

@@ -186,5 +186,10 @@ class BetaBinomialDecoder(Decoder):
 
 
 NETWORK = Network(
-    "mlp", MLPEncoder, BetaBinomialDecoder, MLPEncoderArguments, BetaBinomialArguments
+    "mlp",
+    MLPEncoder,
+    BetaBinomialDecoder,
+    MLPEncoderArguments,
+    BetaBinomialArguments,
+    summary="VAE, beta-binomial pixels",
 )

@@ -172,4 +172,11 @@ def known_columns(levels: int) -> Tensor:
         return torch.stack(columns, dim=1)
 
 
-NETWORK = Network("causal", ConvEncoder, CausalDecoder, ConvEncoderArguments, CausalArguments)
+NETWORK = Network(
+    "causal",
+    ConvEncoder,
+    CausalDecoder,
+    ConvEncoderArguments,
+    CausalArguments,
+    summary="VAE, pixels see those before",
+)

@@ -25,6 +25,7 @@ class Network:
             `argument`. A decoder of fewer than 256 grey levels has an argument `levels`.
         size: the height and width that a model of it states, if there is but one; for others the
             decoder raises InputError.
+        summary: what tables say of its models, in about five words.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Network:
     encoder_arguments: type[Any] = NoArguments
     decoder_arguments: type[Any] = NoArguments
     size: tuple[int, int] | None = None
+    summary: str = ""
 
 
 NETWORKS: dict[str, Network | str] = {

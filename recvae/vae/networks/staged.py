@@ -144,4 +144,11 @@ class StagedDecoder(UpsamplingDecoder):
         return pixels.reshape(shape)
 
 
-NETWORK = Network("staged", ConvEncoder, StagedDecoder, ConvEncoderArguments, StagedArguments)
+NETWORK = Network(
+    "staged",
+    ConvEncoder,
+    StagedDecoder,
+    ConvEncoderArguments,
+    StagedArguments,
+    summary="VAE, pixels in three passes",
+)
