@@ -48,7 +48,7 @@ TESTS = {
         "tests/extending",
     ],
 }
-OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+OPTIONS = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
 IMPORTED = ("jsonschema", "pytorch_lightning", "scipy.stats", "constriction")
 WAITS = 10  # seconds at most for each of processor time
 KERNEL_TESTS = "tests/rec/search/test_numba.py"
