@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from recvae import __version__
 from recvae.errors import InputError
+from recvae.threads import let_waiting_threads_sleep
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as a shell says it, when nobody reads the output to its end.
     """
     options = _parser().parse_args(arguments)
+    let_waiting_threads_sleep()
     try:
         # Imported here: `--help` and wrong arguments need not wait for torch.
         from recvae import commands, console

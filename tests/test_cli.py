@@ -267,6 +267,16 @@ def test_import_is_light() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="asks GNU's OpenMP what it has read")
+@pytest.mark.parametrize("policy", [None, "ACTIVE"])
+def test_waiting_threads_sleep_unless_told_otherwise(files: Path, policy: str | None) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_DISPLAY_ENV": "true"} | ({"OMP_WAIT_POLICY": policy} if policy else {})
+    command = [sys.executable, "-m", "recvae", "verify", str(files / "digits.recvae")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert f"OMP_WAIT_POLICY = '{policy or 'PASSIVE'}'" in done.stderr
+
+
 def test_force_never_replaces_the_input(capsys, files: Path) -> None:
     packed, folder = files / "digits.recvae", files / "folder"
     (files / "link.recvae").symlink_to(packed)

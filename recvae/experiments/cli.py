@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from recvae.errors import InputError
+from recvae.threads import let_waiting_threads_sleep
 
 ON_INTERRUPT = {
     "synthetic": "{out} holds the experiments that were finished",
@@ -19,6 +20,7 @@ NEEDS = {"matplotlib": "the figures need matplotlib", "jinja2": "the report need
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one group of experiments. Returns 0, 2 for bad input, 130 when interrupted."""
     options = _parser().parse_args(arguments)
+    let_waiting_threads_sleep()
     try:
         try:
             _run(options)
