@@ -10,7 +10,7 @@ import numpy as np
 
 from recvae.errors import InputError
 from recvae.files.atomic import atomic_file, atomic_folder
-from recvae.images.formats.gz import GZIP_ENDING, packed
+from recvae.images.formats.gz import GZIP_ENDING, packed_by_name
 from recvae.images.formats.idx import write_idx_chunks
 from recvae.images.formats.registry import (
     FORMATS,
@@ -46,8 +46,8 @@ def write_chunks(
 
     `runs` and `chunks` are those of an `ImageStream`.
 
-    A binary stream gets idx. The end of a path chooses: those of array formats, idx also with
-    `.gz`; those of picture formats for a single image; anything else a folder of pictures called
+    A binary stream gets idx. The end of a path chooses: those of array formats, also with `.gz`;
+    those of picture formats for a single image; anything else a folder of pictures called
     `names`, each in the format of its ending, or 00000.png and so on. The output appears when it is
     complete. Raises `InputError` as `atomic_file` and `check_names` do, and if the output cannot
     hold such images.
@@ -59,8 +59,8 @@ def write_chunks(
     name = Path(output).name.lower()
     known = format_by_ending(name.removesuffix(GZIP_ENDING))
     is_packed = name.endswith(GZIP_ENDING)
-    if isinstance(known, ArrayFormat) and (known.gzips or not is_packed):
-        _write_array(output, known, runs, images, is_packed, force)
+    if isinstance(known, ArrayFormat):
+        _write_array(output, known, runs, images, force)
     elif isinstance(known, PictureFormat) and not is_packed:
         _write_picture(output, known, runs, images, force)
     elif name.endswith(_NOT_A_FOLDER):
@@ -101,16 +101,11 @@ def _write_array(
     known: ArrayFormat,
     runs: Runs,
     chunks: Iterable[np.ndarray],
-    is_packed: bool,
     force: bool,
 ) -> None:
     run = _only_run(path, runs)
-    with atomic_file(path, force) as file:
-        if is_packed:
-            with packed(file) as inner:
-                known.write(inner, *run, chunks)
-        else:
-            known.write(file, *run, chunks)
+    with atomic_file(path, force) as file, packed_by_name(file, path) as inner:
+        known.write(inner, *run, chunks)
 
 
 def _write_picture(

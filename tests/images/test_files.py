@@ -27,7 +27,8 @@ from recvae.images import (
     write_images,
 )
 
-OUTPUTS = ["x.npy", "x-ubyte", "x.idx", "x.IDX3", "x-ubyte.gz", "x.idx.gz", "x.idx3.gz", "folder"]
+OUTPUTS = ["x.npy", "x-ubyte", "x.idx", "x.IDX3", "x.npy.gz", "x-ubyte.gz", "x.IDX.GZ", "x.idx3.gz"]
+OUTPUTS += ["folder"]
 IMAGES = arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=5))
 STEM = st.text(st.characters(codec="utf-8", categories=["L", "N", "Zs", "P"]), min_size=1)
 SMALL = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -171,11 +172,21 @@ def test_default_names_sort_in_order() -> None:
     assert list(names) == sorted(names)
 
 
-def test_compressed_idx_has_no_time_in_it(tmp_path: Path) -> None:
-    for name in ("a.gz", "b.gz"):
-        write_idx(tmp_path / name, SMALL)
-    assert (tmp_path / "a.gz").read_bytes() == (tmp_path / "b.gz").read_bytes()
-    assert (tmp_path / "a.gz").read_bytes()[3:8] == bytes(5)  # no name flag, time 0
+@pytest.mark.parametrize("ending", [".idx", ".npy"])
+def test_compressed_arrays_have_no_time_or_name_in_them(tmp_path: Path, ending: str) -> None:
+    plain, *packed = (tmp_path / name for name in (f"x{ending}", f"a{ending}.gz", f"b{ending}.gz"))
+    for path in (plain, *packed):
+        write_images(path, Images(SMALL))
+    first, second = (path.read_bytes() for path in packed)
+    assert first == second
+    assert first[3:8] == bytes(5)  # no name flag, time 0
+    assert gzip.decompress(first) == plain.read_bytes()
+
+
+def test_write_idx_compresses_by_name(tmp_path: Path) -> None:
+    write_idx(tmp_path / "x.gz", SMALL)
+    write_images(tmp_path / "x.idx.gz", Images(SMALL))
+    assert (tmp_path / "x.gz").read_bytes() == (tmp_path / "x.idx.gz").read_bytes()
 
 
 def test_samples_are_digits() -> None:
