@@ -35,6 +35,7 @@ from recvae.codec.vae.written import are_written
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.files import translate_os_errors
+from recvae.files.atomic import replace_file
 from recvae.images.spec import ImageSpec
 from recvae.vae.networks import Architecture, Decoder
 from recvae.vae.quantise import Spec, exact_specs, from_tensors
@@ -204,7 +205,7 @@ def save_model(model: CodecModel, folder: Path) -> None:
             load_model(temporary)
             folder.mkdir(exist_ok=True)
             for name in (WEIGHTS_NAME, JSON_NAME):
-                (temporary / name).replace(folder / name)
+                replace_file(temporary / name, folder / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
