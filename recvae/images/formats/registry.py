@@ -141,3 +141,8 @@ def joined(words: Iterable[str], last: str = "or") -> str:
     """Return a list in words: a, b or c."""
     *first, final = words
     return f"{', '.join(first)} {last} {final}" if first else final
+
+
+def with_article(word: str) -> str:
+    """Return a word behind its article: a PNG, an idx file."""
+    return f"{'an' if word[0].lower() in 'aeiou' else 'a'} {word}"
