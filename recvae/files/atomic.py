@@ -27,6 +27,7 @@ def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[Bina
     Raises `InputError` if `path` exists and `force` is false, if it is no regular file, if its
     folder is missing, and for every `OSError` of the block. A symbolic link is followed.
     """
+    path = os.fspath(path)
     with translate_os_errors(path):
         target = Path(os.path.realpath(path))
         refuse_file(path, target, force)
@@ -54,6 +55,7 @@ def atomic_folder(
     messages call one, and the endings of its name in lower case, and if it is one that cannot be
     replaced, whatever it holds: a mount point, or a folder that the process works in.
     """
+    path = os.fspath(path)
     with translate_os_errors(path):
         target = Path(os.path.realpath(path))
         _refuse_folder(path, target, force, replaceable)

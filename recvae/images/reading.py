@@ -87,11 +87,13 @@ def image_stream(source: Source, channels: int = GREY) -> Iterator[ImageStream]:
     """
     if channels not in (GREY, RGB):
         raise InputError(f"channels: {channels}, must be {GREY} or {RGB}")
+    if isinstance(source, PathLike):
+        source = os.fspath(source)
     with ExitStack() as stack:
         name = source_name(source)
         with _tell_damage(name):
             names = None
-            if not isinstance(source, str | PathLike):
+            if not isinstance(source, str):
                 runs, chunks = _file_images(source, name, channels)
             elif os.path.isdir(source):
                 runs, chunks, names = folder_images(Path(source))

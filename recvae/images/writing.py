@@ -60,6 +60,7 @@ def write_chunks(
     if not isinstance(output, str | PathLike):
         write_idx_chunks(output, *_only_run(output, runs), images)
         return
+    output = os.fspath(output)
     known = _format(output)
     if isinstance(known, ArrayFormat):
         _write_array(output, known, runs, images, force)
@@ -70,9 +71,9 @@ def write_chunks(
         _write_folder(output, runs, images, default_names(count) if names is None else names, force)
 
 
-def _format(path: str | PathLike[str]) -> Format | None:
+def _format(path: str) -> Format | None:
     """The format that a name asks for; None for a folder, InputError if it is of no kind."""
-    if os.fspath(path).endswith(("/", os.sep)):
+    if path.endswith(("/", os.sep)):
         return None
     name = Path(path).name.lower()
     known = format_by_ending(name.removesuffix(GZIP_ENDING))

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def content_hash(description: dict[str, Any], tensors: dict[str, Tensor]) -> str
     return digest.hexdigest()
 
 
-def load_vae(name_or_folder: str | Path) -> CodecModel:
+def load_vae(name_or_folder: str | PathLike[str]) -> CodecModel:
     """As `load_model`; InputError if the model is of another kind."""
     model = load_model(name_or_folder)
     if not isinstance(model, CodecModel):
@@ -192,11 +193,12 @@ def _load(folder: Path) -> CodecModel:
     return model
 
 
-def save_model(model: CodecModel, folder: Path) -> None:
+def save_model(model: CodecModel, folder: str | PathLike[str]) -> None:
     """Write a model to a folder, which holds the old or the new one at any time.
 
     Raises InputError if it cannot be written, or if what was written does not load.
     """
+    folder = Path(folder)
     temporary = folder.parent / f".{folder.name}.{os.getpid()}.part"
     try:
         with translate_os_errors(folder):
