@@ -62,7 +62,7 @@ def test_a_file_that_is_open_as_text_is_told(codec: Codec, tmp_path: Path) -> No
     (tmp_path / "x.recvae").write_bytes(b"")
     with (
         open(tmp_path / "x.recvae") as stream,
-        pytest.raises(InputError, match='x.recvae: is open as text: open it with "rb"'),
+        pytest.raises(InputError, match=r'x.recvae: is open as text: open it with "rb"'),
     ):
         recvae.open(stream)
 
@@ -81,7 +81,7 @@ def test_paths_of_other_libraries(codec: Codec, digits: np.ndarray, tmp_path: Pa
         with pytest.raises(InputError, match=missing):
             use(PathOf(tmp_path / "no"))
     for path in (file, os.fspath(file)):
-        with pytest.raises(InputError, match="x.recvae: give a binary stream, or the path to"):
+        with pytest.raises(InputError, match=r"x.recvae: give a binary stream, or the path to"):
             codec.compress_to(path, digits)
         with pytest.raises(InputError, match=r"x.recvae exists: pass --force"):
             compress_file(codec, path, digits)
