@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     decompress.add_argument(
         "output",
         help="by its name: .npy, .idx or -ubyte (also .gz), .png or as other pictures, else a "
-        "folder of pictures; - writes idx to stdout",
+        "folder of pictures (any name with / at its end is one); - writes idx to stdout",
     )
 
     info = commands.add_parser("info", help="what a .recvae file holds, without decoding it")

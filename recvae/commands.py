@@ -1,7 +1,6 @@
 """What the commands do: files in, files out, and what is said about it."""
 
 import json
-import os
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -29,7 +28,16 @@ from recvae.codec import (
 from recvae.codec import salvage as find_salvage
 from recvae.codec.container import ContainerReader
 from recvae.codec.container.names import NAMES
-from recvae.console import STANDARD, progress, say, source, standard_output
+from recvae.console import (
+    STANDARD,
+    check_output,
+    check_recvae_name,
+    opened,
+    progress,
+    say,
+    source,
+    standard_output,
+)
 from recvae.errors import InputError
 from recvae.files import atomic_file, translate_os_errors
 from recvae.images import ImageStream, default_names, image_stream, regroup, write_chunks
@@ -41,7 +49,8 @@ COMPARED_BYTES = 1 << 24  # of images that are compared at once
 
 def compress(options: Namespace) -> None:
     """Images to a .recvae file."""
-    _check_output(options)
+    check_output(options)
+    check_recvae_name(options)
     codec = _codec(options)
     group_size = DEFAULT_GROUP_SIZE if options.group_size is None else options.group_size
     started = time.perf_counter()
@@ -75,7 +84,7 @@ def compress(options: Namespace) -> None:
 
 def decompress(options: Namespace) -> None:
     """A .recvae file to images."""
-    _check_output(options)
+    check_output(options)
     started = time.perf_counter()
     with (
         _open(options) as images,
@@ -96,7 +105,7 @@ def decompress(options: Namespace) -> None:
 
 def info(options: Namespace) -> None:
     """What a file holds."""
-    with ContainerReader(source(options.input)) as reader:
+    with opened(options, ContainerReader) as reader:
         header, sizes, names = reader.header, reader.sizes(), reader.names
         num_images, num_groups, spec = reader.num_images, reader.num_groups, reader.spec
         runs = reader.runs()
@@ -141,7 +150,8 @@ def verify(options: Namespace) -> None:
 def salvage(options: Namespace) -> int:
     """Write what a damaged file still holds; 0 if that is all of it, else 1."""
     started = time.perf_counter()
-    _check_output(options, "the damaged file")
+    check_output(options, "the damaged file")
+    check_recvae_name(options)
     name, given = _input_name(options), source(options.input)
     with translate_os_errors(name):
         data = Path(given).read_bytes() if isinstance(given, str) else given.read()
@@ -168,19 +178,6 @@ def demo(options: Namespace) -> None:
     elif not options.quiet:
         for table in tables:
             Console().print(table, "")
-
-
-def _check_output(options: Namespace, what: str = "the input") -> None:
-    """Raises InputError if the output, which `--force` replaces, is the input or holds it."""
-    if STANDARD in (options.input, options.output):
-        return
-    with translate_os_errors(options.input):
-        given, output = (Path(path).resolve() for path in (options.input, options.output))
-        same = given.exists() and output.exists() and os.path.samefile(given, output)
-        holds = given.exists() and output in given.parents
-    if same or holds:
-        how = "is" if same else "holds"
-        raise InputError(f"{options.output} {how} {what}: choose another output name")
 
 
 def _compression_line(options: Namespace, report: CompressionReport, result: dict[str, Any]) -> str:
@@ -265,7 +262,8 @@ def _codec(options: Namespace) -> Codec:
 
 
 def _open(options: Namespace) -> CompressedImages:
-    return open_images(source(options.input), options.model, options.device, options.batch_size)
+    how = (options.model, options.device, options.batch_size)
+    return opened(options, lambda given: open_images(given, *how))
 
 
 def _output(options: Namespace) -> AbstractContextManager[str | BinaryIO]:

@@ -1,13 +1,14 @@
-"""What the commands share: standard streams as input and output, what is said, progress."""
+"""What the commands share: inputs and outputs, standard streams too, what is said, progress."""
 
 import json
 import os
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,8 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from recvae.codec.compression import Progress as ProgressHook
 from recvae.errors import InputError
 from recvae.files import translate_os_errors
+from recvae.images import holds_images
+from recvae.images.formats.registry import format_by_ending, with_article
 
 STANDARD = "-"
+Reader = TypeVar("Reader")
 
 
 def source(path: str) -> str | BinaryIO:
@@ -26,6 +30,40 @@ def source(path: str) -> str | BinaryIO:
     if sys.stdin.isatty():
         raise InputError("standard input is a terminal: pipe a file into it")
     return sys.stdin.buffer
+
+
+def opened(options: Namespace, open_file: Callable[[str | BinaryIO], Reader]) -> Reader:
+    """The input as a .recvae file; InputError that says so if it is images instead."""
+    try:
+        return open_file(source(options.input))
+    except InputError as error:
+        if holds_images(options.input):
+            raise InputError(
+                f"{options.input}: is no .recvae file: compress makes one of these images"
+            ) from error
+        raise
+
+
+def check_output(options: Namespace, what: str = "the input") -> None:
+    """Raises InputError if the output, which `--force` replaces, is the input or holds it."""
+    if STANDARD in (options.input, options.output):
+        return
+    with translate_os_errors(options.input):
+        given, output = (Path(path).resolve() for path in (options.input, options.output))
+        same = given.exists() and output.exists() and os.path.samefile(given, output)
+        holds = given.exists() and output in given.parents
+    if same or holds:
+        how = "is" if same else "holds"
+        raise InputError(f"{options.output} {how} {what}: choose another output name")
+
+
+def check_recvae_name(options: Namespace) -> None:
+    """Raises InputError if a .recvae file would be called as images are."""
+    if known := format_by_ending(options.output.removesuffix(".gz")):
+        raise InputError(
+            f"{options.output}: {options.command} writes a .recvae file, and this is the name of "
+            f"{with_article(known.name)}: choose another output name"
+        )
 
 
 @contextmanager

@@ -1,11 +1,10 @@
 """Images to .recvae files and back: the library's public face."""
 
 import io
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from os import PathLike
 from typing import Any, BinaryIO
-
-from torch import Tensor
 
 from recvae.codec.compressed_images import CompressedImages
 from recvae.codec.compression import Compression, Progress, Task, container_header, no_progress
@@ -14,7 +13,7 @@ from recvae.codec.container.arrays import check_arrays
 from recvae.codec.container.compact import pack_compact, unpack_compact
 from recvae.codec.container.header import MAX_GROUP_SIZE
 from recvae.codec.container.names import NAMES
-from recvae.codec.container.source import Source
+from recvae.codec.container.source import Data, Source, to_bytes
 from recvae.codec.device import find_device
 from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.codec.models import load_model, shipped_model_for
@@ -57,12 +56,12 @@ class Codec:
 
     def compress(
         self,
-        images: Pixels | Tensor | Sequence[Pixels],
+        images: ImageSource,
         group_size: int = DEFAULT_GROUP_SIZE,
         effort: int = DEFAULT_EFFORT,
         channels: int = GREY,
     ) -> bytes:
-        """A .recvae file of images, uint8 (n, height, width), numpy or torch.
+        """A .recvae file of images, uint8 (n, height, width), numpy or torch, or many of these.
 
         With `channels=3` they are RGB, (n, height, width, 3). `group_size` images share one entropy
         coder: larger groups are smaller, and it takes a whole group to decode one image of it.
@@ -89,16 +88,22 @@ class Codec:
 
         Args:
             stream: to write to.
-            images: uint8 (n, height, width), numpy or torch; or an iterable of such arrays, of
-                which one is in memory at a time, and whose images may differ in size where the
-                model takes them; or an `ImageStream`.
+            images: uint8 (n, height, width), numpy or torch; or an iterable of such or of single
+                images, of which one is in memory at a time, and whose images may differ in size
+                where the model takes them; or an `ImageStream`.
             group_size, effort: as in `compress`.
             names: a file name for each image, to be kept.
             progress: called after each batch.
             channels: 3 if arrays are RGB, (n, height, width, 3); a stream says itself what it is.
             arrays: others to keep beside the images, by name, such as labels: numbers of 8 to 64
                 bits, or sequences of strings.
+
+        Raises InputError for images that do not fit the model, and a path in place of a stream.
         """
+        if isinstance(stream, str | PathLike):
+            raise InputError(
+                f"{os.fspath(stream)}: give a binary stream, or the path to compress_file"
+            )
         task = self.task(images, group_size, names, effort, channels, arrays)
         work = Compression(task, stream)
         work.add_all(task.chunks, progress)
@@ -144,12 +149,12 @@ class Codec:
         groups = [group for part in given.chunks for group in self.model.encode(part, len(part))[0]]
         return pack_compact(groups, header)
 
-    def decompress_chunk(self, data: bytes, spec: ImageSpec, num_images: int) -> Pixels:
+    def decompress_chunk(self, data: Data, spec: ImageSpec, num_images: int) -> Pixels:
         """The images that `compress_chunk` made bytes of, (n, *spec.shape).
 
         Raises InputError unless the data are so many images of this spec.
         """
-        groups = unpack_compact(data, self._chunk_header(spec, num_images))
+        groups = unpack_compact(to_bytes(data), self._chunk_header(spec, num_images))
         count = sum(group.num_images for group in groups)
         if count != num_images or any(group.spec != spec for group in groups):
             raise InputError(f"the payload is not {num_images} images of {spec}")
@@ -167,7 +172,7 @@ class Codec:
                 sizes.append(writer.finish().total)
         return sizes
 
-    def decompress(self, data: bytes) -> Pixels | list[Pixels]:
+    def decompress(self, data: Data) -> Pixels | list[Pixels]:
         """The images of a .recvae file, uint8 (n, height, width); a list if they differ in size.
 
         Raises InputError for a damaged file or one made with another model.
@@ -189,7 +194,9 @@ class Codec:
 
 
 def load(
-    model: str | Path = DEFAULT_MODEL, device: str = "cpu", batch_size: int = DEFAULT_BATCH_SIZE
+    model: str | PathLike[str] = DEFAULT_MODEL,
+    device: str = "cpu",
+    batch_size: int = DEFAULT_BATCH_SIZE,
 ) -> Codec:
     """A codec with a model that ships, by name, or one in a folder.
 
@@ -200,7 +207,7 @@ def load(
 
 def open_images(
     source: Source,
-    model: str | Path | None = None,
+    model: str | PathLike[str] | None = None,
     device: str = "cpu",
     batch_size: int = DEFAULT_BATCH_SIZE,
 ) -> CompressedImages:

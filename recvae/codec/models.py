@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ MAX_JSON_BYTES = 1 << 18
 MAX_REASON = 200  # characters
 
 
-def load_model(name_or_folder: str | Path) -> ImageCoder:
+def load_model(name_or_folder: str | PathLike[str]) -> ImageCoder:
     """A model that ships, by name, or one in a folder. Raises InputError if it cannot be used.
 
     The `format` in its `model.json` tells which image coder loads it.
@@ -88,14 +89,14 @@ def read_bounded(path: Path, limit: int) -> bytes:
     return data
 
 
-def _find(name_or_folder: str | Path) -> Path:
-    shipped, folder = shipped_models(), Path(name_or_folder)
+def _find(name_or_folder: str | PathLike[str]) -> Path:
+    name, shipped, folder = os.fspath(name_or_folder), shipped_models(), Path(name_or_folder)
     if isinstance(name_or_folder, str) or not os.path.isfile(folder / JSON_NAME):
-        folder = shipped.get(str(name_or_folder), folder)
+        folder = shipped.get(name, folder)
     # isfile is False for names that no file can have.
-    if name_or_folder == "" or not os.path.isfile(folder / JSON_NAME):
+    if not name or not os.path.isfile(folder / JSON_NAME):
         raise InputError(
-            f"no model {str(name_or_folder)!r}: pass one of {', '.join(shipped)} "
+            f"no model {name!r}: pass one of {', '.join(shipped)} "
             f"or a folder that holds {JSON_NAME} and weights.safetensors"
         )
     return folder

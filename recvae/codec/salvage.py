@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
+from os import PathLike
 
 from recvae.codec.codec import DEFAULT_BATCH_SIZE
 from recvae.codec.compressed_images import check_header
@@ -12,6 +12,7 @@ from recvae.codec.container import Group
 from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import salvage_groups
 from recvae.codec.container.salvaged import Salvage
+from recvae.codec.container.source import Data, to_bytes
 from recvae.codec.device import find_device
 from recvae.codec.image_coder import ImageCoder
 from recvae.codec.models import load_model, shipped_model_for, shipped_models
@@ -19,9 +20,9 @@ from recvae.errors import InputError
 
 
 def salvage(
-    data: bytes,
+    data: Data,
     name: str = "recvae data",
-    model: str | Path | None = None,
+    model: str | PathLike[str] | None = None,
     device: str = "cpu",
     batch_size: int = DEFAULT_BATCH_SIZE,
     progress: Progress = no_progress,
@@ -40,12 +41,13 @@ def salvage(
 
     Raises:
         InputError: if the header is damaged beyond repair, no group is left, or the model that is
-            needed is not at hand.
+            needed is not at hand, or for data that are no bytes.
     """
     known = shipped_models().values() if model is None else [model]
     models = (load_model(path) for path in known)
     specs = ((one.file_id, one.spec) for one in models)
     likely = ((file_id, spec.height, spec.width) for file_id, spec in specs if spec)
+    data = to_bytes(data)
     try:
         header, start, is_damaged = find_header(data, likely)
     except InputError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from recvae.errors import InputError
 from recvae.images import ImageStream
 from recvae.images.spec import GREY, MAX_SIDE, RGB, ImageSpec
 
-ImageSource = Pixels | Tensor | Iterable[Pixels] | ImageStream
-"""Images, uint8: an array or a tensor (n, height, width) or, of RGB, (n, height, width, 3); an
-iterable of such arrays or of single images; or a stream."""
+ImageSource = Pixels | Tensor | Iterable[Pixels] | Iterable[Tensor] | ImageStream
+"""Images, uint8: an array or a tensor (n, height, width) or, of RGB, (n, height, width, 3), or of
+one image without n; an iterable of such, as a DataLoader of images is; or a stream."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> 
         batch = _batch(coder, source, channels)
         spec, chunk = ImageSpec.from_shape(batch.shape), _checked(coder, batch)
         return GivenImages(spec, True, iter([chunk]), len(batch))
+    if isinstance(source, str | PathLike) or not hasattr(source, "__iter__"):
+        raise _no_images(source)
     chunks = (_checked(coder, _batch(coder, array, channels)) for array in source)
     if coder.spec:
         return GivenImages(ImageSpec.from_shape((0, *coder.spec.shape)), True, chunks)
@@ -81,30 +84,62 @@ def _check_side(spec: ImageSpec, name: str) -> None:
 
 def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
     """Images with the axes that `channels` says; InputError if the array has others."""
+    if not isinstance(array, np.ndarray | Tensor):
+        raise _no_images(array)
+    _check_dtype(array)
     if isinstance(array, Tensor):
         array = array.cpu().numpy()
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"images are {type(array).__name__}: give arrays of uint8")
     axes = 3 if channels == GREY else 4
-    if array.ndim == axes - 1 and not coder.spec:
+    if array.ndim == axes - 1 and (not coder.spec or array.shape == coder.spec.shape):
         array = array[None]
     has_pixels = 0 not in array.shape[1:]
     if array.ndim == axes and has_pixels and (channels == GREY or array.shape[-1] == RGB):
         return array
+    advice = _without_channel(array.shape)
     if coder.spec:
         expected = ", ".join(map(str, coder.spec.shape))
+        advice = advice or "train a model for other sizes"
         raise InputError(
-            f"images have shape {array.shape}: model {coder.name!r} codes (n, {expected}); train a "
-            "model for other sizes"
+            f"images have shape {array.shape}: model {coder.name!r} codes (n, {expected}); {advice}"
         )
-    hint = ": pass channels=3 if the last axis is colour" if array.shape[-1:] == (RGB,) else ""
+    if array.shape[-1:] == (RGB,):
+        advice = "pass channels=3 if the last axis is colour"
+    hint = f": {advice}" if advice else ""
     expected = "(n, height, width)" if channels == GREY else "(n, height, width, 3)"
     raise InputError(f"images have shape {array.shape}, not {expected}{hint}")
 
 
+def _without_channel(shape: tuple[int, ...]) -> str:
+    """How to be rid of an axis of one channel; nothing if there is none."""
+    if len(shape) != 4 or 1 not in (shape[1], shape[3]):
+        return ""
+    axis = 1 if shape[1] == 1 else 3
+    return f"if axis {axis} is the channel, leave it out: images.squeeze({axis})"
+
+
+def _no_images(given: object) -> InputError:
+    advice = ""
+    if isinstance(given, str | PathLike):
+        advice = ", such as recvae.images.read_images(path).pixels"
+    elif isinstance(given, list | tuple):
+        advice = "; of a DataLoader with labels, (images for images, *_ in loader)"
+    return InputError(f"images are {type(given).__name__}: give arrays or tensors of uint8{advice}")
+
+
+def _check_dtype(array: NDArray[Any] | Tensor) -> None:
+    """Raise InputError unless it is uint8; numpy may not even have the dtype of a tensor."""
+    name = str(array.dtype).removeprefix("torch.")
+    if name == "uint8":
+        return
+    advice = "convert them first"
+    if "float" in name:
+        convert = "to(torch.uint8)" if isinstance(array, Tensor) else "astype(numpy.uint8)"
+        advice += f", those of 0 to 1 by (images * 255).round().{convert}"
+    raise InputError(f"images are {name}: they must be uint8; {advice}")
+
+
 def _checked(coder: ImageCoder, pixels: NDArray[Any]) -> Pixels:
-    if pixels.dtype != np.uint8:
-        raise InputError(f"images are {pixels.dtype}: they must be uint8; convert them first")
+    _check_dtype(pixels)
     spec = ImageSpec.from_shape(pixels.shape)
     coder.check(spec, len(pixels))
     _check_side(spec, "images")

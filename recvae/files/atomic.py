@@ -27,6 +27,7 @@ def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[Bina
     Raises `InputError` if `path` exists and `force` is false, if it is no regular file, if its
     folder is missing, and for every `OSError` of the block. A symbolic link is followed.
     """
+    path = os.fspath(path)
     with translate_os_errors(path):
         target = Path(os.path.realpath(path))
         refuse_file(path, target, force)
@@ -50,9 +51,11 @@ def atomic_folder(
     """Make a folder to fill; it takes the name `path` once the block has ended well.
 
     With `force` an old folder stays until the new one is complete. Raises `InputError` as
-    `atomic_file` does, and if the old folder holds anything but files of the `replaceable` kinds:
-    what messages call one, and the endings of its name in lower case.
+    `atomic_file` does, if the old folder holds anything but files of the `replaceable` kinds, what
+    messages call one, and the endings of its name in lower case, and if it is one that cannot be
+    replaced, whatever it holds: a mount point, or a folder that the process works in.
     """
+    path = os.fspath(path)
     with translate_os_errors(path):
         target = Path(os.path.realpath(path))
         _refuse_folder(path, target, force, replaceable)
@@ -76,7 +79,8 @@ def _temporary_beside(target: Path) -> Path:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Let a folder take another's name; the old one returns if it cannot."""
+    """Let a folder take another's name and permissions; the old one returns if it cannot."""
+    shutil.copymode(old, new)
     aside = _temporary_beside(old)
     old.rename(aside)
     try:
@@ -123,6 +127,8 @@ def refuse_file(path: str | PathLike[str], target: Path, force: bool) -> None:
 def _refuse_folder(
     path: str | PathLike[str], target: Path, force: bool, replaceable: Kinds
 ) -> None:
+    if reason := _fixed(target):
+        raise InputError(f"{path} {reason}, which cannot be replaced: choose another output name")
     _refuse(path, target, force)
     if not target.exists():
         return
@@ -137,6 +143,17 @@ def _refuse_folder(
                 f"a folder of {' or '.join(f'{kind}s' for kind in kinds)} only, choose another "
                 "output name"
             )
+
+
+def _fixed(target: Path) -> str | None:
+    """Why a folder must stay where it is; None if it need not."""
+    with suppress(FileNotFoundError):  # if the working directory is gone
+        here = Path.cwd()
+        if target == here:
+            return "is the working directory"
+        if target in here.parents:
+            return "holds the working directory"
+    return "is a mount point" if os.path.ismount(target) else None
 
 
 def _refuse(path: str | PathLike[str], target: Path, force: bool) -> None:

@@ -54,6 +54,7 @@ def resumable_file(
     neither it raises `InputError`, as it does while another process has them. Bad input, an
     `InputError` of the block, leaves nothing behind that was not there before.
     """
+    path = os.fspath(path)
     with translate_os_errors(path):
         target = Path(os.path.realpath(path))
         refuse_file(path, target, force)
@@ -62,7 +63,7 @@ def resumable_file(
             _lock(journal_file, journal, path)
             try:
                 with _opened(part) as part_file:
-                    partial = Partial(str(path), part_file, journal_file)
+                    partial = Partial(path, part_file, journal_file)
                     goes_on = _has_begun(part, journal, path, force, resume)
                     if not goes_on:
                         partial.begin_anew()

@@ -10,7 +10,7 @@ from recvae.images.formats import pillow  # noqa: F401 (last, as messages list i
 from recvae.images.formats.idx import write_idx
 from recvae.images.formats.registry import ArrayFormat, PictureFormat, register_format
 from recvae.images.names import check_names, default_names
-from recvae.images.reading import Images, image_stream, read_images, source_name
+from recvae.images.reading import Images, holds_images, image_stream, read_images, source_name
 from recvae.images.samples import sample_images
 from recvae.images.spec import ImageSpec
 from recvae.images.stream import ImageStream, regroup
@@ -24,6 +24,7 @@ __all__ = [
     "PictureFormat",
     "check_names",
     "default_names",
+    "holds_images",
     "image_stream",
     "read_images",
     "register_format",

@@ -1,5 +1,6 @@
 """File names of images: those that come from elsewhere, and those that are made up here."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 
@@ -7,6 +8,7 @@ from recvae.errors import InputError
 from recvae.images.formats.registry import PictureFormat, format_by_ending, joined, picture_formats
 
 MAX_NAME_BYTES = 255  # what the common file systems allow
+_ON_WINDOWS = os.name == "nt"
 
 
 def default_names(count: int) -> tuple[str, ...]:
@@ -30,9 +32,22 @@ def check_names(names: Sequence[str], count: int) -> None:
         raise InputError(f"the image name {double!r} occurs {times} times")
 
 
+def check_names_here(names: Sequence[str], count: int) -> None:
+    """Raise `InputError` unless `check_names` passes and files of these names can be made here.
+
+    On Windows a colon leads to another drive, or to a stream that no folder shows.
+    """
+    check_names(names, count)
+    if _ON_WINDOWS and (strange := next((name for name in names if ":" in name), None)):
+        raise InputError(
+            f"the image name {strange!r} has a colon, which no file name can have on Windows: "
+            "write an array, such as .npy, or decompress on another system"
+        )
+
+
 def _problem(name: str) -> str | None:
-    if any(character in "/\\:" or character < " " or character == "\x7f" for character in name):
-        return "is not a bare file name: it has a separator, a colon or a control character"
+    if any(character in "/\\" or character < " " or character == "\x7f" for character in name):
+        return "is not a bare file name: it has a separator or a control character"
     if name.startswith("."):
         return "begins with a dot"
     if not isinstance(format_by_ending(name), PictureFormat):

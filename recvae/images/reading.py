@@ -6,7 +6,7 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -24,12 +24,14 @@ from recvae.images.formats.registry import (
     PictureFormat,
     format_by_head,
     pixel_spec,
+    with_article,
 )
 from recvae.images.names import check_names
 from recvae.images.spec import GREY, RGB, ImageSpec
 from recvae.images.stream import ImageStream, Runs, check_pixels
 
 Source = str | PathLike[str] | BinaryIO
+_RECVAE_MAGIC = b"\x89REC"  # of files that hold images, though not to be read here
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +87,13 @@ def image_stream(source: Source, channels: int = GREY) -> Iterator[ImageStream]:
     """
     if channels not in (GREY, RGB):
         raise InputError(f"channels: {channels}, must be {GREY} or {RGB}")
+    if isinstance(source, PathLike):
+        source = os.fspath(source)
     with ExitStack() as stack:
         name = source_name(source)
         with _tell_damage(name):
             names = None
-            if not isinstance(source, str | PathLike):
+            if not isinstance(source, str):
                 runs, chunks = _file_images(source, name, channels)
             elif os.path.isdir(source):
                 runs, chunks, names = folder_images(Path(source))
@@ -101,6 +105,18 @@ def image_stream(source: Source, channels: int = GREY) -> Iterator[ImageStream]:
             except InputError as error:
                 raise InputError(f"{name}: {error}") from error
         yield images
+
+
+def holds_images(path: str | PathLike[str]) -> bool:
+    """Return whether `image_stream` takes what is there, as far as it looks before the pixels.
+
+    False of a pipe, from which nothing is taken.
+    """
+    with suppress(InputError):
+        if os.path.isfile(path) or os.path.isdir(path):
+            with image_stream(path):
+                return True
+    return False
 
 
 def source_name(source: object) -> str:
@@ -126,15 +142,13 @@ def _file_images(file: BinaryIO, name: str, channels: int) -> tuple[Runs, Iterat
         known = format_by_head(head)
     if not head:
         raise InputError(f"{name}: empty file")
+    if head.startswith(_RECVAE_MAGIC):
+        raise InputError(f"{name}: is a .recvae file: decompress makes images of it")
     if known is None or isinstance(known, PictureFormat):
-        kinds = ", ".join(f"{_article(kind)} {kind}" for kind in FORMATS)
+        kinds = ", ".join(map(with_article, FORMATS))
         raise InputError(f"{name}: unknown kind of file; give {kinds} or a folder of pictures")
     spec, count, chunks = known.read(file, name, channels)
     return ((spec, count),), chunks
-
-
-def _article(word: str) -> str:
-    return "an" if word[0].lower() in "aeiou" else "a"
 
 
 def _peek(file: BinaryIO) -> tuple[bytes, BinaryIO]:

@@ -1,6 +1,8 @@
 """Writing images, whole or in chunks, to the kind of output that a name asks for."""
 
 import itertools
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
@@ -10,20 +12,21 @@ import numpy as np
 
 from recvae.errors import InputError
 from recvae.files.atomic import atomic_file, atomic_folder
-from recvae.images.formats.gz import GZIP_ENDING, packed
+from recvae.images.formats.gz import GZIP_ENDING, packed_by_name
 from recvae.images.formats.idx import write_idx_chunks
 from recvae.images.formats.registry import (
     FORMATS,
     ArrayFormat,
+    Format,
     PictureFormat,
     format_by_ending,
 )
-from recvae.images.names import check_names, default_names
+from recvae.images.names import check_names_here, default_names
 from recvae.images.reading import Images, source_name
 from recvae.images.spec import GREY, ImageSpec
 from recvae.images.stream import Runs, images_at_once
 
-_NOT_A_FOLDER = (".gif", GZIP_ENDING, ".jpeg", ".jpg", ".npz", ".zip")
+_FILE_ENDING = re.compile(r"\.[a-z]{2,}[0-9]*")  # .txt, .recvae, .jp2, but not .v2 or .28
 _CHUNK_BYTES = 1 << 24
 
 
@@ -46,29 +49,43 @@ def write_chunks(
 
     `runs` and `chunks` are those of an `ImageStream`.
 
-    A binary stream gets idx. The end of a path chooses: those of array formats, idx also with
-    `.gz`; those of picture formats for a single image; anything else a folder of pictures called
-    `names`, each in the format of its ending, or 00000.png and so on. The output appears when it is
-    complete. Raises `InputError` as `atomic_file` and `check_names` do, and if the output cannot
-    hold such images.
+    A binary stream gets idx. The end of a path chooses: those of array formats, also with `.gz`;
+    those of picture formats for a single image; else a folder of pictures called `names`, each in
+    the format of its ending, or 00000.png and so on. A path that ends in a slash is a folder; one
+    that ends as files do, in a dot, letters and perhaps digits, only if there is such a folder. The
+    output appears when it is complete. Raises `InputError` as `atomic_file`, `atomic_folder` and
+    `check_names_here` do, and if the output cannot hold such images.
     """
     images = _checked(chunks, runs)
     if not isinstance(output, str | PathLike):
         write_idx_chunks(output, *_only_run(output, runs), images)
         return
-    name = Path(output).name.lower()
-    known = format_by_ending(name.removesuffix(GZIP_ENDING))
-    is_packed = name.endswith(GZIP_ENDING)
-    if isinstance(known, ArrayFormat) and (known.gzips or not is_packed):
-        _write_array(output, known, runs, images, is_packed, force)
-    elif isinstance(known, PictureFormat) and not is_packed:
+    output = os.fspath(output)
+    known = _format(output)
+    if isinstance(known, ArrayFormat):
+        _write_array(output, known, runs, images, force)
+    elif known:
         _write_picture(output, known, runs, images, force)
-    elif name.endswith(_NOT_A_FOLDER):
-        endings = ", ".join(known.endings[0] for known in FORMATS.values())
-        raise InputError(f"{output}: cannot write this kind; use {endings} or a folder's name")
     else:
         count = sum(count for _, count in runs)
         _write_folder(output, runs, images, default_names(count) if names is None else names, force)
+
+
+def _format(path: str) -> Format | None:
+    """The format that a name asks for; None for a folder, InputError if it is of no kind."""
+    if path.endswith(("/", os.sep)):
+        return None
+    name = Path(path).name.lower()
+    known = format_by_ending(name.removesuffix(GZIP_ENDING))
+    if isinstance(known, ArrayFormat) or (known and not name.endswith(GZIP_ENDING)):
+        return known
+    if _FILE_ENDING.fullmatch(Path(name).suffix) and not os.path.isdir(path):
+        endings = ", ".join(known.endings[0] for known in FORMATS.values())
+        raise InputError(
+            f"{path}: cannot write this kind; use {endings} or a folder's name; if this is one, "
+            f"give it as {path}/"
+        )
+    return None
 
 
 def _checked(chunks: Iterable[np.ndarray], runs: Runs) -> Iterator[np.ndarray]:
@@ -101,16 +118,11 @@ def _write_array(
     known: ArrayFormat,
     runs: Runs,
     chunks: Iterable[np.ndarray],
-    is_packed: bool,
     force: bool,
 ) -> None:
     run = _only_run(path, runs)
-    with atomic_file(path, force) as file:
-        if is_packed:
-            with packed(file) as inner:
-                known.write(inner, *run, chunks)
-        else:
-            known.write(file, *run, chunks)
+    with atomic_file(path, force) as file, packed_by_name(file, path) as inner:
+        known.write(inner, *run, chunks)
 
 
 def _write_picture(
@@ -137,7 +149,7 @@ def _write_folder(
     names: Sequence[str],
     force: bool,
 ) -> None:
-    check_names(names, sum(count for _, count in runs))
+    check_names_here(names, sum(count for _, count in runs))
     formats = [_picture_format(name) for name in names]
     specs = itertools.chain.from_iterable(itertools.repeat(*run) for run in runs)
     for name, known, spec in zip(names, formats, specs, strict=True):
@@ -154,7 +166,7 @@ def _write_folder(
 
 def _picture_format(name: str) -> PictureFormat:
     known = format_by_ending(name)
-    assert isinstance(known, PictureFormat)  # as `check_names` has made sure
+    assert isinstance(known, PictureFormat)  # as `check_names_here` has made sure
     return known
 
 

@@ -222,7 +222,7 @@ def test_hostile_payloads_end_in_images_or_one_line(codec: Codec) -> None:
     [
         (np.zeros((2, 28, 28), np.float32), "uint8"),
         (np.zeros((2, 28, 27), np.uint8), r"\(2, 28, 27\)"),
-        (np.zeros((28, 28), np.uint8), r"\(28, 28\)"),
+        (np.zeros((27, 28), np.uint8), r"\(27, 28\)"),
     ],
 )
 def test_images_that_do_not_fit(codec: Codec, images: np.ndarray, message: str) -> None:

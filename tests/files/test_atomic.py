@@ -118,6 +118,40 @@ def test_an_output_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "x.npy").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+@pytest.mark.parametrize("mode", [0o700, 0o775])
+def test_a_replaced_folder_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    write_images(tmp_path / "out", OLD)
+    (tmp_path / "out").chmod(mode)
+    write_images(tmp_path / "out", NEW, force=True)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == mode
+    np.testing.assert_array_equal(read_images(tmp_path / "out").pixels, NEW.pixels)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_ground_that_one_stands_on_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: bool
+) -> None:
+    (tmp_path / "holds" / "here").mkdir(parents=True)
+    (tmp_path / "mounted").mkdir()
+    monkeypatch.chdir(tmp_path / "holds" / "here")
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name == "mounted")
+    places = {".": "is the", "..": "holds the", "/": "holds the", f"{tmp_path / 'holds'}": "holds"}
+    for place, reason in (places | {"../../mounted": "is a mount point"}).items():
+        with pytest.raises(InputError, match=f"^{place} {reason}.*, which cannot be replaced"):
+            write_images(place, NEW, force)
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["holds", "here", "mounted"]
+
+
+def test_a_working_directory_that_is_gone_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    write_images(tmp_path / "out", NEW)
+    np.testing.assert_array_equal(read_images(tmp_path / "out").pixels, NEW.pixels)
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o664])
 def test_a_replaced_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "x.npy"

@@ -156,7 +156,7 @@ def bad_folders() -> Iterator[tuple[str, dict[str, bytes], str]]:
     yield "colour", {"a.png": png("RGBA")}, r"a.png: a PNG of kind 8-bit RGB with alpha"
     yield "line end", {"a.png": GOOD_PNG, "b\nc": b""}, r"holds what is no PNG, .* or PPM: b\\nc$"
     yield "half a character", {"\udc80.png": b""}, r"\\udc80.png: not a PNG file$"
-    yield "name", {"a:b.png": GOOD_PNG}, r"'a:b.png' is not a bare file name"
+    yield "name", {"a\\b.png": GOOD_PNG}, r"is not a bare file name"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,6 @@ def test_a_bad_folder_names_the_file(tmp_path: Path, files: dict[str, bytes], me
         (("../a.png", "b.png"), "not a bare file name"),
         (("/etc/a.png", "b.png"), "not a bare file name"),
         (("a\\b.png", "b.png"), "not a bare file name"),
-        (("C:b.png", "b.png"), "not a bare file name"),
         (("a\0.png", "b.png"), "not a bare file name"),
         ((".a.png", "b.png"), "begins with a dot"),
         (("..", "b.png"), "begins with a dot"),
@@ -204,7 +203,12 @@ def test_bad_names_are_refused(tmp_path: Path, names: tuple[str, ...], message: 
             "x.jpg",
             "cannot write this kind; use .idx, .npy, .png, .webp, .tif, .bmp, .ppm or a folder's",
         ),
-        ("x.npy.gz", "cannot write this kind"),
+        ("x.png.gz", "cannot write this kind"),
+        ("x.txt", r"if this is one, give it as .*/x.txt/$"),
+        ("x.recvae", "cannot write this kind"),
+        ("digits.RAW", "cannot write this kind"),
+        ("x.jp2", "cannot write this kind"),
+        ("x.npy.bz2", "cannot write this kind"),
     ],
 )
 def test_bad_output_names_are_refused(tmp_path: Path, output: str, message: str) -> None:

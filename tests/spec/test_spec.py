@@ -178,7 +178,7 @@ def test_odd_models(name: str, group_size: int, tmp_path: Path) -> None:
     model.save(tmp_path)
     levels = model.architecture.levels
     pixels = odd_images(model)
-    names = [f"{number}ü.png" for number in range(len(pixels))]
+    names = [f"{number}:ü.png" for number in range(len(pixels))]
     stream = io.BytesIO()
     Codec(model).compress_to(stream, pixels, group_size, names)
     data = stream.getvalue()

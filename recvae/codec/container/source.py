@@ -1,17 +1,20 @@
 """Where a file is read from: a path, bytes, or a stream, which may be a pipe."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BytesIO, TextIOBase
+from mmap import mmap
 from os import PathLike
 from tempfile import SpooledTemporaryFile
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from recvae.errors import InputError
 from recvae.files.errors import translate_os_errors
 
-Source = str | PathLike[str] | bytes | BinaryIO
+Data = bytes | bytearray | memoryview | mmap
+Source = str | PathLike[str] | Data | BinaryIO
 _SPOOL_BYTES = 1 << 24  # what a pipe may hold in memory; more goes to a temporary file
 
 
@@ -27,21 +30,39 @@ def naming(name: str) -> Iterator[None]:
 
 def source_name(source: Source) -> str:
     """Return what messages call a source."""
-    if isinstance(source, bytes):
-        return "recvae data"
-    return str(getattr(source, "name", "recvae data") if hasattr(source, "read") else source)
+    if isinstance(source, str | PathLike):
+        return os.fspath(source)
+    return str(getattr(source, "name", "recvae data"))
+
+
+def to_bytes(data: Data) -> bytes:
+    """Return what holds bytes as such, a copy if it is of another type.
+
+    Raises `InputError` for what holds none.
+    """
+    if isinstance(data, bytes):
+        return data
+    try:
+        return memoryview(data).tobytes()
+    except TypeError:
+        raise InputError(f"{type(data).__name__} holds no bytes of a .recvae file") from None
 
 
 def open_source(source: Source) -> tuple[IO[bytes], bool]:
-    """Return a stream that can seek, and whether it is ours to close."""
-    if isinstance(source, bytes):
-        return BytesIO(source), True
+    """Return a stream that can seek, and whether it is ours to close.
+
+    Raises `InputError` for what is neither a path nor bytes nor a binary stream.
+    """
+    if isinstance(source, TextIOBase):
+        raise InputError('is open as text: open it with "rb"')
     if isinstance(source, str | PathLike):
         stream = open(source, "rb")  # noqa: SIM115 the reader closes it
         if stream.seekable():
             return stream, True
         with stream:
             return _spool(stream), True
+    if isinstance(source, bytes | bytearray | memoryview | mmap) or not hasattr(source, "read"):
+        return BytesIO(to_bytes(cast(Data, source))), True
     return (source, False) if source.seekable() else (_spool(source), True)
 
 

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from recvae.codec.vae.written import are_written
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.files import translate_os_errors
+from recvae.files.atomic import replace_file
 from recvae.images.spec import ImageSpec
 from recvae.vae.networks import Architecture, Decoder
 from recvae.vae.quantise import Spec, exact_specs, from_tensors
@@ -163,7 +165,7 @@ def content_hash(description: dict[str, Any], tensors: dict[str, Tensor]) -> str
     return digest.hexdigest()
 
 
-def load_vae(name_or_folder: str | Path) -> CodecModel:
+def load_vae(name_or_folder: str | PathLike[str]) -> CodecModel:
     """As `load_model`; InputError if the model is of another kind."""
     model = load_model(name_or_folder)
     if not isinstance(model, CodecModel):
@@ -191,11 +193,12 @@ def _load(folder: Path) -> CodecModel:
     return model
 
 
-def save_model(model: CodecModel, folder: Path) -> None:
+def save_model(model: CodecModel, folder: str | PathLike[str]) -> None:
     """Write a model to a folder, which holds the old or the new one at any time.
 
     Raises InputError if it cannot be written, or if what was written does not load.
     """
+    folder = Path(folder)
     temporary = folder.parent / f".{folder.name}.{os.getpid()}.part"
     try:
         with translate_os_errors(folder):
@@ -204,7 +207,7 @@ def save_model(model: CodecModel, folder: Path) -> None:
             load_model(temporary)
             folder.mkdir(exist_ok=True)
             for name in (WEIGHTS_NAME, JSON_NAME):
-                (temporary / name).replace(folder / name)
+                replace_file(temporary / name, folder / name)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

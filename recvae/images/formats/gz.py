@@ -1,8 +1,10 @@
 """Gzip around a file of images."""
 
 import gzip
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from typing import BinaryIO, cast
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -15,7 +17,10 @@ def unpacked(file: BinaryIO) -> BinaryIO:
 
 
 @contextmanager
-def packed(file: BinaryIO) -> Iterator[BinaryIO]:
-    """Compress what is written; the same bytes always give the same file."""
+def packed_by_name(file: BinaryIO, path: str | PathLike[str]) -> Iterator[BinaryIO]:
+    """Compress what is written if `path` ends in .gz; the same bytes always give the same file."""
+    if not os.fspath(path).lower().endswith(GZIP_ENDING):
+        yield file
+        return
     with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as inner:
         yield cast(BinaryIO, inner)

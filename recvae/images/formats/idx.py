@@ -15,7 +15,7 @@ import numpy as np
 
 from recvae.errors import InputError
 from recvae.files.atomic import atomic_file
-from recvae.images.formats.gz import GZIP_ENDING, packed
+from recvae.images.formats.gz import packed_by_name
 from recvae.images.formats.registry import ArrayFormat, Arrays, register_format
 from recvae.images.spec import GREY, RGB, ImageSpec
 from recvae.images.stream import check_pixels, read_chunks
@@ -44,12 +44,8 @@ def write_idx(path: str | PathLike[str], pixels: np.ndarray, force: bool = False
     It is compressed by gzip if `path` ends in `.gz`. Raises `InputError` as `atomic_file` does.
     """
     spec = ImageSpec.of(pixels.shape, RGB if pixels.ndim == 4 else GREY)
-    with atomic_file(path, force) as file:
-        if str(path).lower().endswith(GZIP_ENDING):
-            with packed(file) as inner:
-                write_idx_chunks(inner, spec, len(pixels), [pixels])
-        else:
-            write_idx_chunks(file, spec, len(pixels), [pixels])
+    with atomic_file(path, force) as file, packed_by_name(file, path) as inner:
+        write_idx_chunks(inner, spec, len(pixels), [pixels])
 
 
 def write_idx_chunks(
@@ -93,6 +89,5 @@ register_format(
         matches=lambda head: head != b"" and IDX_MAGIC.startswith(head[: len(IDX_MAGIC)]),
         read=read_idx,
         write=write_idx_chunks,
-        gzips=True,
     )
 )

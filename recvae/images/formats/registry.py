@@ -81,7 +81,7 @@ class PictureFormat:
 
 @dataclass(frozen=True)
 class ArrayFormat:
-    """Files of many images of one spec, which are streamed.
+    """Files of many images of one spec, which are streamed; also within gzip.
 
     Fields:
         name, endings, matches: as of a `PictureFormat`.
@@ -89,8 +89,6 @@ class ArrayFormat:
             to the spec, the number and the chunks of its images, as `ImageStream` has them. Raises
             InputError that names the file.
         write: images, as `read` gives them, to an open file.
-        gzips: whether a name that ends in .gz as well asks for a compressed file. Reading takes
-            compressed files of every such format.
     """
 
     name: str
@@ -98,7 +96,6 @@ class ArrayFormat:
     matches: Callable[[bytes], bool]
     read: Callable[[BinaryIO, str, int], Arrays]
     write: Callable[[BinaryIO, ImageSpec, int, Iterable[np.ndarray]], None]
-    gzips: bool = False
 
 
 Format = PictureFormat | ArrayFormat
@@ -144,3 +141,8 @@ def joined(words: Iterable[str], last: str = "or") -> str:
     """Return a list in words: a, b or c."""
     *first, final = words
     return f"{', '.join(first)} {last} {final}" if first else final
+
+
+def with_article(word: str) -> str:
+    """Return a word behind its article: a PNG, an idx file."""
+    return f"{'an' if word[0].lower() in 'aeiou' else 'a'} {word}"

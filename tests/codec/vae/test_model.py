@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 import recvae
 from recvae.codec import Codec, load_model, shipped_model_name, shipped_models
 from recvae.codec.vae.latents import BlockLatents
-from recvae.codec.vae.model import content_hash
+from recvae.codec.vae.model import content_hash, save_model
 from recvae.errors import InputError
 from recvae.rec import Block
 
@@ -42,6 +42,17 @@ def test_saved_model_is_the_same(codec: Codec, folder: Path, digits: np.ndarray)
     data = codec.compress(digits)
     assert again.compress(digits) == data
     assert np.array_equal(again.decompress(data), digits)
+
+
+def test_a_model_that_is_replaced_keeps_its_permissions(codec: Codec, tmp_path: Path) -> None:
+    save_model(codec.model, tmp_path / "model")
+    (tmp_path / "model").chmod(0o750)
+    for path in (tmp_path / "model").iterdir():
+        path.chmod(0o640)
+    save_model(codec.model, tmp_path / "model")
+    paths = [tmp_path / "model", *(tmp_path / "model").iterdir()]
+    assert [path.stat().st_mode & 0o777 for path in paths] == [0o750, 0o640, 0o640]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_shipped_models_are_found_by_their_hash() -> None:
