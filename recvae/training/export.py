@@ -34,7 +34,7 @@ def export_parser() -> ArgumentParser:
     )
     parser.add_argument(
         "--algorithm",
-        help="of relative entropy coding, if not partitioned ORC, or A* of branch and bound",
+        help="of relative entropy coding, if not partitioned ORC or A*",
     )
     parser.add_argument("--force", action="store_true", help="replace an existing model")
     return parser
