@@ -1,70 +1,48 @@
-"""The command line of training: LightningCLI's fit, validate, test, and the export of a model."""
+"""`train.py export`: from a checkpoint to a model of the codec."""
 
-import argparse
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import ArgumentParser
+
 from recvae.errors import InputError
 
-
-def main() -> int:
-    """Run `train.py`. Returns the exit status: 0, or 2 for bad input."""
-    try:
-        if sys.argv[1:2] == ["export"]:
-            export(sys.argv[2:])
-        else:
-            fit()
-    except InputError as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+EXPORT = "Calibrate a checkpoint on its training set and write the codec model."
 
 
-def fit() -> None:
-    """LightningCLI with the VAE as model."""
-    for option, value in zip(sys.argv, sys.argv[1:], strict=False):
-        if option == "--ckpt_path" and not os.path.isfile(value):
-            raise InputError(f"{value}: no such checkpoint")
-    from pytorch_lightning.cli import LightningCLI
-
-    from recvae.vae.lightning import VAE
-
-    LightningCLI(VAE, seed_everything_default=0)
-
-
-def export(arguments: list[str]) -> None:
-    """Calibrate a checkpoint on its training set and write the codec model."""
-    parser = argparse.ArgumentParser(prog="train.py export", description=export.__doc__)
+def export_parser() -> ArgumentParser:
+    """The options of `export`."""
+    parser = ArgumentParser(prog="train.py export", description=EXPORT)
     parser.add_argument("--ckpt_path", required=True, help="checkpoint of `train.py fit`")
     parser.add_argument("--out", required=True, type=Path, help="folder to write the model to")
     parser.add_argument(
         "--data.root",
-        dest="root",
         required=True,
         help="folder of MNIST/raw, or the images that the model was trained on",
     )
-    parser.add_argument("--name", help="of the model (default: the folder's name)")
+    parser.add_argument("--name", help="of the model, if not that of the folder")
     parser.add_argument(
-        "--num-blocks", type=int, default=0, help="blocks of latents (default: what codes best)"
+        "--num-blocks", type=int, default=0, help="blocks of latents; 0: what codes best"
     )
-    parser.add_argument(
-        "--bins-per-information", type=float, default=0.9, help="log2 J / I (default: 0.9)"
-    )
-    parser.add_argument(
-        "--max-log2-candidates", type=int, default=14, help="limit of log2 N (default: 14)"
-    )
+    parser.add_argument("--bins-per-information", type=float, default=0.9, help="log2 J / I")
+    parser.add_argument("--max-log2-candidates", type=int, default=14, help="limit of log2 N")
     parser.add_argument(
         "--latents",
         default="blocks",
-        help='how latents are coded: blocks (default), "fitted bins" or "branch and bound"',
+        help='how latents are coded: blocks, "fitted bins" or "branch and bound"',
     )
     parser.add_argument(
-        "--algorithm", help="of relative entropy coding (default: partitioned ORC, or A*)"
+        "--algorithm",
+        help="of relative entropy coding, if not partitioned ORC or A*",
     )
     parser.add_argument("--force", action="store_true", help="replace an existing model")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def export(arguments: list[str]) -> None:
+    """Calibrate a checkpoint on its training set and write the codec model."""
+    options = export_parser().parse_args(arguments)
 
     from recvae.codec.vae.calibrate import CalibrationOptions, calibrate
     from recvae.codec.vae.model import save_model
@@ -90,7 +68,7 @@ def export(arguments: list[str]) -> None:
     try:
         model = calibrate(
             vae,
-            _training_images(options.root),
+            _training_images(options.data.root),
             options.name or options.out.resolve().name,
             calibration,
             metadata,
@@ -104,19 +82,9 @@ def export(arguments: list[str]) -> None:
 
 def _load_checkpoint(path: str) -> tuple[Any, dict[str, Any]]:
     """The VAE of a checkpoint, and what it says about its training."""
-    import torch
+    from recvae.training.checkpoints import read_checkpoint
 
-    from recvae.vae.lightning import VAE
-
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        vae = VAE(**checkpoint["hyper_parameters"] | {"compile": False})
-        vae.load_state_dict(checkpoint["state_dict"])
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
-    except Exception as error:  # torch.load meets damage with whatever it stumbles over
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: not a checkpoint of `train.py fit` ({reason})") from error
+    vae, checkpoint = read_checkpoint(path)
     metadata = {
         "epochs": checkpoint["epoch"] + 1,
         "steps": checkpoint["global_step"],
