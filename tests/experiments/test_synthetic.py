@@ -41,6 +41,8 @@ NAMES = {"coder", "index_code", "strategy", "algorithm"}
 
 Rows = list[dict[str, str]]
 
+whole_run = pytest.mark.slow  # it takes half a minute
+
 
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -68,6 +70,7 @@ def rows(quick_run: Path) -> Callable[[str], Rows]:
     return read
 
 
+@whole_run
 def test_all_files_are_made(quick_run: Path) -> None:
     figures = {f"{stem}.{kind}" for stem in FIGURES for kind in ("png", "svg")}
     tables = {f"{stem}.csv" for stem in COLUMNS}
@@ -78,6 +81,7 @@ def test_all_files_are_made(quick_run: Path) -> None:
         assert "<dc:date>" not in path.read_text()
 
 
+@whole_run
 @pytest.mark.parametrize("stem", COLUMNS)
 def test_tables_have_the_stated_columns_and_finite_numbers(
     rows: Callable[[str], Rows], stem: str
@@ -90,6 +94,7 @@ def test_tables_have_the_stated_columns_and_finite_numbers(
         assert all(math.isfinite(float(cell)) for cell in numbers)
 
 
+@whole_run
 def test_steps_are_those_of_theory_and_partitions_save_them(rows: Callable[[str], Rows]) -> None:
     table = rows("runtime")
     for row in table:
@@ -105,6 +110,7 @@ def test_steps_are_those_of_theory_and_partitions_save_them(rows: Callable[[str]
         assert partitioned < standard / 3
 
 
+@whole_run
 def test_no_code_is_shorter_than_the_information(rows: Callable[[str], Rows]) -> None:
     for row in rows("code_length"):
         over = float(row["code_length_bits"]) - float(row["information_bits"])
@@ -114,6 +120,7 @@ def test_no_code_is_shorter_than_the_information(rows: Callable[[str], Rows]) ->
             assert float(row["bits_over_kl"]) > 0
 
 
+@whole_run
 def test_more_candidates_are_less_biased(rows: Callable[[str], Rows]) -> None:
     values = {
         (row["coder"], row["kl_bits"], int(row["candidates"])): float(row["squared_mmd"])
@@ -129,6 +136,7 @@ def test_more_candidates_are_less_biased(rows: Callable[[str], Rows]) -> None:
     assert needed["standard ORC", "7", "0.006"] > needed["standard ORC", "7", "0.012"]
 
 
+@whole_run
 def test_only_cutting_informative_dimensions_helps(rows: Callable[[str], Rows]) -> None:
     worst = {
         name: max(float(row["ks_statistic"]) for row in rows("ablation") if row["strategy"] == name)
@@ -139,6 +147,7 @@ def test_only_cutting_informative_dimensions_helps(rows: Callable[[str], Rows]) 
     assert worst["collapsed dimension only"] > 0.2
 
 
+@whole_run
 def test_histograms_hold_the_samples(rows: Callable[[str], Rows]) -> None:
     mass = sum(
         float(row["sampled_density"]) * (float(row["to_z"]) - float(row["from_z"]))
@@ -148,6 +157,7 @@ def test_histograms_hold_the_samples(rows: Callable[[str], Rows]) -> None:
     assert mass == pytest.approx(1, abs=0.01)
 
 
+@whole_run
 def test_bins_unburden_the_search_of_large_blocks(rows: Callable[[str], Rows]) -> None:
     table = rows("large_blocks")
     bias = {
@@ -160,6 +170,7 @@ def test_bins_unburden_the_search_of_large_blocks(rows: Callable[[str], Rows]) -
         assert bias[*block, 1.2] < bias[*block, 0.6] < bias[*block, 0.0]
 
 
+@whole_run
 def test_every_algorithm_stands_in_the_comparison(rows: Callable[[str], Rows]) -> None:
     levels: dict[str, list[str]] = {}
     for row in rows("side_by_side"):
@@ -168,6 +179,7 @@ def test_every_algorithm_stands_in_the_comparison(rows: Callable[[str], Rows]) -
     assert set(map(tuple, levels.values())) == {("2", "5", "10")}
 
 
+@whole_run
 def test_a_seed_names_the_result_whatever_else_runs(quick_run: Path, tmp_path: Path) -> None:
     same, other = tmp_path / "same", tmp_path / "other"
     options = ["synthetic", "--quick", "--only", "ablation", "--out"]

@@ -34,6 +34,8 @@ from recvae.vae import posterior
 
 IMAGES = 12
 
+whole_run = pytest.mark.slow  # it takes half a minute
+
 Cells = dict[str, str]
 
 
@@ -77,6 +79,7 @@ def images() -> np.ndarray:
     return load_images(None, "test", IMAGES).numpy()
 
 
+@whole_run
 def test_every_row_is_a_file_and_stands_in_the_table(quick_run: Path, table: list[Cells]) -> None:
     planned = rows.all_rows(quick=True)
     assert {path.stem for path in quick_run.glob("rows/*")} == {row.slug for row in planned}
@@ -87,6 +90,7 @@ def test_every_row_is_a_file_and_stands_in_the_table(quick_run: Path, table: lis
         assert f"| {row.name} |".replace("*", r"\*") in markdown
 
 
+@whole_run
 def test_figures_and_report_are_made_of_the_rows(quick_run: Path, table: list[Cells]) -> None:
     drawn = {path.stem for path in quick_run.glob("figures/*.svg")}
     assert drawn == {"information", "block_kl", "rates", "bits", "images"}
@@ -97,6 +101,7 @@ def test_figures_and_report_are_made_of_the_rows(quick_run: Path, table: list[Ce
     assert str(quick_run) not in page
 
 
+@whole_run
 def test_the_parts_of_a_file_add_up(table: list[Cells]) -> None:
     for row in table:
         if row["family"] != "bound":
@@ -115,12 +120,14 @@ def test_the_parts_of_a_file_add_up(table: list[Cells]) -> None:
             assert 100 < float(row["peak_mb"]) < 2000
 
 
+@whole_run
 def test_the_rows_rank_as_they_should(table: list[Cells]) -> None:
     rate = {row["family"]: float(row["bits_per_pixel"]) for row in table}
     assert rate["min-cost selection"] < rate["partitioned ORC"] < rate["A*"]
     assert rate["bound"] < rate["partitioned ORC"] < rate["standard ORC"]
 
 
+@whole_run
 def test_rows_of_another_run_are_refused(
     quick_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,6 +159,7 @@ def test_bad_input_is_one_line(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@whole_run
 def test_a_row_of_other_settings_is_measured_again(
     quick_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
