@@ -18,8 +18,13 @@ from recvae.codec import DEFAULT_MODEL, Codec
 from recvae.images import Images, read_images, write_images
 
 
+@pytest.fixture(scope="module")
+def packed_digits(codec: Codec, digits: np.ndarray) -> bytes:
+    return codec.compress(digits)
+
+
 @pytest.fixture
-def files(codec: Codec, digits: np.ndarray, tmp_path: Path) -> Path:
+def files(digits: np.ndarray, packed_digits: bytes, tmp_path: Path) -> Path:
     """A folder with inputs of each kind and a compressed file."""
     write_images(tmp_path / "digits-idx3-ubyte", Images(digits))
     write_images(tmp_path / "digits.idx.gz", Images(digits))
@@ -27,7 +32,7 @@ def files(codec: Codec, digits: np.ndarray, tmp_path: Path) -> Path:
     names = tuple(f"digit {i}.png" for i in range(len(digits)))
     write_images(tmp_path / "folder", Images(digits, names))
     Image.fromarray(digits[0]).save(tmp_path / "one.png")
-    (tmp_path / "digits.recvae").write_bytes(codec.compress(digits))
+    (tmp_path / "digits.recvae").write_bytes(packed_digits)
     return tmp_path
 
 

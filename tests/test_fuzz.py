@@ -44,9 +44,10 @@ def damaged(draw: st.DrawFn, target: ModuleType) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.parametrize("examples", [60, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("target", QUICK, ids=lambda target: target.__name__)
-def test_damaged_seeds(target: ModuleType) -> None:
-    @settings(max_examples=200, deadline=None)
+def test_damaged_seeds(target: ModuleType, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
     @given(damaged(target))
     def holds(data: bytes) -> None:
         target.check(data)

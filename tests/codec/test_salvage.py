@@ -86,14 +86,17 @@ def test_what_was_written_is_told_from_the_rest(
 def test_random_bytes_rarely_pass(codec: Codec) -> None:
     """One in 27 was seen to pass where the length is that of an image; docs/format.md counts it."""
     rng = np.random.default_rng(0)
-    payloads = [(rng.bytes(int(rng.integers(90, 130))), 1) for _ in range(150)]
-    assert sum(are_written(codec.model, payloads)) <= 15
+    payloads = [(rng.bytes(int(rng.integers(90, 130))), 1) for _ in range(50)]
+    assert sum(are_written(codec.model, payloads)) <= 5
 
 
-def test_any_one_byte_costs_its_group_alone(images: np.ndarray, packed: bytes) -> None:
+@pytest.mark.parametrize("one_in", [7, pytest.param(1, marks=pytest.mark.slow)])
+def test_any_one_byte_costs_its_group_alone(
+    images: np.ndarray, packed: bytes, one_in: int
+) -> None:
     ends = [*range(0, 38, 5), *range(group_spans(packed)[-1][1], len(packed), 5)]
     starts = [begin + i for begin, _ in group_spans(packed) for i in (0, 1)]
-    for position in [*ends, *starts, *range(38, len(packed), 97)]:
+    for position in [*ends, *starts, *range(38, len(packed), 97)][::one_in]:
         lost = [i for g in hit(packed, position) for i in range(GROUP * g, GROUP * g + GROUP)]
         left = [i for i in range(len(images)) if i not in lost]
         found = salvage(flipped(packed, position))

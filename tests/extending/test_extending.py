@@ -41,7 +41,7 @@ TOYS = sorted(
     path for path in FOLDER.glob("*.py") if not path.name.startswith(("test_", "conftest"))
 )
 DOCS = (FOLDER.parent.parent / "docs" / "extending.md").read_text()
-IMAGES = 20
+IMAGES = 10  # in groups of 8
 
 
 @pytest.fixture(autouse=True)
@@ -77,12 +77,14 @@ def check_file(model: CodecModel, folder: Path, capsys: pytest.CaptureFixture[st
 def with_latents(make: Callable[[DiagonalGaussian], LatentCodec]) -> CodecModel:
     """The baseline with its latents coded in another way, fitted to some posteriors."""
     model = load_model("mnist-mlp")
-    images = torch.from_numpy(sample_images("train")[:100].copy())
+    images = torch.from_numpy(sample_images("train")[:20].copy())
     return replace(model, latents=make(posterior(model.encoder, images)))
 
 
 def nearest_blocks(target: DiagonalGaussian) -> BlockLatents:
-    blocks = plan_blocks(target.kl_bits().mean(0), target, 8, algorithm="nearest")
+    blocks = plan_blocks(
+        target.kl_bits().mean(0), target, 8, max_log2_candidates=8, algorithm="nearest"
+    )
     latents = BlockLatents.unfitted(3, blocks)
     return latents.fitted(latents.send(target).codes)
 
@@ -143,7 +145,7 @@ def test_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     register("pixelwise")
     torch.manual_seed(0)
     vae = VAE(Architecture("pixelwise", 4, decoder={"channels": 4}))
-    images = torch.from_numpy(sample_images("train")[:256].copy())
+    images = torch.from_numpy(sample_images("train")[:32].copy())
     optimiser = torch.optim.Adam(vae.parameters(), lr=0.01)
     losses = []
     for _ in range(30):
@@ -157,7 +159,7 @@ def test_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         vae.eval().requires_grad_(False),
         images,
         "toy",
-        CalibrationOptions(2, max_log2_candidates=6),
+        CalibrationOptions(1, max_log2_candidates=6),
         {},
         lambda line: None,
     )

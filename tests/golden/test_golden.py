@@ -5,14 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 
 import recvae
-from golden.check import COMPILED, CUDA, EAGER, Way, differences
+from golden.check import COMPILED, CUDA, EAGER, FIRST, Way, differences
 from golden.make import images
 from golden.make_bad import BAD, WHOLE, refusal
 from golden.steps import FILES, model_folder
@@ -66,20 +68,39 @@ def test_images(file: Path) -> None:
         assert np.array_equal(stored[:], images())
 
 
-@golden_files
-@pytest.mark.parametrize("way", EAGER, ids=str)
+def all_ways() -> Iterator[ParameterSet]:
+    """Scans take hundreds of passes, at each of which two threads may wait for each other."""
+    for way in EAGER:
+        for file in FILES:
+            slow = "scans" in file.stem and way.threads > 1
+            marks = pytest.mark.slow if slow else ()
+            yield pytest.param(file, way, id=f"{way}-{file.stem}", marks=marks)
+
+
+@pytest.mark.parametrize(("file", "way"), [*all_ways()])
 def test_same_bits(file: Path, way: Way) -> None:
     assert differences(file, way) == []
 
 
-@pytest.mark.parametrize("name", [name for name in INSTRUCTION_SETS if name != HERE])
-def test_same_bits_with_other_instructions(name: str) -> None:
+def other_instructions() -> Iterator[ParameterSet]:
+    """The fewest with the first way; the others, and all ways, take minutes."""
+    for name in INSTRUCTION_SETS:
+        if name != HERE:
+            if name == "default":
+                yield pytest.param(name, ("first",), FIRST, id="default, first way")
+            yield pytest.param(name, (), EAGER, id=name, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("name", "arguments", "ways"), [*other_instructions()])
+def test_same_bits_with_other_instructions(
+    name: str, arguments: tuple[str, ...], ways: tuple[Way, ...]
+) -> None:
     known = list(INSTRUCTION_SETS)
     if name not in known[: known.index(HERE) + 1 if HERE in known else 1]:
         pytest.skip(f"this CPU has {HERE} alone")
-    report = check_elsewhere(ATEN_CPU_CAPABILITY=name, **INSTRUCTION_SETS[name])
+    report = check_elsewhere(*arguments, ATEN_CPU_CAPABILITY=name, **INSTRUCTION_SETS[name])
     assert name.upper() in report.splitlines()[0]
-    assert report.count("same bits") == len(EAGER)
+    assert report.count("same bits") == len(ways)
 
 
 @pytest.mark.parametrize("name", MESSAGES)

@@ -15,7 +15,7 @@ from torch import Tensor
 Array = NDArray[np.float64]
 
 NUM_PROJECTIONS = 8
-MAX_JOINT_SAMPLES = 4000  # the joint test takes the square of them
+MAX_JOINT_SAMPLES = 2000  # the joint test takes the square of them
 SEED = 0
 
 

@@ -31,8 +31,21 @@ TARGETS = {
 }
 
 
-@pytest.mark.parametrize("name", EXACT)
-@pytest.mark.parametrize("mean_and_scale", TARGETS.values(), ids=TARGETS)
+# Each coder with two targets and each target with one coder are quick, all pairs are slow.
+QUICK_TARGETS = ("one dimension, 5 bits", "three dimensions, one collapsed")
+PAIRS = [
+    pytest.param(
+        name,
+        mean_and_scale,
+        id=f"{target}-{name}",
+        marks=() if target in QUICK_TARGETS or name == "PFR" else pytest.mark.slow,
+    )
+    for target, mean_and_scale in TARGETS.items()
+    for name in EXACT
+]
+
+
+@pytest.mark.parametrize(("name", "mean_and_scale"), PAIRS)
 def test_exact_coders_sample_the_target(name, mean_and_scale):
     target = same_target(*mean_and_scale, SAMPLES)
     found, standardised = search(EXACT[name](target), target)
@@ -40,7 +53,15 @@ def test_exact_coders_sample_the_target(name, mean_and_scale):
     assert follows_target(standardised, significance=0.01), pvalues(standardised)
 
 
-@pytest.mark.parametrize("name", ["PFR", "partitioned PFR, sup", "partitioned PFR, mass", "GPRS"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "partitioned PFR, sup",
+        "GPRS",
+        pytest.param("PFR", marks=pytest.mark.slow),
+        pytest.param("partitioned PFR, mass", marks=pytest.mark.slow),
+    ],
+)
 def test_wider_than_the_prior(name):
     target = same_target((0.3, -0.5), (1.2, 0.4), SAMPLES, torch.float64)
     found, standardised = search(EXACT[name](target), target)
@@ -49,7 +70,13 @@ def test_wider_than_the_prior(name):
 
 
 @pytest.mark.parametrize(
-    "coder", [PartitionedPFR(Partition((1 << 10,))), AStar(1), BranchAndBoundGPRS(1)], ids=repr
+    "coder",
+    [
+        AStar(1),
+        BranchAndBoundGPRS(1),
+        pytest.param(PartitionedPFR(Partition((1 << 10,))), marks=pytest.mark.slow),
+    ],
+    ids=repr,
 )
 def test_a_millionth_of_the_prior(coder):
     target = same_target((0.5,), (1e-6,), SAMPLES, torch.float64)
@@ -91,7 +118,7 @@ def test_shared_draws_are_noticed(monkeypatch, wrong):
         moved = torch.special.ndtri((cdf + bins / intervals).clamp(1e-9, 1 - 1e-9))
         return torch.round(moved * 2**28).long()
 
-    target = same_target((0.1, 0.4), (0.6, 0.5), SAMPLES)
+    target = same_target((0.1, 0.4), (0.6, 0.5), 5000)
     coder = PartitionedPFR(Partition((2, 2)), implementation="eager")
     _, honest = search(coder, target)
     for module in (recvae.rec.search.eager, recvae.rec.partitioned):

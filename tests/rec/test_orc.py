@@ -141,12 +141,12 @@ def test_implementations_agree(intervals, batch, num_candidates, keep, double, b
 def test_a_code_does_not_depend_on_batch_or_chunks(implementation):
     target, key = random_target(37, 5), torch.arange(37) * 1_000_003
     partition = Partition((4, 1, 16, 2, 3))
-    whole = PartitionedORC(partition, 400, implementation=implementation)
+    whole = PartitionedORC(partition, 150, implementation=implementation)
     code, scores = whole.encode_best(target, key, seeded(), 3)
     order = torch.randperm(37, generator=seeded())
     for chunk_elements, batch in itertools.product((1, 1000, 1 << 20), (1, 5, 37)):
         coder = PartitionedORC(
-            partition, 400, chunk_elements=chunk_elements, implementation=implementation
+            partition, 150, chunk_elements=chunk_elements, implementation=implementation
         )
         if chunk_elements == 1 and batch > 1:
             continue

@@ -36,7 +36,7 @@ MEAN, SCALE = (1.0, -0.7, 0.0), (0.3, 0.5, 1.0)  # 4.1 bits
 
 @pytest.mark.parametrize("intervals", [(1, 1, 1), (4, 3, 1), (5, 2, 2)])
 def test_samples_follow_the_target_when_candidates_are_ample(intervals):
-    standardised, _, _ = sample(MEAN, SCALE, intervals, 2048)
+    standardised, _, _ = sample(MEAN, SCALE, intervals, 1024)
     assert follows_target(standardised, significance=0.01)
     # Dimensions are independent: correlations are normal with deviation 1 / sqrt(n).
     correlations = torch.corrcoef(standardised.T)[~torch.eye(3, dtype=torch.bool)]
@@ -111,10 +111,10 @@ def test_nothing_to_say_costs_nothing():
 @pytest.mark.parametrize("intervals", [(1, 1, 1), (4, 3, 1), (16, 1, 1)])
 def test_the_rank_is_geometric_given_the_sample(intervals):
     """Its mean is 1 + E_{y ~ P}[(r(z) - r(y))+ 1{y in z's bin}], which is at most 1 + r(z) / J."""
-    standardised, target, code = sample(MEAN, SCALE, intervals, 4096)
+    standardised, target, code = sample(MEAN, SCALE, intervals, 1024)
     ratio = torch.exp2(target.log2_ratio(standardised * target.scale + target.mean))
     counts = torch.tensor(intervals)
-    offsets = torch.rand((100, SAMPLES, 3), generator=torch.Generator().manual_seed(0)).double()
+    offsets = torch.rand((20, SAMPLES, 3), generator=torch.Generator().manual_seed(0)).double()
     y = torch.special.ndtri((code.bins + offsets) / counts)
     rivals = (ratio - torch.exp2(target.log2_ratio(y))).clamp_min(0).mean(0) / counts.prod()
     # Standard errors are below 2 %.
@@ -124,5 +124,5 @@ def test_the_rank_is_geometric_given_the_sample(intervals):
 
 
 def test_a_narrow_target_cut_finely():
-    standardised, _, _ = sample((0.5,), (1e-6,), (1 << 12,), 1 << 13, samples=2000)
+    standardised, _, _ = sample((0.5,), (1e-6,), (1 << 12,), 1 << 13, samples=1000)
     assert follows_target(standardised, significance=0.01)

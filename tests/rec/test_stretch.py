@@ -147,10 +147,10 @@ def test_samples_of_the_global_form_follow_targets_of_several_dimensions():
     """With one scale above 1. Significance 0.01."""
     target = make_target([[0.5, -0.3, 0.1]], [[0.5, 1.02, 0.8]])
     table = stretch_function(target)
-    z = first_accepted(target, lambda bits: table.log2_sigma(bits[None])[0], 10_000)
+    z = first_accepted(target, lambda bits: table.log2_sigma(bits[None])[0], 5000)
     assert follows_target((z - target.mean) / target.scale)
     # Another sigma gives another law.
-    z = first_accepted(target, lambda bits: table.log2_sigma(bits[None])[0] + 1, 10_000)
+    z = first_accepted(target, lambda bits: table.log2_sigma(bits[None])[0] + 1, 5000)
     assert not follows_target((z - target.mean) / target.scale, significance=1e-6)
 
 

@@ -6,12 +6,14 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 
 import recvae
 from golden.make import images
@@ -45,7 +47,14 @@ def spec_decode(data: bytes, model: str) -> decoder.Steps:
     return decoder.decode(data, model_folder(model), TABLE)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def golden_files() -> Iterator[ParameterSet]:
+    """Scans one by one take this decoder hundreds of passes an image."""
+    for file in FILES:
+        marks = pytest.mark.slow if file.stem == "v1-mnist-scans-single" else ()
+        yield pytest.param(file, id=file.stem, marks=marks)
+
+
+@pytest.mark.parametrize("file", [*golden_files()])
 def test_golden_file(file: Path) -> None:
     expected = json.loads(file.with_suffix(".json").read_text())
     steps = spec_decode(file.read_bytes(), expected.pop("model"))
@@ -171,8 +180,14 @@ def odd_images(model: CodecModel) -> np.ndarray:
     return pixels
 
 
-@pytest.mark.parametrize("name", ODD_MODELS)
-@pytest.mark.parametrize("group_size", [1, 3, 1024])
+ODD_GROUPS = [
+    pytest.param(size, name, marks=pytest.mark.slow if (size, name) == (1, "scans") else ())
+    for size in (1, 3, 1024)
+    for name in ODD_MODELS
+]
+
+
+@pytest.mark.parametrize(("group_size", "name"), ODD_GROUPS)
 def test_odd_models(name: str, group_size: int, tmp_path: Path) -> None:
     model = odd_model(ODD_MODELS[name])
     model.save(tmp_path)

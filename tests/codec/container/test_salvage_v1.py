@@ -117,10 +117,15 @@ FILES = [
 ]
 
 
+# All of the places take long: the quick tests take one in so many.
+one_in = pytest.mark.parametrize("one_in", [7, pytest.param(1, marks=pytest.mark.slow)])
+
+
+@one_in
 @pytest.mark.parametrize("original", FILES, ids=lambda original: f"{original.num_groups} groups")
-def test_any_one_byte_costs_its_group_alone(original: Original) -> None:
+def test_any_one_byte_costs_its_group_alone(original: Original, one_in: int) -> None:
     step = 1 + len(original.data) // 1000 * 7
-    for position in range(0, len(original.data), step):
+    for position in range(0, len(original.data), step * one_in):
         for mask in (0x01, 0xFF) if step == 1 else (1 << position % 8,):
             damaged = bytearray(original.data)
             damaged[position] ^= mask
@@ -140,11 +145,12 @@ def test_any_one_byte_costs_its_group_alone(original: Original) -> None:
             assert not salvage.names_lost
 
 
+@one_in
 @pytest.mark.parametrize(
     "original", FILES[:4], ids=lambda original: f"{original.num_groups} groups"
 )
-def test_any_truncation_keeps_all_groups_before_it(original: Original) -> None:
-    for length in range(38, len(original.data)):
+def test_any_truncation_keeps_all_groups_before_it(original: Original, one_in: int) -> None:
+    for length in range(38, len(original.data), one_in):
         whole = [g for g, (_, end) in enumerate(original.spans) if end <= length]
         if not whole:
             with pytest.raises(InputError, match="no group of images is left"):
@@ -163,10 +169,26 @@ def test_a_truncation_within_the_footer_loses_nothing() -> None:
             assert original.salvage(original.data[:length]).is_complete
 
 
-@settings(max_examples=400, deadline=None)
-@given(st.sampled_from(FILES), st.lists(changes, min_size=1, max_size=5))
+several_damages = given(st.sampled_from(FILES), st.lists(changes, min_size=1, max_size=5))
+
+
+@settings(max_examples=80, deadline=None)
+@several_damages
 @example(Original(135, 2, named=True), [("remove", 0.5, b"12345")])
 def test_several_damages(original: Original, damages: list[tuple[str, float, bytes]]) -> None:
+    check_several_damages(original, damages)
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None)
+@several_damages
+def test_many_times_several_damages(
+    original: Original, damages: list[tuple[str, float, bytes]]
+) -> None:
+    check_several_damages(original, damages)
+
+
+def check_several_damages(original: Original, damages: list[tuple[str, float, bytes]]) -> None:
     """Overwritten, inserted and removed bytes, the index among them."""
     bytes_left: list[tuple[int, int | None]] = [(b, i) for i, b in enumerate(original.data)]
     for kind, where, garbage in damages:

@@ -133,9 +133,14 @@ FILES = [
 ]
 
 
+# All of the places take long: the quick tests take one in so many.
+one_in = pytest.mark.parametrize("one_in", [7, pytest.param(1, marks=pytest.mark.slow)])
+
+
+@one_in
 @pytest.mark.parametrize("original", FILES, ids=lambda original: f"{original.num_groups} groups")
-def test_any_one_byte_costs_its_group_alone(original: Original) -> None:
-    step = 1 + len(original.data) // 1000 * 11
+def test_any_one_byte_costs_its_group_alone(original: Original, one_in: int) -> None:
+    step = (1 + len(original.data) // 1000 * 11) * one_in
     for position in range(0, len(original.data), step):
         damaged = bytearray(original.data)
         damaged[position] ^= 1 << position % 8
@@ -154,10 +159,11 @@ def test_any_one_byte_costs_its_group_alone(original: Original) -> None:
         assert not salvage.arrays_lost
 
 
+@one_in
 @pytest.mark.parametrize("original", FILES[:4], ids=lambda original: f"{original.num_groups}")
-def test_any_truncation_keeps_all_groups_before_it(original: Original) -> None:
+def test_any_truncation_keeps_all_groups_before_it(original: Original, one_in: int) -> None:
     begin = original.header.num_bytes
-    for length in range(begin, len(original.data), 1 + len(original.data) // 300):
+    for length in range(begin, len(original.data), (1 + len(original.data) // 300) * one_in):
         whole = [g for g, (_, end) in enumerate(original.spans) if end <= length]
         if not whole:
             with pytest.raises(InputError, match="no group of images is left"):
@@ -175,9 +181,25 @@ def test_a_file_without_images() -> None:
     assert saved(empty, salvage) == []
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.sampled_from(FILES), st.lists(changes, min_size=1, max_size=5))
+several_damages = given(st.sampled_from(FILES), st.lists(changes, min_size=1, max_size=5))
+
+
+@settings(max_examples=40, deadline=None)
+@several_damages
 def test_several_damages(original: Original, damages: list[tuple[str, float, bytes]]) -> None:
+    check_several_damages(original, damages)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None)
+@several_damages
+def test_many_times_several_damages(
+    original: Original, damages: list[tuple[str, float, bytes]]
+) -> None:
+    check_several_damages(original, damages)
+
+
+def check_several_damages(original: Original, damages: list[tuple[str, float, bytes]]) -> None:
     """Overwritten, inserted and removed bytes, the index among them."""
     begin = original.header.num_bytes
     bytes_left: list[tuple[int, int | None]] = [(b, i) for i, b in enumerate(original.data)]
@@ -249,7 +271,7 @@ def test_groups_in_groups_cost_little() -> None:
 
 def test_hostile_bytes_are_looked_at_a_bounded_number_of_times() -> None:
     """Every eleventh place begins a group of half of the file, whose checksum fails."""
-    heads = (b"\1\1" + b"\xff" + (1 << 17).to_bytes(8)) * (1 << 14)
+    heads = (b"\1\1" + b"\xff" + (11 << 10).to_bytes(8)) * (1 << 11)
     data = HEADER.to_bytes() + heads
     places = Places(data, HEADER, Checksums(data), Shorts(data))
     assert walk(places, Layout.of(HEADER, len(places.data), None)) == []

@@ -50,12 +50,16 @@ def blots(architecture: Architecture, count: int) -> np.ndarray:
 def images_for(model: CodecModel) -> np.ndarray:
     """Blots, and what no model expects."""
     levels, shape = model.architecture.levels, model.spec.shape
-    noise = np.random.default_rng(2).integers(0, levels, (3, *shape))
+    noise = np.random.default_rng(2).integers(0, levels, (2, *shape))
     plain = np.stack([np.full(shape, value) for value in (0, levels - 1, levels // 2)])
-    return np.concatenate([blots(model.architecture, 7), noise, plain]).astype(np.uint8)
+    return np.concatenate([blots(model.architecture, 4), noise, plain]).astype(np.uint8)
 
 
-@pytest.fixture(scope="module", params=list(KINDS))
+# Of the sizes beyond a few pixels, the quick tests take one.
+PARAMS = [pytest.param(kind, marks=pytest.mark.slow if kind == "64x64" else ()) for kind in KINDS]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def model(request: pytest.FixtureRequest) -> CodecModel:
     return model_named(request.param)
 

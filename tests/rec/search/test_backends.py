@@ -189,7 +189,7 @@ def test_items_in_slices_keep_what_is_theirs(name: str) -> None:
 def test_one_key_is_served_in_any_slices() -> None:
     target = random_target(11, (0.6, 0.5))
     ranks = [
-        ORC(2, 300, implementation="shared", chunk_elements=elements)
+        ORC(2, 100, implementation="shared", chunk_elements=elements)
         .encode(target, 7, seeded())
         .ranks
         for elements in (1 << 20, 4, 1)

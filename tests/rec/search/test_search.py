@@ -113,15 +113,15 @@ def test_one_set_of_candidates_for_all_gives_the_same_codes(ordered, scale):
     """The matrix product shortlists; the winner is that of the eager search."""
     make = ORC if ordered else MRC
     target = DiagonalGaussian(
-        0.8 * torch.randn((300, 4), generator=seeded()), torch.full((300, 4), scale)
+        0.8 * torch.randn((100, 4), generator=seeded()), torch.full((100, 4), scale)
     )
-    same_key = torch.full((300,), 77)
-    eager = make(4, 5000, implementation="eager").search(target, 77, seeded()).code.ranks
+    same_key = torch.full((100,), 77)
+    eager = make(4, 2000, implementation="eager").search(target, 77, seeded()).code.ranks
     for chunk_elements in (1 << 20, 9000):
         for key in (77, same_key):
-            auto = make(4, 5000, chunk_elements=chunk_elements).search(target, key, seeded())
+            auto = make(4, 2000, chunk_elements=chunk_elements).search(target, key, seeded())
             assert torch.equal(auto.code.ranks, eager)
-    assert len(eager.unique()) > 50 or scale < 0.01
+    assert len(eager.unique()) > 30 or scale < 0.01
 
 
 def test_a_cap_is_reported():
