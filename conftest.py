@@ -1,7 +1,9 @@
-"""What holds before anything is imported."""
+"""How tests share the cores: told to OpenMP before torch is imported."""
 
 import os
 
-# Where tests run side by side, a thread that spins until another one is done keeps that from running:
-# some tests of two threads took 30 times as long. Read when torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+# A thread that spins until another one is done keeps that from running: some tests of two threads
+# took 30 times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

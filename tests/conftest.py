@@ -1,11 +1,5 @@
 """What the tests share."""
 
-import os
-
-if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):  # before torch comes, at import
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (cores or 1) // workers)))
-
 import numpy as np
 import pytest
 
