@@ -91,9 +91,7 @@ def test_random_bytes_rarely_pass(codec: Codec) -> None:
 
 
 @pytest.mark.parametrize("one_in", [7, pytest.param(1, marks=pytest.mark.slow)])
-def test_any_one_byte_costs_its_group_alone(
-    images: np.ndarray, packed: bytes, one_in: int
-) -> None:
+def test_any_one_byte_costs_its_group_alone(images: np.ndarray, packed: bytes, one_in: int) -> None:
     ends = [*range(0, 38, 5), *range(group_spans(packed)[-1][1], len(packed), 5)]
     starts = [begin + i for begin, _ in group_spans(packed) for i in (0, 1)]
     for position in [*ends, *starts, *range(38, len(packed), 97)][::one_in]:
