@@ -65,8 +65,15 @@ def written(found) -> bytes:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("name", sorted(shipped_models()))
-@pytest.mark.parametrize("group_size", [1, 5])
+# Scans take hundreds of passes a group.
+WRITTEN = [
+    pytest.param(size, name, marks=pytest.mark.slow if (size, name) == (1, "mnist-scans") else ())
+    for size in (1, 5)
+    for name in sorted(shipped_models())
+]
+
+
+@pytest.mark.parametrize(("group_size", "name"), WRITTEN)
 def test_what_was_written_is_told_from_the_rest(
     images: np.ndarray, name: str, group_size: int
 ) -> None:
