@@ -1,6 +1,7 @@
 """Commands in processes of their own that are killed, interrupted or left alone.
 
-They are forked from this one, in which torch is imported and unused: that costs seconds each time.
+They are forked from this one, which has coded once: to load torch and what numba compiled costs
+seconds each time. It has one thread, so that no child waits for another that it does not have.
 """
 
 import fcntl
@@ -8,13 +9,12 @@ import os
 import random
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
-import numba
 import torch
 
-from recvae import commands
 from recvae.cli import main
 from recvae.images import sample_images, write_idx
 
@@ -31,7 +31,6 @@ def start(folder: Path, *arguments: object, stdout: int | None = None) -> int:
         os.dup2(err, 2)
         os.dup2(err if stdout is None else stdout, 1)
         os.closerange(3, 256)  # among them the other end of the pipe
-        torch.set_num_threads(1)
         status = main([str(argument) for argument in arguments])
         sys.stdout.flush()
     finally:
@@ -116,10 +115,19 @@ def stop_reading(folder: Path) -> None:
     assert (folder / "err").read_text() == ""
 
 
+def code_once(folder: Path) -> None:
+    write_idx(folder / "one.idx", sample_images()[:1])
+    for command, *files in (("compress", "one.idx", "one"), ("decompress", "one", "two.idx")):
+        assert main([command, *(str(folder / file) for file in files), "--quiet"]) == 0
+    for file in ("one.idx", "one", "two.idx"):
+        (folder / file).unlink()
+    assert threading.active_count() == 1
+
+
 if __name__ == "__main__":
-    assert commands
-    assert numba  # imported once, for all
+    torch.set_num_threads(1)
     folder = Path(sys.argv[1])
+    code_once(folder)
     write_idx(folder / "images.idx", sample_images()[:40])
     (folder / "err").touch()
     compress_and_stop(folder)

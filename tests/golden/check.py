@@ -1,7 +1,8 @@
 """Decode the golden files in every way: `PYTHONPATH=tests python -m golden.check [compiled|first]`.
 
-`first` is the first of the ways without a compiler. Prints a line for each way and ends with status 1 if a step of one differs. It needs only what
-decoding needs, so that it runs with any installed `recvae`.
+`first` is the first of the ways without a compiler. Prints a line for each way and ends with status
+1 if a step of one differs. It needs only what decoding needs, so that it runs with any installed
+`recvae`.
 """
 
 import json
