@@ -118,7 +118,7 @@ def _atoms(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     mean, scale = mean[:, None], scale[:, None]
     low, high = ((mean + side * scale).clamp(-end, end) for side in (-SPREAD, SPREAD))
     width = (high - low) / ATOMS
-    z = low + width * (torch.arange(ATOMS, device=mean.device) + 0.5)
+    z = low + width * (torch.arange(ATOMS, dtype=torch.float64, device=mean.device) + 0.5)
     density = torch.exp(-((z - mean) / scale).square() / 2) / (scale * math.sqrt(2 * math.pi))
     return normal.log2_ratio(z, mean, scale), density * width
 

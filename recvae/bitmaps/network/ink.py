@@ -60,7 +60,7 @@ class InkDecoder(nn.Module):
             kept = ~plain | (torch.rand(len(sites), device=ink.device) < KEPT)
             sites = sites[kept]
             weights = torch.where(plain[kept], 1 / KEPT, 1.0)
-        result = torch.zeros(len(ink), device=ink.device)
+        result = torch.zeros(len(ink), dtype=torch.float32, device=ink.device)
         for start in range(0, len(sites), TRAINING_PIECE):
             piece = slice(start, start + TRAINING_PIECE)
             known = self._known(condition, boxes, sites[piece])

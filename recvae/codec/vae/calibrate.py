@@ -165,7 +165,8 @@ def _float_elbo(vae: Any, images: Tensor, batch: int = 256) -> float:
     total = 0.0
     for part in images.split(batch):
         target = posterior(vae.encoder, part)
-        z = target.mean + target.scale * torch.randn(target.mean.shape, generator=generator)
+        noise = torch.randn(target.mean.shape, generator=generator, dtype=torch.float32)
+        z = target.mean + target.scale * noise
         log_likelihood = vae.decoder.log_likelihood_nats(z, part) / NATS_PER_BIT
         total += float(target.kl_bits().sum() - log_likelihood.sum())
     return total / len(images)

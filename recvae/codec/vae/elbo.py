@@ -27,7 +27,7 @@ def negative_elbo_bits(
     total = [np.zeros(0)]
     for part in images.split(batch):
         target = posterior(model.encoder, part)
-        noise = torch.randn(target.mean.shape, generator=generator)
+        noise = torch.randn(target.mean.shape, generator=generator, dtype=torch.float32)
         z = target.mean.cpu() + target.scale.cpu() * noise
         fixed = torch.round(z.double().clamp(-PRIOR_LIMIT, PRIOR_LIMIT) * 2.0**FRACTION_BITS)
         pixels = pixel_bits(code_pixels(model, fixed.long(), part), len(part))

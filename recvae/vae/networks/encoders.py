@@ -45,7 +45,7 @@ class MLPEncoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (b, h, w) uint8. Returns mean and log scale, (b, D) each."""
-        x = pixels.flatten(1) / 255.0
+        x = pixels.flatten(1).to(self.hidden.weight.dtype) / 255.0
         return self.posterior(torch.relu(self.hidden(x)))
 
 
@@ -97,6 +97,7 @@ class ConvEncoder(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """pixels: (b, h, w) uint8. Returns mean and log scale, (b, D) each."""
-        x = torch.stack([pixels / 255.0, pixels > 0, pixels >= self.saturation], dim=1)
+        values = pixels.to(self.hidden.weight.dtype) / 255.0
+        x = torch.stack([values, pixels > 0, pixels >= self.saturation], dim=1)
         x = self.maps(x.to(memory_format=torch.channels_last))
         return self.posterior(nn.functional.silu(self.hidden(x)))

@@ -125,7 +125,7 @@ def summed(passes: KnownPasses[T], count: int) -> tuple[Tensor, T]:
 
 def log_likelihoods_nats(steps: Sequence[tuple[Pass, Tensor]], count: int) -> Tensor:
     """log p in nats of the symbols of passes, one or more, summed over each image, (count,)."""
-    total = torch.zeros(count, device=steps[0][0].images.device)
+    total = torch.zeros(count, dtype=torch.float32, device=steps[0][0].images.device)
     for step, symbols in steps:
         log_p = -functional.cross_entropy(step.logits.float(), symbols, reduction="none")
         total = total.index_add(0, step.images, log_p)

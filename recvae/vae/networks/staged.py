@@ -105,7 +105,7 @@ class StagedDecoder(UpsamplingDecoder):
             (not_zero, self.spike_logits(features, not_zero, ink), spikes),
             (grey, self.grey_logits(features, grey, ink, full), value[grey] - 1),
         ]
-        result = torch.zeros(len(pixels), device=pixels.device)
+        result = torch.zeros(len(pixels), dtype=torch.float32, device=pixels.device)
         for sites, logits, symbols in terms:
             log_p = -functional.cross_entropy(logits.float(), symbols, reduction="none")
             result = result.index_add(0, sites // (self.height * self.width), log_p)
