@@ -1,9 +1,21 @@
-"""How tests share the cores: told to OpenMP before torch is imported."""
+"""How tests share the cores, told to OpenMP before torch is imported; which notebooks are slow."""
 
 import os
+
+import pytest
 
 workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 # A thread that spins until another one is done keeps that from running: some tests of two threads
 # took 30 times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+SLOW_NOTEBOOKS = ("03_reproduce_the_table.ipynb",)
+
+
+@pytest.hookimpl(tryfirst=True)  # before slow tests are left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark these notebooks."""
+    for item in items:
+        if item.path.name in SLOW_NOTEBOOKS:
+            item.add_marker(pytest.mark.slow)

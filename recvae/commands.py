@@ -40,7 +40,14 @@ from recvae.console import (
 )
 from recvae.errors import InputError
 from recvae.files import atomic_file, translate_os_errors
-from recvae.images import ImageStream, default_names, image_stream, regroup, write_chunks
+from recvae.images import (
+    ImageStream,
+    default_names,
+    image_stream,
+    regroup,
+    sample_images,
+    write_chunks,
+)
 from recvae.images.spec import RGB
 from recvae.images.stream import Runs, images_at_once
 
@@ -171,8 +178,10 @@ def demo(options: Namespace) -> None:
     """Compress the images that come with the package; see `recvae.demo`."""
     from recvae.demo import run, shown_models
 
-    names = shown_models() if options.model is None else [options.model]
-    result, tables = run([load(name, options.device, options.batch_size) for name in names])
+    images = sample_images("test")
+    names = shown_models(images) if options.model is None else [options.model]
+    codecs = [load(name, options.device, options.batch_size) for name in names]
+    result, tables = run(codecs, images)
     if options.json:
         print(json.dumps(result))
     elif not options.quiet:

@@ -13,22 +13,20 @@ from recvae.codec import Codec, NegativeElbo, load_model, shipped_models
 from recvae.codec.image_coder import Pixels
 from recvae.errors import InputError
 from recvae.evaluation import reference_sizes
-from recvae.images import sample_images
 
 
-def shown_models() -> list[str]:
-    """Return the names of the shipped models that code the images that ship."""
-    shape = sample_images("test").shape[1:]
+def shown_models(images: Pixels) -> list[str]:
+    """Return the names of the shipped models that code images of this shape."""
+    shape = images.shape[1:]
     specs = {name: load_model(name).spec for name in shipped_models()}
     return [name for name, spec in specs.items() if spec is None or spec.shape == shape]
 
 
-def run(codecs: Sequence[Codec]) -> tuple[dict[str, Any], list[Table]]:
-    """Compress, decompress and compare the images that ship; returns the result and its tables.
+def run(codecs: Sequence[Codec], images: Pixels) -> tuple[dict[str, Any], list[Table]]:
+    """Compress, decompress and compare uint8 (n, h, w); returns the result and its tables.
 
     Raises InputError if a single byte differs.
     """
-    images = sample_images("test")
     models = {codec.model.name: _round_trip(codec, images) for codec in codecs}
     others = {row.name: [row.one_file_each, row.all_in_one] for row in reference_sizes(images)}
     result = {

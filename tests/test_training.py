@@ -145,7 +145,8 @@ def folder(trained: Path, tmp_path: Path) -> Path:
     ("name", "train_first"),
     [
         ("mnist", train),
-        ("mnist-mlp", train_process),
+        ("mnist-mlp", train),
+        pytest.param("mnist-mlp", train_process, marks=pytest.mark.slow),
         ("mnist-scans", train),
         ("folder-causal", train),
     ],

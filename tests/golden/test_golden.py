@@ -14,7 +14,7 @@ import torch
 from _pytest.mark import ParameterSet
 
 import recvae
-from golden.check import COMPILED, CUDA, EAGER, FIRST, Way, differences
+from golden.check import COMPILED, CUDA, EAGER, Way, differences
 from golden.make import images
 from golden.make_bad import BAD, WHOLE, refusal
 from golden.steps import FILES, model_folder
@@ -82,25 +82,15 @@ def test_same_bits(file: Path, way: Way) -> None:
     assert differences(file, way) == []
 
 
-def other_instructions() -> Iterator[ParameterSet]:
-    """The fewest with the first way; the others, and all ways, take minutes."""
-    for name in INSTRUCTION_SETS:
-        if name != HERE:
-            if name == "default":
-                yield pytest.param(name, ("first",), FIRST, id="default, first way")
-            yield pytest.param(name, (), EAGER, id=name, marks=pytest.mark.slow)
-
-
-@pytest.mark.parametrize(("name", "arguments", "ways"), [*other_instructions()])
-def test_same_bits_with_other_instructions(
-    name: str, arguments: tuple[str, ...], ways: tuple[Way, ...]
-) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in INSTRUCTION_SETS if name != HERE])
+def test_same_bits_with_other_instructions(name: str) -> None:
     known = list(INSTRUCTION_SETS)
     if name not in known[: known.index(HERE) + 1 if HERE in known else 1]:
         pytest.skip(f"this CPU has {HERE} alone")
-    report = check_elsewhere(*arguments, ATEN_CPU_CAPABILITY=name, **INSTRUCTION_SETS[name])
+    report = check_elsewhere(ATEN_CPU_CAPABILITY=name, **INSTRUCTION_SETS[name])
     assert name.upper() in report.splitlines()[0]
-    assert report.count("same bits") == len(ways)
+    assert report.count("same bits") == len(EAGER)
 
 
 @pytest.mark.parametrize("name", MESSAGES)
