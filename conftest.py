@@ -10,7 +10,10 @@ os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // wor
 # took 30 times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-SLOW_NOTEBOOKS = ("03_reproduce_the_table.ipynb",)
+SLOW_NOTEBOOKS = (
+    "02_relative_entropy_coding.ipynb",
+    "03_reproduce_the_table.ipynb",
+)
 
 
 @pytest.hookimpl(tryfirst=True)  # before slow tests are left out

@@ -64,6 +64,7 @@ for name in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_files_are_the_same_where_numba_is_disabled(tmp_path: Path, digits: np.ndarray) -> None:
     np.save(tmp_path / "x.npy", digits[:3])
     command = [sys.executable, "-W", "error", "-c", FILES, str(tmp_path / "x.npy")]

@@ -147,8 +147,8 @@ def folder(trained: Path, tmp_path: Path) -> Path:
         ("mnist", train),
         ("mnist-mlp", train),
         pytest.param("mnist-mlp", train_process, marks=pytest.mark.slow),
-        ("mnist-scans", train),
-        ("folder-causal", train),
+        pytest.param("mnist-scans", train, marks=pytest.mark.slow),
+        pytest.param("folder-causal", train, marks=pytest.mark.slow),
     ],
 )
 def test_train_resume_export_compress(tmp_path: Path, name: str, train_first) -> None:

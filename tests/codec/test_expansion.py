@@ -55,9 +55,13 @@ MIXTURES: dict[str, Callable[[Codec, Images, Images], Images]] = {
     "one image": lambda codec, digits, noise: noise[:1],
     "none": lambda codec, digits, noise: noise[:0],
 }
+MODELS = [
+    pytest.param(name, marks=pytest.mark.slow if name == "mnist-scans" else ())
+    for name in shipped_models()
+]
 
 
-@pytest.mark.parametrize("name", list(shipped_models()))
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("kind", MIXTURES)
 def test_bound_on_expansion(name: str, kind: str, digits: Images, noise: Images) -> None:
     codec = recvae.load(name)
@@ -68,7 +72,7 @@ def test_bound_on_expansion(name: str, kind: str, digits: Images, noise: Images)
         assert np.array_equal(codec.decompress(data), images)
 
 
-@pytest.mark.parametrize("name", list(shipped_models()))
+@pytest.mark.parametrize("name", MODELS)
 def test_the_model_alone_would_expand_them(name: str, digits: Images, noise: Images) -> None:
     """Else the bound would not be put to the test."""
     codec = recvae.load(name)

@@ -245,6 +245,7 @@ def test_a_link_in_place_of_the_part_is_not_followed(small, images, tmp_path: Pa
         assert (tmp_path / "precious").read_bytes() == b"precious"
 
 
+@pytest.mark.slow
 def test_killed_and_interrupted_processes(tmp_path: Path) -> None:
     """Real processes and signals; see `processes.py`, which also lets two read one file."""
     script = Path(__file__).with_name("processes.py")

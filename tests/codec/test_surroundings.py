@@ -27,10 +27,14 @@ SURROUNDINGS = {
     "inference": torch.inference_mode,
     "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
 }
+MODELS = [
+    pytest.param(name, marks=pytest.mark.slow if name == "mnist-scans" else ())
+    for name in shipped_models()
+]
 
 
 @pytest.mark.parametrize("kind", SURROUNDINGS)
-@pytest.mark.parametrize("name", list(shipped_models()))
+@pytest.mark.parametrize("name", MODELS)
 def test_files_and_pixels_are_the_same(
     name: str, kind: str, digits: np.ndarray, noise: np.ndarray
 ) -> None:

@@ -16,6 +16,8 @@ from recvae.rec import Code, DiagonalGaussian, gaussian_1d, zeta_code, zeta_expo
 from recvae.rec.branch_and_bound import AStar, BranchAndBoundGPRS
 from recvae.rec.code import CappedSearchWarning
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = 20_000
 
 

@@ -26,6 +26,8 @@ from recvae.rec import (
     zeta_exponent,
 )
 
+pytestmark = pytest.mark.slow
+
 ITEMS = 4000
 MAX_RANK = 1 << 30
 LOG2_E_OVER_E = math.log2(math.e) / math.e

@@ -161,6 +161,7 @@ def test_from_a_millionth_to_above_the_prior(name, dtype):
         assert found.capped.any() or standardised.abs().max() < 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in EXACT if name[:8] != "dithered"])
 @pytest.mark.parametrize(
     ("mean", "scale", "message"),

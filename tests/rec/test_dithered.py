@@ -40,6 +40,7 @@ def sent(coder, target, key):
     return code, (z - target.mean.double()) / target.scale.double()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("mean", [None, [0.0, 2.5, -5.0]])
 def test_gaussian_noise_gives_samples_of_the_target(mean, dtype):

@@ -63,6 +63,7 @@ def test_one_dimension_notices_too() -> None:
     assert "projections" not in pvalues(normals(0, dim=1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dim", [1, 3, pytest.param(12, marks=pytest.mark.slow)])
 def test_a_pvalue_below_a_level_is_as_rare_as_it_says(dim: int) -> None:
     runs, level = 200, 0.05

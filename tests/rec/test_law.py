@@ -53,6 +53,7 @@ def test_exact_coders_sample_the_target(name, mean_and_scale):
     assert follows_target(standardised, significance=0.01), pvalues(standardised)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -69,6 +70,7 @@ def test_wider_than_the_prior(name):
     assert follows_target(standardised, significance=0.01), pvalues(standardised)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "coder",
     [
@@ -135,6 +137,7 @@ def test_a_capped_search_is_not_exact_and_says_so():
     assert not follows_target(standardised, significance=1e-6)
 
 
+@pytest.mark.slow
 def test_items_are_independent():
     """Samples of neighbouring items, under keys that follow each other, are not correlated."""
     mean, scale = torch.tensor(MEAN).expand(SAMPLES, 3), torch.tensor(SCALE).expand(SAMPLES, 3)

@@ -85,6 +85,7 @@ def test_a_partition_needs_fewer_candidates():
     assert errors[1] < errors[0] / 4
 
 
+@pytest.mark.slow
 def test_forty_bits_over_twelve_dimensions():
     generator = torch.Generator().manual_seed(0)
     mean = torch.randn(12, generator=generator)
@@ -123,6 +124,7 @@ def test_the_rank_is_geometric_given_the_sample(intervals):
     assert first == pytest.approx((1 / (1 + rivals)).mean().item(), rel=0.06)
 
 
+@pytest.mark.slow
 def test_a_narrow_target_cut_finely():
     standardised, _, _ = sample((0.5,), (1e-6,), (1 << 12,), 1 << 13, samples=1000)
     assert follows_target(standardised, significance=0.01)

@@ -56,7 +56,10 @@ def images_for(model: CodecModel) -> np.ndarray:
 
 
 # Of the sizes beyond a few pixels, the quick tests take one.
-PARAMS = [pytest.param(kind, marks=pytest.mark.slow if kind == "64x64" else ()) for kind in KINDS]
+PARAMS = [
+    pytest.param(kind, marks=pytest.mark.slow if kind in ("28x28", "64x64") else ())
+    for kind in KINDS
+]
 
 
 @pytest.fixture(scope="module", params=PARAMS)

@@ -64,6 +64,7 @@ def test_shipped_models_are_found_by_their_hash() -> None:
     assert shipped_model_name(bytes(16)) is None
 
 
+@pytest.mark.slow
 def test_loading_imports_no_compiler() -> None:
     """Torch's takes seconds."""
     code = (

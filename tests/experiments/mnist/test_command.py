@@ -195,6 +195,7 @@ ROWS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=[row.slug for row in ROWS])
 def test_what_any_sender_sends_decodes(
     model: CodecModel, training: Training, images: np.ndarray, row: rows.Row, tmp_path: Path

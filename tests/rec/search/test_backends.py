@@ -198,6 +198,7 @@ def test_one_key_is_served_in_any_slices() -> None:
     assert torch.equal(ranks[0], ranks[2])
 
 
+@pytest.mark.slow
 def test_the_folder_numba_does_not_hide_the_library() -> None:
     program = (
         "import recvae.rec.search.numba.backend, numba, pathlib\n"
