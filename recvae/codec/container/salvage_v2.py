@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from recvae.codec.container.arrays import arrays_end
+from recvae.codec.container.footer import END_MAGIC
 from recvae.codec.container.header import Header
 from recvae.codec.container.index_v2 import NO_ARRAYS, Index
 from recvae.codec.container.locate import Checksums, Shorts
@@ -60,7 +61,10 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
 
 
 def _cut_index(data: bytes, header: Header, parts: Sequence[Sequence[Placed]]) -> FoundIndex | None:
-    """What is left of an index behind the first unbroken part, if it tells of just its groups."""
+    """What is left of an index behind the first unbroken part, if it tells of just its groups.
+
+    Its arrays are kept only if the checksum of the index stands behind them: it alone covers them.
+    """
     if not parts or parts[0][0][0] != header.num_bytes:
         return None
     groups, start = parts[0], parts[0][-1][1]
@@ -76,10 +80,13 @@ def _cut_index(data: bytes, header: Header, parts: Sequence[Sequence[Placed]]) -
     packed = index.packed_arrays
     try:
         whole = replace(index, packed_arrays=packed[: arrays_end(packed)])
-        whole.arrays()
-        return FoundIndex(whole, start)
+        sealed = whole.to_bytes()[: -len(END_MAGIC)]
+        if data[start : start + len(sealed)] == sealed:
+            whole.arrays()
+            return FoundIndex(whole, start)
     except InputError:
-        return FoundIndex(replace(index, packed_arrays=NO_ARRAYS), start, names_lost=True)
+        pass
+    return FoundIndex(replace(index, packed_arrays=NO_ARRAYS), start, names_lost=True)
 
 
 def _checked(

@@ -191,7 +191,7 @@ def test_several_damages(original: Original, damages: list[tuple[str, float, byt
 
 
 @pytest.mark.slow
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=150, deadline=None)
 @several_damages
 def test_many_times_several_damages(
     original: Original, damages: list[tuple[str, float, bytes]]
@@ -291,3 +291,14 @@ def test_arrays_that_are_not_of_images_are_kept() -> None:
     assert salvage.arrays["one"] == 0.5
     assert salvage.arrays["many"].tolist() == list(range(100))
     assert not salvage.arrays_lost
+
+
+def test_arrays_without_a_checksum_are_not_trusted() -> None:
+    original = Original(1, named=True)
+    at = original.data.rindex(b"names")
+    data = bytearray(original.data)
+    data[at : at + 1] = b"o"
+    salvage = original.salvage(bytes(data[:-8]) + b"\0" + bytes(data[-8:]))
+    assert saved(original, salvage) == [0]
+    assert salvage.names_lost
+    assert not salvage.is_complete
