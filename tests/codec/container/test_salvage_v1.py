@@ -180,7 +180,7 @@ def test_several_damages(original: Original, damages: list[tuple[str, float, byt
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @several_damages
 def test_many_times_several_damages(
     original: Original, damages: list[tuple[str, float, bytes]]
