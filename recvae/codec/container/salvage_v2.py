@@ -63,7 +63,8 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
 def _cut_index(data: bytes, header: Header, parts: Sequence[Sequence[Placed]]) -> FoundIndex | None:
     """What is left of an index behind the first unbroken part, if it tells of just its groups.
 
-    Its arrays are kept only if the checksum of the index stands behind them: it alone covers them.
+    Its arrays are kept only if the checksum of the index, 16 bits of it at least, stands behind
+    them: it alone covers them.
     """
     if not parts or parts[0][0][0] != header.num_bytes:
         return None
@@ -81,7 +82,8 @@ def _cut_index(data: bytes, header: Header, parts: Sequence[Sequence[Placed]]) -
     try:
         whole = replace(index, packed_arrays=packed[: arrays_end(packed)])
         sealed = whole.to_bytes()[: -len(END_MAGIC)]
-        if data[start : start + len(sealed)] == sealed:
+        left = data[start : start + len(sealed)]
+        if sealed.startswith(left) and len(left) >= len(sealed) - 2:
             whole.arrays()
             return FoundIndex(whole, start)
     except InputError:
