@@ -22,6 +22,7 @@ from recvae.codec import (
     NegativeElbo,
     compress_file,
     load,
+    load_model,
     open_images,
     shipped_model_name,
 )
@@ -176,11 +177,11 @@ def salvage(options: Namespace) -> int:
 
 def demo(options: Namespace) -> None:
     """Compress the images that come with the package; see `recvae.demo`."""
-    from recvae.demo import run, shown_models
+    from recvae.demo import fitting_models, run
 
     images = sample_images("test")
-    names = shown_models(images) if options.model is None else [options.model]
-    codecs = [load(name, options.device, options.batch_size) for name in names]
+    models = fitting_models(images) if options.model is None else [load_model(options.model)]
+    codecs = [Codec(model, options.device, options.batch_size) for model in models]
     result, tables = run(codecs, images)
     if options.json:
         print(json.dumps(result))

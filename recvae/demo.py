@@ -10,16 +10,16 @@ from rich import box
 from rich.table import Table
 
 from recvae.codec import Codec, NegativeElbo, load_model, shipped_models
-from recvae.codec.image_coder import Pixels
+from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.errors import InputError
 from recvae.evaluation import reference_sizes
 
 
-def shown_models(images: Pixels) -> list[str]:
-    """Return the names of the shipped models that code images of this shape."""
+def fitting_models(images: Pixels) -> list[ImageCoder]:
+    """Return the shipped models that code images of this shape."""
+    models = map(load_model, shipped_models())
     shape = images.shape[1:]
-    specs = {name: load_model(name).spec for name in shipped_models()}
-    return [name for name, spec in specs.items() if spec is None or spec.shape == shape]
+    return [model for model in models if model.spec is None or model.spec.shape == shape]
 
 
 def run(codecs: Sequence[Codec], images: Pixels) -> tuple[dict[str, Any], list[Table]]:

@@ -8,6 +8,7 @@ holds.
 
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -79,15 +80,13 @@ def _cut_index(data: bytes, header: Header, parts: Sequence[Sequence[Placed]]) -
     if told != (crc, len(groups), images, start - header.num_bytes):
         return None
     packed = index.packed_arrays
-    try:
+    with suppress(InputError):
         whole = replace(index, packed_arrays=packed[: arrays_end(packed)])
         sealed = whole.to_bytes()[: -len(END_MAGIC)]
         left = data[start : start + len(sealed)]
         if sealed.startswith(left) and len(left) >= len(sealed) - 2:
             whole.arrays()
             return FoundIndex(whole, start)
-    except InputError:
-        pass
     return FoundIndex(replace(index, packed_arrays=NO_ARRAYS), start, names_lost=True)
 
 
