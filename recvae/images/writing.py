@@ -12,6 +12,7 @@ import numpy as np
 
 from recvae.errors import InputError
 from recvae.files.atomic import atomic_file, atomic_folder
+from recvae.files.streams import whole_writes
 from recvae.images.formats.gz import GZIP_ENDING, packed_by_name
 from recvae.images.formats.idx import write_idx_chunks
 from recvae.images.formats.registry import (
@@ -58,7 +59,9 @@ def write_chunks(
     """
     images = _checked(chunks, runs)
     if not isinstance(output, str | PathLike):
-        write_idx_chunks(output, *_only_run(output, runs), images)
+        stream = whole_writes(output)
+        write_idx_chunks(stream, *_only_run(output, runs), images)
+        stream.flush()
         return
     output = os.fspath(output)
     known = _format(output)

@@ -13,13 +13,15 @@ from recvae.codec.container.group import Group
 from recvae.codec.container.header import Header
 from recvae.codec.container.index_v1 import GROUPS_PER_RUN
 from recvae.codec.container.names import NAMES, pack_names
+from recvae.files.streams import whole_writes
 
 
 class ContainerWriter:
-    """Appends to a buffered binary stream and never seeks.
+    """Appends to a binary stream and never seeks.
 
     Memory grows by 16 bytes for each 64 groups. The file is complete after `finish`, which leaves
-    the stream open. Errors of the stream pass through.
+    the stream open. Errors of the stream pass through; one that is raw or does not block gets all
+    bytes nevertheless.
 
     Args:
         stream: at its beginning.
@@ -32,7 +34,7 @@ class ContainerWriter:
     def __init__(self, stream: BinaryIO, header: Header) -> None:
         self.header = header
         self.num_images = self.num_pixels = self.raw_bytes = self.num_bytes = 0
-        self._stream = stream
+        self._stream = whole_writes(stream)
         self.groups_crc = 0
         self._num_groups = self._own_specs = self._payload_bytes = 0
         self._run_lengths, self._run_images = array("Q"), array("Q")
@@ -41,7 +43,7 @@ class ContainerWriter:
 
     def redirect(self, stream: BinaryIO) -> None:
         """Go on with another stream, which already has what was written to this one."""
-        self._stream = stream
+        self._stream = whole_writes(stream)
 
     def add_group(self, payload: bytes, num_images: int) -> None:
         """Write the next group, of the header's spec, in one stream; see `add`."""

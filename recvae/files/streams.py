@@ -1,0 +1,76 @@
+"""Streams that others opened: complete where theirs are not.
+
+A raw stream may read or write fewer bytes than asked for, as standard output does under
+PYTHONUNBUFFERED; one that does not block, as the end of a pipe can be, may do nothing and say so.
+"""
+
+import io
+import selectors
+from typing import Any, BinaryIO, cast
+
+
+def whole_writes(stream: Any) -> BinaryIO:
+    """Return a stream to write and flush: it gives all bytes to `stream`, or raises OSError."""
+    return stream if isinstance(stream, _Writes) else cast(BinaryIO, _Writes(stream))
+
+
+def whole_reads(stream: Any) -> BinaryIO:
+    """Return a stream to read: `read(n)` gives fewer than n bytes of `stream` only at its end."""
+    return cast(BinaryIO, io.BufferedReader(_Reads(stream)))
+
+
+class _Writes:
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self.name = getattr(stream, "name", "a stream")
+
+    def write(self, data: Any) -> int:
+        num_bytes, written = memoryview(data).nbytes, 0
+        while written < num_bytes:
+            written += self._write(memoryview(data).cast("B")[written:] if written else data)
+        return num_bytes
+
+    def flush(self) -> None:
+        while True:
+            try:
+                self._stream.flush()
+                return
+            except BlockingIOError:
+                self._wait()
+
+    def _write(self, data: Any) -> int:
+        """How many bytes were taken; waits if none were."""
+        try:
+            taken = self._stream.write(data)
+        except BlockingIOError as error:
+            taken = error.characters_written
+        else:
+            if taken is None and not isinstance(self._stream, io.RawIOBase):
+                return memoryview(data).nbytes  # of a class that returns nothing
+        if not taken:
+            self._wait()
+        return taken or 0
+
+    def _wait(self) -> None:
+        _wait(self._stream, selectors.EVENT_WRITE)
+
+
+class _Reads(io.RawIOBase):
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while (data := self._stream.read(len(buffer))) is None:
+            _wait(self._stream, selectors.EVENT_READ)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _wait(stream: Any, event: int) -> None:
+    """Wait until a stream that does not block can go on."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, event)
+        selector.select()
