@@ -1,4 +1,4 @@
-"""The error that means "the input is at fault", not the program."""
+"""What ends a program early: the input is at fault, or a signal asks for it."""
 
 
 class InputError(ValueError):
@@ -10,3 +10,17 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal asked the program to end; `signal` is its number."""
+
+    def __init__(self, signal: int, message: str = "") -> None:
+        super().__init__(message)
+        self.signal = signal
+
+
+def tell_of_interrupt(error: BaseException, message: str) -> None:
+    """Give an interrupt, if it is one without a message, what to say of the work it broke off."""
+    if isinstance(error, KeyboardInterrupt) and not str(error):
+        error.args = (message,)

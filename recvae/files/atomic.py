@@ -4,6 +4,7 @@ What is being written lives under a temporary name beside its destination, so th
 a rename on one file system. Any exception, `KeyboardInterrupt` included, removes the temporary.
 """
 
+import errno
 import os
 import secrets
 import shutil
@@ -14,10 +15,13 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from recvae.errors import InputError
+from recvae.errors import InputError, tell_of_interrupt
 from recvae.files.errors import translate_os_errors
 
 Kinds = Sequence[tuple[str, tuple[str, ...]]]
+NOTHING = "no output was written"
+CANNOT = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+"""How file systems say that they have no such operation."""
 
 
 @contextmanager
@@ -34,13 +38,14 @@ def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[Bina
         temporary = _temporary_beside(target)
         try:
             with open(temporary, "xb") as file:
+                take_mode(temporary, target, at_least=0o600)
                 yield file
                 sync(file)
-            refuse_file(path, target, force)  # another process may have been faster
-            replace_file(temporary, target)
-        except BaseException:
+            put_in_place(temporary, target, path, force)
+        except BaseException as error:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+            tell_of_interrupt(error, NOTHING)
             raise
 
 
@@ -69,8 +74,9 @@ def atomic_folder(
             else:
                 temporary.rename(target)
             _sync_folder(target.parent)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(temporary, ignore_errors=True)
+            tell_of_interrupt(error, NOTHING)
             raise
 
 
@@ -79,8 +85,13 @@ def _temporary_beside(target: Path) -> Path:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Let a folder take another's name and permissions; the old one returns if it cannot."""
-    shutil.copymode(old, new)
+    """Let a folder take another's name and permissions; the old one returns if it cannot.
+
+    Files take those of the files whose names they have.
+    """
+    take_mode(new, old)
+    for entry in new.iterdir():
+        take_mode(entry, old / entry.name)
     aside = _temporary_beside(old)
     old.rename(aside)
     try:
@@ -94,18 +105,42 @@ def replace_folder(new: Path, old: Path) -> None:
 def sync(file: BinaryIO) -> None:
     """Wait until what was written is on the disk."""
     file.flush()
-    os.fsync(file.fileno())
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
 
 
-def replace_file(new: Path, old: Path) -> None:
-    """Let a file that is on the disk take another's name, and wait until that is there too.
+def take_mode(new: Path, old: Path, at_least: int = 0) -> None:
+    """Give a file the permissions of the one that it is to replace, if there is one."""
+    with suppress(FileNotFoundError, PermissionError):  # the latter where a file system has none
+        os.chmod(new, stat.S_IMODE(os.stat(old).st_mode) | at_least)
 
-    It takes the permissions of the file that it replaces.
+
+def put_in_place(new: Path, target: Path, path: str | PathLike[str], force: bool) -> None:
+    """Let a file that is on the disk take its name, and wait until that is there too.
+
+    It takes the permissions of the file that it replaces. Raises `InputError` as `refuse_file`
+    does: another process may have been faster.
     """
-    with suppress(FileNotFoundError):
-        os.chmod(new, stat.S_IMODE(os.stat(old).st_mode))
-    os.replace(new, old)
-    _sync_folder(old.parent)
+    refuse_file(path, target, force)
+    if force or not _is_linked(new, target, path):
+        take_mode(new, target)
+        os.replace(new, target)
+    _sync_folder(target.parent)
+
+
+def _is_linked(new: Path, target: Path, path: str | PathLike[str]) -> bool:
+    """Give a file a name that must be free to the very end; False if the file system cannot."""
+    try:
+        os.link(new, target)
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError:
+        return False
+    os.unlink(new)
+    return True
 
 
 def _sync_folder(folder: Path) -> None:
@@ -160,4 +195,8 @@ def _refuse(path: str | PathLike[str], target: Path, force: bool) -> None:
     if not target.parent.is_dir():
         raise InputError(f"{path}: the folder {target.parent} does not exist")
     if target.exists() and not force:
-        raise InputError(f"{path} exists: pass --force to replace it")
+        raise _taken(path)
+
+
+def _taken(path: str | PathLike[str]) -> InputError:
+    return InputError(f"{path} exists: pass --force to replace it")

@@ -2,9 +2,12 @@
 
 Beside `x` lie, until it is whole, `.x.part` with its beginning and `.x.journal` with what the
 writer needs to go on. A lock on the journal, which ends with the process, keeps others from both.
+A file system without locks keeps nothing: there the two have names that no other process can know.
 """
 
+import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,8 +15,8 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from recvae.errors import InputError
-from recvae.files.atomic import refuse_file, replace_file, sync
+from recvae.errors import InputError, tell_of_interrupt
+from recvae.files.atomic import CANNOT, NOTHING, put_in_place, refuse_file, sync, take_mode
 from recvae.files.errors import translate_os_errors
 
 try:
@@ -22,6 +25,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 KEPT = "what is done is kept, --resume goes on"
+_KINDS = ("part", "journal")
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -50,7 +54,7 @@ def resumable_file(
     """Open what becomes `path` once the block has ended well, as `atomic_file` does.
 
     Where the block is interrupted or the disk is full, part and journal stay if the journal holds
-    anything. With `resume` the next call goes on with them, with `force` alone it begins anew, with
+    anything, but for a file system without locks. With `resume` the next call goes on with them, with `force` alone it begins anew, with
     neither it raises `InputError`, as it does while another process has them. Bad input, an
     `InputError` of the block, leaves nothing behind that was not there before.
     """
@@ -58,41 +62,97 @@ def resumable_file(
     with translate_os_errors(path):
         target = Path(os.path.realpath(path))
         refuse_file(path, target, force)
-        part, journal = (target.with_name(f".{target.name}.{kind}") for kind in ("part", "journal"))
-        with _opened(journal) as journal_file:
-            _lock(journal_file, journal, path)
-            try:
-                with _opened(part) as part_file:
-                    partial = Partial(path, part_file, journal_file)
-                    goes_on = _has_begun(part, journal, path, force, resume)
+        with _claimed(target, path, force, resume) as (part, journal, journal_file):
+            with _opened(part) as part_file:
+                partial = Partial(path, part_file, journal_file)
+                goes_on = _has_begun(part, journal, path, force, resume)
+                if not goes_on:
+                    partial.begin_anew()
+                take_mode(part, target, at_least=0o600)
+                try:
+                    yield partial
+                except InputError:
                     if not goes_on:
                         partial.begin_anew()
-                    try:
-                        yield partial
-                    except InputError:
-                        if not goes_on:
-                            partial.begin_anew()
-                        raise
-                    sync(part_file)
-                refuse_file(path, target, force)  # another process may have been faster
-                replace_file(part, target)
-            except BaseException as error:
-                if not os.path.getsize(journal):
-                    _remove(part)
-                    _remove(journal)
-                elif isinstance(error, KeyboardInterrupt):
-                    raise KeyboardInterrupt(KEPT) from error
-                elif isinstance(error, OSError):
-                    raise InputError(f"{path}: {error.strerror or error}; {KEPT}") from error
-                raise
+                    raise
+                sync(part_file)
+            put_in_place(part, target, path, force)
+
+
+@contextmanager
+def _claimed(
+    target: Path, path: str, force: bool, resume: bool
+) -> Iterator[tuple[Path, Path, BinaryIO]]:
+    """Part and journal that are ours: the names of both, and the latter, open.
+
+    They go when the block ends, unless it fails where the next run can find and lock them.
+    """
+    part, journal = (_beside(target, kind) for kind in _KINDS)
+    with _opened(journal) as file:
+        if _is_locked(file, journal, path):
+            with _kept_on_failure(part, journal, path):
+                yield part, journal, file
+            return
+    if not _size(journal):
+        _remove(journal)
+    elif resume or not force:
+        raise InputError(
+            f"{path}: an interrupted run left its part, which cannot be resumed on a file system "
+            "without locks: --force begins anew"
+        )
+    part, journal = (target.parent / f".recvae-{secrets.token_hex(8)}.{kind}" for kind in _KINDS)
+    try:
+        with _opened(journal) as file:
+            yield part, journal, file
+    except BaseException as error:
+        tell_of_interrupt(error, NOTHING)
+        raise
+    finally:
+        _remove(part)
+        _remove(journal)
+
+
+@contextmanager
+def _kept_on_failure(part: Path, journal: Path, path: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if not _size(journal):
+            _remove(part)
             _remove(journal)
+            tell_of_interrupt(error, NOTHING)
+        elif isinstance(error, OSError):
+            raise InputError(f"{path}: {error.strerror or error}; {KEPT}") from error
+        tell_of_interrupt(error, KEPT)
+        raise
+    _remove(journal)
+
+
+def _size(name: Path) -> int:
+    """Bytes of a file; 0 if there is none."""
+    try:
+        return os.path.getsize(name)
+    except FileNotFoundError:
+        return 0
+
+
+def _beside(target: Path, kind: str) -> Path:
+    """The name of the part or journal of a file: with the file's own, if that is not too long."""
+    name = target.name
+    try:
+        longest = os.pathconf(target.parent, "PC_NAME_MAX")
+    except (AttributeError, OSError):  # Windows, or a folder that may not be asked
+        longest = 255
+    if len(os.fsencode(f".{name}.journal")) > longest:
+        name = f"recvae-{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}"
+    return target.with_name(f".{name}.{kind}")
 
 
 def _has_begun(
     part: Path, journal: Path, path: str | PathLike[str], force: bool, resume: bool
 ) -> bool:
     """Whether there is something to resume; InputError if nobody said what to do with it."""
-    has_begun = part.stat().st_size > 0 and journal.stat().st_size > 0
+    has_begun = _size(part) > 0 and _size(journal) > 0
     if has_begun and not resume and not force:
         raise InputError(
             f"{path}: an interrupted run left its part: --resume goes on, --force begins anew"
@@ -111,14 +171,19 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             file.close()
 
 
-def _lock(file: BinaryIO, name: Path, path: str | PathLike[str]) -> None:
+def _is_locked(file: BinaryIO, name: Path, path: str) -> bool:
+    """Lock a file that is called so; False if the file system cannot."""
     try:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
-            return
+            return True
     except (BlockingIOError, FileNotFoundError):  # the latter if the other one has just finished
         pass
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+        return False
     raise InputError(f"{path}: another process is writing it")
 
 

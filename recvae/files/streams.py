@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, cast
 
 def whole_writes(stream: Any) -> BinaryIO:
     """Return a stream to write and flush: it gives all bytes to `stream`, or raises OSError."""
-    return stream if isinstance(stream, _Writes) else cast(BinaryIO, _Writes(stream))
+    return cast(BinaryIO, stream if isinstance(stream, _Writes) else _Writes(stream))
 
 
 def whole_reads(stream: Any) -> BinaryIO:

@@ -1,6 +1,7 @@
 """Outputs appear whole or not at all, whatever happens on the way."""
 
 import errno
+import fcntl
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -162,3 +163,111 @@ def test_a_replaced_file_keeps_its_permissions(tmp_path: Path, mode: int) -> Non
     with resumable_file(path, force=True) as partial:
         partial.part.write(b"new")
     assert (path.stat().st_mode & 0o777, path.read_bytes()) == (mode, b"new")
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400])
+def test_a_private_file_is_private_while_it_is_written_anew(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "x.npy"
+    for writer in (atomic_file, resumable_file):
+        path.write_bytes(b"old")
+        path.chmod(mode)
+        with writer(path, force=True):
+            hidden = [entry for entry in tmp_path.iterdir() if entry.name.endswith(".part")]
+            assert [entry.stat().st_mode & 0o077 for entry in hidden] == [0]
+        assert path.stat().st_mode & 0o777 == mode
+        path.unlink()
+
+
+@pytest.mark.parametrize("writer", [atomic_file, resumable_file])
+def test_what_appears_at_the_last_moment_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: Atomic
+) -> None:
+    """Between the last look and the new name."""
+    link = os.link
+
+    def appear_first(new: Path, target: Path) -> None:
+        target.write_bytes(b"another process")
+        link(new, target)
+
+    monkeypatch.setattr(os, "link", appear_first)
+    with pytest.raises(InputError, match="x exists: pass --force"), writer(tmp_path / "x"):
+        pass
+    assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"another process"]
+
+
+def interrupted(path: Path, **options: bool) -> None:
+    with resumable_file(path, **options) as partial:
+        partial.part.write(b"half")
+        partial.journal.write(b"some")
+        partial.journal.flush()
+        raise KeyboardInterrupt
+
+
+def test_names_as_long_as_they_may_be(tmp_path: Path) -> None:
+    write_images(tmp_path / f"{'n' * 251}.npy", OLD)
+    write_images(tmp_path / ("f" * 255), OLD)
+    for length in range(244, 256):
+        path = tmp_path / ("x" * length)
+        with resumable_file(path) as partial:
+            partial.part.write(b"new")
+        assert path.read_bytes() == b"new"
+        with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
+            interrupted(path, force=True)
+        with resumable_file(path, force=True, resume=True) as partial:
+            assert (partial.part.read(), partial.journal.read()) == (b"half", b"some")
+    assert len(list(tmp_path.iterdir())) == 14
+
+
+def test_two_long_names_are_two(tmp_path: Path) -> None:
+    first, second = (tmp_path / ("x" * 249 + end) for end in "ab")
+    with resumable_file(first) as one, resumable_file(second) as two:
+        one.part.write(b"one")
+        two.part.write(b"two")
+    assert [first.read_bytes(), second.read_bytes()] == [b"one", b"two"]
+
+
+def cannot(*_: object) -> None:
+    raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+
+def test_a_file_system_that_can_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No locks, links, permissions or waiting: the output is written nevertheless."""
+    for module, name in ((fcntl, "flock"), (os, "link"), (os, "fsync")):
+        monkeypatch.setattr(module, name, cannot)
+    for force in (False, True):
+        write_images(tmp_path / "x.npy", NEW, force)
+        with resumable_file(tmp_path / "x", force) as partial:
+            partial.part.write(b"new")
+            with resumable_file(tmp_path / "x", force=True) as other:  # neither knows the other
+                other.part.write(b"other")
+            if not force:
+                (tmp_path / "x").unlink()
+        assert (tmp_path / "x").read_bytes() == b"new"
+        monkeypatch.setattr(os, "chmod", lambda *_: fail_with(PermissionError()))
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["x", "x.npy"]
+
+
+def fail_with(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_without_locks_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume: bool
+) -> None:
+    path = tmp_path / "x"
+    with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
+        interrupted(path, resume=resume)
+    kept = sorted(tmp_path.iterdir())
+    assert len(kept) == 2
+    monkeypatch.setattr(fcntl, "flock", cannot)
+    with pytest.raises(
+        InputError, match=r"cannot be resumed .* without locks: --force begins anew"
+    ):
+        interrupted(path, resume=resume)
+    assert sorted(tmp_path.iterdir()) == kept
+    for name in kept:
+        name.unlink()
+    with pytest.raises(KeyboardInterrupt, match="no output was written"):
+        interrupted(path, resume=resume)
+    assert list(tmp_path.iterdir()) == []

@@ -6,8 +6,6 @@ every file made with it.
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -35,8 +33,7 @@ from recvae.codec.vae.trace import Trace
 from recvae.codec.vae.written import are_written
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
-from recvae.files import translate_os_errors
-from recvae.files.atomic import replace_file
+from recvae.files import atomic_folder
 from recvae.images.spec import ImageSpec
 from recvae.vae.networks import Architecture, Decoder
 from recvae.vae.quantise import Spec, exact_specs, from_tensors
@@ -194,22 +191,15 @@ def _load(folder: Path) -> CodecModel:
 
 
 def save_model(model: CodecModel, folder: str | PathLike[str]) -> None:
-    """Write a model to a folder, which holds the old or the new one at any time.
+    """Write a model to a folder; an old model in it is replaced when the new one is complete.
 
-    Raises InputError if it cannot be written, or if what was written does not load.
+    Raises InputError if it cannot be written, if what was written does not load, or if the folder
+    holds other files.
     """
-    folder = Path(folder)
-    temporary = folder.parent / f".{folder.name}.{os.getpid()}.part"
-    try:
-        with translate_os_errors(folder):
-            temporary.mkdir()
-            model.save(temporary)
-            load_model(temporary)
-            folder.mkdir(exist_ok=True)
-            for name in (WEIGHTS_NAME, JSON_NAME):
-                replace_file(temporary / name, folder / name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    files = [("model file", (JSON_NAME, WEIGHTS_NAME))]
+    with atomic_folder(folder, force=True, replaceable=files) as new:
+        model.save(new)
+        load_model(new)
 
 
 def _tensor_specs(encoder: nn.Module, decoder: Decoder) -> dict[str, Spec]:
