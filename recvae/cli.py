@@ -1,38 +1,26 @@
 """The command line `recvae`: arguments in, exit status out."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from recvae import __version__
-from recvae.errors import InputError
-from recvae.threads import let_waiting_threads_sleep
+from recvae.program import run_program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Returns 0; 1 if `salvage` could not save everything; 2 for bad input; 130 when interrupted; 141,
-    as a shell says it, when nobody reads the output to its end.
+    Returns its exit status, see `run_program`: 1 is that of `salvage` if it could not save all.
     """
-    options = _parser().parse_args(arguments)
-    let_waiting_threads_sleep()
-    try:
-        # Imported here: `--help` and wrong arguments need not wait for torch.
-        from recvae import commands, console
 
-        status = getattr(commands, options.command)(options)
-        sys.stdout.flush()
-    except InputError as error:
-        print(f"recvae: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt as interrupt:
-        print(f"recvae: interrupted; {interrupt or 'no output was written'}", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        console.silence_output()
-        return 141
-    return status or 0
+    def run() -> int | None:
+        options = _parser().parse_args(arguments)
+        # Imported here: `--help` and wrong arguments need not wait for torch.
+        from recvae import commands
+
+        return getattr(commands, options.command)(options)
+
+    return run_program("recvae", run)
 
 
 def _parser() -> argparse.ArgumentParser:

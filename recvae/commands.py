@@ -1,6 +1,5 @@
 """What the commands do: files in, files out, and what is said about it."""
 
-import json
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ from recvae.codec.container import ContainerReader
 from recvae.codec.container.names import NAMES
 from recvae.console import (
     STANDARD,
+    answer,
     check_output,
     check_recvae_name,
     opened,
@@ -41,6 +41,7 @@ from recvae.console import (
 )
 from recvae.errors import InputError
 from recvae.files import atomic_file, translate_os_errors
+from recvae.files.streams import whole_reads
 from recvae.images import (
     ImageStream,
     default_names,
@@ -133,7 +134,7 @@ def info(options: Namespace) -> None:
         "names": len(names or ()),
         **more,
     }
-    say(options, result, "\n".join(f"{key:16} {value}" for key, value in result.items()))
+    answer(options, result, "\n".join(f"{key:16} {value}" for key, value in result.items()))
 
 
 def verify(options: Namespace) -> None:
@@ -162,7 +163,7 @@ def salvage(options: Namespace) -> int:
     check_recvae_name(options)
     name, given = _input_name(options), source(options.input)
     with translate_os_errors(name):
-        data = Path(given).read_bytes() if isinstance(given, str) else given.read()
+        data = Path(given).read_bytes() if isinstance(given, str) else whole_reads(given).read()
     with (
         atomic_file(options.output, options.force) as stream,
         progress(options, None, 1) as hook,
@@ -183,11 +184,11 @@ def demo(options: Namespace) -> None:
     models = fitting_models(images) if options.model is None else [load_model(options.model)]
     codecs = [Codec(model, options.device, options.batch_size) for model in models]
     result, tables = run(codecs, images)
-    if options.json:
-        print(json.dumps(result))
-    elif not options.quiet:
+    console = Console()
+    with console.capture() as text:
         for table in tables:
-            Console().print(table, "")
+            console.print(table, "")
+    answer(options, result, text.get().removesuffix("\n"))
 
 
 def _compression_line(options: Namespace, report: CompressionReport, result: dict[str, Any]) -> str:

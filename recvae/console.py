@@ -6,7 +6,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -16,8 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from recvae.codec.compression import Progress as ProgressHook
 from recvae.errors import InputError
 from recvae.files import translate_os_errors
+from recvae.files.streams import whole_writes
 from recvae.images import holds_images
 from recvae.images.formats.registry import format_by_ending, with_article
+from recvae.reports import show, silence_output
 
 STANDARD = "-"
 Reader = TypeVar("Reader")
@@ -27,9 +29,17 @@ def source(path: str) -> str | BinaryIO:
     """A path, or standard input for `-`; InputError if that is a terminal."""
     if path != STANDARD:
         return path
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         raise InputError("standard input is a terminal: pipe a file into it")
-    return sys.stdin.buffer
+    return _binary(sys.stdin, "standard input")
+
+
+def _binary(stream: Any, name: str) -> BinaryIO:
+    """The bytes behind a standard stream; InputError if there are none, as in a notebook."""
+    binary = getattr(stream, "buffer", None)
+    if binary is None:
+        raise InputError(f"{name} is closed or takes text alone: give the name of a file")
+    return binary
 
 
 def opened(options: Namespace, open_file: Callable[[str | BinaryIO], Reader]) -> Reader:
@@ -71,30 +81,31 @@ def standard_output() -> Iterator[BinaryIO]:
     """Standard output for bytes; InputError if it is a terminal or, say, on a full disk."""
     if sys.stdout.isatty():
         raise InputError("standard output is a terminal: send it to a file or a pipe")
+    stream = whole_writes(_binary(sys.stdout, "standard output"))
     try:
         with translate_os_errors("standard output"):
-            yield sys.stdout.buffer
-            sys.stdout.buffer.flush()
+            yield stream
+            stream.flush()
     except (InputError, BrokenPipeError):
         silence_output()
         raise
 
 
-def silence_output() -> None:
-    """Let what standard output still holds go nowhere, instead of failing once more at the end."""
-    with suppress(OSError):  # there is no descriptor where a program has replaced the stream
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-
-
 def say(options: Namespace, result: dict[str, Any], text: str) -> None:
     """Print a result as JSON or text, as options ask; to stderr if stdout has the images."""
     to = sys.stderr if getattr(options, "output", None) == STANDARD else sys.stdout
-    if options.json:
-        print(json.dumps(result), file=to)
-    elif not options.quiet:
-        print(text, file=to)
+    if words := _words(options, result, text):
+        print(words, file=to)
+
+
+def answer(options: Namespace, result: dict[str, Any], text: str) -> None:
+    """Print a result that is all that was asked for; InputError if it cannot be."""
+    if words := _words(options, result, text):
+        show(words)
+
+
+def _words(options: Namespace, result: dict[str, Any], text: str) -> str:
+    return json.dumps(result) if options.json else "" if options.quiet else text
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The command line by hand: good input, bad input, and what is left behind."""
 
 import errno
+import io
 import json
 import os
 import subprocess
@@ -235,6 +236,19 @@ def test_interrupted(capsys, monkeypatch, files: Path) -> None:
     assert status == 130
     assert "interrupted" in err
     assert set(files.rglob("*")) == before
+
+
+def test_names_that_cannot_be_shown(files: Path, monkeypatch) -> None:
+    """They are escaped: what is printed on a terminal for ASCII is the same."""
+    name = os.fsdecode(bytes(files) + b"/\xff\xe2\x82\xac.recvae")
+    shown = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", shown)
+    assert main(["compress", str(files / "digits.npy"), name]) == 0
+    assert main(["info", name]) == 0
+    assert main(["verify", name]) == 0
+    lines = shown.buffer.getvalue().decode().splitlines()
+    assert lines[0].startswith(rf"{files}/\udcff\u20ac.recvae: ")
+    assert lines[-1].startswith(rf"{files}/\udcff\u20ac.recvae: all checksums match")
 
 
 def test_wrong_arguments_exit_with_2(capsys) -> None:

@@ -145,6 +145,21 @@ def test_terminals_are_no_pipes(capsys, monkeypatch, packed, tmp_path: Path) -> 
     assert sys.stdout.getvalue() == ""
 
 
+def test_standard_streams_without_bytes(capsys, monkeypatch, packed, tmp_path: Path) -> None:
+    """As in a notebook, or closed."""
+    (tmp_path / "x.recvae").write_bytes(packed)
+    for stream in (io.StringIO(), None):
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert main(["salvage", "-", str(tmp_path / "y.recvae")]) == 2
+        assert capsys.readouterr().err.startswith("recvae: standard input is closed or takes text")
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            assert main(["decompress", str(tmp_path / "x.recvae"), "-"]) == 2
+            assert main(["verify", str(tmp_path / "x.recvae")]) == 0
+        assert capsys.readouterr().err.startswith("recvae: standard output is closed or takes text")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.recvae"]
+
+
 def test_a_full_disk_behind_standard_output(capsys, monkeypatch, packed, tmp_path: Path) -> None:
     (tmp_path / "x.recvae").write_bytes(packed)
     with open("/dev/full", "w") as full:

@@ -1,11 +1,10 @@
 """The command line `python -m recvae.experiments`: arguments in, exit status out."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from recvae.errors import InputError
-from recvae.threads import let_waiting_threads_sleep
+from recvae.program import run_program
 
 ON_INTERRUPT = {
     "synthetic": "{out} holds the experiments that were finished",
@@ -18,10 +17,10 @@ NEEDS = {"matplotlib": "the figures need matplotlib", "jinja2": "the report need
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one group of experiments. Returns 0, 2 for bad input, 130 when interrupted."""
-    options = _parser().parse_args(arguments)
-    let_waiting_threads_sleep()
-    try:
+    """Run one group of experiments. Returns the exit status, see `run_program`."""
+
+    def run() -> None:
+        options = _parser().parse_args(arguments)
         try:
             _run(options)
         except ModuleNotFoundError as error:
@@ -31,14 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise InputError(
                 f"{options.group}: {need}: pip install 'recvae[experiments]'"
             ) from error
-    except InputError as error:
-        print(f"recvae.experiments: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        message = ON_INTERRUPT[options.group].format(out=options.out)
-        print(f"recvae.experiments: interrupted; {message}", file=sys.stderr)
-        return 130
-    return 0
+        except KeyboardInterrupt as interrupt:
+            interrupt.args = (ON_INTERRUPT[options.group].format(out=options.out),)
+            raise
+
+    return run_program("recvae.experiments", run)
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -54,9 +54,10 @@ def resumable_file(
     """Open what becomes `path` once the block has ended well, as `atomic_file` does.
 
     Where the block is interrupted or the disk is full, part and journal stay if the journal holds
-    anything, but for a file system without locks. With `resume` the next call goes on with them, with `force` alone it begins anew, with
-    neither it raises `InputError`, as it does while another process has them. Bad input, an
-    `InputError` of the block, leaves nothing behind that was not there before.
+    anything, but on a file system without locks. With `resume` the next call goes on with them,
+    with `force` alone it begins anew, with neither it raises `InputError`, as it does while another
+    process has them. Bad input, an `InputError` of the block, leaves nothing behind that was not
+    there before.
     """
     path = os.fspath(path)
     with translate_os_errors(path):

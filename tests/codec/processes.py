@@ -57,20 +57,21 @@ def stop_soon(pid: int, number: int, has_begun) -> int:
 
 
 def compress_and_stop(folder: Path) -> None:
-    """A kill, an interrupt and a kill, then the rest; the bytes are those of a quiet run."""
+    """Kills and signals, then the rest; the bytes are those of a quiet run."""
     source, packed = folder / "images.idx", folder / "x.recvae"
     journal = folder / ".x.recvae.journal"
     options = ["--group-size=2", "--batch-size=2", "--quiet"]
     assert finish(start(folder, "compress", source, folder / "whole.recvae", *options)) == 0
     before, done = visible(folder), 0
-    for number in (signal.SIGKILL, signal.SIGINT, signal.SIGKILL):
+    words = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+    for number in (signal.SIGKILL, *words, signal.SIGKILL):
         pid = start(folder, "compress", source, packed, *options, "--resume")
         status = stop_soon(pid, number, lambda old=done: _lines(journal) > old)
         done = _lines(journal)
         assert visible(folder) == before
-        if number == signal.SIGINT:
-            assert status == 130
-            told = "recvae: interrupted; what is done is kept, --resume goes on\n"
+        if number in words:
+            assert status == 128 + number
+            told = f"recvae: {words[number]}; what is done is kept, --resume goes on\n"
             assert (folder / "err").read_text() == told
         else:
             assert status == -number
@@ -84,8 +85,9 @@ def _lines(journal: Path) -> int:
 
 
 def decompress_and_stop(folder: Path) -> None:
-    """Nothing under the final name; what an interrupt leaves is nothing at all."""
-    for number, output in ((signal.SIGKILL, "back.idx"), (signal.SIGINT, "back")):
+    """Nothing under the final name; what a signal leaves is nothing at all."""
+    signals = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number, output in zip(signals, ("back.idx", "back", "back", "back.npy"), strict=True):
         before, hidden = visible(folder), set(folder.iterdir())
         pid = start(folder, "decompress", folder / "x.recvae", folder / output, "--batch-size=2")
         stop_soon(pid, number, lambda old=hidden: set(folder.iterdir()) - old)

@@ -1,0 +1,89 @@
+"""How every program of this package begins and ends: descriptors, signals, exit status."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from recvae.errors import InputError, Terminated
+from recvae.reports import forgiving_streams
+from recvae.threads import let_waiting_threads_sleep
+
+BAD_INPUT, SIGNALLED = 2, 128
+BROKEN_PIPE = SIGNALLED + 13  # as a shell says it, on systems without that signal too
+ONCE_SECONDS = 1.0  # a terminal that closes and systemd send two signals: one is enough
+
+
+def run_program(name: str, work: Callable[[], int | None]) -> int:
+    """Do the work of the program `name`; returns its exit status.
+
+    0 or what `work` returns; 2 for bad input; 128 and the number of the signal that ended it, as
+    130 for Ctrl-C, or SIGPIPE's where nobody reads the output to its end. The last line on standard
+    error says why it is not 0.
+    """
+    _fill_standard_descriptors()
+    let_waiting_threads_sleep()
+    with forgiving_streams():
+        try:
+            with _signals_raised():
+                return work() or 0
+        except InputError as error:
+            status, reason = BAD_INPUT, str(error)
+        except KeyboardInterrupt as interrupt:
+            number = interrupt.signal if isinstance(interrupt, Terminated) else signal.SIGINT
+            word = "interrupted" if number == signal.SIGINT else "terminated"
+            status, reason = SIGNALLED + number, "; ".join(filter(None, (word, str(interrupt))))
+        except BrokenPipeError:
+            return BROKEN_PIPE
+        print(f"{name}: {reason}", file=sys.stderr)
+        return status
+
+
+def _fill_standard_descriptors() -> None:
+    """Open those that are closed: a file would get their numbers, and what libraries print."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            os.set_inheritable(descriptor, True)
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Let the signals that end a program raise `Terminated`, so that what is half done goes.
+
+    Those that are ignored, as under nohup, or handled by someone else stay so.
+    """
+    process, last = os.getpid(), -ONCE_SECONDS
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        if os.getpid() != process:  # forked, a worker of someone else's: as without us
+            signal.signal(number, replaced[number])
+            signal.raise_signal(number)
+            return
+        now, before = time.monotonic(), last
+        if now - before >= ONCE_SECONDS:
+            last = now
+            raise Terminated(number)
+
+    if threading.current_thread() is not threading.main_thread():  # where none can be handled
+        yield
+        return
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # some systems have not all of them
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    usual = (signal.SIG_DFL, signal.default_int_handler)
+    replaced = {n: old for n in numbers if (old := signal.getsignal(n)) in usual}
+    try:
+        for number in replaced:
+            signal.signal(number, handle)
+        yield
+    finally:
+        for number, old in replaced.items():
+            with suppress(ValueError):
+                signal.signal(number, old)
