@@ -36,9 +36,11 @@ def _detail(image: Image.Image, _: BinaryIO) -> str | None:
 def _end(image: Image.Image, data: bytes) -> int:
     """Where the last byte ends that anything refers to, and then some zeros that align."""
     end = referred_end(data)
-    for codec, (_, top, _, bottom), offset, arguments in image.tile:  # type: ignore[attr-defined]
+    for codec, box, begin, arguments in image.tile:  # type: ignore[attr-defined]
         if codec == "raw":  # of which writers may leave out, or mistake, how many bytes there are
-            end = max(end, offset + (bottom - top) * arguments[1])
+            (left, top, right, bottom), (arrangement, row_bytes, _) = box, arguments
+            row_bytes = row_bytes or (right - left) * len(arrangement.partition(";")[0])
+            end = max(end, begin + (bottom - top) * row_bytes)
     padding = data[end:]
     return end if any(padding) or len(padding) >= _ALIGNMENT_BYTES else len(data)
 

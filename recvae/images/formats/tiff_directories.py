@@ -24,10 +24,10 @@ _Values = dict[int, list[int]]  # of the tags in `_READ`
 
 
 def referred_end(data: bytes) -> int:
-    """Return where the last byte ends that a TIFF refers to, at most all of it.
+    """Return where the last byte ends that a TIFF refers to.
 
-    That is the end of the file where a compressed picture does not tell how long it is. References
-    to what is not there are passed over. Raises `ValueError` for what no writer makes.
+    That is the end of the file where a compressed picture does not tell how long it is, or pixels
+    are missing. What else is missing is passed over. Raises `ValueError` for what no writer makes.
     """
     last = 0
     for end, values in _File(data).directories():
@@ -65,7 +65,8 @@ class _File:
                 entries_begin = begin + self._count.size
                 entries_end = entries_begin + count * self._entry.size
                 end, values = self._entries(self._taken(entries_begin, entries_end))
-                yield max(end, entries_end + self._word.size), values
+                ends = [end, entries_end, entries_end + self._word.size]
+                yield max(map(self._there, ends)), values
                 waiting.append(self._number(self._word, entries_end))
                 waiting += [at for tag in _DIRECTORIES for at in values.get(tag, ())]
 
@@ -75,12 +76,15 @@ class _File:
             num_bytes = _TYPE_BYTES.get(kind, 0) * count
             is_near = num_bytes <= len(room)
             begin = 0 if is_near else self._word.unpack(room)[0]
-            last = max(last, begin + num_bytes)
+            last = max(last, self._there(begin + num_bytes))
             if tag in _READ and kind in _UNSIGNED:
                 near_or_far = room[:num_bytes] if is_near else self._taken(begin, begin + num_bytes)
                 dtype = np.dtype(self._order + _UNSIGNED[kind])
                 values[tag] = np.frombuffer(near_or_far, dtype).tolist()
         return last, values
+
+    def _there(self, end: int) -> int:
+        return end if end <= len(self._data) else 0
 
     def _number(self, kind: struct.Struct, begin: int) -> int:
         """A number of the file, 0 if it is not there."""
@@ -89,7 +93,7 @@ class _File:
 
     def _taken(self, begin: int, end: int) -> bytes:
         """Part of the file, empty unless all of it is there: a byte is part of one thing only."""
-        if end > len(self._data):
+        if not self._there(end):
             return b""
         self._untaken_bytes -= end - begin
         if self._untaken_bytes < 0:

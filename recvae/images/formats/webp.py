@@ -41,7 +41,7 @@ def _detail(image: Image.Image, file: BinaryIO) -> str | None:
 def _end(image: Image.Image, data: bytes) -> int:
     """Where the file ends by its header, or else a second image begins, which is never decoded."""
     _, size = _CHUNK.unpack_from(data)
-    end = _CHUNK.size + size + size % 2
+    end = _CHUNK.size + size
     position, images = _FILE_HEADER_BYTES, 0
     while position + _CHUNK.size <= min(end, len(data)):
         kind, size = _CHUNK.unpack_from(data, position)
@@ -49,7 +49,7 @@ def _end(image: Image.Image, data: bytes) -> int:
         if images > 1:
             return position
         position += _CHUNK.size + size + size % 2
-    return min(position, end)
+    return end
 
 
 Pillow(
