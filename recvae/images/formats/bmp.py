@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from recvae.images.formats.pillow import Pillow
+from recvae.images.formats.pillow import PillowFormat
 
 _FILE_BYTES, _INFO, _IMAGE_BYTES, _PROFILE = 2, 14, 34, 126  # where they stand in a file
 _V3_BYTES, _V5_BYTES = 40, 124  # of the information header at `_INFO`, which begins with its size
@@ -32,7 +32,7 @@ def _end(image: Image.Image, data: bytes) -> int:
     return max((end for end in ends if pixels < end <= len(data)), default=len(data))
 
 
-Pillow(
+PillowFormat(
     "BMP",
     end=_end,
     max_ratio=128,  # of run lengths, 255 pixels in 2 bytes

@@ -40,7 +40,7 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints wha
 
 
 @dataclass(frozen=True)
-class Pillow:
+class PillowFormat:
     """One format of Pillow.
 
     Fields:

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from recvae.images.formats.pillow import Pillow
+from recvae.images.formats.pillow import PillowFormat
 
 
 def _detail(image: Image.Image, _: BinaryIO) -> str | None:
@@ -31,7 +31,7 @@ def _end(image: Image.Image, data: bytes) -> int:
     return offset + behind.start() if behind else len(data)
 
 
-Pillow(
+PillowFormat(
     "PPM",
     end=_end,
     max_ratio=1,

@@ -4,7 +4,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from recvae.images.formats.pillow import Pillow
+from recvae.images.formats.pillow import PillowFormat
 from recvae.images.formats.tiff_directories import referred_end
 
 _BITS, _SAMPLES, _PLANES, _SAMPLE_FORMAT = 258, 277, 284, 339  # tags of TIFF 6.0
@@ -45,7 +45,7 @@ def _end(image: Image.Image, data: bytes) -> int:
     return end if any(padding) or len(padding) >= _ALIGNMENT_BYTES else len(data)
 
 
-Pillow(
+PillowFormat(
     "TIFF",
     end=_end,
     max_ratio=1 << 15,  # of zstd; the others expand less

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from recvae.images.formats.pillow import Pillow
+from recvae.images.formats.pillow import PillowFormat
 from recvae.images.spec import RGB
 
 _CHUNK = struct.Struct("<4sI")
@@ -52,7 +52,7 @@ def _end(image: Image.Image, data: bytes) -> int:
     return end
 
 
-Pillow(
+PillowFormat(
     "WebP",
     end=_end,
     claim=_claim,
