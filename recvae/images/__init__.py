@@ -3,10 +3,11 @@
 `formats` has a file for each format; importing them here registers them.
 """
 
-from recvae.images.formats import idx, npy, png  # noqa: F401
+# Messages list the formats in this order.
+# isort: off
+from recvae.images.formats import idx, npy, png, webp, tiff, bmp, ppm  # noqa: F401
 
-# isort: split
-from recvae.images.formats import pillow  # noqa: F401 (last, as messages list it)
+# isort: on
 from recvae.images.formats.idx import write_idx
 from recvae.images.formats.registry import ArrayFormat, PictureFormat, register_format
 from recvae.images.names import check_names, default_names

@@ -95,12 +95,12 @@ def image_stream(source: Source, channels: int = GREY) -> Iterator[ImageStream]:
         with _tell_damage(name):
             names = None
             if not isinstance(source, str):
-                runs, chunks = _file_images(source, name, channels)
+                runs, chunks = _steady_images(source, name, channels)
             elif os.path.isdir(source):
                 runs, chunks, names = folder_images(Path(source))
             else:
                 file = stack.enter_context(_open(source))
-                runs, chunks = _file_images(file, name, channels)
+                runs, chunks = _steady_images(file, name, channels)
             try:
                 images = ImageStream(runs, _told(chunks, name), names, name)
             except InputError as error:
@@ -130,6 +130,28 @@ def _open(path: str | PathLike[str]) -> BinaryIO:
     if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
         raise InputError(f"{path}: neither a regular file nor a folder")
     return open(path, "rb")
+
+
+def _steady_images(file: BinaryIO, name: str, channels: int) -> tuple[Runs, Iterator[np.ndarray]]:
+    """What `_file_images` returns, of a file that nobody writes to meanwhile."""
+    version = _version(file)
+    runs, chunks = _file_images(file, name, channels)
+
+    def checked() -> Iterator[np.ndarray]:
+        yield from chunks
+        if _version(file) != version:
+            raise InputError(f"{name}: changed while it was read: try again when it is written")
+
+    return runs, checked()
+
+
+def _version(file: BinaryIO) -> tuple[int, int] | None:
+    """What differs when a file was written to; None of what is no regular file."""
+    with suppress(OSError, AttributeError):
+        found = os.fstat(file.fileno())
+        if stat.S_ISREG(found.st_mode):
+            return found.st_size, found.st_mtime_ns
+    return None
 
 
 def _file_images(file: BinaryIO, name: str, channels: int) -> tuple[Runs, Iterator[np.ndarray]]:

@@ -89,16 +89,17 @@ def test_any_npy_is_read_exactly_or_refused(
     ),
     rows=st.binary(max_size=40) | st.integers(0, 40).map(bytes),
     extra=st.lists(st.tuples(st.sampled_from(KINDS), st.binary(max_size=8)), max_size=2),
+    behind=st.just(b"") | st.binary(max_size=8),
 )
 @settings(deadline=None)
 def test_any_png_is_grey_or_rgb_and_whole_or_refused(
-    header: tuple[int, ...], rows: bytes, extra: list[tuple[bytes, bytes]]
+    header: tuple[int, ...], rows: bytes, extra: list[tuple[bytes, bytes]], behind: bytes
 ) -> None:
     chunks = [(b"IHDR", struct.pack(">2I5B", *header)), *extra, (b"IDAT", zlib.compress(rows))]
-    pixels = read_or_refuse(
-        b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*parts) for parts in [*chunks, (b"IEND", b"")])
-    )
+    file = b"".join(chunk(*parts) for parts in [*chunks, (b"IEND", b"")])
+    pixels = read_or_refuse(b"\x89PNG\r\n\x1a\n" + file + behind)
     if pixels is not None:
+        assert not behind
         width, height = header[:2]
         channels = {0: (), 2: (3,)}[header[3]]
         assert pixels.shape == (1, height, width, *channels)

@@ -1,6 +1,7 @@
 """Each bad input is told in one line that names it; what is wrong never becomes an output."""
 
 import gzip
+import io
 import os
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ BAD_FILES = {
     ),
     "idx truncated": (idx(2, 3, 4, data=bytes(23)), "truncated: .* 2 images of 3 × 4 .* 23 follow"),
     "idx trailing": (idx(2, 3, 4, data=bytes(25)), "bytes trail the 2 images of 3 × 4 pixels"),
+    "idx of none, trailing": (idx(0, 3, 4, data=b"\0"), "bytes trail the 0 images"),
     "idx header": (idx(2, 3), "truncated within the idx header"),
     "idx magic": (gzip.compress(idx(2, 3, 4, zeros=1)), "unknown kind of file"),
     "idx type": (idx(2, 3, 4, kind=13, data=bytes(96)), "holds float32, not unsigned bytes"),
@@ -39,6 +41,10 @@ BAD_FILES = {
     "gz damaged": (gzip.compress(idx(2, 3, 4, data=SMALL.tobytes()))[:-8] + bytes(8), "CRC"),
     "gz of truncated": (gzip.compress(idx(2, 3, 4, data=bytes(23))), "truncated"),
     "gz trailing": (gzip.compress(idx(2, 3, 4, data=bytes(25))), "bytes trail"),
+    "gz of npy behind npy": (2 * gzip.compress(npy(SMALL)), "bytes trail the 2 images"),
+    "gz behind": (gzip.compress(idx(0, 3, 4)) + b"x", "not a whole gzip file"),
+    "gz of npy, behind": (gzip.compress(npy(SMALL)) + b"x", "not a whole gzip file"),
+    "gz behind padding": (gzip.compress(npy(SMALL)) + b"\0\0x", "not a whole gzip file"),
     "gz absurd": (gzip.compress(idx(2**32 - 1, 2**32 - 1, 2)), "truncated: its header announces"),
     "npy float": (npy(SMALL / 255), "holds float64 where pixels are uint8"),
     "npy objects": (npy(np.array([None])), "holds object where pixels are uint8"),
@@ -47,6 +53,9 @@ BAD_FILES = {
     "npy none": (npy(SMALL[:, :0]), "holds no pixels"),
     "npy truncated": (npy(SMALL)[:-1], "truncated: .* 2 images of 3 × 4 .* 23 follow"),
     "npy trailing": (npy(SMALL) + b"\0", "bytes trail the 2 images"),
+    "npy behind npy": (2 * npy(SMALL), "bytes trail the 2 images"),
+    "npy in Fortran order, trailing": (npy(np.asfortranarray(SMALL)) + b"\0", "bytes trail the 2"),
+    "npy of none, trailing": (npy(SMALL[:0]) + b"\0", "bytes trail the 0 images"),
     "npy version": (b"\x93NUMPY\x04\x00" + bytes(20), "not a readable .npy array .version 4.0"),
     "npy negative": (npy_header("(-2, 3, 4)"), "not a readable .npy array .shape"),
     "npy header": (b"\x93NUMPY\x01\x00\x05\x00((((\n", "not a readable .npy array"),
@@ -98,6 +107,31 @@ def test_what_shows_late_comes_after_the_images(tmp_path: Path) -> None:
         np.testing.assert_array_equal(next(images.chunks), large[:1])
         with pytest.raises(InputError, match=r"x.gz: not a whole gzip file \(CRC check failed"):
             list(images.chunks)
+
+
+def test_gzip_may_be_of_several_members_and_padded() -> None:
+    for data in (idx(2, 3, 4, data=SMALL.tobytes()), npy(SMALL), npy(np.asfortranarray(SMALL))):
+        first, second = gzip.compress(data[:30]), gzip.compress(data[30:])
+        for file in (first + second, first + bytes(5) + second + bytes(512)):
+            np.testing.assert_array_equal(read_images(io.BytesIO(file)).pixels, SMALL)
+
+
+@pytest.mark.parametrize("ending", [".npy", ".idx.gz", ".ppm"])
+def test_a_file_that_is_written_to_while_it_is_read(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"x{ending}"
+    write_images(path, Images(SMALL[:1]))
+    with open(path, "rb") as stream:
+        for source in (path, stream):
+            with image_stream(source) as images:
+                with open(path, "r+b") as file:
+                    file.write(path.read_bytes())
+                os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))  # clocks may be coarse
+                with pytest.raises(InputError, match=f"x{ending}: changed while it was read: try"):
+                    list(images.chunks)
+    with image_stream(path) as images:
+        write_images(path, Images(SMALL[1:]), force=True)  # takes the name of what is read on
+        np.testing.assert_array_equal(next(images.chunks), SMALL[:1])
+        assert not list(images.chunks)
 
 
 def test_an_interlaced_png(tmp_path: Path) -> None:

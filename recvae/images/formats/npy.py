@@ -1,6 +1,7 @@
 """Images from numpy's .npy files."""
 
 import warnings
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -26,6 +27,8 @@ def read_npy(file: BinaryIO, name: str, channels: int) -> Arrays:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that Python 2 wrote it is no news here
             shape, is_fortran, dtype = _read_header(file)
+    except (OSError, EOFError, zlib.error):  # of the file itself, or of gzip around it
+        raise
     except Exception as error:  # numpy reads the header with Python's parser, which may raise any
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{name}: not a readable .npy array ({reason})") from error

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections import defaultdict
+from collections.abc import Iterator
 from io import BytesIO
 from typing import BinaryIO
 
@@ -19,6 +20,8 @@ MAX_DEFLATE_RATIO = 1032  # no deflate stream expands more (zlib's technical not
 _COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 _CHANNELS = {0: GREY, 2: RGB}
 _HEADER = struct.Struct(">2I5B")
+_CHUNK_HEADER = struct.Struct(">I4s")
+_CRC_BYTES = 4
 _WHOLE = [(0, 0, 1, 1)]  # first row and column of a pass, and the steps between them
 _ADAM7 = [
     (0, 0, 8, 8),
@@ -74,16 +77,27 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
     Raises `ValueError` or `struct.error` for a damaged or missing one.
     """
     chunks: dict[bytes, list[bytes]] = defaultdict(list)
-    position = len(PNG_MAGIC)
-    while b"IEND" not in chunks:
-        length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 8 + length
+    for kind, begin, end in _places(data):
         (crc,) = struct.unpack_from(">I", data, end)
-        if zlib.crc32(data[position + 4 : end]) != crc:
+        if zlib.crc32(data[begin - len(kind) : end]) != crc:
             raise ValueError("checksum")
-        chunks[kind].append(data[position + 8 : end])
-        position = end + 4
+        chunks[kind].append(data[begin:end])
     return {kind: b"".join(parts) for kind, parts in chunks.items()}
+
+
+def _end(data: bytes) -> int:
+    *_, (_, _, end) = _places(data)
+    return end + _CRC_BYTES
+
+
+def _places(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The kind of each chunk up to IEND, and where its content begins and ends."""
+    kind, end = b"", len(PNG_MAGIC) - _CRC_BYTES
+    while kind != b"IEND":
+        length, kind = _CHUNK_HEADER.unpack_from(data, end + _CRC_BYTES)
+        begin = end + _CRC_BYTES + _CHUNK_HEADER.size
+        end = begin + length
+        yield kind, begin, end
 
 
 def _check_length(chunks: dict[bytes, bytes]) -> None:
@@ -101,6 +115,8 @@ def _check_length(chunks: dict[bytes, bytes]) -> None:
     decoder = zlib.decompressobj()
     if expected > MAX_DEFLATE_RATIO * len(stream):  # before anything of that size is allocated
         raise ValueError("too short")
+    # Bytes behind the end of the stream are none of the picture's: some encoders leave them there,
+    # and the third edition of PNG has decoders pass them over.
     if len(decoder.decompress(stream, expected + 1)) != expected or not decoder.eof:
         raise ValueError("not as many pixels as its header announces")
 
@@ -127,5 +143,6 @@ register_format(
         decode=decode_png,
         encode=encode_png,
         peek=peek_png,
+        end=_end,
     )
 )

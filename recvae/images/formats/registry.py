@@ -32,6 +32,9 @@ class PictureFormat:
         channels: of the images that `encode` takes.
         peek: what an open file will decode to, from a look at its beginning, or None where that
             does not tell. Raises as `decode` does. By default all of the file is decoded to know.
+        end: where the picture ends within the bytes of a file that could be decoded: what trails it
+            would be lost, and is refused. By default it is all of them, as where `decode` sees to
+            that.
     """
 
     name: str
@@ -41,12 +44,18 @@ class PictureFormat:
     encode: Callable[[np.ndarray], bytes]
     channels: tuple[int, ...] = (GREY, RGB)
     peek: Callable[[BinaryIO], ImageSpec | None] = lambda _: None
+    end: Callable[[bytes], int] = len
 
     def read(self, data: bytes, source: object) -> np.ndarray:
         """Return the pixels of a file; raises InputError that names `source`."""
         with self._damage_told(source):
             pixels = self.decode(data)
             pixel_spec(pixels)
+            if (end := self.end(data)) < len(data):
+                raise InputError(
+                    f"bytes trail the picture, which ends at byte {end:,} of {len(data):,}: save "
+                    "each picture as a file of its own"
+                )
         return pixels
 
     def look(self, file: BinaryIO, source: object) -> ImageSpec:
@@ -56,9 +65,9 @@ class PictureFormat:
                 raise InputError(f"not a {self.name} file")
             file.seek(0)
             spec = self.peek(file)
-            if spec is None:
-                file.seek(0)
-                spec = pixel_spec(self.decode(file.read()))
+        if spec is None:
+            file.seek(0)
+            spec = pixel_spec(self.read(file.read(), source))
         return spec
 
     def write(self, pixels: np.ndarray, path: object) -> bytes:

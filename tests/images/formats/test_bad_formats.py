@@ -239,13 +239,3 @@ def test_a_webp_claims_no_more_than_its_bytes_may_hold(tmp_path: Path) -> None:
         read_images(tmp_path / "claim.webp")
     assert tracemalloc.get_traced_memory()[1] < 1 << 24
     tracemalloc.stop()
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"P2 2 1 255\n1 2 3", b"P5 2 1 255\nabc", b"P5 2 1 255\nab\n", 2 * saved("L", "PPM")],
-)
-def test_bytes_behind_a_ppm(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "x.pgm").write_bytes(data)
-    with pytest.raises(InputError, match=r"bytes trail the picture; .* files of their own$"):
-        read_images(tmp_path / "x.pgm")

@@ -1,0 +1,43 @@
+"""BMP, of 24 bits or 256 greys."""
+
+import struct
+from typing import BinaryIO
+
+from PIL import Image
+
+from recvae.images.formats.pillow import PillowFormat
+
+_FILE_BYTES, _INFO, _IMAGE_BYTES, _PROFILE = 2, 14, 34, 126  # where they stand in a file
+_V3_BYTES, _V5_BYTES = 40, 124  # of the information header at `_INFO`, which begins with its size
+
+
+def _detail(image: Image.Image, _: BinaryIO) -> str | None:
+    arrangement = image.tile[0][3][0]  # type: ignore[attr-defined]
+    if ";" in arrangement:
+        return "5-bit" if image.mode == "RGB" else None
+    return "4-channel" if image.mode == "RGB" and len(arrangement) == 4 else None
+
+
+def _end(image: Image.Image, data: bytes) -> int:
+    """The last of the ends that a BMP announces: writers leave some out, or write nonsense."""
+    codec, _, pixels, arguments = image.tile[0]  # type: ignore[attr-defined]
+    (info_bytes,) = struct.unpack_from("<I", data, _INFO)
+    ends = list(struct.unpack_from("<I", data, _FILE_BYTES))
+    if codec == "raw":
+        ends.append(pixels + arguments[1] * image.height)
+    if info_bytes >= _V3_BYTES:
+        ends.append(pixels + struct.unpack_from("<I", data, _IMAGE_BYTES)[0])
+    if info_bytes == _V5_BYTES:  # its profile may stand behind the pixels
+        ends.append(_INFO + sum(struct.unpack_from("<2I", data, _PROFILE)))
+    return max((end for end in ends if pixels < end <= len(data)), default=len(data))
+
+
+PillowFormat(
+    "BMP",
+    end=_end,
+    max_ratio=128,  # of run lengths, 255 pixels in 2 bytes
+    detail=_detail,
+).register(
+    endings=(".bmp",),
+    matches=lambda head: head[:2] == b"BM",
+)

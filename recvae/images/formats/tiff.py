@@ -1,0 +1,56 @@
+"""TIFF, plain and by every compression that Pillow knows."""
+
+from typing import BinaryIO
+
+from PIL import Image
+
+from recvae.images.formats.pillow import PillowFormat
+from recvae.images.formats.tiff_directories import referred_end
+
+_BITS, _SAMPLES, _PLANES, _SAMPLE_FORMAT = 258, 277, 284, 339  # tags of TIFF 6.0
+_UNSIGNED = 1
+_ALIGNMENT_BYTES = 16  # Photoshop leaves up to 4 zeros at the end
+
+
+def _detail(image: Image.Image, _: BinaryIO) -> str | None:
+    if getattr(image, "n_frames", 1) > 1:
+        return "multi-page"
+    if image.mode not in ("L", "RGB"):
+        return None
+    tags, bands = image.tag_v2, len(image.getbands())  # type: ignore[attr-defined]
+    bits, samples = max(tags.get(_BITS, (1,))), tags.get(_SAMPLES, bands)
+    if bits != 8:  # Pillow drops the lower half of 16 bits
+        return f"{bits}-bit"
+    if set(tags.get(_SAMPLE_FORMAT, ())) - {_UNSIGNED}:
+        return "signed"
+    if samples != bands:
+        return f"{samples}-channel"
+    boxes = [tile[1] for tile in image.tile if tile[0] == "raw"]  # type: ignore[attr-defined]
+    covered = sum((right - left) * (bottom - top) for left, top, right, bottom in boxes if boxes)
+    planes = bands if tags.get(_PLANES) == 2 else 1
+    if boxes and covered != planes * image.width * image.height:
+        raise ValueError("strips are missing")  # of which Pillow makes zeros
+    return None
+
+
+def _end(image: Image.Image, data: bytes) -> int:
+    """Where the last byte ends that anything refers to, and then some zeros that align."""
+    end = referred_end(data)
+    for codec, box, begin, arguments in image.tile:  # type: ignore[attr-defined]
+        if codec == "raw":  # of which writers may leave out, or mistake, how many bytes there are
+            (left, top, right, bottom), (arrangement, row_bytes, _) = box, arguments
+            row_bytes = row_bytes or (right - left) * len(arrangement.partition(";")[0])
+            end = max(end, begin + (bottom - top) * row_bytes)
+    padding = data[end:]
+    return end if any(padding) or len(padding) >= _ALIGNMENT_BYTES else len(data)
+
+
+PillowFormat(
+    "TIFF",
+    end=_end,
+    max_ratio=1 << 15,  # of zstd; the others expand less
+    detail=_detail,
+).register(
+    endings=(".tif", ".tiff"),
+    matches=lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+)

@@ -1,0 +1,65 @@
+"""WebP, lossless: RFC 9649.
+
+A lossy WebP is read as any other: pixels are pixels. WebP has no grey: its pictures are RGB, and
+grey images cannot be written as WebP, since they would come back as RGB.
+"""
+
+import struct
+from typing import BinaryIO
+
+from PIL import Image
+
+from recvae.images.formats.pillow import PillowFormat
+from recvae.images.spec import RGB
+
+_CHUNK = struct.Struct("<4sI")
+_FILE_HEADER_BYTES = 12  # "RIFF", the bytes that follow, "WEBP"
+_IMAGE_CHUNKS = {b"VP8 ", b"VP8L"}
+
+
+def _claim(head: bytes) -> int:
+    """Bytes of pixels of a WebP, by its first chunk (sections 2.5 to 2.7)."""
+    kind, data = head[12:16], head[20:30]
+    if kind == b"VP8X" and data and not data[0] & 2:  # those that are animated are not decoded
+        sides = [int.from_bytes(data[at : at + 3], "little") + 1 for at in (4, 7)]
+    elif kind == b"VP8X":
+        sides = [0, 0]
+    elif kind == b"VP8L":
+        bits = int.from_bytes(data[1:5], "little")
+        sides = [(bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1]
+    else:
+        sides = [int.from_bytes(data[at : at + 2], "little") & 0x3FFF for at in (6, 8)]
+    return RGB * sides[0] * sides[1] if kind == b"VP8X" or kind in _IMAGE_CHUNKS else 0
+
+
+def _detail(image: Image.Image, file: BinaryIO) -> str | None:
+    file.seek(0)
+    head = file.read(21)  # a canvas is larger than its only frame may be, and has no limit
+    return "animated" if head[12:16] == b"VP8X" and head[20] & 2 else None
+
+
+def _end(image: Image.Image, data: bytes) -> int:
+    """Where the file ends by its header, or else a second image begins, which is never decoded."""
+    _, size = _CHUNK.unpack_from(data)
+    end = _CHUNK.size + size
+    position, images = _FILE_HEADER_BYTES, 0
+    while position + _CHUNK.size <= min(end, len(data)):
+        kind, size = _CHUNK.unpack_from(data, position)
+        images += kind in _IMAGE_CHUNKS
+        if images > 1:
+            return position
+        position += _CHUNK.size + size + size % 2
+    return end
+
+
+PillowFormat(
+    "WebP",
+    end=_end,
+    claim=_claim,
+    detail=_detail,
+    options={"lossless": True, "exact": True},
+).register(
+    endings=(".webp",),
+    matches=lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP",
+    channels=(RGB,),
+)
