@@ -40,7 +40,7 @@ class KernelCache(NullCache):
         source = _sha256(Path(function.__code__.co_filename).read_bytes())
         line = function.__code__.co_firstlineno
         self._identity = source, line, function.__qualname__, dispatcher.targetoptions
-        self._folder = _caches() / "recvae" / _digest_of_all()
+        self._folder = _caches() / "recvae" / digest_of_sources()
 
     @property
     def cache_path(self) -> str:
@@ -75,6 +75,15 @@ class KernelCache(NullCache):
         return self._folder / f"{self._function.__name__}-{_sha256(key.encode()).hex()[:32]}"
 
 
+@cache
+def digest_of_sources() -> str:
+    """Of all kernels, when first asked: a function's own file does not tell what it calls."""
+    packages = (Path(__file__).parent / name for name in PACKAGES)
+    sources = (path for package in packages for path in package.rglob("*.py"))
+    digests = [_sha256(path.read_bytes()) for path in sorted(sources) if path.is_file()]
+    return _sha256(b"".join(digests)).hex()[:16]
+
+
 def _caches() -> Path:
     """What numba is told, else the user's caches; relative where no home is known."""
     config: Any = numba.config
@@ -83,15 +92,6 @@ def _caches() -> Path:
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     home = os.path.expanduser(os.environ.get("HOME", "~"))
     return named if named.is_absolute() else Path(home, ".cache")
-
-
-@cache
-def _digest_of_all() -> str:
-    """Of the sources of all kernels: a function's own file does not tell what it calls."""
-    packages = (Path(__file__).parent / name for name in PACKAGES)
-    sources = (path for package in packages for path in package.rglob("*.py"))
-    digests = [_sha256(path.read_bytes()) for path in sorted(sources) if path.is_file()]
-    return _sha256(b"".join(digests)).hex()[:16]
 
 
 def _sha256(data: bytes) -> bytes:

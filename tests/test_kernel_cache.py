@@ -144,6 +144,20 @@ def test_without_a_folder_nothing_is_kept_anywhere(
     assert not [path for path in beside if "add_one" in path.name]
 
 
+def test_folder_is_named_by_all_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links to nowhere, as editors leave them, are none."""
+    source = tmp_path / kernel_cache.PACKAGES[0] / "deep" / "constants.py"
+    source.parent.mkdir(parents=True)
+    monkeypatch.setattr(kernel_cache, "__file__", str(tmp_path / "kernel_cache.py"))
+    digest = kernel_cache.digest_of_sources.__wrapped__
+    source.write_text("STEP = 1")
+    before = digest()
+    source.with_name(".#constants.py").symlink_to("user@host.1234")
+    assert digest() == before
+    source.write_text("STEP = 2")
+    assert digest() != before
+
+
 def test_code_of_a_changed_source_is_not_taken(caches: Path, tmp_path: Path) -> None:
     path = tmp_path / "module.py"
     for step in (1, 2, 1):
