@@ -1,38 +1,30 @@
-"""numba's compiler, with a cache that leaves nothing behind in the package's folder.
+"""numba's compiler, with a cache of ours.
 
 The library's functions are compiled even where NUMBA_DISABLE_JIT, by which one debugs functions of
 one's own, turns numba off: as Python they would take hours. That setting holds for all others.
 """
 
-import hashlib
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numba
 from numba.core import event
 
+from recvae.kernel_cache import KernelCache
+
 _config: Any = numba.config
-PACKAGES = ("bitmaps", "exact", "rec")  # those that hold compiled functions, and what they use
 
 
 def compiled(**options: Any) -> Callable[[Any], Any]:
-    """numba.njit, kept in the user's cache; compiled anew in each process where none is writable.
-
-    Not in the package's folder, numba's default: what pip does not know it does not uninstall, and
-    the folder that remains would hide an editable installation.
-    """
+    """numba.njit, kept in the user's cache; compiled anew in each process where that fails."""
 
     def decorate(function: Any) -> Any:
-        cache_folder = _config.CACHE_DIR or _cache_folder()
-        with _set("DISABLE_JIT", 0), _set("CACHE_DIR", cache_folder):
-            try:
-                return numba.njit(function, error_model="numpy", cache=True, **options)
-            except RuntimeError:  # numba found no place for its cache
-                return numba.njit(function, error_model="numpy", **options)
+        with _set("DISABLE_JIT", 0):
+            dispatcher = numba.njit(function, error_model="numpy", **options)
+        with suppress(OSError):  # without its source nobody can tell what became of it
+            dispatcher._cache = KernelCache(dispatcher)
+        return dispatcher
 
     return decorate
 
@@ -66,16 +58,6 @@ class _WhileCompiling(event.Listener):
 
 
 event.register("numba:compile", _WhileCompiling())
-
-
-@cache
-def _cache_folder() -> str:
-    """Named by the sources of all kernels: numba itself looks only at the file that one is in."""
-    packages = (Path(__file__).parent / name for name in PACKAGES)
-    sources = sorted(path for package in packages for path in package.rglob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(caches, "recvae", digest[:16])
 
 
 kernel = compiled()
