@@ -43,9 +43,10 @@ def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[Bina
                 sync(file)
             put_in_place(temporary, target, path, force)
         except BaseException as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            tell_of_interrupt(error, NOTHING)
+            if temporary.exists():  # else it has its final name
+                tell_of_interrupt(error, NOTHING)
+                with suppress(OSError):
+                    temporary.unlink()
             raise
 
 
@@ -75,8 +76,9 @@ def atomic_folder(
                 temporary.rename(target)
             _sync_folder(target.parent)
         except BaseException as error:
-            shutil.rmtree(temporary, ignore_errors=True)
-            tell_of_interrupt(error, NOTHING)
+            if temporary.exists():
+                tell_of_interrupt(error, NOTHING)
+                shutil.rmtree(temporary, ignore_errors=True)
             raise
 
 
@@ -93,13 +95,16 @@ def replace_folder(new: Path, old: Path) -> None:
     for entry in new.iterdir():
         take_mode(entry, old / entry.name)
     aside = _temporary_beside(old)
-    old.rename(aside)
     try:
+        old.rename(aside)
         new.rename(old)
     except BaseException:
-        aside.rename(old)
+        with suppress(OSError):  # another process may have put its own there
+            aside.rename(old)
         raise
-    shutil.rmtree(aside)
+    finally:
+        if old.exists():
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def sync(file: BinaryIO) -> None:

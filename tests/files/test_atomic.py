@@ -105,6 +105,46 @@ def test_an_old_folder_returns_if_the_new_one_cannot_take_its_place(tmp_path: Pa
     assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.parametrize("moment", [1, 2])
+def test_an_old_folder_returns_if_a_signal_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    write_images(tmp_path / "out", OLD)
+    rename, calls = Path.rename, []
+
+    def rename_and_stop(source: Path, target: Path) -> None:
+        calls.append(target)
+        rename(source, target)
+        if len(calls) == moment:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", rename_and_stop)
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        write_images(tmp_path / "out", NEW, force=True)
+    assert str(interrupt.value) == ("no output was written" if moment == 1 else "")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+    expected = OLD if moment == 1 else NEW
+    np.testing.assert_array_equal(read_images(tmp_path / "out").pixels, expected.pixels)
+
+
+def test_two_that_replace_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is faster wins, and nothing else is left."""
+    write_images(tmp_path / "out", OLD)
+    rename = Path.rename
+
+    def rename_late(source: Path, target: Path) -> None:
+        rename(source, target)
+        if source.name == "out":
+            monkeypatch.undo()
+            write_images(tmp_path / "out", NEW)
+
+    monkeypatch.setattr(Path, "rename", rename_late)
+    with pytest.raises(InputError, match="out: Directory not empty"):
+        write_images(tmp_path / "out", OLD, force=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out"]
+    np.testing.assert_array_equal(read_images(tmp_path / "out").pixels, NEW.pixels)
+
+
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
     write_images(tmp_path / "real.npy", OLD)
     (tmp_path / "link.npy").symlink_to("real.npy")
