@@ -1,4 +1,4 @@
-"""The error that means "the input is at fault", not the program."""
+"""What ends a command early: input at fault, not the program; a signal."""
 
 
 class InputError(ValueError):
@@ -10,3 +10,11 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal asked the program to end; `signal` is its number, the text says what is kept."""
+
+    def __init__(self, signal: int, message: str = "") -> None:
+        super().__init__(message)
+        self.signal = signal

@@ -109,5 +109,9 @@ def runs_of(folder: Path, name: str = "mnist-mlp") -> list[Path]:
     return sorted((folder / "runs" / name).iterdir(), key=lambda path: path.stat().st_mtime)
 
 
+def checkpoint_of(run: Path) -> dict:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+
+
 def steps_of(run: Path) -> int:
-    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    return checkpoint_of(run)["global_step"]

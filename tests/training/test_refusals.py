@@ -45,12 +45,24 @@ def test_bad_exports(tmp_path: Path, arguments: list[str], message: str) -> None
         (["--data.batch_size", "1000"], "batch_size is 1000"),
         (["--trainer.accelerator", "nonsense"], "accelerator='nonsense'"),
         (["--trainer.devices", "0"], "devices='0'"),
+        (["--trainer.devices", "2"], "train.py runs on one device"),
+        (["--trainer.gradient_clip_val", "0.1"], "gradient_clip_val: pass --model.gradient_clip"),
+        (["--trainer.val_check_interval", "5"], "val_check_interval is 5: it must lie between 1 a"),
+        (["--trainer.val_check_interval", "0"], "val_check_interval is 0: it must lie between 1 a"),
         (["--trainer.precision", "16-true"], "trainer.precision is 16-true: choose from 32-true"),
         (["--trainer.precision", "transformer-engine"], "trainer.precision is transformer-engine"),
     ],
 )
 def test_bad_trainings(folder: Path, arguments: list[str], message: str) -> None:
+    before = sorted(folder.rglob("*"))
     assert message in refusal(folder, "fit", *FIT, *arguments)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_training_without_an_end(folder: Path) -> None:
+    assert "needs an end: pass --trainer.max_epochs" in refusal(
+        folder, "fit", *FIT, "--trainer.max_epochs=-1"
+    )
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -8,7 +8,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import recvae
 from recvae.images import sample_images
-from recvae.vae.lightning import VAE
 from training.running import FIT, config, prepare, refusal, runs_of, steps_of, train, train_process
 
 
@@ -152,13 +151,3 @@ def test_precisions(tmp_path: Path, name: str, precision: str) -> None:
     events = EventAccumulator(str(runs_of(tmp_path, name)[0])).Reload()
     for split in ("train", "val"):
         assert all(1 < e.value < 12 for e in events.Scalars(f"{split}/negative_elbo_bpp"))
-
-
-def test_interrupted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(VAE, "training_step", interrupt)
-    done = train(folder, "fit", *FIT)
-    assert done.returncode == 130
-    assert done.stderr.splitlines()[-1].startswith("train.py: interrupted; fit --ckpt_path last")
