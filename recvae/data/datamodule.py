@@ -1,5 +1,7 @@
 """Images for training: MNIST, and a user's own."""
 
+import hashlib
+
 import numpy as np
 import pytorch_lightning as pl
 import torch
@@ -37,6 +39,11 @@ class ImageDataModule(pl.LightningDataModule):
     def spec(self) -> ImageSpec:
         """Of the images."""
         return ImageSpec(*self.train_images.shape[-2:])
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the training images and their shape, in hexadecimal."""
+        pixels = self.train_images.contiguous().numpy()
+        return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
     def train_dataloader(self) -> ShuffledBatches:
         """Return the training images, shuffled anew each epoch."""

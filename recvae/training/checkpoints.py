@@ -1,13 +1,15 @@
-"""Checkpoints of `train.py fit`: found, read, compared with the model that is to take them."""
+"""Checkpoints of `train.py fit`: found, read, written whole or not at all."""
 
+import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.plugins import TorchCheckpointIO
 
 from recvae.errors import InputError
+from recvae.files import atomic_file, translate_os_errors
 from recvae.vae.lightning import VAE
 
 NEWEST = ("last", "best")  # names for --ckpt_path: the newest file that is called so
@@ -39,25 +41,16 @@ def read_checkpoint(path: str) -> tuple[VAE, dict[str, Any]]:
     return vae, checkpoint
 
 
-def num_epochs(checkpoint: dict[str, Any]) -> int:
-    """How many epochs Lightning counts as trained; one that max_steps cut short is one."""
-    return checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint whole or not at all: until then the former one of that name stays."""
 
-
-def check_same_options(model: VAE, trained: VAE, path: str) -> None:
-    """Refuse other options than those of the checkpoint: training would not take them all up."""
-    options = dict(_flat(model.hparams))
-    for name, value in _flat(trained.hparams):
-        if name != "compile" and options.get(name) != value:
-            raise InputError(
-                f"{path}: trained with model.{name} {value}, not {options.get(name)}: "
-                f"pass the configuration that it was trained with"
-            )
-
-
-def _flat(options: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in options.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
+        """Write; raises `InputError` where the system refuses."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with translate_os_errors(path):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path, force=True) as file:
+            file.write(content.getbuffer())

@@ -1,24 +1,37 @@
 """LightningCLI for the VAE. What cannot work is refused before training begins."""
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.exceptions import (
+    MisconfigurationException,
+    SIGTERMException,
+)
 
-from recvae.errors import InputError
+from recvae.data.datamodule import ImageDataModule
+from recvae.errors import InputError, Terminated
 from recvae.training.checkpoints import (
     NEWEST,
-    check_same_options,
+    WholeCheckpoints,
     find_newest,
-    num_epochs,
     read_checkpoint,
 )
 from recvae.training.export import EXPORT, export_parser
+from recvae.training.options import (
+    SavedOptions,
+    changed_options,
+    check_same_images,
+    check_same_networks,
+    flat_options,
+)
 from recvae.vae.lightning import VAE
+from recvae.vae.progress import read_progress
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 ALIASES = ("None", "32", "bf16", "16")  # Lightning's other names for them
@@ -33,6 +46,7 @@ def run() -> None:
             subclass_mode_data=True,
             seed_everything_default=0,
             parser_class=TrainingParser,
+            save_config_callback=SavedOptions,
             load_from_checkpoint_support=False,  # the VAE itself saves its options
         )
     except MisconfigurationException as error:  # Lightning's word for bad options
@@ -40,10 +54,6 @@ def run() -> None:
     except ValueError as error:
         if isinstance(error.__cause__, InputError):  # jsonargparse has words of its own around it
             raise error.__cause__ from None
-        raise
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning has shut down
-            raise KeyboardInterrupt("fit --ckpt_path last goes on after the last epoch") from None
         raise
 
 
@@ -78,56 +88,117 @@ class TrainingCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Make the trainer; validation may come too late for early stopping to have its number."""
-        precision = self._get(self.config_init, "trainer")["precision"]
-        if str(precision) not in PRECISIONS + ALIASES:
+        options = self._get(self.config_init, "trainer")
+        if str(options["precision"]) not in PRECISIONS + ALIASES:
             raise InputError(
-                f"trainer.precision is {precision}: choose from {', '.join(PRECISIONS)}"
+                f"trainer.precision is {options['precision']}: choose from {', '.join(PRECISIONS)}"
             )
+        if options["gradient_clip_val"] is not None:
+            raise InputError("trainer.gradient_clip_val: pass --model.gradient_clip instead")
         try:
             trainer = super().instantiate_trainer(**kwargs)
         except (MisconfigurationException, ImportError, TypeError, ValueError) as error:
             raise InputError(f"trainer: {_one_line(error)}") from error
+        if trainer.world_size > 1:
+            raise InputError("train.py runs on one device: pass --trainer.devices 1")
         for stopping in trainer.early_stopping_callbacks:
             stopping.strict = False
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = WholeCheckpoints()
         return trainer
 
     def after_instantiate_classes(self) -> None:
-        """Find and check the checkpoint, and refuse to write over another run."""
+        """Refuse what cannot work, and to write over another run; tell of changed options."""
         options = self.config_init[self.subcommand]
         self._steps_before, path = 0, options.get("ckpt_path")
         if path in NEWEST:
             logger = self.trainer.logger
             runs = getattr(logger, "root_dir", None) or self.trainer.default_root_dir
             path = options["ckpt_path"] = find_newest(path, Path(runs))
-        if path is not None:
-            self._check_checkpoint(path)
-        elif self.subcommand != "fit":
+        checkpoint = None if path is None else self._check_checkpoint(path)
+        if path is None and self.subcommand != "fit":
             raise InputError(f"{self.subcommand} measures a trained model: pass --ckpt_path")
         saved = os.path.join(self.trainer.log_dir or "", "config.yaml")
         if os.path.exists(saved) and not self._is_trial:
             option = "logger.init_args.version" if self.trainer.logger else "default_root_dir"
             raise InputError(f"{saved}: of another run: pass another --trainer.{option}")
+        if self.subcommand == "fit":
+            self._check_images(checkpoint, path)
+            if checkpoint:
+                self._tell_changes(checkpoint, path)
 
     @property
     def _is_trial(self) -> bool:
         """A run of a few batches that writes nothing."""
         return bool(self._get(self.config_init, "trainer")["fast_dev_run"])
 
-    def _check_checkpoint(self, path: str) -> None:
+    def _check_checkpoint(self, path: str) -> dict[str, Any]:
         trained, checkpoint = read_checkpoint(path)
-        check_same_options(self.model, trained, path)
+        check_same_networks(dict(self.model.hparams), dict(trained.hparams), path)
         if self.subcommand != "fit":
-            return
+            return checkpoint
         if not checkpoint.keys() >= {"optimizer_states", "loops"}:
             raise InputError(f"{path}: holds weights only; training cannot go on from it")
-        self._steps_before = checkpoint["global_step"]
-        for option, limit, done in (
-            ("max_epochs", self.trainer.max_epochs, num_epochs(checkpoint)),
-            ("max_steps", self.trainer.max_steps, self._steps_before),
+        done = read_progress(checkpoint)
+        self._steps_before = done.steps
+        for option, limit, reached in (
+            ("max_epochs", self.trainer.max_epochs, done.epochs),
+            ("max_steps", self.trainer.max_steps, done.steps),
         ):
             unit = option.removeprefix("max_")
-            if limit is not None and 0 <= limit < done:
-                raise InputError(f"{path}: has {done} {unit}: pass --trainer.{option} above")
+            if limit is not None and 0 <= limit < reached:
+                raise InputError(f"{path}: has {reached} {unit}: pass --trainer.{option} above")
+        return checkpoint
+
+    def _check_images(self, checkpoint: dict[str, Any] | None, path: str) -> None:
+        """Load them, which Lightning would do only when it has made the run's folder."""
+        data = self.datamodule
+        if not isinstance(data, ImageDataModule):  # which loads them once
+            return
+        data.prepare_data()
+        data.setup("fit")
+        self.model.check_images(data.train_images)
+        self._check_interval(len(data.train_dataloader()))
+        if checkpoint:
+            check_same_images(data, checkpoint, path)
+
+    def _check_interval(self, batches: int) -> None:
+        """Of validations within an epoch, in batches."""
+        trainer = self.trainer
+        limit, interval = trainer.limit_train_batches, trainer.val_check_interval
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        if isinstance(interval, int) and not (
+            interval >= 1 and (interval <= batches or trainer.check_val_every_n_epoch is None)
+        ):
+            raise InputError(
+                f"trainer.val_check_interval is {interval}: it must lie between 1 and the "
+                f"{batches} batches of an epoch, or be a fraction of it, as 0.5"
+            )
+
+    def _tell_changes(self, checkpoint: dict[str, Any], path: str) -> None:
+        options = flat_options(self._parser(self.subcommand), self.config[self.subcommand])
+        if changes := changed_options(options, dict(self.model.hparams), checkpoint):
+            print(f"{path}: goes on with {', '.join(changes)}")
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run it; raises `KeyboardInterrupt` where Lightning exits because of a signal."""
+        try:
+            super()._run_subcommand(subcommand)
+        except (KeyboardInterrupt, SystemExit) as stop:  # Lightning has shut down
+            interrupt = stop if isinstance(stop, KeyboardInterrupt) else stop.__context__
+            if isinstance(stop, SIGTERMException):  # only Lightning handled the signal
+                interrupt = Terminated(signal.SIGTERM)
+            if not isinstance(interrupt, KeyboardInterrupt):
+                raise
+            interrupt.args = (self._what_is_kept(),)
+            raise interrupt from None
+
+    def _what_is_kept(self) -> str:
+        if self.subcommand != "fit":
+            return "nothing was measured"
+        if any(getattr(c, "best_model_path", "") for c in self.trainer.checkpoint_callbacks):
+            return "fit --ckpt_path last goes on after the last epoch"
+        return "no epoch was ended, nothing is kept"
 
     def after_fit(self) -> None:
         """Say where the checkpoints are."""

@@ -60,10 +60,9 @@ def export(arguments: list[str]) -> None:
         raise InputError(str(error)) from error
     if options.out.exists() and not options.force:
         raise InputError(f"{options.out} exists: pass --force to replace it")
-    with translate_os_errors(options.out):
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(options.out.parent, os.W_OK):
-        raise InputError(f"{options.out.parent}: cannot be written to")
+    folder = next(path for path in options.out.parents if path.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: cannot be written to")
     vae, metadata = _load_checkpoint(options.ckpt_path)
     try:
         model = calibrate(
@@ -76,6 +75,8 @@ def export(arguments: list[str]) -> None:
         )
     except ValueError as error:
         raise InputError(f"{options.ckpt_path}: {error}") from error
+    with translate_os_errors(options.out):
+        options.out.parent.mkdir(parents=True, exist_ok=True)
     save_model(model, options.out)
     print(f"{options.out}: model {model.name!r}, hash {model.hash}")
 

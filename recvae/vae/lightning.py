@@ -1,5 +1,6 @@
 """The VAE as a LightningModule: objective, optimiser, logs. Losses are in bits per pixel."""
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +12,8 @@ from recvae.errors import InputError
 from recvae.vae.networks import Architecture
 from recvae.vae.networks.passes import sample_pixels
 from recvae.vae.objective import NATS_PER_BIT, BetaSchedule, kl_nats
+from recvae.vae.optimiser import ResumableAdamW, ResumableOneCycle
+from recvae.vae.progress import Progress, read_progress
 
 ACTIVE_BITS = 0.1  # a dimension that carries at least this much is counted as active
 
@@ -63,18 +66,23 @@ class VAE(pl.LightningModule):
             "mean_kl_bits", torch.full((architecture.latent_dim,), beta.target_bits)
         )
         self._terms = torch.compile(self.elbo_terms_nats) if compile else self.elbo_terms_nats
+        self._before = Progress()
 
     def setup(self, stage: str) -> None:
         images = getattr(getattr(self.trainer, "datamodule", None), "train_images", None)
-        expected = self.architecture.spec.shape
-        if images is not None and tuple(images.shape[-2:]) != expected:
+        if images is not None:
+            self.check_images(images)
+
+    def check_images(self, images: Tensor) -> None:
+        """Raise `InputError` for images (..., height, width) that the networks do not take."""
+        if tuple(images.shape[-2:]) != self.architecture.spec.shape:
             raise InputError(
                 f"the images are {images.shape[-2]} x {images.shape[-1]}: pass "
                 f"--model.architecture.height {images.shape[-2]} "
                 f"--model.architecture.width {images.shape[-1]}"
             )
         levels = self.architecture.levels
-        if images is not None and (brightest := int(images.max())) >= levels:
+        if (brightest := int(images.max())) >= levels:
             raise InputError(
                 f"the images have pixels of {brightest}: architecture.decoder.levels is {levels}, "
                 f"so they must be below it"
@@ -93,8 +101,7 @@ class VAE(pl.LightningModule):
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         pixels = batch[:, 0]
         reconstruction, kl = self._terms(pixels)
-        total_steps = int(self.trainer.estimated_stepping_batches)
-        beta = self.beta.beta(self.log_beta_factor, self.global_step, total_steps)
+        beta = self.beta.beta(self.log_beta_factor, self.global_step, self._total_steps)
         loss = (reconstruction.mean() + (beta * kl.mean(0)).sum()) * self._nats_per_image_to_bpp
         self.steer_beta(kl.detach().mean(0) / NATS_PER_BIT)
         self._log_rate("train", reconstruction, kl, prog_bar=True)
@@ -134,9 +141,7 @@ class VAE(pl.LightningModule):
         self.log("val/active_dimensions", (kl_bits > ACTIVE_BITS).sum().float())
         board = getattr(self.logger, "experiment", None)
         if board is not None and not self.trainer.sanity_checking:
-            beta = self.beta.beta(
-                self.log_beta_factor, self.global_step, int(self.trainer.estimated_stepping_batches)
-            )
+            beta = self.beta.beta(self.log_beta_factor, self.global_step, self._total_steps)
             board.add_histogram("val/kl_bits_per_dimension", kl_bits.float(), self.global_step)
             for d in range(len(kl_bits)):
                 board.add_scalar(f"kl_bits/{d:03d}", kl_bits[d], self.global_step)
@@ -162,19 +167,40 @@ class VAE(pl.LightningModule):
         self.log("train/gradient_norm", norm)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # The schedule is laid out anew, so that training can go on for more epochs than planned.
-        for schedule in checkpoint["lr_schedulers"]:
-            schedule.pop("total_steps", None)
-            schedule.pop("_schedule_phases", None)
+        self._before = read_progress(checkpoint)
+
+    def on_train_start(self) -> None:
+        if (
+            not self._before.batches
+        ):  # with max_steps, Lightning would look for more in the last epoch
+            self.trainer.fit_loop.epoch_loop.restarting = False
+
+    @property
+    def _total_steps(self) -> int:
+        """Optimiser steps of the whole training: those that were, and those of epochs to come."""
+        trainer = self.trainer
+        total = trainer.estimated_stepping_batches  # as if all epochs were alike; loads the data
+        if not 0 <= total < math.inf:
+            raise InputError(
+                "the learning rate needs an end: pass --trainer.max_epochs or --trainer.max_steps"
+            )
+        if trainer.max_epochs not in (None, -1) and math.isfinite(trainer.num_training_batches):
+            steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+            total = self._before.total_steps(
+                trainer.max_epochs, steps, trainer.accumulate_grad_batches
+            )
+            total = total if trainer.max_steps == -1 else min(total, trainer.max_steps)
+        return max(int(total), 1)
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.AdamW(
+        optimizer = ResumableAdamW(
             self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
+        total_steps = self._total_steps
+        schedule = ResumableOneCycle(
             optimizer,
             max_lr=self.learning_rate,
-            total_steps=max(int(self.trainer.estimated_stepping_batches), 1),
-            pct_start=0.1,
+            total_steps=total_steps,
+            pct_start=0.1 if total_steps != 10 else 0.11,  # torch divides by 0.1 * 10 - 1
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -72,6 +72,8 @@ class BetaSchedule:
         value = self.value
         if self.mode != "fixed" and step < self.warmup_steps:
             value *= step / self.warmup_steps
+        if self.mode != "controlled":
+            return torch.full_like(log_factor, value)
         start, end = self.release
         held = min(max((end - step / max(total_steps, 1)) / (end - start), 0.0), 1.0)
         return value * torch.exp(held * log_factor)

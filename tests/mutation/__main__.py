@@ -38,7 +38,7 @@ TIMES = ROOT / ".mutation" / "times.json"
 TESTS = {
     "rec": ["tests/rec", "tests/codec/vae", "tests/extending", "tests/golden"],
     "exact": ["tests/exact", "tests/vae", "tests/rec", "tests/codec/vae", "tests/golden"],
-    "vae": ["tests/vae", "tests/bitmaps", "tests/codec/vae", "tests/test_training.py"],
+    "vae": ["tests/vae", "tests/bitmaps", "tests/codec/vae", "tests/training"],
     "codec": [
         "tests/codec",
         "tests/rec/test_index_codes.py",

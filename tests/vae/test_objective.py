@@ -23,6 +23,7 @@ def test_fixed_and_warmup() -> None:
     warmup = BetaSchedule("warmup", value=2.0, warmup_steps=10)
     assert [warmup.beta(zero, step, 100)[0].item() for step in (0, 5, 10, 99)] == [0, 1, 2, 2]
     assert warmup.steer(zero, torch.ones(4)) is zero
+    assert warmup.beta(torch.ones(4), 10, 100).tolist() == [2] * 4  # left by a controller
 
 
 def test_controller_prunes_the_weak_and_holds_the_strong() -> None:

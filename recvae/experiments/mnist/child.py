@@ -1,11 +1,13 @@
 """Work in a process of its own, whose peak of memory is then its own."""
 
 import multiprocessing
+import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from recvae.errors import InputError
@@ -47,6 +49,7 @@ def in_child(function: Callable[..., R], *arguments: Any) -> R:
 
 def _call(sender: Connection, function: Callable[..., R], arguments: tuple[Any, ...]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    threading.Thread(target=_end_with_parent, daemon=True).start()  # even if it is killed
     failure: InputError | str | None = None
     result = None
     try:
@@ -57,3 +60,10 @@ def _call(sender: Connection, function: Callable[..., R], arguments: tuple[Any, 
         failure = traceback.format_exc()
     with suppress(BrokenPipeError):  # a parent that was interrupted waits no longer
         sender.send((failure, result))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

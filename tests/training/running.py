@@ -1,0 +1,117 @@
+"""`train.py` for the tests: on a folder of few images and a shipped config, made small."""
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from unittest import mock
+
+import torch
+import yaml
+
+from recvae.images import Images, sample_images, write_images
+from recvae.training import main
+from recvae.training.cli import TrainingCLI
+
+ROOT = Path(__file__).parents[2]
+MODELS = {
+    "staged": {"encoder": {"channels": 8, "hidden": 16}, "decoder": {"channels": 8, "hidden": 16}},
+    "causal": {
+        "encoder": {"channels": 8, "hidden": 16},
+        "decoder": {"channels": 8, "blocks": 1, "hidden": 16, "radius": 1},
+    },
+    "scans": {
+        "encoder": {"channels": 8, "hidden": 16},
+        "decoder": {"about": 8, "channels": 8, "blocks": 1, "radius": 2, "grey_channels": 4},
+    },
+    "mlp": {"decoder": {"hidden": 16}},
+}
+FIT = ("--config", "config.yaml", "--trainer.check_val_every_n_epoch", "1")
+LAST = "runs/mnist-mlp/version_0/checkpoints/last.ckpt"
+
+Done = subprocess.CompletedProcess[str]
+
+
+def train_process(folder: Path, *arguments: str) -> Done:
+    """`train.py` as a user runs it."""
+    command = [sys.executable, str(ROOT / "train.py"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def train(folder: Path, *arguments: str) -> Done:
+    """`train.py` in this process, which has torch loaded; what it sets is set back."""
+    commands = TrainingCLI.subcommands()
+    if arguments and arguments[0] in commands:  # the parsers of the others need most of the time
+        commands = {arguments[0]: commands[arguments[0]]}
+    stdout, stderr = io.StringIO(), io.StringIO()
+    handler = signal.getsignal(signal.SIGINT)
+    with (
+        contextlib.chdir(folder),
+        mock.patch.dict(os.environ),
+        mock.patch.object(TrainingCLI, "subcommands", return_value=commands),
+        mock.patch.object(sys, "argv", ["train.py", *arguments]),
+        warnings.catch_warnings(),
+        torch.random.fork_rng(devices=[]),
+        contextlib.redirect_stdout(stdout),
+        contextlib.redirect_stderr(stderr),
+    ):
+        warnings.simplefilter("ignore")  # Lightning has advice to give
+        try:
+            status = main()
+        except SystemExit as stop:
+            status = stop.code
+        finally:
+            signal.signal(signal.SIGINT, handler)
+    return Done(arguments, status, stdout.getvalue(), stderr.getvalue())
+
+
+def refusal(folder: Path, *arguments: str) -> str:
+    """The one line with which `train.py` refuses."""
+    done = train(folder, *arguments)
+    assert done.returncode == 2, done.stdout
+    ours = [line for line in done.stderr.splitlines() if line.startswith("train.py: ")]
+    assert done.stderr.splitlines()[-1:] == ours, done.stderr
+    return ours[0]
+
+
+def prepare(folder: Path, name: str = "mnist-mlp", network: str = "") -> None:
+    """What a user has before training: images and a config."""
+    write_images(folder / "images", Images(sample_images("train")[:100]))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config(name, network)))
+
+
+def config(name: str, network: str = "") -> dict:
+    """A shipped config, made small, with the user's own images, and perhaps another network."""
+    text = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
+    text["trainer"] |= {"max_epochs": 2, "enable_progress_bar": False, "log_every_n_steps": 1}
+    network = network or text["model"]["architecture"]["name"]
+    text["model"]["architecture"] = {
+        "name": network,
+        "latent_dim": 4,
+        "height": 28,
+        "width": 28,
+        **MODELS[network],
+    }
+    text["model"]["compile"] = False
+    text["data"] = {
+        "class_path": "recvae.data.datamodule.ImageFolderDataModule",
+        "init_args": {"root": "images", "batch_size": 20, "validation_fraction": 0.2},
+    }
+    return text
+
+
+def runs_of(folder: Path, name: str = "mnist-mlp") -> list[Path]:
+    """Oldest first."""
+    return sorted((folder / "runs" / name).iterdir(), key=lambda path: path.stat().st_mtime)
+
+
+def checkpoint_of(run: Path) -> dict:
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def steps_of(run: Path) -> int:
+    return checkpoint_of(run)["global_step"]
