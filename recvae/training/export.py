@@ -6,7 +6,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from recvae.errors import InputError
+from recvae.errors import InputError, tell_of_interrupt
 
 EXPORT = "Calibrate a checkpoint on its training set and write the codec model."
 
@@ -75,6 +75,9 @@ def export(arguments: list[str]) -> None:
         )
     except ValueError as error:
         raise InputError(f"{options.ckpt_path}: {error}") from error
+    except KeyboardInterrupt as interrupt:
+        tell_of_interrupt(interrupt, "no model was written")
+        raise
     with translate_os_errors(options.out):
         options.out.parent.mkdir(parents=True, exist_ok=True)
     save_model(model, options.out)

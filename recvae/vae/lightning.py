@@ -170,9 +170,8 @@ class VAE(pl.LightningModule):
         self._before = read_progress(checkpoint)
 
     def on_train_start(self) -> None:
-        if (
-            not self._before.batches
-        ):  # with max_steps, Lightning would look for more in the last epoch
+        # With max_steps, Lightning would look for more batches in the epoch that has ended.
+        if not self._before.batches:
             self.trainer.fit_loop.epoch_loop.restarting = False
 
     @property

@@ -17,7 +17,7 @@ from recvae.training.checkpoints import read_checkpoint
 from recvae.vae.lightning import VAE
 from training.running import FIT, LAST, ROOT, Done, prepare, refusal, runs_of, train
 
-GOES_ON = "train.py: interrupted; fit --ckpt_path last goes on after the last epoch"
+GOES_ON = "fit --ckpt_path last goes on after the last epoch"
 
 
 def last_line(done: Done) -> str:
@@ -37,16 +37,11 @@ def terminate(*_: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "status", "has_handler"),  # beside Lightning's own
-    [
-        (interrupt, 130, False),
-        (hang_up, 129, True),
-        (terminate, 143, False),
-        (terminate, 143, True),
-    ],
+    ("end", "status", "word"),
+    [(interrupt, 130, "interrupted"), (hang_up, 129, "terminated"), (terminate, 143, "terminated")],
 )
 def test_signals(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, end: Callable, status: int, has_handler: bool
+    folder: Path, monkeypatch: pytest.MonkeyPatch, end: Callable, status: int, word: str
 ) -> None:
     step = VAE.training_step
 
@@ -55,16 +50,9 @@ def test_signals(
             end()
         return step(model, *arguments)
 
-    def handle(number: int, _: object) -> None:
-        raise Terminated(number)
-
     monkeypatch.setattr(VAE, "training_step", ended)
-    before = signal.signal(signal.SIGTERM, handle if has_handler else signal.SIG_DFL)
-    try:
-        done = train(folder, "fit", *FIT)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert (done.returncode, last_line(done)) == (status, GOES_ON)
+    done = train(folder, "fit", *FIT)
+    assert (done.returncode, last_line(done)) == (status, f"train.py: {word}; {GOES_ON}")
     read_checkpoint(str(runs_of(folder)[-1] / "checkpoints" / "last.ckpt"))
 
 
@@ -79,7 +67,7 @@ def test_while_measuring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VAE, "validation_step", hang_up)
     done = train(folder, "validate", *FIT, "--ckpt_path=last")
     assert done.returncode == 129
-    assert last_line(done) == "train.py: interrupted; nothing was measured"
+    assert last_line(done) == "train.py: terminated; nothing was measured"
 
 
 def test_while_exporting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,13 +76,15 @@ def test_while_exporting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export = ["export", f"--ckpt_path={LAST}", "--out=new/model", "--data.root=images"]
     done = train(folder, *export)
     assert done.returncode == 129
-    assert last_line(done) == "train.py: interrupted; nothing was written"
+    assert last_line(done) == "train.py: terminated; no model was written"
     assert sorted(folder.rglob("*")) == before
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_to_a_process(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "word"), [(signal.SIGTERM, "terminated"), (signal.SIGINT, "interrupted")]
+)
+def test_signals_to_a_process(tmp_path: Path, number: signal.Signals, word: str) -> None:
     prepare(tmp_path)
     command = [sys.executable, str(ROOT / "train.py"), "fit", *FIT, "--trainer.max_epochs=100000"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
@@ -102,7 +92,10 @@ def test_signals_to_a_process(tmp_path: Path, number: signal.Signals) -> None:
             assert process.poll() is None
         process.send_signal(number)
         _, stderr = process.communicate()
-    assert (process.returncode, stderr.splitlines()[-1]) == (128 + number, GOES_ON)
+    assert (process.returncode, stderr.splitlines()[-1]) == (
+        128 + number,
+        f"train.py: {word}; {GOES_ON}",
+    )
     read_checkpoint(str(tmp_path / LAST))
 
 
