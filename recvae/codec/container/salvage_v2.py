@@ -58,6 +58,7 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
         damaged=damaged_parts(layout, found, bool(lost), exchanged),
         arrays=arrays,
         arrays_lost=arrays_lost,
+        by_image=_by_image(found),
     )
 
 
@@ -141,6 +142,12 @@ def _kept(
         else:
             lost.append(name)
     return names, kept, tuple(lost)
+
+
+def _by_image(found: FoundIndex | None) -> tuple[str, ...]:
+    """The names of the arrays that have an entry for each image."""
+    arrays, count = (found.index.arrays(), found.index.num_images) if found else ({}, 0)
+    return tuple(name for name, array in arrays.items() if _is_by_image(array, count))
 
 
 def _is_by_image(array: Any, num_images: int) -> bool:

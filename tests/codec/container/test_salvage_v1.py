@@ -21,10 +21,11 @@ from codec.container.changes import changes
 from codec.container.files import HASH, container
 from recvae.codec.container import ContainerReader, Group, Header
 from recvae.codec.container.group_v1 import pack_group
+from recvae.codec.container.joined import Rescue
 from recvae.codec.container.locate import find_groups
-from recvae.codec.container.repair import find_header
-from recvae.codec.container.salvage import salvage_groups
+from recvae.codec.container.salvage import salvage_files, salvage_groups
 from recvae.codec.container.salvaged import Salvage
+from recvae.codec.container.split import split
 from recvae.errors import InputError
 
 HEADER = Header(HASH, height=4, width=5, group_size=3)
@@ -68,20 +69,20 @@ class Original:
     def salvage(self, data: bytes) -> Salvage:
         last = self.num_groups - 1
         truth = {p: self.in_last if g == last else 3 for g, p in enumerate(self.payloads)}
-        header, start, _ = find_header(data, [(HASH, 4, 5)])
-        assert header == HEADER
+        piece = next(piece for piece in split(data, [(HASH, 4, 5)]) if piece.header)
+        assert piece.header == HEADER
 
         def check(groups: Iterable[Group]) -> Iterator[bool]:
             for group in groups:
                 yield truth.get(group.streams[0]) == group.num_images
 
-        return salvage_groups(data[start:], header, check)
+        return salvage_groups(data[piece.begin : piece.end], HEADER, check)
 
 
 def saved(original: Original, salvage: Salvage, places_are_sure: bool = True) -> list[int]:
     """Write what was saved, hold all that is said about it to the truth, return the groups."""
     stream = io.BytesIO()
-    sizes = salvage.write_to(stream)
+    sizes = Rescue([salvage]).write_to(stream)
     assert sizes.total == len(stream.getvalue())
     with ContainerReader(stream.getvalue()) as reader:
         reader.verify()
@@ -253,7 +254,7 @@ def test_bytes_before_and_behind_the_file() -> None:
         salvage = original.salvage(before + original.data + behind)
         assert saved(original, salvage) == list(range(6))
         assert salvage.is_complete
-        assert salvage.damaged == (["index"] if behind else [])
+        assert not salvage.damaged
 
 
 @pytest.mark.parametrize("span", [(0, 34), (8, 12), (16, 34), (3, 30)])
@@ -263,7 +264,7 @@ def test_a_header_is_rebuilt_for_a_known_model(span: tuple[int, int]) -> None:
     damaged[slice(*span)] = random.Random(1).randbytes(span[1] - span[0])
     assert original.salvage(bytes(damaged)).is_complete
     with pytest.raises(InputError, match="--model"):
-        find_header(bytes(damaged), [(HASH, 5, 4)])
+        split(bytes(damaged), [(HASH, 5, 4)])
     damaged[36] ^= 1
     with pytest.raises(InputError, match="--model"):
         original.salvage(bytes(damaged))
@@ -274,7 +275,7 @@ def test_a_header_of_another_version_is_not_damaged() -> None:
     fields[8] = 3
     data = bytes(fields) + zlib.crc32(fields).to_bytes(4) + FILES[0].data[38:]
     with pytest.raises(InputError, match="format version 3"):
-        find_header(data, [(HASH, 4, 5)])
+        salvage_files(data, [(HASH, 4, 5)], lambda _: lambda groups: (True for _ in groups))
 
 
 def test_the_number_of_images_is_found_without_the_index() -> None:

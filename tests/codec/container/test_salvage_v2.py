@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from codec.container.changes import changes
 from recvae.codec.container import ContainerReader, ContainerWriter, Group, Header
+from recvae.codec.container.joined import Rescue
 from recvae.codec.container.locate import Checksums, Shorts
 from recvae.codec.container.numbers import pack_short
 from recvae.codec.container.placing import Layout
-from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import salvage_groups
 from recvae.codec.container.salvaged import Salvage
+from recvae.codec.container.split import split
 from recvae.codec.container.walk import MAX_PASSES, Places, walk
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
@@ -84,15 +85,15 @@ class Original:
         def check(groups: Iterable[Group]) -> Iterator[bool]:
             return (group in self.groups for group in groups)
 
-        header, start, _ = find_header(data, [])
-        assert header == self.header
-        return salvage_groups(data[start:], header, check)
+        piece = next(piece for piece in split(data, []) if piece.header)
+        assert piece.header == self.header
+        return salvage_groups(data[piece.begin : piece.end], self.header, check)
 
 
 def saved(original: Original, salvage: Salvage, places_are_sure: bool = True) -> list[int]:
     """Write what was saved, hold all that is said about it to the truth, return the groups."""
     stream = io.BytesIO()
-    sizes = salvage.write_to(stream)
+    sizes = Rescue([salvage]).write_to(stream)
     assert sizes.total == len(stream.getvalue())
     with ContainerReader(stream.getvalue()) as reader:
         reader.verify()
@@ -249,7 +250,8 @@ def test_a_header_of_several_models_is_repaired() -> None:
     for position in range(original.header.num_bytes):
         damaged = bytearray(original.data)
         damaged[position] ^= 0x40
-        assert find_header(bytes(damaged), []) == (original.header, 0, True)
+        (piece,) = split(bytes(damaged), [])
+        assert (piece.header, piece.begin, piece.repaired) == (original.header, 0, True)
 
 
 def test_groups_in_groups_cost_little() -> None:
