@@ -135,12 +135,20 @@ def find_index(data: bytes, header: Header, group_ends: Iterable[int]) -> FoundI
         for repaired in one_byte_repairs(sealed):
             with suppress(InputError, IndexError):
                 index = _read(repaired, header)
-                if (
-                    sum(index.run_lengths) == start - header.num_bytes
-                    and repaired[-8:-4] == sealed[-8:-4]
-                ):
+                if repaired[-8:-4] == sealed[-8:-4] and _tells_of(index, data, header, start):
                     return FoundIndex(index, start)
     return None
+
+
+def _tells_of(index: Index, data: bytes, header: Header, start: int) -> bool:
+    """Whether an index at `start` is that of what stands before it.
+
+    It spans all from the header on, or its groups, by their CRC-32, end where it begins.
+    """
+    begin = start - sum(index.run_lengths)
+    if begin <= header.num_bytes:
+        return begin == header.num_bytes
+    return zlib.crc32(memoryview(data)[begin:start]) == index.groups_crc
 
 
 def _places(data: bytes, begin: int, group_ends: list[int]) -> dict[tuple[int, int], None]:
@@ -176,13 +184,13 @@ def read_cut_index(
 ) -> FoundIndex | None:
     """Return what is left of an index at `start`, if the CRC-32 in it is that of the groups.
 
-    So many groups in runs of these lengths must fill the bytes from the header to `start`.
+    So many groups in runs of these lengths end at `start`.
     """
     try:
         num_images, end = unpack_short(data, start)
     except IndexError:
         return None
-    crc = zlib.crc32(memoryview(data)[HEADER_BYTES:start])
+    crc = zlib.crc32(memoryview(data)[start - sum(run_lengths) : start])
     if header.num_groups(num_images) != num_groups or data[end : end + 4] != crc.to_bytes(4):
         return None
     index = index_v1.Index(num_images, crc, run_lengths)

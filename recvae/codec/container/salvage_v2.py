@@ -63,22 +63,28 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
 
 
 def _cut_index(data: bytes, header: Header, parts: Sequence[Sequence[Placed]]) -> FoundIndex | None:
-    """What is left of an index behind the first unbroken part, if it tells of just its groups.
+    """What is left of an index behind the first or last unbroken part."""
+    for part in (*parts[:1], *parts[1:][-1:]):
+        if found := _cut_index_behind(data, header, part):
+            return found
+    return None
+
+
+def _cut_index_behind(data: bytes, header: Header, groups: Sequence[Placed]) -> FoundIndex | None:
+    """What is left of an index behind these groups, if it tells of just them.
 
     Its arrays are kept only if the checksum of the index, 16 bits of it at least, stands behind
     them: it alone covers them.
     """
-    if not parts or parts[0][0][0] != header.num_bytes:
-        return None
-    groups, start = parts[0], parts[0][-1][1]
+    begin, start = groups[0][0], groups[-1][1]
     try:
         index = Index.parse(data[start:], header)
     except IndexError:
         return None
     told = (index.groups_crc, index.groups, index.num_images, sum(index.run_lengths))
-    crc = zlib.crc32(memoryview(data)[header.num_bytes : start])
+    crc = zlib.crc32(memoryview(data)[begin:start])
     images = sum(count for _, _, count in groups)
-    if told != (crc, len(groups), images, start - header.num_bytes):
+    if told != (crc, len(groups), images, start - begin):
         return None
     packed = index.packed_arrays
     with suppress(InputError):
