@@ -1,13 +1,17 @@
 """What is saved of several files one behind the other, as one file, and what is said about it."""
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from codec.container.changes import Change, changed, changes
 from codec.container.files import HASH, container, digits
 from recvae.codec.container import ContainerReader, ContainerWriter, Header
 from recvae.codec.container.joined import Rescue
@@ -194,3 +198,45 @@ def test_a_first_file_of_which_nothing_is_left() -> None:
     assert not rescue.is_complete
     with pytest.raises(InputError, match=r"^recvae data: no group of images is left whole"):
         rescued(container(TWO, HEADER)[:60], container(TWO, STRANGER)[:70])
+
+
+SOURCES = [
+    (digits(5, 3), container(digits(5, 3), HEADER, 1, names(9))),
+    (digits(6, 4), container(digits(6, 4), SECOND, 2)),
+    (digits(4, 5), container(digits(4, 5), HEADER, 2)),
+]
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(SOURCES), st.lists(changes, max_size=2)), min_size=2, max_size=4
+    )
+)
+def test_damaged_files(files: list[tuple[tuple[list[bytes], bytes], list[Change]]]) -> None:
+    """Each group that another follows is saved, and all is said to be saved only if it is."""
+    counts: dict[bytes, int] = {}
+    data, sure, num_images = b"", Counter[bytes](), 0
+    for (payloads, whole), damages in files:
+        with ContainerReader(whole) as reader:
+            counts |= {group.streams[0]: group.num_images for group in reader.groups()}
+            spans = [(span.begin, span.end) for span in reader.spans(0)]
+            num_images += reader.num_images
+        damaged, alive = changed(whole, 38, damages, spans)
+        begins = {begin for begin, _ in alive.values()}
+        sure.update(payloads[number] for number, (_, end) in alive.items() if end in begins)
+        data += damaged
+
+    def check_for(_: Header) -> Check:
+        return lambda groups: (counts.get(one.streams[0]) == one.num_images for one in groups)
+
+    try:
+        rescue = salvage_files(data, [(HASH, 28, 28)], check_for)
+    except InputError:
+        assert not sure
+        return
+    found, images, kept, _ = read(rescue)
+    assert [counts[payload] for payload in found] == images
+    assert sure <= Counter(found)
+    assert not rescue.is_complete or rescue.num_recovered == num_images
+    assert kept is None or len(set(kept)) == len(kept)
