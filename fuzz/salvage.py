@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from fuzz import container
 from fuzz.invariants import refusal_is_one_line
 from recvae.codec.container import ContainerReader, Group
-from recvae.codec.container.repair import find_header
-from recvae.codec.container.salvage import salvage_groups
+from recvae.codec.container.salvage import salvage_files
 from recvae.errors import InputError
 
 seeds = container.seeds
@@ -27,8 +26,7 @@ def check(data: bytes) -> None:
             yield not zlib.crc32(b"".join(group.streams), group.num_images) & mask
 
     with refusal_is_one_line():
-        header, start, _ = find_header(rest, [(container.HASH, 2, 3)])
-        found = salvage_groups(rest[start:], header, accepts)
+        found = salvage_files(rest, [(container.HASH, 2, 3)], lambda header: accepts)
         stream = io.BytesIO()
         found.write_to(stream)
         found.as_dict()

@@ -82,7 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         "salvage",
         help="save the undamaged groups of a damaged .recvae file",
         description="Write what a damaged or truncated .recvae file still holds to a new one and "
-        "list what is lost. Status 0: everything was saved; 1: something is lost; 2: nothing "
+        "list what is lost; of several files one behind the other, those of the first one's model. "
+        "Status 0: everything was saved; 1: something is lost; 2: nothing "
         "was written.",
     )
     salvage.add_argument("input", help="the damaged .recvae file, or - for stdin")

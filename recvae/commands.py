@@ -1,5 +1,6 @@
 """What the commands do: files in, files out, and what is said about it."""
 
+import shlex
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from recvae.codec import (
 from recvae.codec import salvage as find_salvage
 from recvae.codec.container import ContainerReader
 from recvae.codec.container.names import NAMES
+from recvae.codec.container.salvage import OTHER_MODEL
 from recvae.console import (
     STANDARD,
     answer,
@@ -213,19 +215,54 @@ def _compression_line(options: Namespace, report: CompressionReport, result: dic
 def _salvage_lines(options: Namespace, result: dict[str, Any], version: int) -> Iterator[str]:
     images, before, damaged = result["images"], result["images_before"], result["damaged"]
     total = "" if before is None else f" of {before}"
+    files = result.get("files", [])
     state = f"damaged: {', '.join(damaged)}" if damaged else "undamaged"
-    yield f"{options.output}: {images}{total} images saved from {_input_name(options)} ({state})"
-    if result["lost"]:
-        yield f"lost: {', '.join(map(_lost_words, result['lost']))}"
+    several = f" of {len(files)} files" if files else ""
+    yield (
+        f"{options.output}: {images}{total} images{several} saved from {_input_name(options)} "
+        f"({state})"
+    )
+    for number, lost in groupby(result["lost"], key=lambda lost: lost.get("file")):
+        where = "" if number is None else f" of the file at byte {files[number]['begin']}"
+        yield f"lost{where}: {', '.join(map(_lost_words, lost))}"
     if result["unplaced"]:
-        places = ", ".join(f"{part['first']} to {part['last']}" for part in result["unplaced"])
-        yield f"saved, but from an unknown place between those: images {places} of {options.output}"
+        yield (
+            "saved, but from an unknown place between those: images "
+            f"{_ranges(result['unplaced'])} of {options.output}"
+        )
     if "order" in damaged:
         yield "images may be exchanged: their common checksum does not match"
     if result["names"] == "lost":
         yield f"file names{' and arrays' * (version > 1)}: lost, if there were any"
     if arrays := result.get("arrays_lost"):
         yield f"arrays lost: {', '.join(arrays)}"
+    if renamed := result.get("renamed"):
+        where = f"images {_ranges(renamed)} of {options.output}"
+        yield f"new file names, as theirs were taken: {where}"
+    yield from (_left_words(options, left) for left in result.get("not_saved", []))
+    for other in result.get("other_bytes", []):
+        yield f"bytes {other['begin']} to {other['end'] - 1} are of no .recvae file"
+
+
+def _ranges(spans: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{span['first']} to {span['last']}" for span in spans)
+
+
+def _left_words(options: Namespace, left: dict[str, Any]) -> str:
+    """A file that is not saved, and what to do about it."""
+    begin, end, count = left["begin"], left["end"], left["images"]
+    images = "" if count is None else f", a file of {count} images"
+    line = f"not saved: bytes {begin} to {end - 1}{images}: {left['reason']}"
+    if left["reason"] != OTHER_MODEL:
+        return line
+    model = shipped_model_name(bytes.fromhex(left["model_hash"]))
+    source = "FILE" if options.input == STANDARD else shlex.quote(options.input)
+    cut = f"tail -c +{begin + 1} {source} | head -c {end - begin}"
+    how = "" if model else " --model FOLDER"
+    return (
+        f"{line} ({model or left['model_hash']}); "
+        f"to save it: {cut} | recvae salvage - OTHER.recvae{how}"
+    )
 
 
 def _lost_words(lost: dict[str, Any]) -> str:

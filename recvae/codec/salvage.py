@@ -1,22 +1,20 @@
-"""Saving what a damaged file still holds."""
+"""Saving what damaged files still hold."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import cache
 from os import PathLike
 
 from recvae.codec.codec import DEFAULT_BATCH_SIZE
 from recvae.codec.compressed_images import check_header
 from recvae.codec.compression import Progress, no_progress
-from recvae.codec.container import Group
-from recvae.codec.container.repair import find_header
-from recvae.codec.container.salvage import salvage_groups
-from recvae.codec.container.salvaged import Salvage
+from recvae.codec.container import Group, Header
+from recvae.codec.container.joined import Rescue
+from recvae.codec.container.salvage import salvage_files
+from recvae.codec.container.salvaged import Check
 from recvae.codec.container.source import Data, to_bytes
 from recvae.codec.device import find_device
 from recvae.codec.image_coder import ImageCoder
 from recvae.codec.models import load_model, shipped_model_for, shipped_models
-from recvae.errors import InputError
 
 
 def salvage(
@@ -26,13 +24,13 @@ def salvage(
     device: str = "cpu",
     batch_size: int = DEFAULT_BATCH_SIZE,
     progress: Progress = no_progress,
-) -> Salvage:
-    """Find what a damaged .recvae file still holds.
+) -> Rescue:
+    """Find what a damaged .recvae file still holds, or several, one behind the other.
 
     Where checksums leave a doubt, groups are decoded: what no encoder can have written is given up.
 
     Args:
-        data: the bytes of the file.
+        data: the bytes of the file or the files.
         name: what messages call it.
         model: name or folder; without it, the shipped model that the file names is taken.
         device: where networks run, as in `Codec`.
@@ -47,32 +45,28 @@ def salvage(
     models = (load_model(path) for path in known)
     specs = ((one.file_id, one.spec) for one in models)
     likely = ((file_id, spec.height, spec.width) for file_id, spec in specs if spec)
-    data = to_bytes(data)
-    try:
-        header, start, is_damaged = find_header(data, likely)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
 
     @cache
-    def coder() -> ImageCoder:
+    def coder(header: Header) -> ImageCoder:
         found = shipped_model_for(header, name) if model is None else model
         loaded = load_model(found).to(find_device(device))
         check_header(loaded, header, name)
         return loaded
 
-    def check(groups: Iterable[Group]) -> Iterator[bool]:
-        images = num_bytes = 0
-        for batch in _batches(groups, batch_size):
-            yield from coder().written(batch)
-            images += sum(group.num_images for group in batch)
-            num_bytes += sum(group.num_bytes for group in batch)
-            progress(images, num_bytes)
+    images = num_bytes = 0
 
-    try:
-        found = salvage_groups(data[start:], header, check)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
-    return replace(found, damaged=["header"] * is_damaged + found.damaged)
+    def check_for(header: Header) -> Check:
+        def check(groups: Iterable[Group]) -> Iterator[bool]:
+            nonlocal images, num_bytes
+            for batch in _batches(groups, batch_size):
+                yield from coder(header).written(batch)
+                images += sum(group.num_images for group in batch)
+                num_bytes += sum(group.num_bytes for group in batch)
+                progress(images, num_bytes)
+
+        return check
+
+    return salvage_files(to_bytes(data), likely, check_for, name)
 
 
 def _batches(groups: Iterable[Group], batch_size: int) -> Iterator[list[Group]]:

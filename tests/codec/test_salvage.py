@@ -196,6 +196,75 @@ def test_json(capsys, files: Path) -> None:
     assert json.loads(out)["lost"] == [{"first": 9, "last": None, "count": None}]
 
 
+@pytest.fixture
+def others(codec: Codec, digits: np.ndarray, files: Path) -> dict[str, bytes]:
+    """More files: of the same model, and of another."""
+    made = {name: io.BytesIO() for name in ("same", "mlp")}
+    names = [*(f"image {i}.png" for i in range(3)), "new.png"]
+    codec.compress_to(made["same"], digits[10:14], 2, names)
+    recvae.load("mnist-mlp").compress_to(made["mlp"], digits[:2])
+    return {name: stream.getvalue() for name, stream in made.items()}
+
+
+def test_files_one_behind_the_other(
+    capsys, files: Path, packed: bytes, images: np.ndarray, digits: np.ndarray, others
+) -> None:
+    Path("two.recvae").write_bytes(packed + others["same"])
+    assert run(capsys, "two.recvae", "out.recvae") == (
+        0,
+        "out.recvae: 18 of 18 images of 2 files saved from two.recvae (undamaged)\n"
+        "new file names, as theirs were taken: images 14 to 16 of out.recvae\n",
+        "",
+    )
+    expected = np.concatenate([images, digits[10:14]])
+    renamed = [f"salvaged-{number:05}.png" for number in range(14, 17)]
+    with recvae.open("out.recvae") as saved:
+        assert np.array_equal(saved[:], expected)
+        assert saved.names == (*(f"image {i}.png" for i in range(14)), *renamed, "new.png")
+    assert main(["decompress", "out.recvae", "folder", "--quiet"]) == 0
+    damaged = flipped(others["same"], 9, group_spans(others["same"])[1][0] + 5)
+    Path("damaged.recvae").write_bytes(packed[:-1] + damaged)
+    assert run(capsys, "damaged.recvae", "again.recvae") == (
+        1,
+        "again.recvae: 16 of 18 images of 2 files saved from damaged.recvae "
+        "(damaged: header, groups)\n"
+        f"lost of the file at byte {len(packed) - 1}: images 2 to 3\n"
+        "new file names, as theirs were taken: images 14 to 15 of again.recvae\n",
+        "",
+    )
+    with recvae.open("again.recvae") as saved:
+        assert np.array_equal(saved[:], expected[:16])
+
+
+def test_what_is_not_saved_is_told(capsys, files: Path, packed: bytes, others) -> None:
+    data = packed + others["mlp"] + packed[:60] + b"\n"
+    Path("it's all").write_bytes(data)
+    begin, end = len(packed), len(packed) + len(others["mlp"])
+    command = f"tail -c +{begin + 1} 'it'\"'\"'s all' | head -c {end - begin}"
+    assert run(capsys, "it's all", "out.recvae") == (
+        1,
+        "out.recvae: 14 of 14 images saved from it's all (undamaged)\n"
+        f"not saved: bytes {begin} to {end - 1}, a file of 2 images: made with another model "
+        f"(mnist-mlp); to save it: {command} | recvae salvage - OTHER.recvae\n"
+        f"not saved: bytes {end} to {len(data) - 1}: "
+        "no group of images is left whole: nothing can be saved\n",
+        "",
+    )
+    assert Path("out.recvae").read_bytes() == packed
+    Path("rest").write_bytes(data[begin:end])
+    assert run(capsys, "rest", "other.recvae")[:2] == (
+        0,
+        "other.recvae: 2 of 2 images saved from rest (undamaged)\n",
+    )
+    Path("behind").write_bytes(packed + b"\n" * 9)
+    assert run(capsys, "behind", "third.recvae") == (
+        0,
+        "third.recvae: 14 of 14 images saved from behind (undamaged)\n"
+        f"bytes {begin} to {begin + 8} are of no .recvae file\n",
+        "",
+    )
+
+
 REFUSED = {
     "missing": (["absent.recvae", "out.recvae"], "absent.recvae: No such file"),
     "folder": ([".", "out.recvae"], ".: Is a directory"),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 from recvae.codec.container.header import Header
@@ -48,6 +48,21 @@ class Layout:
         firsts = accumulate(index.run_images(header), initial=0)
         runs = dict(zip(offsets, firsts, strict=True))
         return cls(found.start, index.num_images, runs | ends, True, full)
+
+    def ending(self, end: int, number: int | None) -> "Layout":
+        """The same where the last group that is left ends at `end`.
+
+        `number` is that of the next image if this was the file's last group, else None.
+        """
+        milestones = dict(self.milestones)
+        if number is None:
+            if end == self.end:
+                del milestones[end]
+            return replace(self, milestones=milestones)
+        if end == self.end or not self.in_place:
+            return replace(self, milestones=milestones | {end: number})
+        begin = min(milestones)  # runs are not where the index, which is elsewhere, has them
+        return replace(self, milestones={begin: 0, end: number, self.end: number}, in_place=False)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The two ends of a damaged file: its header and its index, as far as checksums vouch for them."""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -11,7 +11,6 @@ from recvae.codec.container.footer import END_MAGIC, FOOTER_BYTES
 from recvae.codec.container.framing import Index, index_type
 from recvae.codec.container.header import (
     HEADER_BYTES,
-    MAGIC,
     MAX_GROUP_SIZE,
     MAX_HEADER_BYTES,
     Header,
@@ -47,49 +46,53 @@ def one_byte_repairs(sealed: bytes) -> Iterator[bytes]:
             yield bytes(repaired)
 
 
-def find_header(data: bytes, likely: Iterable[tuple[bytes, int, int]]) -> tuple[Header, int, bool]:
-    """Return the header of a damaged file, where it begins, and whether it was damaged.
+def read_header(data: bytes, likely: Callable[[], Mapping[bytes, bytes]]) -> tuple[Header, bool]:
+    """Return the header that a damaged file begins with, and whether it was damaged.
 
     Args:
-        data: the file; other bytes may stand before the header.
-        likely: model hash, height and width of the models that can have made it: a header with
-            these whose CRC-32 is there is found, whatever happened to its fields.
+        data: the file, `MAX_HEADER_BYTES` of it or all.
+        likely: gives the headers that the models at hand can have made, by their CRC-32: where it
+            is there, the header is found, whatever happened to its fields.
 
     Raises `InputError` as `Header.from_bytes` does if there is no header that a CRC-32 confirms.
     """
     head, more = data[:HEADER_BYTES], data[HEADER_BYTES:MAX_HEADER_BYTES]
     try:
-        return Header.from_bytes(head + more), 0, False
+        return Header.from_bytes(head + more), False
     except InputError as error:
         if len(head) < HEADER_BYTES:  # cut off
             raise
-        candidates = chain(one_byte_repairs(head), _rebuilt(head, likely))
-        if _is_sealed(head):
+        candidates: Iterable[bytes]
+        if is_sealed(head):
             sealed = more[: Header.more_bytes(head)]
-            if not sealed or _is_sealed(sealed):  # of another version, or with a field that is none
+            if not sealed or is_sealed(sealed):  # of another version, or with a field that is none
                 raise
-            candidates = chain(head + repaired for repaired in one_byte_repairs(sealed))
+            candidates = (head + repaired for repaired in one_byte_repairs(sealed))
+        else:
+            candidates = chain(one_byte_repairs(head), _rebuilt(head, likely))
         for candidate in candidates:
             with suppress(InputError):
                 rest = more[len(candidate) - HEADER_BYTES :]
-                return Header.from_bytes(candidate + rest), 0, True
-        if (start := data.find(MAGIC)) > 0:
-            return find_header(data[start:], ())[0], start, True
+                return Header.from_bytes(candidate + rest), True
         hint = "if its model does not ship with recvae, pass the model's folder by --model"
         raise InputError(f"{error}, beyond repair; {hint}") from error
 
 
-def _is_sealed(data: bytes) -> bool:
+def is_sealed(data: bytes) -> bool:
     """Whether data end with their CRC-32."""
     return zlib.crc32(data[:-_CRC_BYTES]).to_bytes(4) == data[-_CRC_BYTES:]
 
 
-def _rebuilt(head: bytes, likely: Iterable[tuple[bytes, int, int]]) -> Iterator[bytes]:
-    for fields in likely:
-        for group_size in range(1, MAX_GROUP_SIZE + 1):
-            rebuilt = Header(*fields, group_size).to_bytes()
-            if rebuilt[-_CRC_BYTES:] == head[-_CRC_BYTES:]:
-                yield rebuilt
+def _rebuilt(head: bytes, likely: Callable[[], Mapping[bytes, bytes]]) -> Iterator[bytes]:
+    if rebuilt := likely().get(head[-_CRC_BYTES:]):
+        yield rebuilt
+
+
+def headers_by_checksum(models: Iterable[tuple[bytes, int, int]]) -> dict[bytes, bytes]:
+    """Return the headers of version 1 of models, by their CRC-32, from hash, height and width."""
+    sizes = range(1, MAX_GROUP_SIZE + 1)
+    headers = (Header(*fields, size).to_bytes() for fields in models for size in sizes)
+    return {header[-_CRC_BYTES:]: header for header in headers}
 
 
 @dataclass(frozen=True)
@@ -132,12 +135,20 @@ def find_index(data: bytes, header: Header, group_ends: Iterable[int]) -> FoundI
         for repaired in one_byte_repairs(sealed):
             with suppress(InputError, IndexError):
                 index = _read(repaired, header)
-                if (
-                    sum(index.run_lengths) == start - header.num_bytes
-                    and repaired[-8:-4] == sealed[-8:-4]
-                ):
+                if repaired[-8:-4] == sealed[-8:-4] and _tells_of(index, data, header, start):
                     return FoundIndex(index, start)
     return None
+
+
+def _tells_of(index: Index, data: bytes, header: Header, start: int) -> bool:
+    """Whether an index at `start` is that of what stands before it.
+
+    It spans all from the header on, or its groups, by their CRC-32, end where it begins.
+    """
+    begin = start - sum(index.run_lengths)
+    if begin <= header.num_bytes:
+        return begin == header.num_bytes
+    return zlib.crc32(memoryview(data)[begin:start]) == index.groups_crc
 
 
 def _places(data: bytes, begin: int, group_ends: list[int]) -> dict[tuple[int, int], None]:
@@ -173,13 +184,13 @@ def read_cut_index(
 ) -> FoundIndex | None:
     """Return what is left of an index at `start`, if the CRC-32 in it is that of the groups.
 
-    So many groups in runs of these lengths must fill the bytes from the header to `start`.
+    So many groups in runs of these lengths end at `start`.
     """
     try:
         num_images, end = unpack_short(data, start)
     except IndexError:
         return None
-    crc = zlib.crc32(memoryview(data)[HEADER_BYTES:start])
+    crc = zlib.crc32(memoryview(data)[start - sum(run_lengths) : start])
     if header.num_groups(num_images) != num_groups or data[end : end + 4] != crc.to_bytes(4):
         return None
     index = index_v1.Index(num_images, crc, run_lengths)

@@ -11,7 +11,6 @@ docs/format.md, "What can be rescued", says what that comes to.
 import zlib
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from recvae.codec.container.group import Group
@@ -39,10 +38,10 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
     walked = _walk(data, header, groups, Layout.of(header, len(data), None))
     ends = [groups[part[-1]] for part in walked] or [HEADER_BYTES]
     found = find_index(data, header, (ends[0], ends[-1]))
-    if found is None and walked and walked[0][0] == HEADER_BYTES:
-        borders = [*walked[0][::GROUPS_PER_RUN], ends[0]]
-        lengths = [stop - start for start, stop in pairwise(borders)]
-        found = read_cut_index(data, header, ends[0], lengths, len(walked[0]))
+    for part in (*walked[:1], *walked[1:][-1:]):
+        end = groups[part[-1]]
+        lengths = [stop - start for start, stop in pairwise([*part[::GROUPS_PER_RUN], end])]
+        found = found or read_cut_index(data, header, end, lengths, len(part))
     rescued = _salvage_with(data, header, dict(groups), check, found)
     if found is not None and not found.certain and rescued.lost:  # its number of images is wrong
         rescued = _salvage_with(data, header, groups, check, None)
@@ -61,13 +60,16 @@ def _salvage_with(
     counts = _counts_by_checksum(data, header, groups, layout, found)
     walked = _check_all(data, header, groups, layout, check, counts)
     parts = [[(start, groups[start], counts[start]) for start in part] for part in walked]
-    if num_images is not None and parts and parts[-1][-1][2] < size:
-        ending = {parts[-1][-1][1]: size * header.num_groups(num_images)}
-        layout = replace(layout, milestones=layout.milestones | ending)
+    if num_images is not None and parts and num_images % size:
+        _, end, count = parts[-1][-1]
+        layout = layout.ending(end, size * header.num_groups(num_images) if count < size else None)
     ranges = place(parts, layout, lambda start: (_follow(data, header, start), size))
+    behind = num_images
     if num_images is None and ranges and ranges[-1].ends_file(size):
-        num_images = ranges[-1].low + ranges[-1].num_images
-    lost = lost_images(ranges, num_images)
+        behind = ranges[-1].low + ranges[-1].num_images
+        if ranges[0].begin == HEADER_BYTES and len(ranges) == 1:  # no length code had to be trusted
+            num_images = behind
+    lost = lost_images(ranges, behind)
     exchanged = not lost and found is not None and not _matches(data, groups, walked, found)
     all_names = found.index.arrays().get(NAMES) if found else None
     names = None if all_names is None or exchanged else kept_names(all_names, ranges)
@@ -189,23 +191,29 @@ def _check_all(
             else:
                 del groups[start]
         if met and met[-1] not in counts:
-            tried = _possible_counts(header, layout, groups[met[-1]])
-            verdicts = check(group(met[-1], count) for count in tried)
-            fitting = [count for count, fits in zip(tried, verdicts, strict=True) if fits]
-            if len(fitting) == 1:
-                counts[met[-1]] = fitting[0]
+            for tried in _possible_counts(header, layout, groups[met[-1]]):
+                verdicts = check(group(met[-1], count) for count in tried)
+                fitting = [count for count, fits in zip(tried, verdicts, strict=True) if fits]
+                if len(fitting) == 1:
+                    counts[met[-1]] = fitting[0]
+                    break
             else:
                 del groups[met[-1]]
         if all(start in groups for start in met):
             return parts
 
 
-def _possible_counts(header: Header, layout: Layout, end: int) -> Sequence[int]:
-    """How many images the last group that is left can hold, if it ends at `end`."""
+def _possible_counts(header: Header, layout: Layout, end: int) -> Sequence[Sequence[int]]:
+    """How many images the last group that is left can hold, if it ends at `end`.
+
+    Of numbers that are as likely one alone must fit; those that are likelier come before.
+    """
     size = header.group_size
     if layout.num_images is None:
-        return range(1, size + 1) if size <= MOST_COUNTS_TRIED else (size,)
+        return (range(1, size + 1) if size <= MOST_COUNTS_TRIED else (size,),)
     in_last = (layout.num_images - 1) % size + 1
+    if in_last == size:
+        return ((size,),)
     if end == layout.end:
-        return (in_last,)
-    return (size,) if layout.in_place else tuple({size, in_last})
+        return ((in_last,), (size,))
+    return ((size,), (in_last,)) if layout.in_place else ((size, in_last),)

@@ -58,26 +58,33 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
         damaged=damaged_parts(layout, found, bool(lost), exchanged),
         arrays=arrays,
         arrays_lost=arrays_lost,
+        by_image=_by_image(found),
     )
 
 
 def _cut_index(data: bytes, header: Header, parts: Sequence[Sequence[Placed]]) -> FoundIndex | None:
-    """What is left of an index behind the first unbroken part, if it tells of just its groups.
+    """What is left of an index behind the first or last unbroken part."""
+    for part in (*parts[:1], *parts[1:][-1:]):
+        if found := _cut_index_behind(data, header, part):
+            return found
+    return None
+
+
+def _cut_index_behind(data: bytes, header: Header, groups: Sequence[Placed]) -> FoundIndex | None:
+    """What is left of an index behind these groups, if it tells of just them.
 
     Its arrays are kept only if the checksum of the index, 16 bits of it at least, stands behind
     them: it alone covers them.
     """
-    if not parts or parts[0][0][0] != header.num_bytes:
-        return None
-    groups, start = parts[0], parts[0][-1][1]
+    begin, start = groups[0][0], groups[-1][1]
     try:
         index = Index.parse(data[start:], header)
     except IndexError:
         return None
     told = (index.groups_crc, index.groups, index.num_images, sum(index.run_lengths))
-    crc = zlib.crc32(memoryview(data)[header.num_bytes : start])
+    crc = zlib.crc32(memoryview(data)[begin:start])
     images = sum(count for _, _, count in groups)
-    if told != (crc, len(groups), images, start - header.num_bytes):
+    if told != (crc, len(groups), images, start - begin):
         return None
     packed = index.packed_arrays
     with suppress(InputError):
@@ -141,6 +148,12 @@ def _kept(
         else:
             lost.append(name)
     return names, kept, tuple(lost)
+
+
+def _by_image(found: FoundIndex | None) -> tuple[str, ...]:
+    """The names of the arrays that have an entry for each image."""
+    arrays, count = (found.index.arrays(), found.index.num_images) if found else ({}, 0)
+    return tuple(name for name, array in arrays.items() if _is_by_image(array, count))
 
 
 def _is_by_image(array: Any, num_images: int) -> bool:

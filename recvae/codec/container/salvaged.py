@@ -1,16 +1,14 @@
-"""What was saved of a damaged file."""
+"""What was saved of one damaged file."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
-from recvae.codec.container.footer import ContainerSizes
 from recvae.codec.container.framing import unpack_group
 from recvae.codec.container.group import Group
 from recvae.codec.container.header import Header
 from recvae.codec.container.placing import Layout, Lost, RecoveredRange
 from recvae.codec.container.repair import FoundIndex
-from recvae.codec.container.writer import ContainerWriter
 
 Check = Callable[[Iterable[Group]], Iterator[bool]]
 """Tells of groups whether an encoder can have written them so."""
@@ -31,6 +29,8 @@ class Salvage:
         arrays: what else stood beside the images, of the recovered ones where it has an entry for
             each image.
         arrays_lost: the names of those that are not to be trusted any more.
+        by_image: the names of the arrays that have an entry for each image.
+        begin: where the file began in the bytes that it was found in.
     """
 
     data: bytes = field(repr=False)
@@ -43,6 +43,8 @@ class Salvage:
     damaged: list[str]
     arrays: Mapping[str, Any] = field(default_factory=dict)
     arrays_lost: tuple[str, ...] = ()
+    by_image: tuple[str, ...] = ()
+    begin: int = 0
 
     @property
     def num_recovered(self) -> int:
@@ -77,13 +79,11 @@ class Salvage:
             **({"arrays_lost": list(self.arrays_lost)} if self.arrays_lost else {}),
         }
 
-    def write_to(self, stream: BinaryIO) -> ContainerSizes:
-        """Write a file of what was recovered."""
-        writer = ContainerWriter(stream, self.header)
+    def groups(self) -> Iterator[Group]:
+        """The groups that are left."""
         for recovered in self.ranges:
             for begin, end, count in recovered.groups:
-                writer.add(unpack_group(self.data[begin:end], self.header, count))
-        return writer.finish(self.names, self.arrays)
+                yield unpack_group(self.data[begin:end], self.header, count)
 
 
 def damaged_parts(
@@ -100,14 +100,20 @@ def damaged_parts(
 
 def kept_names(names: Sequence[str], ranges: Sequence[RecoveredRange]) -> tuple[str, ...]:
     """The names of recovered images; those whose place is unknown get one that is not taken."""
-    prefix = "salvaged-"
-    while any(name.startswith(prefix) for name in names):
-        prefix += "again-"
+    free = free_names(names)
     kept: list[str] = []
     for recovered in ranges:
         first, count = recovered.low, recovered.num_images
         if recovered.is_placed:
             kept += names[first : first + count]
         else:
-            kept += [f"{prefix}{index:05}.png" for index in range(len(kept), len(kept) + count)]
+            kept += map(free, range(len(kept), len(kept) + count))
     return tuple(kept)
+
+
+def free_names(names: Iterable[str]) -> Callable[[int], str]:
+    """Return what makes the name of the image of a number: none of these."""
+    taken, prefix = tuple(names), "salvaged-"
+    while any(name.startswith(prefix) for name in taken):
+        prefix += "again-"
+    return lambda number: f"{prefix}{number:05}.png"

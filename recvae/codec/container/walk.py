@@ -112,7 +112,11 @@ def _next(places: Places, layout: Layout, runs: Sequence[int], damage: int) -> i
     """Where to go on behind a damaged group; `runs` is where they begin, ascending."""
     leads, _ = places.follow(damage)
     known = min([*runs[(after := bisect_right(runs, damage)) : after + 1], layout.end])
-    if leads <= known and _is_border(places, layout, int(leads)):
+    if (
+        leads <= known
+        and _is_border(places, layout, int(leads))
+        and not _is_swallowed(places, damage, int(leads))
+    ):
         return int(leads)
     for start in range(damage + 1, known):
         if places.is_tired:
@@ -123,6 +127,19 @@ def _next(places: Places, layout: Layout, runs: Sequence[int], damage: int) -> i
         if found and found[0] <= layout.end and _is_border(places, layout, found[0]):
             return start
     return known
+
+
+def _is_swallowed(places: Places, damage: int, leads: int) -> bool:
+    """Whether a whole group ends where the damaged one leads, which then holds others.
+
+    It does so if its length is damaged, or if as many bytes were lost as groups behind it take.
+    """
+    begins = (start for start in range(damage + 1, leads) if may_begin(places.data[start]))
+    return any(
+        places.follow(start)[0] == leads and places.whole(start) is not None
+        for start in begins
+        if not places.is_tired
+    )
 
 
 def _is_border(places: Places, layout: Layout, position: int) -> bool:

@@ -1,9 +1,38 @@
 """What may happen to the bytes of a file."""
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
+
+Change = tuple[str, float, bytes]
+"""What happens, where (0 to 1), and bytes."""
 
 changes = st.tuples(
     st.sampled_from(["flip", "overwrite", "insert", "remove"]),
     st.floats(0, 1, exclude_max=True),
     st.binary(min_size=1, max_size=90),
 )
+
+
+def changed(
+    data: bytes, begin: int, damages: Sequence[Change], spans: Sequence[tuple[int, int]]
+) -> tuple[bytes, dict[int, tuple[int, int]]]:
+    """Bytes after damages behind `begin`, and where the spans are now that are still whole."""
+    bytes_left: list[tuple[int, int | None]] = [(byte, i) for i, byte in enumerate(data)]
+    for kind, where, garbage in damages:
+        at = begin + int(where * (len(bytes_left) - begin))
+        if kind == "flip":
+            flipped = [(byte ^ garbage[0] | 1, None) for byte, _ in bytes_left[at : at + 1]]
+            bytes_left[at : at + 1] = flipped
+        else:
+            replaced = 0 if kind == "insert" else len(garbage)
+            new = () if kind == "remove" else garbage
+            bytes_left[at : at + replaced] = [(byte, None) for byte in new]
+    new_places = {i: place for place, (_, i) in enumerate(bytes_left) if i is not None}
+    places = [[new_places.get(i) for i in range(*span)] for span in spans]
+    alive = {
+        number: (place[0], place[-1] + 1)
+        for number, place in enumerate(places)
+        if None not in place and place[-1] - place[0] == len(place) - 1
+    }
+    return bytes(byte for byte, _ in bytes_left), alive

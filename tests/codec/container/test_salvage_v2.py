@@ -3,7 +3,7 @@
 import binascii
 import io
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.container.changes import changes
+from codec.container.changes import Change, changed, changes
 from recvae.codec.container import ContainerReader, ContainerWriter, Group, Header
+from recvae.codec.container.joined import Rescue
 from recvae.codec.container.locate import Checksums, Shorts
 from recvae.codec.container.numbers import pack_short
 from recvae.codec.container.placing import Layout
-from recvae.codec.container.repair import find_header
 from recvae.codec.container.salvage import salvage_groups
 from recvae.codec.container.salvaged import Salvage
+from recvae.codec.container.split import split
 from recvae.codec.container.walk import MAX_PASSES, Places, walk
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
@@ -84,15 +85,15 @@ class Original:
         def check(groups: Iterable[Group]) -> Iterator[bool]:
             return (group in self.groups for group in groups)
 
-        header, start, _ = find_header(data, [])
-        assert header == self.header
-        return salvage_groups(data[start:], header, check)
+        piece = next(piece for piece in split(data, []) if piece.header)
+        assert piece.header == self.header
+        return salvage_groups(data[piece.begin : piece.end], self.header, check)
 
 
 def saved(original: Original, salvage: Salvage, places_are_sure: bool = True) -> list[int]:
     """Write what was saved, hold all that is said about it to the truth, return the groups."""
     stream = io.BytesIO()
-    sizes = salvage.write_to(stream)
+    sizes = Rescue([salvage]).write_to(stream)
     assert sizes.total == len(stream.getvalue())
     with ContainerReader(stream.getvalue()) as reader:
         reader.verify()
@@ -186,40 +187,22 @@ several_damages = given(st.sampled_from(FILES), st.lists(changes, min_size=1, ma
 
 @settings(max_examples=40, deadline=None)
 @several_damages
-def test_several_damages(original: Original, damages: list[tuple[str, float, bytes]]) -> None:
+def test_several_damages(original: Original, damages: list[Change]) -> None:
     check_several_damages(original, damages)
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @several_damages
-def test_many_times_several_damages(
-    original: Original, damages: list[tuple[str, float, bytes]]
-) -> None:
+def test_many_times_several_damages(original: Original, damages: list[Change]) -> None:
     check_several_damages(original, damages)
 
 
-def check_several_damages(original: Original, damages: list[tuple[str, float, bytes]]) -> None:
+def check_several_damages(original: Original, damages: Sequence[Change]) -> None:
     """Overwritten, inserted and removed bytes, the index among them."""
-    begin = original.header.num_bytes
-    bytes_left: list[tuple[int, int | None]] = [(b, i) for i, b in enumerate(original.data)]
-    for kind, where, garbage in damages:
-        at = begin + int(where * (len(bytes_left) - begin))
-        if kind == "flip":
-            bytes_left[at] = (bytes_left[at][0] ^ garbage[0] | 1, None)
-        else:
-            replaced = 0 if kind == "insert" else len(garbage)
-            new = () if kind == "remove" else garbage
-            bytes_left[at : at + replaced] = [(byte, None) for byte in new]
-    new_places = {i: place for place, (_, i) in enumerate(bytes_left) if i is not None}
-    places = [[new_places.get(i) for i in range(*span)] for span in original.spans]
-    alive = {
-        g: (place[0], place[-1] + 1)
-        for g, place in enumerate(places)
-        if None not in place and place[-1] - place[0] == len(place) - 1
-    }
+    data, alive = changed(original.data, original.header.num_bytes, damages, original.spans)
     try:
-        salvage = original.salvage(bytes(byte for byte, _ in bytes_left))
+        salvage = original.salvage(data)
     except InputError:  # no group is left
         found = []
     else:
@@ -229,6 +212,21 @@ def check_several_damages(original: Original, damages: list[tuple[str, float, by
     begins = {begin for begin, _ in alive.values()}
     sure = {g for g, (_, end) in alive.items() if end in begins}
     assert sure <= set(found)
+
+
+def test_groups_are_not_taken_for_part_of_a_damaged_one() -> None:
+    """As many bytes are lost as groups behind take, or a length is damaged: it leads past these."""
+    original = Original(70)
+    data, spans = original.data, original.spans
+    lengths = [end - begin for begin, end in spans]
+    assert lengths[10:12] == [279, 14]
+    assert lengths[26:28] == [31, 46]
+    longer = bytearray(data)
+    longer[spans[26][0] + 6] += lengths[27]
+    past_one = data[: spans[10][1] - lengths[11]] + data[spans[10][1] :]
+    for damaged, lost in [(past_one, 10), (bytes(longer), 26)]:
+        groups = saved(original, original.salvage(damaged), places_are_sure=False)
+        assert groups == [group for group in range(70) if group != lost]
 
 
 def test_arrays_of_images_whose_place_is_unknown_are_given_up() -> None:
@@ -249,7 +247,8 @@ def test_a_header_of_several_models_is_repaired() -> None:
     for position in range(original.header.num_bytes):
         damaged = bytearray(original.data)
         damaged[position] ^= 0x40
-        assert find_header(bytes(damaged), []) == (original.header, 0, True)
+        (piece,) = split(bytes(damaged), [])
+        assert (piece.header, piece.begin, piece.repaired) == (original.header, 0, True)
 
 
 def test_groups_in_groups_cost_little() -> None:

@@ -1,0 +1,137 @@
+"""Which bytes are of which file, where several lie one behind the other."""
+
+import io
+import random
+import zlib
+
+import pytest
+
+from codec.container.files import HASH, container, digits
+from recvae.codec.container import ContainerWriter, Group, Header
+from recvae.codec.container.split import split
+from recvae.errors import InputError
+from recvae.images.spec import ImageSpec
+
+HEADER = Header(HASH, 28, 28, 1)
+OTHER = Header(bytes(range(1, 17)), 28, 28, 4)
+SECOND = Header(HASH, 28, 28, 2, version=2, more_models=(bytes(16),))
+MODELS = [(HASH, 28, 28)]
+
+
+def file(header: Header, groups: int = 6, seed: int = 0) -> bytes:
+    return container(digits(groups, seed), header)
+
+
+A, B, C = file(HEADER), file(OTHER, seed=1), file(SECOND, seed=2)
+
+
+def flipped(data: bytes, *positions: int) -> bytes:
+    damaged = bytearray(data)
+    for position in positions:
+        damaged[position] ^= 0x10
+    return bytes(damaged)
+
+
+def pieces(*parts: bytes) -> list[tuple[bytes, Header | None]]:
+    """The bytes and the header of each piece, which follow one another."""
+    data = b"".join(parts)
+    found = split(data, MODELS)
+    assert [piece.begin for piece in found] == [0, *(piece.end for piece in found[:-1])]
+    assert found[-1].end == len(data)
+    return [(data[piece.begin : piece.end], piece.header) for piece in found]
+
+
+BROKEN_A = flipped(A, *range(34))  # all but its CRC-32
+SHORT_C = C[: len(C) // 2]
+SPLIT = {
+    "one": [(A, HEADER)],
+    "three": [(A, HEADER), (B, OTHER), (C, SECOND)],
+    "twice": [(A, HEADER), (A, HEADER)],
+    "cut, whole": [(A[: len(A) // 2], HEADER), (B, OTHER)],
+    "cut within the index": [(A[:-5], HEADER), (B, OTHER)],
+    "with bytes too many": [(A[:200] + b"more" + A[200:], HEADER), (B, OTHER)],
+    "all damaged": [(A[:-5], HEADER), (flipped(B, 36), OTHER), (flipped(C, 3, 90), SECOND)],
+    "any byte of the magic": [(A[:150], HEADER), (flipped(B, 6), OTHER), (flipped(C, 2), SECOND)],
+    "a header rebuilt": [(B, OTHER), (BROKEN_A, HEADER), (SHORT_C, SECOND)],
+    "bytes between": [
+        (b"before", None),
+        (A, HEADER),
+        (b"\0" * 512, None),
+        (B, OTHER),
+        (b"\n", None),
+    ],
+    "without groups": [(file(HEADER, 0), HEADER), (file(SECOND, 0), SECOND), (A, HEADER)],
+    "without its header": [(A, HEADER), (B[38:], None), (C, SECOND), (A[38:], None)],
+    "cut header": [(A, HEADER), (B[:20], None)],
+}
+
+
+@pytest.mark.parametrize("case", SPLIT)
+def test_split(case: str) -> None:
+    assert pieces(*(data for data, _ in SPLIT[case])) == SPLIT[case]
+
+
+def test_what_is_known_of_each() -> None:
+    data = A + B[38:] + flipped(B, 20) + C[:20] + b"\r\n\x1a\n"
+    found = split(data, MODELS)
+    lost = "what is left of a file whose header is lost or beyond repair"
+    assert [(piece.num_images, piece.repaired, piece.problem) for piece in found] == [
+        (6, False, None),
+        (None, False, lost),
+        (24, True, None),
+        (None, False, lost),
+    ]
+    (_, behind) = split(A + b"\x89PNG\r\n\x1a\n and more of a picture", MODELS)
+    assert behind.problem is None
+
+
+def test_a_file_of_a_later_version_is_told() -> None:
+    later = bytearray(A)
+    later[8] = 9
+    later[34:38] = zlib.crc32(later[:34]).to_bytes(4)
+    found = split(A + bytes(later) + B, MODELS)
+    assert [piece.header for piece in found] == [HEADER, None, OTHER]
+    assert "format version 9" in (found[1].problem or "")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_pixels_may_be_the_bytes_of_a_file(version: int) -> None:
+    """By its index the outer file is one; without it, its groups are whole as far as they go."""
+    inner = A + B
+    header = Header(HASH, 1, len(inner), 1, version=version)
+    outer = container([b"first", inner, b"third"], header)
+    assert pieces(outer) == [(outer, header)]
+    assert pieces(flipped(outer, 40)) == [(flipped(outer, 40), header)]
+    assert pieces(outer, b"\n", C) == [(outer, header), (b"\n", None), (C, SECOND)]
+    assert pieces(outer[:-9]) == [(outer[:-9], header)]
+    assert pieces(outer[:-22], C) == [(outer[:-22], header), (C, SECOND)]
+
+
+def test_no_file() -> None:
+    for data in (b"", b"something else, and longer than a header is", B[38:]):
+        with pytest.raises(InputError):
+            split(data, MODELS)
+
+
+def test_a_file_that_lost_its_last_byte_ends_with_the_next() -> None:
+    """The end magic ends with the byte that the magic begins with."""
+    for first, second in [(A, C), (C, B), (A[:90] + b"more" + A[90:], A)]:
+        spans = [(piece.begin, piece.end) for piece in split(first[:-1] + second, MODELS)]
+        assert spans == [(0, len(first)), (len(first) - 1, len(first) + len(second) - 1)]
+
+
+def test_many_files_among_bytes_that_look_like_some() -> None:
+    assert len(pieces(*[A, flipped(B, 50), A[:100]] * 50)) == 150
+    rng = random.Random(0)
+    footers = b"".join(rng.randbytes(1) + b"\0" + b"CER\x89" * 3 for _ in range(2000))
+    assert pieces(A, footers) == [(A, HEADER), (footers, None)]
+    assert pieces(A, b"\x89REC" * 300, B) == [(A, HEADER), (b"\x89REC" * 300, None), (B, OTHER)]
+
+
+def test_groups_of_any_spec() -> None:
+    stream = io.BytesIO()
+    writer = ContainerWriter(stream, SECOND)
+    for height in (3, 28):
+        writer.add(Group(1, ImageSpec(height, 28, 3), (bytes(50),) * 2, layers=2))
+    writer.finish(arrays={"blob": list(A.hex())})
+    assert pieces(stream.getvalue()[:-7], A) == [(stream.getvalue()[:-7], SECOND), (A, HEADER)]
