@@ -1,6 +1,5 @@
-"""What the commands do: files in, files out, and what is said about it."""
+"""What the commands do: files in, files out."""
 
-import shlex
 import time
 from argparse import Namespace
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from recvae.codec import (
     DEFAULT_MODEL,
     Codec,
     CompressedImages,
-    CompressionReport,
     NegativeElbo,
     compress_file,
     load,
@@ -29,7 +27,6 @@ from recvae.codec import (
 from recvae.codec import salvage as find_salvage
 from recvae.codec.container import ContainerReader
 from recvae.codec.container.names import NAMES
-from recvae.codec.container.salvage import OTHER_MODEL
 from recvae.console import (
     STANDARD,
     answer,
@@ -52,8 +49,14 @@ from recvae.images import (
     sample_images,
     write_chunks,
 )
-from recvae.images.spec import RGB
 from recvae.images.stream import Runs, images_at_once
+from recvae.wording import (
+    compression_line,
+    input_name,
+    output_name,
+    salvage_lines,
+    sizes_in_words,
+)
 
 COMPARED_BYTES = 1 << 24  # of images that are compared at once
 
@@ -90,7 +93,7 @@ def compress(options: Namespace) -> None:
     result = report.as_dict() | {"seconds": round(seconds, 3)}
     if options.elbo:
         result |= bound.as_dict(report)
-    say(options, result, _compression_line(options, report, result))
+    say(options, result, compression_line(options, report, result))
 
 
 def decompress(options: Namespace) -> None:
@@ -109,7 +112,7 @@ def decompress(options: Namespace) -> None:
     say(
         options,
         result,
-        f"{_output_name(options)}: {count} images of {_sizes(runs)}, "
+        f"{output_name(options)}: {count} images of {sizes_in_words(runs)}, "
         f"{count / seconds:.0f} images/s",
     )
 
@@ -163,7 +166,7 @@ def salvage(options: Namespace) -> int:
     started = time.perf_counter()
     check_output(options, "the damaged file")
     check_recvae_name(options)
-    name, given = _input_name(options), source(options.input)
+    name, given = input_name(options), source(options.input)
     with translate_os_errors(name):
         data = Path(given).read_bytes() if isinstance(given, str) else whole_reads(given).read()
     with (
@@ -174,7 +177,7 @@ def salvage(options: Namespace) -> int:
         sizes = found.write_to(stream)
     seconds = round(time.perf_counter() - started, 3)
     result = found.as_dict() | {"bytes_out": sizes.total, "seconds": seconds}
-    say(options, result, "\n".join(_salvage_lines(options, result, found.header.version)))
+    say(options, result, "\n".join(salvage_lines(options, result, found.header.version)))
     return 0 if found.is_complete else 1
 
 
@@ -193,88 +196,6 @@ def demo(options: Namespace) -> None:
     answer(options, result, text.get().removesuffix("\n"))
 
 
-def _compression_line(options: Namespace, report: CompressionReport, result: dict[str, Any]) -> str:
-    if not result["images"]:
-        return f"{_output_name(options)}: no images, {result['bytes_out']} bytes"
-    told = [*report.parts(), "container"]
-    parts = (f"{part} {result[f'{part}_bpp']:.4f}" for part in told)
-    line = (
-        f"{_output_name(options)}: {result['images']} images, {result['bytes_in']} bytes -> "
-        f"{result['bytes_out']}, {result['bits_per_pixel']:.4f} bits per pixel "
-        f"({', '.join(parts)}), "
-        f"{(result['images'] - result['resumed_images']) / result['seconds']:.0f} images/s"
-    )
-    if "negative_elbo_bpp" in result:
-        line += (
-            f"; -ELBO {result['negative_elbo_bpp']:.4f}, overhead {result['overhead_bpp']:.4f} "
-            "bits per pixel"
-        )
-    return line
-
-
-def _salvage_lines(options: Namespace, result: dict[str, Any], version: int) -> Iterator[str]:
-    images, before, damaged = result["images"], result["images_before"], result["damaged"]
-    total = "" if before is None else f" of {before}"
-    files = result.get("files", [])
-    state = f"damaged: {', '.join(damaged)}" if damaged else "undamaged"
-    several = f" of {len(files)} files" if files else ""
-    yield (
-        f"{options.output}: {images}{total} images{several} saved from {_input_name(options)} "
-        f"({state})"
-    )
-    for number, lost in groupby(result["lost"], key=lambda lost: lost.get("file")):
-        where = "" if number is None else f" of the file at byte {files[number]['begin']}"
-        yield f"lost{where}: {', '.join(map(_lost_words, lost))}"
-    if result["unplaced"]:
-        yield (
-            "saved, but from an unknown place between those: images "
-            f"{_ranges(result['unplaced'])} of {options.output}"
-        )
-    if "order" in damaged:
-        yield "images may be exchanged: their common checksum does not match"
-    if result["names"] == "lost":
-        yield f"file names{' and arrays' * (version > 1)}: lost, if there were any"
-    if arrays := result.get("arrays_lost"):
-        yield f"arrays lost: {', '.join(arrays)}"
-    if renamed := result.get("renamed"):
-        where = f"images {_ranges(renamed)} of {options.output}"
-        yield f"new file names, as theirs were taken: {where}"
-    yield from (_left_words(options, left) for left in result.get("not_saved", []))
-    for other in result.get("other_bytes", []):
-        yield f"bytes {other['begin']} to {other['end'] - 1} are of no .recvae file"
-
-
-def _ranges(spans: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{span['first']} to {span['last']}" for span in spans)
-
-
-def _left_words(options: Namespace, left: dict[str, Any]) -> str:
-    """A file that is not saved, and what to do about it."""
-    begin, end, count = left["begin"], left["end"], left["images"]
-    images = "" if count is None else f", a file of {count} images"
-    line = f"not saved: bytes {begin} to {end - 1}{images}: {left['reason']}"
-    if left["reason"] != OTHER_MODEL:
-        return line
-    model = shipped_model_name(bytes.fromhex(left["model_hash"]))
-    source = "FILE" if options.input == STANDARD else shlex.quote(options.input)
-    cut = f"tail -c +{begin + 1} {source} | head -c {end - begin}"
-    how = "" if model else " --model FOLDER"
-    return (
-        f"{line} ({model or left['model_hash']}); "
-        f"to save it: {cut} | recvae salvage - OTHER.recvae{how}"
-    )
-
-
-def _lost_words(lost: dict[str, Any]) -> str:
-    first, last, count = lost["first"], lost["last"], lost["count"]
-    if last is None:
-        return f"images from {first} on, if there were any"
-    if first == last:
-        return f"image {first}"
-    span = f"{first} to {last}"
-    return f"images {span}" if count == last - first + 1 else f"{count} of the images {span}"
-
-
 def _compare(
     images: CompressedImages,
     decoded: Iterator[np.ndarray],
@@ -284,7 +205,7 @@ def _compare(
     """Count the images; InputError at the first difference."""
     name = images.reader.name
     if _shapes(images.runs()) != _shapes(against.runs):
-        got, expected = _sizes(images.runs(), ""), _sizes(against.runs, "")
+        got, expected = sizes_in_words(images.runs(), ""), sizes_in_words(against.runs, "")
         raise InputError(
             f"{name}: holds {len(images)} images of {got}, {against_name} {against.count} of "
             f"{expected}"
@@ -318,14 +239,6 @@ def _output(options: Namespace) -> AbstractContextManager[str | BinaryIO]:
     return standard_output() if options.output == STANDARD else nullcontext(options.output)
 
 
-def _input_name(options: Namespace) -> str:
-    return "<stdin>" if options.input == STANDARD else options.input
-
-
-def _output_name(options: Namespace) -> str:
-    return "standard output" if options.output == STANDARD else options.output
-
-
 def _shapes(runs: Runs) -> list[tuple[tuple[int, ...], int]]:
     """The shapes of the images in order, and how many follow one another: specs without levels."""
     return [
@@ -338,15 +251,6 @@ def _mean_pixels(runs: Runs) -> float:
     """Pixels of an image."""
     count = sum(count for _, count in runs)
     return sum(spec.num_pixels * count for spec, count in runs) / max(count, 1)
-
-
-def _sizes(runs: Runs, unit: str = " pixels") -> str:
-    """The size of all images, in words."""
-    specs = {spec for spec, _ in runs}
-    if len(specs) > 1:
-        return f"{len(specs)} sizes"
-    (spec,) = specs
-    return f"{spec.height} x {spec.width}{unit}{' in RGB' * (spec.channels == RGB)}"
 
 
 def _version_2_details(reader: ContainerReader, runs: Runs) -> dict[str, Any]:
