@@ -15,6 +15,15 @@ def let_waiting_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def let_products_survive_forks() -> None:
+    """Keep MKL from keeping memory by thread, unless the environment says otherwise.
+
+    A fork of a process that has multiplied in several threads would look for theirs forever. Later
+    than torch's first product it does nothing.
+    """
+    os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
+
+
 def use_one_thread_after_fork() -> None:
     """Let torch use the one thread that a forked process has, once; what its user sets then holds.
 

@@ -88,7 +88,8 @@ def test_a_forked_process_codes_without_the_threads_of_its_parent(
     torch.set_num_threads(2)
     try:
         codec.decompress(expected)
-        in_processes(code)
+        in_threads(*[lambda: codec.decompress(expected)] * 4)
+        in_processes(code, code)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
