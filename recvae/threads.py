@@ -18,8 +18,8 @@ def let_waiting_threads_sleep() -> None:
 def let_products_survive_forks() -> None:
     """Keep MKL from keeping memory by thread, unless the environment says otherwise.
 
-    A fork of a process that has multiplied in several threads would look for theirs forever. Later
-    than torch's first product it does nothing.
+    A fork of a process that has multiplied in several threads would look for theirs forever. It
+    must be called before torch is imported; later it does nothing.
     """
     os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
 

@@ -19,9 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recvae.threads import let_products_survive_forks, use_one_thread_after_fork
-
-let_products_survive_forks()
+from recvae.threads import use_one_thread_after_fork
 
 FLOAT32_EXACT = 1 << 24
 
