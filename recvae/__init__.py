@@ -9,10 +9,13 @@ image = recvae.open("digits.recvae")[7]
 from typing import TYPE_CHECKING, Any
 
 from recvae.errors import InputError
+from recvae.threads import let_products_survive_forks
 
 if TYPE_CHECKING:
     from recvae.codec import Codec, CompressedImages, load
     from recvae.codec import open_images as open
+
+let_products_survive_forks()
 
 __version__ = "0.1.0"
 __all__ = ["Codec", "CompressedImages", "InputError", "load", "open"]

@@ -1,6 +1,8 @@
-"""How the threads behind torch's operators wait for each other, in processes that are ours."""
+"""The threads behind torch's operators: how they wait, and that a fork leaves them behind."""
 
 import os
+
+_process = os.getpid()
 
 
 def let_waiting_threads_sleep() -> None:
@@ -11,3 +13,26 @@ def let_waiting_threads_sleep() -> None:
     must be called before torch is imported; later it does nothing.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def let_products_survive_forks() -> None:
+    """Keep MKL from keeping memory by thread, unless the environment says otherwise.
+
+    A fork of a process that has multiplied in several threads would look for theirs forever. It
+    must be called before torch is imported; later it does nothing.
+    """
+    os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
+
+
+def use_one_thread_after_fork() -> None:
+    """Let torch use the one thread that a forked process has, once; what its user sets then holds.
+
+    OpenMP's threads, of a process that has used them, are missing in the child, which would wait
+    for them forever.
+    """
+    global _process
+    if _process != os.getpid():
+        import torch
+
+        _process = os.getpid()
+        torch.set_num_threads(1)

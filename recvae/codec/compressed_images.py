@@ -1,7 +1,7 @@
 """The images of a .recvae file, decoded when they are asked for."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -20,6 +20,9 @@ class CompressedImages:
     array (n, ...), or in a list if images of the file differ in size or channels. The group that an
     index needed last is kept, so that images one by one in order cost one decode a group. Close it,
     or use it in a `with` statement.
+
+    It is a dataset for a DataLoader, whatever starts its workers: threads and processes may use it
+    at the same time, forked ones and those that it is pickled for; see `ContainerReader`.
     """
 
     def __init__(self, reader: ContainerReader, model: ImageCoder, batch_size: int) -> None:
@@ -33,9 +36,13 @@ class CompressedImages:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reader, self.model, self.batch_size)
+
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; nothing more is decoded."""
         self.reader.close()
+        self._kept = -1, None
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -76,13 +83,21 @@ class CompressedImages:
             if not len(wanted):
                 return [] if self.spec is None else np.zeros((0, *self.spec.shape), np.uint8)
             return self._gathered(wanted)
-        position = range(len(self))[index]  # raises IndexError, counts negative ones from the end
-        group, first = self.reader.find(position)
-        kept = self._kept
-        if kept[0] != group:
-            ((images, _),) = self._sized_batches(group, group + 1)
-            kept = self._kept = group, images
-        return kept[1][position - first].copy()
+        (image,) = self.__getitems__([index])
+        return image
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Pixels]:
+        """Images by number, in that order, as a DataLoader asks for: each group is decoded once."""
+        images: list[Any] = [None] * len(indices)
+        wanted: dict[int, list[tuple[int, int]]] = {}  # by group: places in images and group
+        for place, index in enumerate(indices):
+            position = range(len(self))[index]  # raises IndexError, counts from the end below 0
+            group, first = self.reader.find(position)
+            wanted.setdefault(group, []).append((place, position - first))
+        for group, decoded in self._each_group(sorted(wanted)):
+            for place, at in wanted[group]:
+                images[place] = decoded[at].copy()
+        return images
 
     def __iter__(self) -> Iterator[Pixels]:
         for batch in self.batches():
@@ -122,32 +137,55 @@ class CompressedImages:
             at = bisect_left(ascending, first + self.reader.group_images(group))
         yield start, stop, begins
 
+    def _each_group(self, numbers: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
+        """Groups by number, ascending, decoded; the last one is kept for the next time."""
+        kept = self._kept
+        if kept[0] in numbers:
+            yield kept
+        others = [number for number in numbers if number != kept[0]]
+        groups = (self.reader.group(number) for number in others)
+        for batch in self._sized_groups(others, groups):
+            images, first = self._decoded(batch), 0
+            for number, group in batch:
+                kept = number, images[first : first + group.num_images]
+                first += group.num_images
+                yield kept
+        self._kept = kept
+
     def _sized_batches(self, start: int, stop: int) -> Iterator[tuple[Pixels, int]]:
         """Decoded groups start .. stop - 1, as many at a time as fit a batch, and their bytes."""
-        groups_at_once = max(1, self.batch_size // self.reader.header.group_size)
-        waiting: list[Group] = []
-        for number, group in zip(range(start, stop), self.reader.groups(start, stop), strict=True):
-            if waiting and group.spec != waiting[0].spec:
-                yield self._decoded(waiting, number)
+        for batch in self._sized_groups(range(start, stop), self.reader.groups(start, stop)):
+            yield self._decoded(batch), sum(group.num_bytes for _, group in batch)
+
+    def _sized_groups(
+        self, numbers: Sequence[int], groups: Iterable[Group]
+    ) -> Iterator[list[tuple[int, Group]]]:
+        """Groups with their numbers, as many of one spec at a time as fit a batch."""
+        at_once = max(1, self.batch_size // self.reader.header.group_size)
+        waiting: list[tuple[int, Group]] = []
+        for number, group in zip(numbers, groups, strict=True):
+            if waiting and group.spec != waiting[0][1].spec:
+                yield waiting
                 waiting = []
-            waiting.append(group)
-            if len(waiting) == groups_at_once or number + 1 == stop:
-                yield self._decoded(waiting, number + 1)
+            waiting.append((number, group))
+            if len(waiting) == at_once or number == numbers[-1]:
+                yield waiting
                 waiting = []
 
-    def _decoded(self, groups: list[Group], stop: int) -> tuple[Pixels, int]:
-        """The images of the groups before group `stop`, and their bytes."""
+    def _decoded(self, numbered: list[tuple[int, Group]]) -> Pixels:
+        """The images of some groups."""
+        groups = [group for _, group in numbered]
         try:
             images = self.model.decode(groups)
         except InputError as error:
-            where = f"groups {stop - len(groups)} to {stop - 1}"
+            where = f"groups {numbered[0][0]} to {numbered[-1][0]}"
             raise InputError(f"{self.reader.name}: {where}: {error}") from error
         levels = groups[0].spec.levels
         if levels < 256 and (brightest := int(images.max())) >= levels:
             raise InputError(
                 f"{self.reader.name}: a pixel of {brightest} in images of {levels} levels"
             )
-        return images, sum(group.num_bytes for group in groups)
+        return images
 
 
 def check_header(model: ImageCoder, header: Header, name: str) -> None:

@@ -9,20 +9,23 @@ any BLAS, device, batch size or thread count gives the same bits once
 holds. That is the certificate of `recvae.exact.layers`; this module holds its parts.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from recvae.threads import use_one_thread_after_fork
+
 FLOAT32_EXACT = 1 << 24
 
 _LOCK = Lock()
 _SAVED: dict[Any, Any] = {}
-_users = 0
+_users: list[int] = []  # their threads
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class FixedPoint:
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
     """Keeps torch from replacing float32 products by coarser ones (TF32, bfloat16, autocast)."""
+    use_one_thread_after_fork()
     with (
         _full_precision_products(),
         torch.inference_mode(),
@@ -79,9 +83,8 @@ def _full_precision_products() -> Iterator[None]:
     # torch has two interfaces for one process-wide setting, and reading through the older one fails
     # where a program has used the newer. Nested or concurrent users only ever set what is needed;
     # the last to leave restores.
-    global _users
     with _LOCK:
-        if _users == 0:
+        if not _users:
             _SAVED.clear()
             try:
                 _SAVED["precision"] = torch.get_float32_matmul_precision()
@@ -91,15 +94,36 @@ def _full_precision_products() -> Iterator[None]:
                 for backend in (torch.backends.cuda.matmul, mkldnn):
                     _SAVED[backend] = backend.fp32_precision
                     backend.fp32_precision = "ieee"
-        _users += 1
+        _users.append(get_ident())
     try:
         yield
     finally:
         with _LOCK:
-            _users -= 1
-            if _users == 0:
-                for place, value in _SAVED.items():
-                    if place == "precision":
-                        torch.set_float32_matmul_precision(value)
-                    else:
-                        place.fp32_precision = value
+            _users.remove(get_ident())
+            _restore_after_last()
+
+
+def _restore_after_last() -> None:
+    if _users:
+        return
+    for place, value in _SAVED.items():
+        if place == "precision":
+            torch.set_float32_matmul_precision(value)
+        else:
+            place.fp32_precision = value
+    _SAVED.clear()
+
+
+def _leave_other_threads_behind() -> None:
+    """In a forked process, which has none but the one that forked."""
+    _users[:] = [thread for thread in _users if thread == get_ident()]
+    _restore_after_last()
+    _LOCK.release()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(
+        before=_LOCK.acquire,
+        after_in_parent=_LOCK.release,
+        after_in_child=_leave_other_threads_behind,
+    )

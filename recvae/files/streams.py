@@ -19,6 +19,15 @@ def whole_reads(stream: Any) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(_Reads(stream)))
 
 
+def read_whole(stream: Any, num_bytes: int) -> bytes:
+    """Return so many bytes of a stream, fewer only at its end."""
+    parts: list[bytes] = []
+    while num_bytes and (part := _read(stream, num_bytes)):
+        parts.append(part)
+        num_bytes -= len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
 class _Writes:
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -63,10 +72,16 @@ class _Reads(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        while (data := self._stream.read(len(buffer))) is None:
-            _wait(self._stream, selectors.EVENT_READ)
+        data = _read(self._stream, len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+def _read(stream: Any, num_bytes: int) -> bytes:
+    """Some bytes, none at the end; waits for them."""
+    while (data := stream.read(num_bytes)) is None:
+        _wait(stream, selectors.EVENT_READ)
+    return data
 
 
 def _wait(stream: Any, event: int) -> None:

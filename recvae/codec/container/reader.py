@@ -4,7 +4,6 @@ import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from io import SEEK_END
 from itertools import accumulate, groupby
 from typing import Any, NamedTuple, Self
 
@@ -20,6 +19,7 @@ from recvae.codec.container.index_v1 import GROUPS_PER_RUN
 from recvae.codec.container.names import NAMES
 from recvae.codec.container.source import Source, naming, open_source, source_name
 from recvae.errors import InputError
+from recvae.files.positions import UnreadableError
 from recvae.images.spec import ImageSpec
 
 
@@ -40,6 +40,11 @@ class ContainerReader:
 
     `name` is the path, or what messages call a source without one.
 
+    Threads and forked processes may read at the same time; of a stream that is no file of the
+    system's only the process that opened it. A copy, as by pickle, opens the path again, from any
+    folder, and has bytes with it; it is refused of other streams, and where the path holds another
+    file by then.
+
     Every method raises `InputError` where the file is damaged or cannot be read: one line that says
     what and where. Memory is bounded by the size of the file, never by what it claims; names
     take at most 64 MiB of text.
@@ -49,7 +54,7 @@ class ContainerReader:
         self.name = source_name(source)
         self._kept_spans: tuple[int, list[Span]] = -1, []
         with naming(self.name):
-            self._stream, self._ours = open_source(source)
+            self._positions = open_source(source)
             try:
                 self._read_ends()
             except BaseException:
@@ -62,10 +67,13 @@ class ContainerReader:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        with naming(self.name):
+            return _copied, (type(self), self._positions.origin(), self.name, self._seal)
+
     def close(self) -> None:
-        """Close the file, unless the source was a stream."""
-        if self._ours:
-            self._stream.close()
+        """Close the file, unless the source was a stream; nothing more is read."""
+        self._positions.close()
 
     @property
     def num_images(self) -> int:
@@ -161,7 +169,7 @@ class ContainerReader:
                 spans = self.spans(run)
                 for number in members:
                     span = spans[number % GROUPS_PER_RUN]
-                    data = self._read(span.begin, span.end)
+                    data = self._positions.read(span.begin, span.end)
                     group = self._unpacked(number, span.begin, data, span.num_images)
                     if self.spec is not None and group.spec != self.spec:
                         raise InputError(f"group {number} holds images of another spec than all")
@@ -190,17 +198,19 @@ class ContainerReader:
         _ = self.arrays
 
     def _read_ends(self) -> None:
-        size = self._stream.seek(0, SEEK_END)
-        self.header = Header.from_bytes(self._read(0, min(MAX_HEADER_BYTES, size)))
+        size = self._positions.size
+        self.header = Header.from_bytes(self._positions.read(0, min(MAX_HEADER_BYTES, size)))
         if size < self.header.num_bytes + FOOTER_BYTES:
             raise InputError(f"truncated file: the index is missing, it ends at byte {size}")
         footer = size - FOOTER_BYTES
-        self._index_bytes = index_bytes(self._read(footer, size), self.header, size)
+        sealed = self._positions.read(footer, size)
+        self._seal = size, self.header, sealed
+        self._index_bytes = index_bytes(sealed, self.header, size)
         start = footer - self._index_bytes
         begin = self.header.num_bytes
+        index = self._positions.read(start, size)
         try:
-            read = index_type(self.header).from_bytes
-            self._index = read(self._read(start, size), self.header, start - begin)
+            self._index = index_type(self.header).from_bytes(index, self.header, start - begin)
         except InputError as error:
             raise InputError(f"{error} (bytes {start} to {size - 1})") from error
         self._offsets = array("Q", accumulate(self._index.run_lengths, initial=begin))
@@ -227,7 +237,11 @@ class ContainerReader:
         spans: list[Span] = []
         while len(spans) < count and begin < end:
             try:
-                extent, images = read_extent(self._read, begin, self._offsets[-1], self.header)
+                extent, images = read_extent(
+                    self._positions.read, begin, self._offsets[-1], self.header
+                )
+            except UnreadableError:
+                raise
             except InputError as error:
                 raise InputError(
                     f"group {first + len(spans)} is damaged at byte {begin}: {error}"
@@ -240,7 +254,7 @@ class ContainerReader:
         for group, span in enumerate(spans, first):
             if span.end > end:
                 raise InputError(f"group {group} is damaged at byte {span.begin}: its length")
-            data = self._read(span.begin, span.end)
+            data = self._positions.read(span.begin, span.end)
             self._unpacked(group, span.begin, data, span.num_images)
         last = first + count - 1
         begin, end = self._offsets[run : run + 2]
@@ -262,14 +276,19 @@ class ContainerReader:
         if (raw_bytes, own_specs) != (self.raw_bytes, self._index.own_specs):
             raise InputError("the groups hold images of other sizes than the index says")
 
-    def _read(self, start: int, stop: int) -> bytes:
-        self._stream.seek(start)
-        data = self._stream.read(stop - start)
-        if len(data) < stop - start:
-            raise InputError(f"cut while it was read: bytes {start} to {stop - 1} are gone")
-        return data
-
     def _checked(self, group: int) -> int:
         if not 0 <= group < self.num_groups:
             raise IndexError(f"group {group} of a file with {self.num_groups}")
         return group
+
+
+def _copied(
+    kind: type[ContainerReader], source: str | bytes, name: str, seal: tuple[int, Header, bytes]
+) -> ContainerReader:
+    """A reader of what the source held, whose ends, with the checksum of the index, tell it."""
+    copy = kind(source)
+    copy.name = name
+    if copy._seal != seal:
+        copy.close()
+        raise InputError(f"{name}: has changed since it was opened: open it again")
+    return copy

@@ -4,14 +4,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO, TextIOBase
+from io import TextIOBase
 from mmap import mmap
 from os import PathLike
-from tempfile import SpooledTemporaryFile
-from typing import IO, BinaryIO, cast
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 from recvae.errors import InputError
 from recvae.files.errors import translate_os_errors
+from recvae.files.positions import BytesPositions, Positions, positions
+from recvae.files.streams import whole_reads
 
 Data = bytes | bytearray | memoryview | mmap
 Source = str | PathLike[str] | Data | BinaryIO
@@ -48,25 +50,36 @@ def to_bytes(data: Data) -> bytes:
         raise InputError(f"{type(data).__name__} holds no bytes of a .recvae file") from None
 
 
-def open_source(source: Source) -> tuple[IO[bytes], bool]:
-    """Return a stream that can seek, and whether it is ours to close.
+def open_source(source: Source) -> Positions:
+    """Return the bytes of a source by position; a pipe is read to its end.
 
     Raises `InputError` for what is neither a path nor bytes nor a binary stream.
     """
     if isinstance(source, TextIOBase):
         raise InputError('is open as text: open it with "rb"')
     if isinstance(source, str | PathLike):
-        stream = open(source, "rb")  # noqa: SIM115 the reader closes it
+        stream: BinaryIO = open(source, "rb")  # noqa: SIM115 what is returned closes it
         if stream.seekable():
-            return stream, True
+            opened = positions(stream, ours=True)
+            opened.path = os.path.abspath(source)
+            return opened
         with stream:
-            return _spool(stream), True
+            return _spool(stream)
     if isinstance(source, bytes | bytearray | memoryview | mmap) or not hasattr(source, "read"):
-        return BytesIO(to_bytes(cast(Data, source))), True
-    return (source, False) if source.seekable() else (_spool(source), True)
+        return BytesPositions(to_bytes(cast(Data, source)))
+    return positions(source, ours=False) if source.seekable() else _spool(source)
 
 
-def _spool(pipe: BinaryIO) -> IO[bytes]:
-    spool = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 likewise
-    shutil.copyfileobj(pipe, spool)
-    return spool
+def _spool(pipe: BinaryIO) -> Positions:
+    whole = whole_reads(pipe)
+    beginning = whole.read(_SPOOL_BYTES + 1)
+    if len(beginning) <= _SPOOL_BYTES:
+        return BytesPositions(beginning)
+    spool = TemporaryFile()  # noqa: SIM115 likewise
+    try:
+        spool.write(beginning)
+        shutil.copyfileobj(whole, spool)
+        return positions(spool, ours=True)
+    except BaseException:
+        spool.close()
+        raise

@@ -8,6 +8,7 @@ from recvae.codec.bound import BOUND_SEED
 from recvae.codec.vae.groups import code_pixels, pixel_bits
 from recvae.codec.vae.parts import VaeParts
 from recvae.exact import FRACTION_BITS
+from recvae.threads import use_one_thread_after_fork
 from recvae.vae.information import posterior
 
 PRIOR_LIMIT = 6.3  # the prior's law has no atoms beyond 6.4
@@ -23,6 +24,7 @@ def negative_elbo_bits(
 
     What coding costs on top of it is the overhead of relative entropy coding and of the container.
     """
+    use_one_thread_after_fork()
     generator = generator or torch.Generator().manual_seed(BOUND_SEED)
     total = [np.zeros(0)]
     for part in images.split(batch):

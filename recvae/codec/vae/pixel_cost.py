@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,14 +22,21 @@ def make_pixel_cost(model: VaeParts) -> PixelCost:
 
     What is only tried is no step of coding: a trace of the model is not told of it.
     """
-    model = replace(model, trace=NO_TRACE)
-    exact = model.decoder
-    table = exact.decoder.pixel_cost_table(exact.number.fraction_bits)
-    if table is None:
-        return lambda z, images: torch.from_numpy(pixel_bits(code_pixels(model, z, images), len(z)))
+    return _PixelCost(replace(model, trace=NO_TRACE))
 
-    def looked_up(z: Tensor, images: Tensor) -> Tensor:
+
+class _PixelCost:
+    def __init__(self, model: VaeParts) -> None:
+        exact = model.decoder
+        self._model = model
+        self._table = exact.decoder.pixel_cost_table(exact.number.fraction_bits)
+
+    def __call__(self, z: Tensor, images: Tensor) -> Tensor:
+        if self._table is None:
+            return torch.from_numpy(pixel_bits(code_pixels(self._model, z, images), len(z)))
+        device = self._model.device
         with exact_arithmetic(), torch.no_grad():
-            return table(exact.latents(z.to(model.device)), images.to(model.device)).cpu()
+            return self._table(self._model.decoder.latents(z.to(device)), images.to(device)).cpu()
 
-    return looked_up
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _PixelCost, (self._model,)  # a table may be large, and of functions
