@@ -1,4 +1,4 @@
-"""How tests share the cores, told to OpenMP before torch is imported; which notebooks are slow."""
+"""How tests share the cores, told to OpenMP before torch is imported; notebooks are slow."""
 
 import os
 
@@ -10,15 +10,10 @@ os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // wor
 # took 30 times as long.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-SLOW_NOTEBOOKS = (
-    "02_relative_entropy_coding.ipynb",
-    "03_reproduce_the_table.ipynb",
-)
-
 
 @pytest.hookimpl(tryfirst=True)  # before slow tests are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark these notebooks."""
+    """Mark the notebooks."""
     for item in items:
-        if item.path.name in SLOW_NOTEBOOKS:
+        if item.path.suffix == ".ipynb":
             item.add_marker(pytest.mark.slow)

@@ -300,10 +300,12 @@ def test_import_is_light() -> None:
         "recvae.load('mnist')\n"  # which imports no other network
         "heavy |= {'recvae.bitmaps', 'recvae.vae.networks.causal'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "assert 'recvae.rec' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks GNU's OpenMP what it has read")
 def test_waiting_threads_sleep(files: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}

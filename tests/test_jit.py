@@ -32,6 +32,7 @@ assert numba.config.DISABLE_JIT and not hasattr(own, "signatures"), "compiled, t
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["early", "late"])
 def test_kernels_are_compiled_where_others_are_not(tmp_path: Path, when: str) -> None:
     """With an empty cache, so that numba compiles what it needs of itself."""

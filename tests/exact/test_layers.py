@@ -74,7 +74,7 @@ def in_int64(network: nn.Sequential, x: np.ndarray) -> np.ndarray:
     size=st.sampled_from([1, 30, 500, 32767]),
     limit=st.sampled_from([255, 1023, 4095]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 def test_every_backend_gives_the_same_integers(
     seed: int, inputs: int, size: int, limit: int
 ) -> None:
@@ -146,7 +146,7 @@ def is_certified(weight: np.ndarray, bias: np.ndarray, limit: int) -> bool:
     magnitude_bits=st.sampled_from([12, 13, 19]),
     excess=st.integers(-1, 2),
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_a_network_that_breaks_the_certificate_is_refused(
     seed: int, inputs: int, magnitude_bits: int, excess: int
 ) -> None:

@@ -214,14 +214,12 @@ def test_bad_input_is_one_line(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "options", "need"),
     [
         ("matplotlib", ["synthetic"], "synthetic: the figures need matplotlib"),
-        pytest.param(
-            *("jinja2", ["mnist", "--quick"], "mnist: the report needs Jinja2"),
-            marks=pytest.mark.slow,
-        ),
+        ("jinja2", ["mnist", "--quick"], "mnist: the report needs Jinja2"),
     ],
 )
 def test_what_is_not_installed_is_one_line(

@@ -99,6 +99,7 @@ def test_an_algorithm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         load_model(tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_a_backend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def blocks(target: DiagonalGaussian) -> BlockLatents:
         information = target.kl_bits().mean(0)

@@ -178,7 +178,9 @@ def test_what_the_grid_cannot_carry_is_refused(name, mean, scale, message):
         EXACT[name](target).encode(target, 0, seeded())
 
 
-@pytest.mark.parametrize("name", ["ORC", "MRC", "partitioned ORC"])
+@pytest.mark.parametrize(
+    "name", ["ORC", "MRC", pytest.param("partitioned ORC", marks=pytest.mark.slow)]
+)
 def test_approximate_coders_take_the_nearest_there_is(name):
     target = same_target((10.0, 0.0), (0.5, 0.5), 3, torch.float64)
     code = ALL[name](target).encode(target, 0, seeded())

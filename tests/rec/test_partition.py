@@ -60,7 +60,7 @@ def test_allocation_follows_information():
     assert partition.log2_bins <= 8.0
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.floats(0, 12), min_size=4, max_size=12), st.floats(0, 40))
 def test_allocation_stays_within_its_target(information_bits, log2_bins):
     partition = allocate_intervals(information_bits, log2_bins)

@@ -14,8 +14,8 @@ from training.running import FIT, config, prepare, refusal, runs_of, steps_of, t
 @pytest.mark.parametrize(
     ("name", "train_first"),
     [
-        ("mnist", train),
         ("mnist-mlp", train),
+        pytest.param("mnist", train, marks=pytest.mark.slow),
         pytest.param("mnist-mlp", train_process, marks=pytest.mark.slow),
         pytest.param("mnist-scans", train, marks=pytest.mark.slow),
         pytest.param("folder-causal", train, marks=pytest.mark.slow),

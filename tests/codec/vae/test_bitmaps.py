@@ -32,6 +32,7 @@ def images(noise: np.ndarray) -> np.ndarray:
     return np.concatenate([digits[:3], odd, digits[3:5]])
 
 
+@pytest.mark.slow
 def test_round_trip_in_any_group_and_batch(model: CodecModel, images: np.ndarray) -> None:
     check_round_trips(model, images)
 
