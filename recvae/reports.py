@@ -5,6 +5,7 @@ full disk or behind a pipe that was closed, is dropped. What was asked for, as b
 through `show`, which tells if it did not arrive.
 """
 
+import errno
 import io
 import os
 import sys
@@ -25,6 +26,8 @@ class _Forgiving(io.TextIOBase):
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream  # None where the program was started without
         self.failure: OSError | ValueError | None = None
+        if stream is None:
+            self.failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
 
     @property
     def buffer(self) -> BinaryIO:

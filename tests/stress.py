@@ -287,6 +287,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup
     code_once()
     stress = Stress(World(options.folder, options.small), random.Random(options.seed))
     for signals in (GENTLE, (*GENTLE, signal.SIGKILL)):

@@ -1,6 +1,7 @@
 """Images for training: MNIST, and a user's own."""
 
 import hashlib
+from functools import cached_property
 
 import numpy as np
 import pytorch_lightning as pl
@@ -40,10 +41,13 @@ class ImageDataModule(pl.LightningDataModule):
         """Of the images."""
         return ImageSpec(*self.train_images.shape[-2:])
 
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the training images and their shape, in hexadecimal."""
         pixels = self.train_images.contiguous().numpy()
-        return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+        digest = hashlib.sha256(repr(pixels.shape).encode())
+        digest.update(pixels.data)
+        return digest.hexdigest()
 
     def train_dataloader(self) -> ShuffledBatches:
         """Return the training images, shuffled anew each epoch."""

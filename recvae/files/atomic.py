@@ -43,10 +43,10 @@ def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[Bina
                 sync(file)
             put_in_place(temporary, target, path, force)
         except BaseException as error:
-            if temporary.exists():  # else it has its final name
+            if not is_in_place(temporary, target):
                 tell_of_interrupt(error, NOTHING)
-                with suppress(OSError):
-                    temporary.unlink()
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise
 
 
@@ -78,7 +78,7 @@ def atomic_folder(
         except BaseException as error:
             if temporary.exists():
                 tell_of_interrupt(error, NOTHING)
-                shutil.rmtree(temporary, ignore_errors=True)
+                _remove_folder(temporary)
             raise
 
 
@@ -87,24 +87,26 @@ def _temporary_beside(target: Path) -> Path:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Let a folder take another's name and permissions; the old one returns if it cannot.
-
-    Files take those of the files whose names they have.
-    """
-    take_mode(new, old)
-    for entry in new.iterdir():
-        take_mode(entry, old / entry.name)
+    """Let a folder take another's name and permissions; the old one returns if it cannot."""
     aside = _temporary_beside(old)
     try:
         old.rename(aside)
         new.rename(old)
+        take_mode(old, aside)
     except BaseException:
         with suppress(OSError):  # another process may have put its own there
             aside.rename(old)
         raise
     finally:
         if old.exists():
-            shutil.rmtree(aside, ignore_errors=True)
+            _remove_folder(aside)
+
+
+def _remove_folder(folder: Path) -> None:
+    """One of ours, even if it has taken the permissions of one that may not be written to."""
+    with suppress(OSError):
+        folder.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def sync(file: BinaryIO) -> None:
@@ -144,8 +146,17 @@ def _is_linked(new: Path, target: Path, path: str | PathLike[str]) -> bool:
         raise _taken(path) from None
     except OSError:
         return False
-    os.unlink(new)
+    with suppress(OSError):
+        os.unlink(new)
     return True
+
+
+def is_in_place(new: Path, target: Path) -> bool:
+    """Whether a file that was to be put in place is."""
+    try:
+        return os.path.samefile(new, target)  # between the link and its end
+    except OSError:
+        return not new.exists() and target.exists()
 
 
 def _sync_folder(folder: Path) -> None:

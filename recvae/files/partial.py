@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from recvae.errors import InputError, tell_of_interrupt
-from recvae.files.atomic import CANNOT, NOTHING, put_in_place, refuse_file, sync, take_mode
+from recvae.files.atomic import (
+    CANNOT,
+    NOTHING,
+    is_in_place,
+    put_in_place,
+    refuse_file,
+    sync,
+    take_mode,
+)
 from recvae.files.errors import translate_os_errors
 
 try:
@@ -91,7 +99,7 @@ def _claimed(
     part, journal = (_beside(target, kind) for kind in _KINDS)
     with _opened(journal) as file:
         if _is_locked(file, journal, path):
-            with _kept_on_failure(part, journal, path):
+            with _kept_on_failure(target, part, journal, path):
                 yield part, journal, file
             return
     if not _size(journal):
@@ -114,17 +122,21 @@ def _claimed(
 
 
 @contextmanager
-def _kept_on_failure(part: Path, journal: Path, path: str) -> Iterator[None]:
+def _kept_on_failure(target: Path, part: Path, journal: Path, path: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if not _size(journal):
+        if is_in_place(part, target):
+            _remove(part)
+            _remove(journal)
+        elif not _size(journal):
             _remove(part)
             _remove(journal)
             tell_of_interrupt(error, NOTHING)
         elif isinstance(error, OSError):
             raise InputError(f"{path}: {error.strerror or error}; {KEPT}") from error
-        tell_of_interrupt(error, KEPT)
+        else:
+            tell_of_interrupt(error, KEPT)
         raise
     _remove(journal)
 

@@ -4,6 +4,7 @@ A raw stream may read or write fewer bytes than asked for, as standard output do
 PYTHONUNBUFFERED; one that does not block, as the end of a pipe can be, may do nothing and say so.
 """
 
+import errno
 import io
 import selectors
 from typing import Any, BinaryIO, cast
@@ -87,5 +88,8 @@ def _read(stream: Any, num_bytes: int) -> bytes:
 def _wait(stream: Any, event: int) -> None:
     """Wait until a stream that does not block can go on."""
     with selectors.DefaultSelector() as selector:
-        selector.register(stream, event)
+        try:
+            selector.register(stream, event)
+        except (ValueError, OSError) as error:  # it has no descriptor, or that of a file
+            raise BlockingIOError(errno.EAGAIN, "the stream takes or gives no bytes") from error
         selector.select()

@@ -16,7 +16,7 @@ import numpy as np
 
 from recvae.errors import InputError
 from recvae.files.errors import translate_os_errors
-from recvae.files.streams import whole_reads
+from recvae.files.streams import read_whole, whole_reads
 from recvae.images.formats.folder import folder_images
 from recvae.images.formats.gz import GZIP_MAGIC, unpacked
 from recvae.images.formats.registry import (
@@ -178,7 +178,7 @@ def _peek(file: BinaryIO) -> tuple[bytes, BinaryIO]:
     """The first bytes of a stream, and the stream from its beginning."""
     if not file.seekable():
         file = whole_reads(file)
-    head = file.read(HEAD_BYTES)
+    head = read_whole(file, HEAD_BYTES)
     if file.seekable() and not isinstance(file, gzip.GzipFile):  # which seeks by starting anew
         file.seek(-len(head), io.SEEK_CUR)
         return head, file

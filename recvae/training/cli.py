@@ -31,7 +31,7 @@ from recvae.training.options import (
     flat_options,
 )
 from recvae.vae.lightning import VAE
-from recvae.vae.progress import read_progress
+from recvae.vae.progress import correct_progress
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 ALIASES = ("None", "32", "bf16", "16")  # Lightning's other names for them
@@ -139,7 +139,7 @@ class TrainingCLI(LightningCLI):
             return checkpoint
         if not checkpoint.keys() >= {"optimizer_states", "loops"}:
             raise InputError(f"{path}: holds weights only; training cannot go on from it")
-        done = read_progress(checkpoint)
+        done = correct_progress(checkpoint)
         self._steps_before = done.steps
         for option, limit, reached in (
             ("max_epochs", self.trainer.max_epochs, done.epochs),
@@ -196,8 +196,12 @@ class TrainingCLI(LightningCLI):
     def _what_is_kept(self) -> str:
         if self.subcommand != "fit":
             return "nothing was measured"
-        if any(getattr(c, "best_model_path", "") for c in self.trainer.checkpoint_callbacks):
+        callbacks = self.trainer.checkpoint_callbacks
+        kept = [getattr(callback, "best_model_path", "") for callback in callbacks]
+        if any(Path(path).stem == "last" for path in kept):
             return "fit --ckpt_path last goes on after the last epoch"
+        if any(kept):
+            return f"fit --ckpt_path {max(kept)} goes on from there"
         return "no epoch was ended, nothing is kept"
 
     def after_fit(self) -> None:

@@ -32,7 +32,7 @@ class SavedOptions(SaveConfigCallback):
         checkpoint[OPTIONS] = flat_options(self.parser, self.config)
         data = getattr(trainer, "datamodule", None)
         if isinstance(data, ImageDataModule):
-            checkpoint[IMAGES] = data.fingerprint()
+            checkpoint[IMAGES] = data.fingerprint
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -79,7 +79,7 @@ def check_same_networks(model: Options, trained: Options, path: str) -> None:
 
 def check_same_images(data: ImageDataModule, checkpoint: dict[str, Any], path: str) -> None:
     """Raise `InputError` for other training images: those held out might come among them."""
-    if checkpoint.get(IMAGES) not in (None, data.fingerprint()):
+    if checkpoint.get(IMAGES) not in (None, data.fingerprint):
         raise InputError(
             f"{path}: trained on other images than these {len(data.train_images)}: pass "
             f"the data options that it was trained with"

@@ -13,7 +13,7 @@ from recvae.vae.networks import Architecture
 from recvae.vae.networks.passes import sample_pixels
 from recvae.vae.objective import NATS_PER_BIT, BetaSchedule, kl_nats
 from recvae.vae.optimiser import ResumableAdamW, ResumableOneCycle
-from recvae.vae.progress import Progress, read_progress
+from recvae.vae.progress import Progress, correct_progress
 
 ACTIVE_BITS = 0.1  # a dimension that carries at least this much is counted as active
 
@@ -167,7 +167,7 @@ class VAE(pl.LightningModule):
         self.log("train/gradient_norm", norm)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._before = read_progress(checkpoint)
+        self._before = correct_progress(checkpoint)
 
     def on_train_start(self) -> None:
         # With max_steps, Lightning would look for more batches in the epoch that has ended.

@@ -25,8 +25,8 @@ class Progress:
         return self.steps - begun + (max_epochs - self.epochs) * steps_an_epoch
 
 
-def read_progress(checkpoint: dict[str, Any]) -> Progress:
-    """How far it is; corrects what Lightning's loops would go on from.
+def correct_progress(checkpoint: dict[str, Any]) -> Progress:
+    """Return how far it is; puts right in the checkpoint what Lightning's loops would go on from.
 
     They count an epoch that max_steps cut as one, and end with max_steps an epoch once more.
     """

@@ -128,6 +128,7 @@ def code_once(folder: Path) -> None:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup
     folder = Path(sys.argv[1])
     code_once(folder)
     write_idx(folder / "images.idx", sample_images()[:40])

@@ -235,6 +235,31 @@ def test_what_appears_at_the_last_moment_is_not_overwritten(
     assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"another process"]
 
 
+@pytest.mark.parametrize("writer", [atomic_file, resumable_file])
+def test_an_interrupt_behind_the_last_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: Atomic
+) -> None:
+    """The output is there: nothing else is said, and nothing else is left."""
+    link = os.link
+
+    def stop_after(new: Path, target: Path) -> None:
+        link(new, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", stop_after)
+
+    def write() -> None:
+        with writer(tmp_path / "x") as output:
+            if writer is resumable_file:
+                output.journal.write(b"some")
+                output.journal.flush()
+
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        write()
+    assert str(interrupt.value) == ""
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+
+
 def interrupted(path: Path, **options: bool) -> None:
     with resumable_file(path, **options) as partial:
         partial.part.write(b"half")

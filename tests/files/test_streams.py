@@ -81,6 +81,19 @@ def test_streams_that_say_nothing_took_all() -> None:
     assert silent.got == DATA
 
 
+@pytest.mark.parametrize("taken", [None, 0])
+def test_a_stream_that_takes_nothing_and_cannot_be_waited_for(taken: int | None) -> None:
+    class Stuck(io.RawIOBase):
+        def writable(self) -> bool:
+            return True
+
+        def write(self, data: Any) -> int | None:
+            return taken
+
+    with pytest.raises(BlockingIOError, match="takes or gives no bytes"):
+        whole_writes(Stuck()).write(DATA)
+
+
 def test_errors_pass(pipe) -> None:
     receiver, sender = pipe
     os.close(receiver)

@@ -1,6 +1,7 @@
 """Every kind of input and output comes back as it was."""
 
 import gzip
+import io
 import os
 import subprocess
 import sys
@@ -53,6 +54,33 @@ def test_one_image_comes_back_from_a_png(pixels: np.ndarray) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_images(Path(folder) / "x.png", Images(pixels))
         np.testing.assert_array_equal(read_images(Path(folder) / "x.png").pixels, pixels)
+
+
+class SevenAtOnce(io.RawIOBase):
+    """A raw stream that can seek, whose reads are short."""
+
+    def __init__(self, data: bytes) -> None:
+        self._stream = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def readinto(self, buffer) -> int:
+        return self._stream.readinto(memoryview(buffer)[:7])
+
+
+@pytest.mark.parametrize("name", ["x.idx", "x.npy", "x.idx.gz", "x.png"])
+def test_short_reads_are_no_end(tmp_path: Path, name: str) -> None:
+    images = Images(np.arange(60, dtype=np.uint8).reshape(1, 6, 10))
+    write_images(tmp_path / name, images)
+    stream = SevenAtOnce((tmp_path / name).read_bytes())
+    np.testing.assert_array_equal(read_images(stream).pixels, images.pixels)
 
 
 @given(stems=st.sets(STEM.filter(lambda stem: not set(stem) & set("/\\") and stem[0] != ".")))

@@ -63,6 +63,25 @@ def test_before_the_first_epoch_is_ended(folder: Path, monkeypatch: pytest.Monke
     assert last_line(done) == "train.py: interrupted; no epoch was ended, nothing is kept"
 
 
+def test_after_a_validation_within_the_first_epoch(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is a best.ckpt, but no last.ckpt: it is named."""
+    step = VAE.training_step
+
+    def ended(model: VAE, batch: object, number: int) -> object:
+        if number == 2:
+            interrupt()
+        return step(model, batch, number)
+
+    monkeypatch.setattr(VAE, "training_step", ended)
+    done = train(folder, "fit", *FIT, "--trainer.val_check_interval=2")
+    best = next((runs_of(folder)[-1] / "checkpoints").iterdir()).relative_to(folder)
+    assert done.returncode == 130
+    assert last_line(done).startswith("train.py: interrupted; fit --ckpt_path ")
+    assert last_line(done).endswith(f"{best} goes on from there")
+
+
 def test_while_measuring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VAE, "validation_step", hang_up)
     done = train(folder, "validate", *FIT, "--ckpt_path=last")

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ from recvae.codec.vae.trace import Trace
 from recvae.codec.vae.written import are_written
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
-from recvae.files import atomic_folder
+from recvae.files import translate_os_errors
+from recvae.files.atomic import put_in_place, sync
 from recvae.images.spec import ImageSpec
 from recvae.vae.networks import Architecture, Decoder
 from recvae.vae.quantise import Spec, exact_specs, from_tensors
@@ -191,15 +193,23 @@ def _load(folder: Path) -> CodecModel:
 
 
 def save_model(model: CodecModel, folder: str | PathLike[str]) -> None:
-    """Write a model to a folder; an old model in it is replaced when the new one is complete.
+    """Write a model to a folder; an old one in it is replaced when the new one is complete.
 
-    Raises InputError if it cannot be written, if what was written does not load, or if the folder
-    holds other files.
+    Raises InputError if it cannot be written, or if what was written does not load.
     """
-    files = [("model file", (JSON_NAME, WEIGHTS_NAME))]
-    with atomic_folder(folder, force=True, replaceable=files) as new:
+    folder = Path(folder)
+    with (
+        translate_os_errors(folder),
+        TemporaryDirectory(prefix=".recvae-", suffix=".part", dir=folder.parent) as temporary,
+    ):
+        new = Path(temporary)
         model.save(new)
         load_model(new)
+        folder.mkdir(exist_ok=True)
+        for name in (WEIGHTS_NAME, JSON_NAME):
+            with open(new / name, "r+b") as file:
+                sync(file)
+            put_in_place(new / name, folder / name, folder, force=True)
 
 
 def _tensor_specs(encoder: nn.Module, decoder: Decoder) -> dict[str, Spec]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from recvae.errors import InputError
 from recvae.files.atomic import atomic_file
+from recvae.files.streams import read_whole
 from recvae.images.formats.gz import packed_by_name
 from recvae.images.formats.registry import ArrayFormat, Arrays, register_format
 from recvae.images.spec import GREY, RGB, ImageSpec
@@ -61,10 +62,10 @@ def write_idx_chunks(
 def _read_shape(file: BinaryIO, name: str, channels: int) -> tuple[int, ...]:
     expected = 4 if channels == RGB else 3
     size = 16  # of the header of grey images, in which others can be told
-    header = file.read(size)
+    header = read_whole(file, size)
     if header[3:4] == bytes([expected]):
         size = 4 + 4 * expected
-        header += file.read(size - len(header))
+        header += read_whole(file, size - len(header))
     if len(header) < size:
         raise InputError(f"{name}: truncated within the idx header of {size} bytes")
     _, kind, dimensions, *shape = struct.unpack(f">H2B{len(header) // 4 - 1}I", header)

@@ -55,6 +55,13 @@ def test_a_model_that_is_replaced_keeps_its_permissions(codec: Codec, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_what_else_is_in_the_folder_of_a_model_stays(codec: Codec, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    save_model(codec.model, tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+    assert recvae.load(tmp_path).model.hash == codec.model.hash
+
+
 def test_shipped_models_are_found_by_their_hash() -> None:
     assert "mnist" in shipped_models()
     for name in shipped_models():
