@@ -17,12 +17,12 @@ from itertools import islice, pairwise
 from recvae.codec.container.footer import END_MAGIC, FOOTER_BYTES
 from recvae.codec.container.framing import Index, index_type, read_extent, unpack_group
 from recvae.codec.container.header import HEADER_BYTES, MAGIC, MAX_HEADER_BYTES, Header
+from recvae.codec.container.remains import HALF, Remains
 from recvae.codec.container.repair import headers_by_checksum, is_sealed, read_header
 from recvae.errors import InputError
 
 MAX_PASSES = 64  # over the bytes, to find indexes: bounds the time
 _MOST_INDEXES = 64  # that are tried for each file: bounds it too
-_HALF = 4  # bytes of the magic
 _SHARED = 1  # byte: a file ends as the next begins, so one that was cut by a byte is whole
 
 
@@ -86,7 +86,13 @@ def split(data: bytes, models: Iterable[tuple[bytes, int, int]]) -> list[Piece]:
         begins.append(_Begin(place, header, repaired, None, reach, end is not None))
     if not begins:
         read_header(data[:MAX_HEADER_BYTES], likely)  # which raises
-    pieces = [indexes.rest(0, begins[0].place)] if begins[0].place else []
+    remains = Remains(data, indexes.ends, (begin.header for begin in begins if begin.header))
+
+    def rest(begin: int, end: int) -> Piece:
+        lost = "what is left of a file whose header is lost or beyond repair"
+        return Piece(begin, end, problem=lost if remains.are_in(begin, end) else None)
+
+    pieces = [rest(0, begins[0].place)] if begins[0].place else []
     borders = [*(begin.place for begin in begins), len(data)]
     for begin, (_, border) in zip(begins, pairwise(borders), strict=True):
         end = begin.reach
@@ -95,18 +101,18 @@ def split(data: bytes, models: Iterable[tuple[bytes, int, int]]) -> list[Piece]:
         images = indexes.num_images(end, begin.header) if begin.header else None
         pieces.append(Piece(begin.place, end, begin.header, begin.repaired, images, begin.problem))
         if end < border:
-            pieces.append(indexes.rest(end, border))
+            pieces.append(rest(end, border))
     return pieces
 
 
 def _magics(data: bytes) -> Iterator[int]:
     """Where a header may begin: a damaged byte leaves half of its magic."""
-    for offset in (0, _HALF):
-        at = data.find(MAGIC[offset : offset + _HALF])
+    for offset in (0, HALF):
+        at = data.find(MAGIC[offset : offset + HALF])
         while at >= 0:
             if at >= offset:
                 yield at - offset
-            at = data.find(MAGIC[offset : offset + _HALF], at + 1)
+            at = data.find(MAGIC[offset : offset + HALF], at + 1)
 
 
 def _end_of_groups(data: bytes, begin: int, header: Header) -> int:
@@ -152,13 +158,6 @@ class _Indexes:
         """What the index says that ends there, None if there is none."""
         read = self._read(end, header) if end in self._starts else None
         return read and read[1]
-
-    def rest(self, begin: int, end: int) -> Piece:
-        """Bytes in which no file begins."""
-        is_rest = self._data.find(MAGIC[:_HALF], begin, end) >= 0
-        is_rest = is_rest or bisect_right(self.ends, begin) < bisect_right(self.ends, end)
-        lost = "what is left of a file whose header is lost or beyond repair"
-        return Piece(begin, end, problem=lost if is_rest else None)
 
     def _parse(self, end: int, header: Header) -> tuple[int, int] | None:
         """Bytes of the groups, and images, that an index tells of."""

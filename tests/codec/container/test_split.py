@@ -85,6 +85,19 @@ def test_what_is_known_of_each() -> None:
     assert behind.problem is None
 
 
+@pytest.mark.parametrize("header", [HEADER, SECOND])
+def test_groups_that_follow_one_another_are_of_a_file(header: Header) -> None:
+    """One without its header and the end of its index; padding and other bytes are none."""
+    first, second = file(header), file(header, seed=5)
+    assert split(first + second[header.num_bytes + 9 : -30], MODELS)[1].problem
+    assert split(second[50:-30] + b"\r\n" + first, MODELS)[0].problem
+    assert split(first + bytes(600) + second[50:-30], MODELS)[1].problem
+    for byte in (0, 10, 32, 255):
+        assert not split(first + bytes([byte]) * 600, MODELS)[1].problem
+    for other in (b"some text. " * 500, random.Random(0).randbytes(4000)):
+        assert not split(first + other, MODELS)[1].problem
+
+
 def test_a_file_of_a_later_version_is_told() -> None:
     later = bytearray(A)
     later[8] = 9
