@@ -83,7 +83,9 @@ def _salvage_with(
         num_images,
         lost,
         names,
-        names_lost=found is None or found.names_lost or (exchanged and all_names is not None),
+        names_lost=found is None
+        or found.names_lost
+        or (names is None and (exchanged if all_names else layout.own is not None)),
         damaged=damaged_parts(layout, found, bool(lost), exchanged),
     )
 

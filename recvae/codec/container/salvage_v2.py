@@ -49,7 +49,8 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
         raise InputError("no group of images is left whole: nothing can be saved")
     exchanged = not lost and found is not None and not matches
     names, arrays, arrays_lost = _kept(found, ranges, exchanged)
-    names_lost = found is None or found.names_lost or (exchanged and NAMES in found.index.arrays())
+    names_lost = found is None or found.names_lost or (names is None and layout.own is not None)
+    names_lost = names_lost or (exchanged and found is not None and NAMES in found.index.arrays())
     return Salvage(
         data,
         header,

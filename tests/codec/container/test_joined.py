@@ -237,6 +237,13 @@ def test_no_image_gets_the_name_of_another(header: Header, is_cut: bool) -> None
         assert not rescue.is_complete
 
 
+def test_names_may_be_lost_that_the_index_does_not_know_of() -> None:
+    """Those were of the first file; the index is that of the second, which has none."""
+    first, second = container(TWO, HEADER, names=names(140)), container(ONE, HEADER)
+    assert rescued(first[:-40] + second[60:]).as_dict()["names"] == "lost"
+    assert rescued(first[:-40] + second).as_dict()["names"] == "lost"
+
+
 def _groups(rescue: Rescue) -> list[Group]:
     return [group for file in rescue.files for group in file.groups()]
 
