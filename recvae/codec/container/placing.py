@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
-from recvae.codec.container.header import Header
-from recvae.codec.container.index_v1 import GROUPS_PER_RUN
+from recvae.codec.container.header import HEADER_BYTES, Header
 from recvae.codec.container.repair import FoundIndex
 
 Placed = tuple[int, int, int]
@@ -54,25 +53,23 @@ class Layout:
         return cls(found.start, index.num_images, runs | ends, True, full)
 
     def of_one_file(
-        self, ranges: Sequence[Sequence[Placed]], found: FoundIndex | None, begin: int
+        self,
+        ranges: Sequence[Sequence[Placed]],
+        found: FoundIndex | None,
+        matches: bool,
+        begin: int,
     ) -> "Layout":
         """The same, but `own` is told if nothing says that header and index are of one file.
 
         Groups begin at `begin`. If the end of a file is lost with the header of the next, the index
         of that lies behind groups of both. It is the first file's if it spans from the header to
-        itself, or the header's first run is as long as it says.
+        itself, or if it `matches`, which is that it tells of just these groups, and there is no room
+        for another header before them.
         """
-        if found is None or not ranges:
+        if found is None or not ranges or (matches and ranges[0][0][0] < begin + HEADER_BYTES):
             return self
-        runs = found.index.run_lengths
-        own = found.start - sum(runs)
-        first_run = ranges[0][:GROUPS_PER_RUN] if len(runs) > 1 else ()
-        has_first_run = len(first_run) == GROUPS_PER_RUN and (
-            (first_run[0][0], first_run[-1][1]) == (begin, begin + runs[0])
-        )
-        if own == begin or has_first_run:
-            return self
-        return replace(self, num_images=None, own=max(own, begin + 1))
+        own = found.start - sum(found.index.run_lengths)
+        return self if own == begin else replace(self, num_images=None, own=max(own, begin + 1))
 
     def ending(self, end: int, number: int | None) -> "Layout":
         """The same where the last group that is left ends at `end`.

@@ -64,8 +64,7 @@ def _salvage_with(
         _, end, count = parts[-1][-1]
         layout = layout.ending(end, size * header.num_groups(num_images) if count < size else None)
     matches = found is not None and _matches(data, groups, walked, found)
-    if not matches:
-        layout = layout.of_one_file(parts, found, HEADER_BYTES)
+    layout = layout.of_one_file(parts, found, matches, HEADER_BYTES)
     ranges = place(parts, layout, lambda start: (_follow(data, header, start), size))
     behind = num_images = layout.num_images
     if num_images is None and ranges and ranges[-1].ends_file(size):

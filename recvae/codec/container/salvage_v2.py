@@ -40,8 +40,7 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
     layout = Layout.of(header, len(data), found)
     parts = _checked(places, layout, check, found)
     matches = found is not None and _matches(data, parts, found)
-    if not matches:
-        layout = layout.of_one_file(parts, found, header.num_bytes)
+    layout = layout.of_one_file(parts, found, matches, header.num_bytes)
     ranges = place(parts, layout, places.follow)
     num_images = layout.num_images
     lost = lost_images(ranges, num_images, layout)

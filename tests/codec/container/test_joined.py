@@ -244,6 +244,19 @@ def test_names_may_be_lost_that_the_index_does_not_know_of() -> None:
     assert rescued(first[:-40] + second).as_dict()["names"] == "lost"
 
 
+def test_a_file_of_which_the_header_is_left_is_not_passed_over() -> None:
+    """The next has lost its header and nothing else."""
+    for header in (HEADER, SECOND):
+        first, second = (
+            container(payloads, header, 2, names(n)) for payloads, n in ((ONE, 6), (TWO, 140))
+        )
+        rescue = rescued(first[:38], bytes(len(first)), second[38:])
+        assert rescue.num_recovered == 140
+        assert rescue.names == tuple(names(140))
+        assert rescue.num_images is None
+        assert not rescue.is_complete
+
+
 def _groups(rescue: Rescue) -> list[Group]:
     return [group for file in rescue.files for group in file.groups()]
 
