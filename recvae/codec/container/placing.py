@@ -63,8 +63,8 @@ class Layout:
 
         Groups begin at `begin`. If the end of a file is lost with the header of the next, the index
         of that lies behind groups of both. It is the first file's if it spans from the header to
-        itself, or if it `matches`, which is that it tells of just these groups, and there is no room
-        for another header before them.
+        itself, or if it `matches`, which is that it tells of just these groups, and there is no
+        room for another header before them.
         """
         if found is None or not ranges or (matches and ranges[0][0][0] < begin + HEADER_BYTES):
             return self
