@@ -82,7 +82,8 @@ def salvage_lines(options: Namespace, result: dict[str, Any], version: int) -> I
         yield f"new file names, as theirs were taken: {where}"
     yield from (_left_words(options, left) for left in result.get("not_saved", []))
     for other in result.get("other_bytes", []):
-        yield f"bytes {other['begin']} to {other['end'] - 1} are of no .recvae file"
+        span = f"bytes {other['begin']} to {other['end'] - 1}"
+        yield f"{span} are of no .recvae file that can be recognised"
 
 
 def _ranges(spans: list[dict[str, Any]]) -> str:

@@ -260,7 +260,7 @@ def test_what_is_not_saved_is_told(capsys, files: Path, packed: bytes, others) -
     assert run(capsys, "behind", "third.recvae") == (
         0,
         "third.recvae: 14 of 14 images saved from behind (undamaged)\n"
-        f"bytes {begin} to {begin + 8} are of no .recvae file\n",
+        f"bytes {begin} to {begin + 8} are of no .recvae file that can be recognised\n",
         "",
     )
 

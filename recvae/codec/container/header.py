@@ -18,9 +18,9 @@ MAX_GROUP_SIZE = 1024  # images
 MAX_MODELS = 256
 
 _FIELDS = struct.Struct(">8sBBBBHHH16s")  # version 1 has 16 bits of flags at byte 10
-_CRC_BYTES = 4
-HEADER_BYTES = _FIELDS.size + _CRC_BYTES  # of one model
-MAX_HEADER_BYTES = HEADER_BYTES + MODEL_HASH_BYTES * (MAX_MODELS - 1) + _CRC_BYTES
+CRC_BYTES = 4
+HEADER_BYTES = _FIELDS.size + CRC_BYTES  # of one model
+MAX_HEADER_BYTES = HEADER_BYTES + MODEL_HASH_BYTES * (MAX_MODELS - 1) + CRC_BYTES
 
 
 @dataclass(frozen=True)
@@ -151,19 +151,19 @@ def _read_more(data: bytes, count: int) -> tuple[bytes, ...]:
         raise InputError(f"truncated file: it ends within the header, at byte {len(data)}")
     if count:
         _check_seal(data[HEADER_BYTES:end], HEADER_BYTES)
-    starts = range(HEADER_BYTES, end - _CRC_BYTES, MODEL_HASH_BYTES)
+    starts = range(HEADER_BYTES, end - CRC_BYTES, MODEL_HASH_BYTES)
     return tuple(data[start : start + MODEL_HASH_BYTES] for start in starts)
 
 
 def _more_bytes(count: int) -> int:
-    return MODEL_HASH_BYTES * count + _CRC_BYTES if count else 0
+    return MODEL_HASH_BYTES * count + CRC_BYTES if count else 0
 
 
 def _sealed(fields: bytes) -> bytes:
-    return fields + zlib.crc32(fields).to_bytes(_CRC_BYTES)
+    return fields + zlib.crc32(fields).to_bytes(CRC_BYTES)
 
 
 def _check_seal(sealed: bytes, start: int) -> None:
-    if _sealed(sealed[:-_CRC_BYTES]) != sealed:
+    if _sealed(sealed[:-CRC_BYTES]) != sealed:
         end = start + len(sealed) - 1
         raise InputError(f"the header is damaged (bytes {start} to {end})")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
-from recvae.codec.container.header import Header
+from recvae.codec.container.header import HEADER_BYTES, Header
 from recvae.codec.container.repair import FoundIndex
 
 Placed = tuple[int, int, int]
@@ -24,6 +24,8 @@ class Layout:
         in_place: no bytes were lost or added, as far as the index tells.
         full: images that a group counts as, whatever it holds; None if it is those it holds. In
             version 1 a damaged group does not tell, and all but the last are full.
+        own: if the index need not be that of the header's file, where its groups begin, or later if
+            bytes were lost; else None.
     """
 
     end: int
@@ -31,6 +33,7 @@ class Layout:
     milestones: dict[int, int]
     in_place: bool
     full: int | None = None
+    own: int | None = None
 
     @classmethod
     def of(cls, header: Header, size: int, found: FoundIndex | None) -> "Layout":
@@ -48,6 +51,25 @@ class Layout:
         firsts = accumulate(index.run_images(header), initial=0)
         runs = dict(zip(offsets, firsts, strict=True))
         return cls(found.start, index.num_images, runs | ends, True, full)
+
+    def of_one_file(
+        self,
+        ranges: Sequence[Sequence[Placed]],
+        found: FoundIndex | None,
+        matches: bool,
+        begin: int,
+    ) -> "Layout":
+        """The same, but `own` is told if nothing says that header and index are of one file.
+
+        Groups begin at `begin`. If the end of a file is lost with the header of the next, the index
+        of that lies behind groups of both. It is the first file's if it spans from the header to
+        itself, or if it `matches`, which is that it tells of just these groups, and there is no
+        room for another header before them.
+        """
+        if found is None or not ranges or (matches and ranges[0][0][0] < begin + HEADER_BYTES):
+            return self
+        own = found.start - sum(found.index.run_lengths)
+        return self if own == begin else replace(self, num_images=None, own=max(own, begin + 1))
 
     def ending(self, end: int, number: int | None) -> "Layout":
         """The same where the last group that is left ends at `end`.
@@ -123,14 +145,26 @@ def place(ranges: Sequence[Sequence[Placed]], layout: Layout, step: Step) -> lis
     They follow from the milestones, from the images between them, and where the lengths of damaged
     groups lead from one range to the next: `step` follows one.
     """
-    bounds = None
-    if layout.in_place or layout.num_images is None:
+    bounds: Sequence[tuple[int, float]] | None = None
+    if layout.own is not None:
+        bounds = [_bounds_by_index(groups, layout, layout.own) for groups in ranges]
+    elif layout.in_place or layout.num_images is None:
         bounds = _bounds(ranges, layout, step)
     if bounds is None:
         bounds = _bounds(ranges, layout, lambda position: (math.inf, 0))
     if bounds is None:
         bounds = [(0, math.inf)] * len(ranges)
     return [RecoveredRange(groups, *bound) for groups, bound in zip(ranges, bounds, strict=True)]
+
+
+def _bounds_by_index(groups: Sequence[Placed], layout: Layout, own: int) -> tuple[int, float]:
+    """Bounds of a range's first number where the index alone tells: of the groups before it."""
+    if own <= groups[0][0] and groups[-1][1] == layout.end:
+        images = sum(layout.full or count for _, _, count in groups)
+        first = layout.milestones.get(layout.end, -1) - images
+        if first >= 0:
+            return first, first
+    return 0, math.inf
 
 
 def _bounds(
@@ -186,8 +220,12 @@ def _lost_between(end: int, begin: int, in_place: bool, step: Step) -> tuple[flo
     return (followed, followed) if position == begin else (int(in_place), math.inf)
 
 
-def lost_images(ranges: Sequence[RecoveredRange], num_images: int | None) -> list[Lost]:
+def lost_images(
+    ranges: Sequence[RecoveredRange], num_images: int | None, layout: Layout
+) -> list[Lost]:
     """Return which images of a file of so many (None: unknown) are in none of the ranges."""
+    if layout.own is not None:  # the ranges may be of two files
+        return [Lost(0, None, None)]
     lost = []
     first, loose = 0, 0  # image behind the last range whose place is known, images since then
 

@@ -63,14 +63,16 @@ def _salvage_with(
     if num_images is not None and parts and num_images % size:
         _, end, count = parts[-1][-1]
         layout = layout.ending(end, size * header.num_groups(num_images) if count < size else None)
+    matches = found is not None and _matches(data, groups, walked, found)
+    layout = layout.of_one_file(parts, found, matches, HEADER_BYTES)
     ranges = place(parts, layout, lambda start: (_follow(data, header, start), size))
-    behind = num_images
+    behind = num_images = layout.num_images
     if num_images is None and ranges and ranges[-1].ends_file(size):
         behind = ranges[-1].low + ranges[-1].num_images
         if ranges[0].begin == HEADER_BYTES and len(ranges) == 1:  # no length code had to be trusted
             num_images = behind
-    lost = lost_images(ranges, behind)
-    exchanged = not lost and found is not None and not _matches(data, groups, walked, found)
+    lost = lost_images(ranges, behind, layout)
+    exchanged = not lost and found is not None and not matches
     all_names = found.index.arrays().get(NAMES) if found else None
     names = None if all_names is None or exchanged else kept_names(all_names, ranges)
     return Salvage(
@@ -80,7 +82,9 @@ def _salvage_with(
         num_images,
         lost,
         names,
-        names_lost=found is None or found.names_lost or (exchanged and all_names is not None),
+        names_lost=found is None
+        or found.names_lost
+        or (names is None and (exchanged if all_names else layout.own is not None)),
         damaged=damaged_parts(layout, found, bool(lost), exchanged),
     )
 

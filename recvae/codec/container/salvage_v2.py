@@ -39,14 +39,17 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
     found = find_index(data, header, (ends[0], ends[-1])) or _cut_index(data, header, walked)
     layout = Layout.of(header, len(data), found)
     parts = _checked(places, layout, check, found)
+    matches = found is not None and _matches(data, parts, found)
+    layout = layout.of_one_file(parts, found, matches, header.num_bytes)
     ranges = place(parts, layout, places.follow)
     num_images = layout.num_images
-    lost = lost_images(ranges, num_images)
+    lost = lost_images(ranges, num_images, layout)
     if not ranges and num_images != 0:
         raise InputError("no group of images is left whole: nothing can be saved")
-    exchanged = not lost and found is not None and not _matches(data, parts, found)
+    exchanged = not lost and found is not None and not matches
     names, arrays, arrays_lost = _kept(found, ranges, exchanged)
-    names_lost = found is None or found.names_lost or (exchanged and NAMES in found.index.arrays())
+    names_lost = found is None or found.names_lost or (names is None and layout.own is not None)
+    names_lost = names_lost or (exchanged and found is not None and NAMES in found.index.arrays())
     return Salvage(
         data,
         header,

@@ -8,21 +8,30 @@ header behind the groups that are whole.
 
 import zlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import islice, pairwise
+from operator import ne
 
 from recvae.codec.container.footer import END_MAGIC, FOOTER_BYTES
-from recvae.codec.container.framing import Index, index_type, read_extent, unpack_group
-from recvae.codec.container.header import HEADER_BYTES, MAGIC, MAX_HEADER_BYTES, Header
+from recvae.codec.container.framing import HEAD_BYTES, Index, index_type, read_extent, unpack_group
+from recvae.codec.container.header import (
+    CRC_BYTES,
+    HEADER_BYTES,
+    MAGIC,
+    MAX_HEADER_BYTES,
+    MODEL_HASH_BYTES,
+    Header,
+)
+from recvae.codec.container.remains import HALF, Remains
 from recvae.codec.container.repair import headers_by_checksum, is_sealed, read_header
 from recvae.errors import InputError
 
-MAX_PASSES = 64  # over the bytes, to find indexes: bounds the time
+MAX_PASSES = 64  # over the bytes, to find indexes by checksum, and groups: bounds the time
+MAX_PARSES = 8  # of as many bytes, number by number, which takes longer: likewise
 _MOST_INDEXES = 64  # that are tried for each file: bounds it too
-_HALF = 4  # bytes of the magic
 _SHARED = 1  # byte: a file ends as the next begins, so one that was cut by a byte is whole
 
 
@@ -69,9 +78,10 @@ def split(data: bytes, models: Iterable[tuple[bytes, int, int]]) -> list[Piece]:
     def likely() -> dict[bytes, bytes]:
         return headers_by_checksum(models)
 
-    indexes = _Indexes(data)
+    indexes = Indexes(data)
+    groups = Groups(data)
     begins: list[_Begin] = []
-    for place in sorted({0, *_magics(data), *indexes.ends}):
+    for place in sorted({0, *magics(data, likely), *indexes.ends}):
         if begins and place < begins[-1].reach - _SHARED:
             continue
         head = data[place : place + MAX_HEADER_BYTES]
@@ -82,11 +92,17 @@ def split(data: bytes, models: Iterable[tuple[bytes, int, int]]) -> list[Piece]:
                 begins.append(_Begin(place, None, False, str(error), place + HEADER_BYTES))
             continue
         end = indexes.end_of_whole(place, header)
-        reach = _end_of_groups(data, place, header) if end is None else end
+        reach = groups.end(place, header) if end is None else end
         begins.append(_Begin(place, header, repaired, None, reach, end is not None))
     if not begins:
         read_header(data[:MAX_HEADER_BYTES], likely)  # which raises
-    pieces = [indexes.rest(0, begins[0].place)] if begins[0].place else []
+    remains = Remains(data, indexes.ends, (begin.header for begin in begins if begin.header))
+
+    def rest(begin: int, end: int) -> Piece:
+        lost = "what is left of a file whose header is lost or beyond repair"
+        return Piece(begin, end, problem=lost if remains.are_in(begin, end) else None)
+
+    pieces = [rest(0, begins[0].place)] if begins[0].place else []
     borders = [*(begin.place for begin in begins), len(data)]
     for begin, (_, border) in zip(begins, pairwise(borders), strict=True):
         end = begin.reach
@@ -95,41 +111,65 @@ def split(data: bytes, models: Iterable[tuple[bytes, int, int]]) -> list[Piece]:
         images = indexes.num_images(end, begin.header) if begin.header else None
         pieces.append(Piece(begin.place, end, begin.header, begin.repaired, images, begin.problem))
         if end < border:
-            pieces.append(indexes.rest(end, border))
+            pieces.append(rest(end, border))
     return pieces
 
 
-def _magics(data: bytes) -> Iterator[int]:
-    """Where a header may begin: a damaged byte leaves half of its magic."""
-    for offset in (0, _HALF):
-        at = data.find(MAGIC[offset : offset + _HALF])
+def magics(data: bytes, likely: Callable[[], Mapping[bytes, bytes]]) -> Iterator[int]:
+    """Where a header may begin: half of its magic is right.
+
+    The other half is so but for a byte, or the header is a likely one by its CRC-32.
+    """
+    for offset in (0, HALF):
+        at = data.find(MAGIC[offset : offset + HALF])
         while at >= 0:
-            if at >= offset:
-                yield at - offset
-            at = data.find(MAGIC[offset : offset + _HALF], at + 1)
+            begin = at - offset
+            if begin >= 0:
+                wrong = sum(map(ne, data[begin : begin + len(MAGIC)], MAGIC))
+                if wrong <= 1 or data[begin : begin + HEADER_BYTES][-CRC_BYTES:] in likely():
+                    yield begin
+            at = data.find(MAGIC[offset : offset + HALF], at + 1)
 
 
-def _end_of_groups(data: bytes, begin: int, header: Header) -> int:
-    """Where the groups end that are whole and follow the header and one another."""
-    position = begin + header.num_bytes
-    with suppress(InputError):
-        while position < len(data):
-            extent, images = read_extent(
-                lambda start, stop: data[start:stop], position, len(data), header
-            )
-            group = data[position : position + extent]
-            unpack_group(group, header, images or header.group_size)
-            position += extent
-    return position
+class Groups:
+    """The whole groups behind headers; what is looked at is bounded, whatever the bytes are."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.checked_bytes = 0
+        self.parsed_bytes = 0
+
+    @property
+    def _is_tired(self) -> bool:
+        size = len(self._data)
+        return self.checked_bytes > MAX_PASSES * size or self.parsed_bytes > MAX_PARSES * size
+
+    def end(self, begin: int, header: Header) -> int:
+        """Where the groups end that follow the header at `begin` and one another."""
+        position = begin + header.num_bytes
+        with suppress(InputError):
+            while position < len(self._data) and not self._is_tired:
+                extent, images = read_extent(self._head, position, len(self._data), header)
+                group = self._data[position : position + extent]
+                self.checked_bytes += len(group)
+                unpack_group(group, header, images or header.group_size)
+                position += extent
+        return position
+
+    def _head(self, begin: int, end: int) -> bytes:
+        if end - begin > HEAD_BYTES[2]:  # most heads are shorter
+            self.parsed_bytes += end - begin
+        return self._data[begin:end]
 
 
-class _Indexes:
+class Indexes:
     """The indexes in some bytes whose CRC-32 fits."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._starts = dict(_sealed_indexes(data))  # by where they end
         self.ends: Sequence[int] = list(self._starts)
+        self.parsed_bytes = 0
         self._read = lru_cache(maxsize=4 * _MOST_INDEXES)(self._parse)
 
     def end_of_whole(self, begin: int, header: Header) -> int | None:
@@ -137,7 +177,7 @@ class _Indexes:
         groups = begin + header.num_bytes
         first = bisect_right(self.ends, groups)
         for end in (*self.ends[-1:], *islice(self.ends, first, first + _MOST_INDEXES)):
-            read = self._read(end, header)
+            read = self._told(end, header)
             if read is not None and groups + read[0] == self._starts[end]:
                 return end
         return None
@@ -150,19 +190,21 @@ class _Indexes:
 
     def num_images(self, end: int, header: Header) -> int | None:
         """What the index says that ends there, None if there is none."""
-        read = self._read(end, header) if end in self._starts else None
+        read = self._told(end, header) if end in self._starts else None
         return read and read[1]
 
-    def rest(self, begin: int, end: int) -> Piece:
-        """Bytes in which no file begins."""
-        is_rest = self._data.find(MAGIC[:_HALF], begin, end) >= 0
-        is_rest = is_rest or bisect_right(self.ends, begin) < bisect_right(self.ends, end)
-        lost = "what is left of a file whose header is lost or beyond repair"
-        return Piece(begin, end, problem=lost if is_rest else None)
+    def _told(self, end: int, header: Header) -> tuple[int, int] | None:
+        group_size = header.group_size if header.version == 1 else 1  # version 2 tells its groups
+        return self._read(
+            end, Header(bytes(MODEL_HASH_BYTES), 1, 1, group_size, version=header.version)
+        )
 
     def _parse(self, end: int, header: Header) -> tuple[int, int] | None:
         """Bytes of the groups, and images, that an index tells of."""
         data = self._data[self._starts[end] : end - FOOTER_BYTES]
+        if self.parsed_bytes > MAX_PARSES * len(self._data):
+            return None
+        self.parsed_bytes += len(data)
         try:
             index: Index = index_type(header).parse(data, header)
         except IndexError:

@@ -1,6 +1,8 @@
 """What is saved of several files one behind the other, as one file, and what is said about it."""
 
 import io
+import itertools
+import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from codec.container.changes import Change, changed, changes
 from codec.container.files import HASH, container, digits
-from recvae.codec.container import ContainerReader, ContainerWriter, Header
+from recvae.codec.container import ContainerReader, ContainerWriter, Group, Header
 from recvae.codec.container.joined import Rescue
 from recvae.codec.container.salvage import OTHER_MODEL, salvage_files
 from recvae.codec.container.salvaged import Check
@@ -198,6 +200,65 @@ def test_a_first_file_of_which_nothing_is_left() -> None:
     assert not rescue.is_complete
     with pytest.raises(InputError, match=r"^recvae data: no group of images is left whole"):
         rescued(container(TWO, HEADER)[:60], container(TWO, STRANGER)[:70])
+
+
+@pytest.mark.parametrize("header", [HEADER, SECOND])
+@pytest.mark.parametrize("is_cut", [True, False])
+def test_no_image_gets_the_name_of_another(header: Header, is_cut: bool) -> None:
+    """The end of a file is lost with the header of the next, whose index tells of its own alone."""
+    sizes = random.Random(0)
+    groups = [sizes.randbytes(sizes.randint(8, 90)) for _ in range(12)]
+    truth = [f"{letter}{number}" for letter in "ab" for number in range(12)]
+    files = []
+    for letter, payloads in (("a", groups[:6]), ("b", groups[6:])):
+        stream = io.BytesIO()
+        writer = ContainerWriter(stream, header)
+        for payload in payloads:
+            writer.add_group(payload, 2)
+        arrays = {"labels": [f"{letter}{i}" for i in range(12)]} if header.version > 1 else {}
+        writer.finish(names(12, letter), arrays)
+        files.append(stream.getvalue())
+    data, border = b"".join(files), len(files[0])
+    before = [0, 20, 45, 110, 190, 250, 300]
+    for first, behind in itertools.product(before, [30, 40, 90, 160, 240]):
+        begin, end = max(border - 30 - first, 60), border + behind
+        damaged = data[:begin] + (b"" if is_cut else bytes(end - begin)) + data[end:]
+        rescue = rescued(damaged)
+        images = [2 * groups.index(one.streams[0]) + i for one in _groups(rescue) for i in (0, 1)]
+        for image, name in zip(images, rescue.names or (), strict=rescue.names is not None):
+            assert name == f"{truth[image]}.png" or name.startswith("salvaged-")
+        labels = rescue.arrays.get("labels")
+        assert labels is None or list(labels) == [truth[image] for image in images]
+        assert rescue.num_images is None or rescue.num_images >= len(images)
+        lost = rescue.as_dict()["lost"]
+        assert any(entry["count"] is None for entry in lost) or (
+            sum(entry["count"] for entry in lost) == 24 - len(images)
+        )
+        assert not rescue.is_complete
+
+
+def test_names_may_be_lost_that_the_index_does_not_know_of() -> None:
+    """Those were of the first file; the index is that of the second, which has none."""
+    first, second = container(TWO, HEADER, names=names(140)), container(ONE, HEADER)
+    assert rescued(first[:-40] + second[60:]).as_dict()["names"] == "lost"
+    assert rescued(first[:-40] + second).as_dict()["names"] == "lost"
+
+
+def test_a_file_of_which_the_header_is_left_is_not_passed_over() -> None:
+    """The next has lost its header and nothing else."""
+    for header in (HEADER, SECOND):
+        first, second = (
+            container(payloads, header, 2, names(n)) for payloads, n in ((ONE, 6), (TWO, 140))
+        )
+        rescue = rescued(first[:38], bytes(len(first)), second[38:])
+        assert rescue.num_recovered == 140
+        assert rescue.names == tuple(names(140))
+        assert rescue.num_images is None
+        assert not rescue.is_complete
+
+
+def _groups(rescue: Rescue) -> list[Group]:
+    return [group for file in rescue.files for group in file.groups()]
 
 
 SOURCES = [

@@ -47,7 +47,7 @@ def test_what_is_told_of_recovered_ranges() -> None:
     loose = RecoveredRange([(60, 70, 2)], 5, 9)
     assert [recovered.ends_file(3) for recovered in (placed, full, loose)] == [True, False, False]
     # Images of unknown place count among those that are missing, however few these are.
-    assert lost_images([placed, loose, full], 14) == [Lost(9, 14, 5)]
+    assert lost_images([placed, loose, full], 14, Layout(99, 14, {}, True)) == [Lost(9, 14, 5)]
     header = Header(HASH, height=4, width=5, group_size=3)
     salvage = Salvage(b"", header, [placed, loose, full], 14, [], None, True, [])
     assert salvage.as_dict()["unplaced"] == [{"first": 5, "last": 6}]

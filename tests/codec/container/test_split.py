@@ -8,7 +8,10 @@ import pytest
 
 from codec.container.files import HASH, container, digits
 from recvae.codec.container import ContainerWriter, Group, Header
-from recvae.codec.container.split import split
+from recvae.codec.container.footer import with_footer
+from recvae.codec.container.numbers import pack_short
+from recvae.codec.container.repair import headers_by_checksum
+from recvae.codec.container.split import MAX_PARSES, MAX_PASSES, Groups, Indexes, magics, split
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
 
@@ -85,6 +88,19 @@ def test_what_is_known_of_each() -> None:
     assert behind.problem is None
 
 
+@pytest.mark.parametrize("header", [HEADER, SECOND])
+def test_groups_that_follow_one_another_are_of_a_file(header: Header) -> None:
+    """One without its header and the end of its index; padding and other bytes are none."""
+    first, second = file(header), file(header, seed=5)
+    assert split(first + second[header.num_bytes + 9 : -30], MODELS)[1].problem
+    assert split(second[50:-30] + b"\r\n" + first, MODELS)[0].problem
+    assert split(first + bytes(600) + second[50:-30], MODELS)[1].problem
+    for byte in (0, 10, 32, 255):
+        assert not split(first + bytes([byte]) * 600, MODELS)[1].problem
+    for other in (b"some text. " * 500, random.Random(0).randbytes(4000)):
+        assert not split(first + other, MODELS)[1].problem
+
+
 def test_a_file_of_a_later_version_is_told() -> None:
     later = bytearray(A)
     later[8] = 9
@@ -126,6 +142,44 @@ def test_many_files_among_bytes_that_look_like_some() -> None:
     footers = b"".join(rng.randbytes(1) + b"\0" + b"CER\x89" * 3 for _ in range(2000))
     assert pieces(A, footers) == [(A, HEADER), (footers, None)]
     assert pieces(A, b"\x89REC" * 300, B) == [(A, HEADER), (b"\x89REC" * 300, None), (B, OTHER)]
+
+
+def test_an_index_is_parsed_a_bounded_number_of_times() -> None:
+    """Headers of other group sizes, before an index as long as they all that claims more yet."""
+    headers = [Header(HASH, 28, 28, size) for size in range(1, 301)]
+    data = b"".join(header.to_bytes() + b"\0" for header in headers)
+    data += with_footer(pack_short(1 << 50) + b"\1" * len(data))
+    indexes = Indexes(data)
+    for number, header in enumerate(headers):
+        assert indexes.end_of_whole(number * 39, header) is None
+    assert indexes.ends == [len(data)]
+    assert indexes.parsed_bytes <= (MAX_PARSES + 1) * len(data)
+
+
+def test_groups_are_checked_a_bounded_number_of_times() -> None:
+    """A group behind each header takes all bytes to the end; heads tell of streams as long."""
+    count, size = 500, len(HEADER.to_bytes()) + 9
+    data = b"".join(
+        HEADER.to_bytes() + b"\xff" + (1 + (count - number) * size - 38).to_bytes(8)
+        for number in range(count)
+    )
+    groups = Groups(data + bytes(40))
+    for number in range(count):
+        groups.end(number * size, HEADER)
+    assert len(data) < groups.checked_bytes <= (MAX_PASSES + 2) * len(data)
+    head = bytes([4 | 8, 1, 1, 83])  # 28 * 28 tiles of as many layers as can be
+    data = (SECOND.to_bytes() + head) * 300 + b"\1" * 10_000
+    groups = Groups(data)
+    for number in range(300):
+        groups.end(number * (SECOND.num_bytes + len(head)), SECOND)
+    assert len(data) < groups.parsed_bytes <= (MAX_PARSES + 10) * len(data)
+
+
+def test_half_of_a_magic_alone_begins_no_header() -> None:
+    known = headers_by_checksum(MODELS)
+    assert set(magics(b"\x89REC" * 100 + b"\r\n\x1a\n" * 100, lambda: known)) == {396}
+    rebuilt = A[:4] + bytes(30) + A[34:]
+    assert set(magics(rebuilt + flipped(A, 6), lambda: known)) == {0, len(A)}
 
 
 def test_groups_of_any_spec() -> None:
