@@ -58,6 +58,7 @@ def test_every_shipped_model(name: str, digits: np.ndarray, noise: np.ndarray) -
     assert np.array_equal(recvae.open(data)[:], images)
 
 
+@pytest.mark.slow
 def test_rate_of_real_images(codec: Codec) -> None:
     """The shipped images, in the file: what the README promises, with room for their choice."""
     images = sample_images()

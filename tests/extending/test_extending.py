@@ -141,6 +141,7 @@ def test_a_latent_codec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         load_model(tmp_path / "model")
 
 
+@pytest.mark.slow
 def test_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Trained for some steps, exported, checked when it is loaded."""
     register("pixelwise")

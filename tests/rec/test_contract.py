@@ -146,7 +146,9 @@ def assert_one_of_the_best(coder, target, ranks):
 
 
 @own_scale
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param(torch.float32, marks=pytest.mark.slow), torch.float64]
+)
 def test_from_a_millionth_to_above_the_prior(name, dtype):
     for scale in (1e-6, 1e-3, 1.0, 1.2):
         target = same_target((0.3,), (scale,), 4, dtype)

@@ -303,6 +303,7 @@ def test_missing_models_are_told(tmp_path: Path) -> None:
     assert all(note in to_markdown([measured("GPRS", 1.0)], notes) for note in notes)
 
 
+@pytest.mark.slow
 def test_a_failing_row_is_not_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A model that is damaged, met in the child process, is told by the parent."""
     folder = tmp_path / "models" / "mnist-mlp"

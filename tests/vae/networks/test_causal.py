@@ -177,6 +177,7 @@ def test_samples_follow_what_was_drawn() -> None:
     assert 60 < ink[:, :, 0].sum() < 140  # of 200 coins
 
 
+@pytest.mark.slow
 def test_training_learns_from_neighbours() -> None:
     """Noise of one column repeated in all: 4 * 8 bits an image, which the untrained pays often."""
     torch.manual_seed(0)
