@@ -1,7 +1,7 @@
 """The command line `recvae`: arguments in, exit status out."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from recvae import __version__
 from recvae.program import run_program
@@ -92,7 +92,17 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="compress the images that come with the package")
     demo.add_argument("--model", help="name or folder (default: each that ships for such images)")
 
-    for command in (compress, verify):
+    _add_shared_options(commands.choices)
+    return parser
+
+
+def _add_shared_options(commands: Mapping[str, argparse.ArgumentParser]) -> None:
+    """Those that several commands have, each of one kind."""
+
+    def some(*names: str) -> list[argparse.ArgumentParser]:
+        return [commands[name] for name in names]
+
+    for command in some("compress", "verify"):
         command.add_argument(
             "--channels",
             type=int,
@@ -100,9 +110,9 @@ def _parser() -> argparse.ArgumentParser:
             choices=[1, 3],
             help="3: arrays of .npy and idx files are RGB, (n, height, width, 3) (default: 1)",
         )
-    for command in (decompress, verify, salvage):
+    for command in some("decompress", "verify", "salvage"):
         command.add_argument("--model", help="folder of the model, if it is not one that ships")
-    for command in (compress, decompress, verify, salvage, demo):
+    for command in some("compress", "decompress", "verify", "salvage", "demo"):
         command.add_argument(
             "--device", default="auto", choices=["cpu", "cuda", "auto"], help="(default: auto)"
         )
@@ -112,10 +122,9 @@ def _parser() -> argparse.ArgumentParser:
             default=64,
             help="images at once, at least a group: memory and speed (default: 64)",
         )
-    for command in (compress, decompress, salvage):
+    for command in some("compress", "decompress", "salvage"):
         command.add_argument("--force", action="store_true", help="replace an existing output")
-    for command in (compress, decompress, info, verify, salvage, demo):
+    for command in commands.values():
         how = command.add_mutually_exclusive_group()
         how.add_argument("--quiet", action="store_true", help="print nothing but errors")
         how.add_argument("--json", action="store_true", help="print one line of JSON")
-    return parser

@@ -4,7 +4,6 @@ import errno
 import io
 import json
 import os
-import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -18,7 +17,6 @@ from recvae import commands
 from recvae.cli import main
 from recvae.codec import DEFAULT_MODEL, Codec
 from recvae.images import Images, read_images, write_images
-from recvae.threads import let_waiting_threads_sleep
 
 
 @pytest.fixture(scope="module")
@@ -287,38 +285,6 @@ def test_demo_tells_models_and_other_codecs(capsys, monkeypatch, digits: np.ndar
     assert [line.split()[0] for line in first.splitlines()[3:]] == ["mnist-mlp", "VAE,"]
     assert "recvae, mnist-mlp" in last
     assert "recvae, mnist " not in last
-
-
-def test_import_is_light() -> None:
-    """Coding needs neither torchvision nor lightning, and importing the package not even torch."""
-    script = (
-        "import sys, recvae\n"
-        "assert 'torch' not in sys.modules\n"
-        "recvae.load\n"
-        "heavy = {'torchvision', 'pytorch_lightning', 'matplotlib', 'numba', 'scipy'}\n"
-        "assert 'torch' in sys.modules and not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        "recvae.load('mnist')\n"  # which imports no other network
-        "heavy |= {'recvae.bitmaps', 'recvae.vae.networks.causal'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        "assert 'recvae.rec' in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="asks GNU's OpenMP what it has read")
-def test_waiting_threads_sleep(files: Path) -> None:
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    environment |= {"OMP_DISPLAY_ENV": "true"}
-    command = [sys.executable, "-m", "recvae", "info", str(files / "digits.recvae")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
-
-
-def test_waiting_threads_do_as_the_environment_says(monkeypatch) -> None:
-    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    let_waiting_threads_sleep()
-    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 def test_force_never_replaces_the_input(capsys, files: Path) -> None:
