@@ -37,6 +37,8 @@ class ImageCoder(ABC):
         summary: what tables say of it, in about five words.
         parts: the keys of its bits.
         plain: its groups are one stream each, without tiles and layers, as version 1 has them.
+        lossy: what comes back is not what was given; such a coder knows qualities.
+        layers: how many layers, coarse to fine, it can make a picture of.
     """
 
     name: str
@@ -44,6 +46,8 @@ class ImageCoder(ABC):
     summary: str = ""
     parts: tuple[str, ...] = ("pixels",)
     plain: bool = True
+    lossy: bool = False
+    layers: int = 1
 
     @property
     @abstractmethod
@@ -91,6 +95,26 @@ class ImageCoder(ABC):
         if effort == 1:
             return self
         raise InputError(f"effort is {effort}: model {self.name!r} knows only 1")
+
+    def with_quality(self, quality: int) -> Self:
+        """The same coder as a sender of a quality, 1 to 100; InputError if it knows none."""
+        raise InputError(f"quality is {quality}: model {self.name!r} is lossless, leave it out")
+
+    def preview(self, groups: Sequence[Group], layers: int) -> Pixels:
+        """As `decode`, of the first so many layers alone, 1 to `layers`; InputError beyond.
+
+        Groups may lack the streams of later layers.
+        """
+        if layers != 1 or self.layers != 1:
+            raise InputError(f"layers is {layers}: model {self.name!r} codes pictures in one")
+        return self.decode(groups)
+
+    def decode_area(self, group: Group, rows: slice, columns: slice) -> Pixels:
+        """Part of the images of a group, (n, rows, columns, ...).
+
+        Streams of tiles that do not meet it may be empty. This one decodes all.
+        """
+        return self.decode([group])[:, rows, columns]
 
     def negative_elbo_bits(
         self, pixels: Pixels, batch_size: int, generator: torch.Generator

@@ -50,7 +50,7 @@ class ShuffledBatches:
         epoch = self.epoch()
         first = self._resume["batch"] if self._resume["epoch"] == epoch else 0
         self._resume = {"epoch": epoch, "batch": 0}
-        generator = torch.Generator().manual_seed(_mix(self.seed, epoch))
+        generator = torch.Generator().manual_seed(mix_seeds(self.seed, epoch))
         order = torch.randperm(len(self.images), generator=generator)
         bounds = (-self.shift, self.shift + 1)
         offsets = torch.randint(*bounds, (len(self.images), 2), generator=generator)
@@ -97,6 +97,6 @@ def shift_images(images: Tensor, offsets: Tensor, limit: int) -> Tensor:
     return padded[items[:, None, None], rows[:, :, None], columns[:, None, :]].unsqueeze(1)
 
 
-def _mix(seed: int, epoch: int) -> int:
+def mix_seeds(seed: int, epoch: int) -> int:
     """A 32-bit seed of both; their sum would give runs with neighbouring seeds the same epochs."""
     return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])

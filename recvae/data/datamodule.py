@@ -14,7 +14,7 @@ from recvae.errors import InputError
 from recvae.images import read_images
 from recvae.images.spec import GREY, ImageSpec
 
-_SPLIT_SEED = 0  # not the seed of training: all runs must hold out the same images
+SPLIT_SEED = 0  # not the seed of training: all runs must hold out the same images
 
 
 class ImageDataModule(pl.LightningDataModule):
@@ -125,7 +125,7 @@ class ImageFolderDataModule(ImageDataModule):
     def load(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return training and validation images, and the latter again, uint8 (n, 1, h, w) each."""
         pixels = read_grey(self.root)
-        order = np.random.default_rng(_SPLIT_SEED).permutation(len(pixels))
+        order = np.random.default_rng(SPLIT_SEED).permutation(len(pixels))
         images = torch.from_numpy(pixels[order]).unsqueeze(1)
         held_out = int(np.ceil(self.validation_fraction * len(images)))
         train, val = split_validation(images, held_out)

@@ -1,10 +1,8 @@
 """The VAE as a LightningModule: objective, optimiser, logs. Losses are in bits per pixel."""
 
-import math
 from dataclasses import asdict
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
@@ -12,13 +10,12 @@ from recvae.errors import InputError
 from recvae.vae.networks import Architecture
 from recvae.vae.networks.passes import sample_pixels
 from recvae.vae.objective import NATS_PER_BIT, BetaSchedule, kl_nats
-from recvae.vae.optimiser import ResumableAdamW, ResumableOneCycle
-from recvae.vae.progress import Progress, correct_progress
+from recvae.vae.one_cycle import OneCycleModule
 
 ACTIVE_BITS = 0.1  # a dimension that carries at least this much is counted as active
 
 
-class VAE(pl.LightningModule):
+class VAE(OneCycleModule):
     """Encoder to a diagonal Gaussian, standard normal prior, decoder to pixel likelihoods.
 
     Args:
@@ -39,7 +36,7 @@ class VAE(pl.LightningModule):
         gradient_clip: float = 1.0,
         compile: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(learning_rate, weight_decay, gradient_clip)
         # Plain data in the checkpoint: it loads without unpickling any class.
         if isinstance(architecture, dict):
             architecture = Architecture(**architecture)
@@ -56,8 +53,6 @@ class VAE(pl.LightningModule):
             }
         )
         self.architecture, self.beta = architecture, beta
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
-        self.gradient_clip = gradient_clip
         self.encoder, self.decoder = architecture.build()
         self.log_beta_factor: Tensor
         self.mean_kl_bits: Tensor
@@ -66,7 +61,6 @@ class VAE(pl.LightningModule):
             "mean_kl_bits", torch.full((architecture.latent_dim,), beta.target_bits)
         )
         self._terms = torch.compile(self.elbo_terms_nats) if compile else self.elbo_terms_nats
-        self._before = Progress()
 
     def setup(self, stage: str) -> None:
         images = getattr(getattr(self.trainer, "datamodule", None), "train_images", None)
@@ -161,45 +155,3 @@ class VAE(pl.LightningModule):
         rows.append(sample_pixels(self.decoder.passes(prior)))
         picture = torch.cat([torch.cat(list(row), dim=1) for row in rows]).to(torch.uint8)
         board.add_image("val/original_reconstruction_sample", picture[None], self.global_step)
-
-    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip)
-        self.log("train/gradient_norm", norm)
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._before = correct_progress(checkpoint)
-
-    def on_train_start(self) -> None:
-        # With max_steps, Lightning would look for more batches in the epoch that has ended.
-        if not self._before.batches:
-            self.trainer.fit_loop.epoch_loop.restarting = False
-
-    @property
-    def _total_steps(self) -> int:
-        """Optimiser steps of the whole training: those that were, and those of epochs to come."""
-        trainer = self.trainer
-        total = trainer.estimated_stepping_batches  # as if all epochs were alike; loads the data
-        if not 0 <= total < math.inf:
-            raise InputError(
-                "the learning rate needs an end: pass --trainer.max_epochs or --trainer.max_steps"
-            )
-        if trainer.max_epochs not in (None, -1) and math.isfinite(trainer.num_training_batches):
-            steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
-            total = self._before.total_steps(
-                trainer.max_epochs, steps, trainer.accumulate_grad_batches
-            )
-            total = total if trainer.max_steps == -1 else min(total, trainer.max_steps)
-        return max(int(total), 1)
-
-    def configure_optimizers(self) -> Any:
-        optimizer = ResumableAdamW(
-            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
-        )
-        total_steps = self._total_steps
-        schedule = ResumableOneCycle(
-            optimizer,
-            max_lr=self.learning_rate,
-            total_steps=total_steps,
-            pct_start=0.1 if total_steps != 10 else 0.11,  # torch divides by 0.1 * 10 - 1
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

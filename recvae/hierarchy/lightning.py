@@ -1,0 +1,114 @@
+"""The hierarchical VAE as a LightningModule: one training for all rates."""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recvae.hierarchy.network import Hierarchy, HierarchyArguments
+from recvae.hierarchy.quality import position_of, price_at
+from recvae.vae.objective import NATS_PER_BIT, kl_nats
+from recvae.vae.one_cycle import OneCycleModule
+
+BALANCE = 0.45  # about how the squared error grows with lambda
+SHOWN_QUALITIES = (25, 50, 75)
+
+
+class PictureVAE(OneCycleModule):
+    """Minimises squared error + lambda * rate for all lambda at once.
+
+    Each picture of a batch draws its own quality, uniformly from the whole range. Losses are
+    divided by lambda^0.45, so that all qualities weigh about the same.
+
+    Args:
+        architecture: sizes of the networks.
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: of AdamW.
+        gradient_clip: largest norm of the gradient.
+        warmup_steps: optimiser steps in which lambda grows from a tenth to all of it, so that
+            coarse layers learn to carry before the price presses them to nothing.
+        compile: run the networks through torch.compile.
+    """
+
+    def __init__(
+        self,
+        architecture: HierarchyArguments = HierarchyArguments(),  # noqa: B008 (frozen)
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-4,
+        gradient_clip: float = 1.0,
+        warmup_steps: int = 1000,
+        compile: bool = False,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, gradient_clip)
+        if isinstance(architecture, dict):
+            architecture = HierarchyArguments(**architecture)
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(architecture).items()}
+        self.save_hyperparameters(
+            {
+                "architecture": plain,
+                "learning_rate": learning_rate,
+                "weight_decay": weight_decay,
+                "gradient_clip": gradient_clip,
+                "warmup_steps": warmup_steps,
+                "compile": compile,
+            }
+        )
+        self.architecture, self.warmup_steps = architecture, warmup_steps
+        self.network = Hierarchy(architecture).to(memory_format=torch.channels_last)
+        self._forward = torch.compile(self.network) if compile else self.network
+
+    def terms(self, pictures: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
+        """Squared error, a mean over values, and KL in bits per pixel of each picture, (b,) each.
+
+        Args:
+            pictures: (b, 3, h, w) uint8.
+            position: of each picture's quality in the range of qualities, 0 to 1, (b,).
+        """
+        pixels = (pictures.float() / 255).contiguous(memory_format=torch.channels_last)
+        output, means, log_scales = self._forward(pixels, position, sample)
+        error = (output - pixels).square().mean((1, 2, 3))
+        kl = torch.stack(
+            [kl_nats(m, s).sum((1, 2, 3)) for m, s in zip(means, log_scales, strict=True)]
+        ).sum(0)
+        return error, kl / (NATS_PER_BIT * pixels[0, 0].numel())
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        position = torch.rand(len(batch), device=batch.device)
+        error, rate = self.terms(batch, position)
+        price = price_at(position)
+        paid = price * min(1.0, 0.1 + 0.9 * self.global_step / max(self.warmup_steps, 1))
+        loss = ((error + paid * rate) * price**-BALANCE).mean()
+        self.log("train/loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        loss = torch.zeros((), device=batch.device)
+        for quality in SHOWN_QUALITIES:
+            position = torch.full((len(batch),), position_of(quality), device=batch.device)
+            error, rate = self.terms(batch, position)
+            price = price_at(position)
+            loss = loss + ((error + price * rate) * price**-BALANCE).mean()
+            psnr = -10 * torch.log10(error.clamp_min(1e-10))
+            self.log(f"val/quality_{quality}_bpp", rate.mean())
+            self.log(f"val/quality_{quality}_psnr_db", psnr.mean())
+        self.log("val/loss", loss / len(SHOWN_QUALITIES), prog_bar=True)
+        if batch_idx == 0:
+            self._log_pictures(batch[:8])
+
+    def _log_pictures(self, pictures: Tensor) -> None:
+        """Originals, and reconstructions at some qualities below them."""
+        board: Any = getattr(self.logger, "experiment", None)
+        if board is None or self.trainer.sanity_checking:
+            return
+        pixels, rows = pictures.float() / 255, [pictures.float() / 255]
+        for quality in SHOWN_QUALITIES:
+            position = torch.full((len(pixels),), position_of(quality), device=pixels.device)
+            rows.append(self.network(pixels, position, sample)[0].clamp(0, 1))
+        picture = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
+        board.add_image("val/originals_and_reconstructions", picture, self.global_step)
+
+
+def sample(mean: Tensor, log_scale: Tensor) -> Tensor:
+    """A draw from N(mean, exp(log_scale)^2)."""
+    return mean + log_scale.exp() * torch.randn_like(mean)

@@ -1,0 +1,219 @@
+"""A hierarchical VAE of pictures of any size, one for all rates.
+
+Upwards, an encoder makes maps of the picture at falling resolutions. Downwards, a state grows from
+the coarsest to the finest; each latent layer adds its `n` to it. The prior of every `n` is N(0, I),
+whatever the state, so the rate lies in standard units; the state only scales what `n` adds.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recvae.errors import InputError
+
+CONDITION_FEATURES = 16
+
+
+@dataclass(frozen=True)
+class HierarchyArguments:
+    """Sizes of the networks.
+
+    Fields:
+        width: channels of all maps.
+        layers: latent layers at each resolution, coarsest first; the finest has half the height
+            and width of the picture, each coarser one half of those of the next.
+        channels: of `n` in the layers of each resolution.
+        encoder_blocks: residual blocks of the encoder at each resolution.
+        decoder_blocks: residual blocks behind each latent layer.
+    """
+
+    width: int = 128
+    layers: tuple[int, ...] = (2, 2, 3)
+    channels: tuple[int, ...] = (12, 12, 10)
+    encoder_blocks: tuple[int, ...] = (1, 1, 3)
+    decoder_blocks: int = 1
+
+    def __post_init__(self) -> None:
+        for field in ("layers", "channels", "encoder_blocks"):
+            values = tuple(getattr(self, field))
+            object.__setattr__(self, field, values)
+            if not 1 <= len(values) <= 6 or not all(
+                type(v) is int and 1 <= v <= 64 for v in values
+            ):
+                raise InputError(
+                    f"architecture.{field} is {list(values)}; need 1 to 6 integers of 1 to 64"
+                )
+            if len(values) != len(tuple(self.layers)):
+                raise InputError(
+                    f"architecture.{field} has {len(values)} entries, layers has "
+                    f"{len(tuple(self.layers))}"
+                )
+        if type(self.width) is not int or not 8 <= self.width <= 512:
+            raise InputError(f"architecture.width is {self.width!r}; allowed: 8 to 512")
+        if type(self.decoder_blocks) is not int or not 1 <= self.decoder_blocks <= 8:
+            raise InputError(
+                f"architecture.decoder_blocks is {self.decoder_blocks!r}; allowed: 1 to 8"
+            )
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one place of the coarsest resolution to the next."""
+        return 1 << len(self.layers)
+
+
+class Condition(nn.Module):
+    """Features of log lambda, for every residual block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(CONDITION_FEATURES, 64)
+        self.second = nn.Linear(64, 64)
+
+    def forward(self, position: Tensor) -> Tensor:
+        """Of positions (b,) within the range of qualities, 0 to 1: (b, 64)."""
+        places = torch.linspace(0, 1, CONDITION_FEATURES, device=position.device)
+        bumps = torch.exp(-((position[:, None] - places) * (CONDITION_FEATURES - 1)).square() / 2)
+        return F.silu(self.second(F.silu(self.first(bumps))))
+
+
+class Block(nn.Module):
+    """A residual block of two 3x3 convolutions, scaled and shifted by the condition."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.condition = nn.Linear(64, 2 * width)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+        nn.init.normal_(self.condition.weight, std=0.01)
+        nn.init.zeros_(self.condition.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.condition(condition)[:, :, None, None].chunk(2, dim=1)
+        hidden = self.first(F.silu(x)) * (1 + scale) + shift
+        return x + self.second(F.silu(hidden))
+
+
+class LatentLayer(nn.Module):
+    """A layer of latents: its posterior, and what its `n` adds to the state."""
+
+    def __init__(self, width: int, channels: int, blocks: int) -> None:
+        super().__init__()
+        self.join = nn.Conv2d(2 * width, width, 1)
+        self.look = nn.Conv2d(width, width, 3, padding=1)
+        self.condition = nn.Linear(64, width)
+        self.posterior = nn.Conv2d(width, 2 * channels, 1)
+        self.gain = nn.Conv2d(width, channels, 1)
+        self.add = nn.Conv2d(channels, width, 3, padding=1)
+        self.blocks = nn.ModuleList([Block(width) for _ in range(blocks)])
+        nn.init.normal_(self.posterior.weight, std=0.01)
+        nn.init.zeros_(self.posterior.bias)
+        nn.init.zeros_(self.gain.weight)
+        nn.init.zeros_(self.gain.bias)
+
+    def infer(self, state: Tensor, features: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log scale (at most 0) of the posterior of `n`, (b, channels, h, w) float32."""
+        hidden = F.silu(self.join(torch.cat([state, features], dim=1)))
+        hidden = F.silu(self.look(hidden) + self.condition(condition)[:, :, None, None])
+        mean, raw = self.posterior(hidden).float().chunk(2, dim=1)
+        return mean, -F.softplus(raw - 3)
+
+    def take(self, state: Tensor, n: Tensor, condition: Tensor) -> Tensor:
+        """The state behind this layer."""
+        state = state + self.add(n * (1 + self.gain(state)))
+        for block in self.blocks:
+            state = block(state, condition)
+        return state
+
+
+class Hierarchy(nn.Module):
+    """Encoder and decoder. Pixels are (b, 3, h, w) in [0, 1], h and w multiples of the stride."""
+
+    def __init__(self, arguments: HierarchyArguments) -> None:
+        super().__init__()
+        self.arguments = arguments
+        width, coarse = arguments.width, len(arguments.layers) - 1
+        self.condition = Condition()
+        self.stem = nn.Conv2d(12, width, 3, padding=1)
+        self.encoder = nn.ModuleList(
+            nn.ModuleList([Block(width) for _ in range(count)])
+            for count in arguments.encoder_blocks
+        )
+        self.down = nn.ModuleList([nn.Conv2d(4 * width, width, 1) for _ in range(coarse)])
+        self.start = nn.Parameter(torch.zeros(width))
+        self.layers = nn.ModuleList(
+            LatentLayer(width, channels, arguments.decoder_blocks)
+            for count, channels in zip(arguments.layers, arguments.channels, strict=True)
+            for _ in range(count)
+        )
+        self.up = nn.ModuleList([nn.Conv2d(width, 4 * width, 1) for _ in range(coarse)])
+        self.last = Block(width)
+        self.out = nn.Conv2d(width, 12, 3, padding=1)
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.zeros_(self.out.bias)
+        self.resolution = [r for r, count in enumerate(arguments.layers) for _ in range(count)]
+
+    def encode(self, pixels: Tensor, condition: Tensor) -> list[Tensor]:
+        """Maps (b, width, h, w) of the picture at each resolution, coarsest first."""
+        x = self.stem(F.pixel_unshuffle(2 * pixels - 1, 2))
+        maps = []
+        for level in range(len(self.encoder) - 1, -1, -1):
+            for block in self.encoder[level]:
+                x = block(x, condition)
+            maps.append(x)
+            if level:
+                x = self.down[level - 1](F.pixel_unshuffle(x, 2))
+        return maps[::-1]
+
+    def begin(self, count: int, height: int, width: int) -> Tensor:
+        """The state before the first layer, for `count` pictures of height x width pixels."""
+        stride = self.arguments.stride
+        start = self.start[None, :, None, None]
+        state = start.expand(count, -1, height // stride, width // stride)
+        return state.contiguous(memory_format=torch.channels_last)
+
+    def rise(self, layer: int, state: Tensor) -> Tensor:
+        """The state at the resolution of this layer, given that behind the layer before."""
+        if layer and self.resolution[layer] != self.resolution[layer - 1]:
+            return F.pixel_shuffle(self.up[self.resolution[layer] - 1](state), 2)
+        return state
+
+    def finish(self, state: Tensor, condition: Tensor) -> Tensor:
+        """The picture, (b, 3, h, w) float32; about 0 to 1."""
+        x = F.silu(self.last(state, condition))
+        return F.pixel_shuffle(self.out(x).float(), 2) / 2 + 0.5
+
+    def forward(
+        self, pixels: Tensor, position: Tensor, draw: Callable[[Tensor, Tensor], Tensor]
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Reconstruct pictures through a draw from each layer's posterior.
+
+        Args:
+            pixels: (b, 3, h, w).
+            position: of each picture's quality in the range of qualities, 0 to 1, (b,).
+            draw: mean and log scale of a layer to its `n`.
+
+        Returns:
+            the pictures, and means and log scales of all layers.
+        """
+        condition = self.condition(position)
+        maps = self.encode(pixels, condition)
+        state = self.begin(len(pixels), *pixels.shape[2:])
+        means, log_scales = [], []
+        for index, layer in enumerate(self.layers):
+            state = self.rise(index, state)
+            mean, log_scale = layer.infer(state, maps[self.resolution[index]], condition)
+            state = layer.take(state, draw(mean, log_scale).to(state.dtype), condition)
+            means.append(mean)
+            log_scales.append(log_scale)
+        return self.finish(state, condition), means, log_scales
+
+    def shapes(self, height: int, width: int) -> Iterator[tuple[int, int, int]]:
+        """Channels, height and width of `n` in each layer."""
+        for resolution in self.resolution:
+            step = self.arguments.stride >> resolution
+            yield self.arguments.channels[resolution], height // step, width // step

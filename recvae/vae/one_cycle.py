@@ -1,0 +1,69 @@
+"""What all modules have in common: AdamW on a one-cycle schedule, clipped gradients, exact resume."""
+
+import math
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from recvae.errors import InputError
+from recvae.vae.optimiser import ResumableAdamW, ResumableOneCycle
+from recvae.vae.progress import Progress, correct_progress
+
+
+class OneCycleModule(pl.LightningModule):
+    """A module without a loss.
+
+    Args:
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: of AdamW.
+        gradient_clip: largest norm of the gradient.
+    """
+
+    def __init__(self, learning_rate: float, weight_decay: float, gradient_clip: float) -> None:
+        super().__init__()
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.gradient_clip = gradient_clip
+        self._before = Progress()
+
+    def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip)
+        self.log("train/gradient_norm", norm)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._before = correct_progress(checkpoint)
+
+    def on_train_start(self) -> None:
+        # With max_steps, Lightning would look for more batches in the epoch that has ended.
+        if not self._before.batches:
+            self.trainer.fit_loop.epoch_loop.restarting = False
+
+    @property
+    def _total_steps(self) -> int:
+        """Optimiser steps of the whole training: those that were, and those of epochs to come."""
+        trainer = self.trainer
+        total = trainer.estimated_stepping_batches  # as if all epochs were alike; loads the data
+        if not 0 <= total < math.inf:
+            raise InputError(
+                "the learning rate needs an end: pass --trainer.max_epochs or --trainer.max_steps"
+            )
+        if trainer.max_epochs not in (None, -1) and math.isfinite(trainer.num_training_batches):
+            steps = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
+            total = self._before.total_steps(
+                trainer.max_epochs, steps, trainer.accumulate_grad_batches
+            )
+            total = total if trainer.max_steps == -1 else min(total, trainer.max_steps)
+        return max(int(total), 1)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = ResumableAdamW(
+            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        )
+        total_steps = self._total_steps
+        schedule = ResumableOneCycle(
+            optimizer,
+            max_lr=self.learning_rate,
+            total_steps=total_steps,
+            pct_start=0.1 if total_steps != 10 else 0.11,  # torch divides by 0.1 * 10 - 1
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
