@@ -167,8 +167,8 @@ def verify(options: Namespace) -> None:
     result = {"images": done, "checksums": "match", "against": options.against}
     compared = f", each the same as in {options.against}" if options.against else ""
     if options.against and is_lossy and done:
-        mean, least = round(float(np.mean(decibels)), 3), round(min(decibels), 3)
-        result |= {"psnr_db": mean, "least_psnr_db": least}
+        mean, least = float(np.mean(decibels)), min(decibels)
+        result |= {"psnr_db": round(mean, 3), "least_psnr_db": round(least, 3)}
         compared = f"; PSNR to {options.against}: mean {mean:.2f} dB, least {least:.2f} dB"
     say(options, result, f"{name}: all checksums match, {done} images decode{compared}")
 
