@@ -229,8 +229,9 @@ class CompressedImages:
                 yield waiting
                 waiting = []
             waiting.append((number, group))
-            is_much = len(waiting) * group_size * group.spec.num_pixels >= MAX_BATCH_PIXELS
-            if is_much or len(waiting) == at_once or number == numbers[-1]:
+            with_next = (len(waiting) + 1) * group_size * group.spec.num_pixels
+            is_full = len(waiting) == at_once or with_next > MAX_BATCH_PIXELS
+            if is_full or number == numbers[-1]:
                 yield waiting
                 waiting = []
 

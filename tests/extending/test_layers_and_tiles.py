@@ -321,3 +321,21 @@ def test_limits_can_be_set(codec: Codec, data: bytes, pixels: np.ndarray) -> Non
 def test_the_images_of_a_file_may_be_more_than_the_memory(codec: Codec) -> None:
     with codec.open(hostile(1024, 65535)) as images, pytest.raises(InputError, match="some at a"):
         _ = images[:]
+
+
+@pytest.mark.parametrize(("group_size", "at_once"), [(1, [2, 2, 2]), (4, [4, 2])])
+def test_large_images_are_coded_few_at_a_time(
+    codec: Codec, pixels: np.ndarray, monkeypatch, group_size: int, at_once: list[int]
+) -> None:
+    """Of 2,000 pixels each, where 5,000 are coded at once; a group is never cut."""
+    for module in ("compression", "compressed_images"):
+        monkeypatch.setattr(f"recvae.codec.{module}.MAX_BATCH_PIXELS", 5000)
+    stream, done = io.BytesIO(), [0]
+
+    def hook(images: int, num_bytes: int) -> None:
+        done.append(images)
+
+    codec.compress_to(stream, pixels, group_size, channels=3, progress=hook)
+    assert np.diff(done).tolist() == at_once
+    with codec.open(stream.getvalue()) as images:
+        assert [len(batch) for batch in images.batches()] == at_once
