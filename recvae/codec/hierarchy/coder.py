@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recvae.codec.container import Group
 from recvae.codec.container.group import num_tiles, tile_areas
-from recvae.codec.hierarchy.payload import LayerCode, layer_bits
+from recvae.codec.hierarchy.payload import LayerCode, decode_quality, layer_bits
 from recvae.codec.hierarchy.pictures import (
     PIXELS_AT_ONCE,
     alike,
@@ -24,6 +24,7 @@ from recvae.codec.hierarchy.streams import decode_streams, encode_streams, laten
 from recvae.codec.hierarchy.synthesis import synthesise
 from recvae.codec.hierarchy.tables import LayerTables
 from recvae.codec.image_coder import Pixels
+from recvae.codec.range_coder import RangeDecoder
 from recvae.errors import InputError
 from recvae.hierarchy.network import Hierarchy
 from recvae.images.spec import ImageSpec
@@ -162,6 +163,13 @@ def decode_tile(
         decoded = from_network(output, height, width, spec.channels)
         for one, picture in zip(some, decoded, strict=True):
             pixels[one.place][area] = picture
+
+
+def group_quality(group: Group) -> int | None:
+    """The quality of a group; None of pictures as they are."""
+    if group.layers == 1 and len(group.streams[0]) == group.raw_bytes:
+        return None
+    return decode_quality(RangeDecoder(group.streams[0]))
 
 
 class _Waiting(NamedTuple):

@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec.container import Group
-from recvae.codec.hierarchy.coder import Shared, decode_groups, decode_tile, encode_groups
+from recvae.codec.hierarchy.coder import (
+    Shared,
+    decode_groups,
+    decode_tile,
+    encode_groups,
+    group_quality,
+)
 from recvae.codec.hierarchy.layout import Layout
 from recvae.codec.hierarchy.search import SearchEffort
 from recvae.codec.hierarchy.tables import MAX_LOG2_RANKS, LayerTables
@@ -100,6 +106,7 @@ class PictureModel(ImageCoder):
     parts = ("classes", "bins", "ranks", "kl")
     plain = False
     lossy = True
+    tiles_apart = True
 
     @property
     def layers(self) -> int:  # type: ignore[override]
@@ -140,6 +147,10 @@ class PictureModel(ImageCoder):
                 f"quality is {quality!r}: it must be an integer from {MIN_QUALITY} to {MAX_QUALITY}"
             )
         return replace(self, quality=quality)
+
+    def quality_of(self, group: Group) -> int | None:
+        """See `ImageCoder.quality_of`: None of pictures that are stored as they are."""
+        return group_quality(group)
 
     def to(self, device: torch.device) -> "PictureModel":
         """See `ImageCoder.to`."""

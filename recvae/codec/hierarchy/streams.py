@@ -20,7 +20,7 @@ PictureCode = Sequence[LayerCode]
 
 
 def encode_streams(
-    tables: Sequence[LayerTables], pictures: Sequence[PictureCode], quality: int, streams: int
+    tables: Sequence[LayerTables], pictures: Sequence[PictureCode], quality: int, separate: bool
 ) -> list[bytes]:
     """The streams of a tile: one for all layers, or one for each.
 
