@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from recvae.errors import InputError
 
 CONDITION_FEATURES = 16
+MAX_MEAN = 6.0
+MAX_GAIN = 4.0
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,13 @@ class LatentLayer(nn.Module):
         hidden = F.silu(self.join(torch.cat([state, features], dim=1)))
         hidden = F.silu(self.look(hidden) + self.condition(condition)[:, :, None, None])
         mean, raw = self.posterior(hidden).float().chunk(2, dim=1)
-        return mean, -F.softplus(raw + 0.5)  # scales of about 0.4 to begin with: all layers carry
+        # Means stay where the prior has candidates. Scales begin at about 0.4: all layers carry.
+        return MAX_MEAN * torch.tanh(mean / MAX_MEAN), -F.softplus(raw + 0.5).clamp_max(8)
 
     def take(self, state: Tensor, n: Tensor, condition: Tensor) -> Tensor:
         """The state behind this layer."""
-        state = state + self.add(n * (1 + self.gain(state)))
+        gain = MAX_GAIN * torch.tanh(self.gain(state) / MAX_GAIN)  # or states may grow without end
+        state = state + self.add(n * (1 + gain))
         for block in self.blocks:
             state = block(state, condition)
         return state
@@ -210,6 +214,10 @@ class Hierarchy(nn.Module):
             means.append(mean)
             log_scales.append(log_scale)
         return self.finish(state, condition), means, log_scales
+
+    def region_of(self, layer: int) -> int:
+        """Side of what a position of the coarsest resolution covers, in positions of a layer."""
+        return 1 << self.resolution[layer]
 
     def shapes(self, height: int, width: int) -> Iterator[tuple[int, int, int]]:
         """Channels, height and width of `n` in each layer."""

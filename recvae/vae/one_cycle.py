@@ -11,6 +11,10 @@ from recvae.vae.optimiser import ResumableAdamW, ResumableOneCycle
 from recvae.vae.progress import Progress, correct_progress
 
 
+SKIPPED = 4
+"""Gradients so many times the largest norm are not clipped but skipped (Child, ICLR 2021)."""
+
+
 class OneCycleModule(pl.LightningModule):
     """A module without a loss.
 
@@ -28,6 +32,10 @@ class OneCycleModule(pl.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip)
+        # A step so far out of line ruins what was learned; clipped infinities are NaN.
+        if not norm <= SKIPPED * self.gradient_clip:
+            for parameter in self.parameters():
+                parameter.grad = None
         self.log("train/gradient_norm", norm)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -1,37 +1,73 @@
-"""The classes of a layer's regions, coded in four passes under the classes that are known by then.
+"""The classes of a picture's regions: how much each carries, stated by the sender.
 
-A class is predicted by those of its neighbours and by that of the same region in the layer before,
-which the receiver has. Within a pass no region is the context of another, so that a pass is coded
-at once: first the regions in even rows and columns, then those in odd ones, then the rest.
+A *region* is what one position of the coarsest resolution covers. Its class tells for every layer
+how finely its latents are cut. Classes are coded in four passes, each given the classes of the
+neighbours that are known by then. Within a pass no region is a neighbour of another, so a pass is
+coded at once: first the regions in even rows and columns, then those in odd ones, then the rest.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recvae.codec.hierarchy.layout import Integers
 from recvae.codec.range_coder import RangeDecoder, RangeEncoder
+from recvae.exact.frequencies import PRECISION_BITS
+from recvae.hierarchy.quality import MAX_QUALITY, MIN_QUALITY
 
-_NONE, _DIAGONAL, _BESIDE = (), ((-1, -1), (-1, 1), (1, -1), (1, 1)), ((-1, 0), (1, 0), (0, -1), (0, 1))
+Offsets = tuple[tuple[int, int], ...]
+_NONE: Offsets = ()
+_DIAGONAL: Offsets = ((-1, -1), (-1, 1), (1, -1), (1, 1))
+_BESIDE: Offsets = ((-1, 0), (1, 0), (0, -1), (0, 1))
 PASSES = ((0, 0, _NONE), (1, 1, _DIAGONAL), (0, 1, _BESIDE), (1, 0, _BESIDE))
 """First row and column of a pass, and where the neighbours lie that are known in it."""
 
-Frequencies = NDArray[np.int32]
-"""Of classes, (classes + 1, classes + 1, classes): rows sum to 2^24. First index: one more than the
-class of the region in the layer before, 0 in the first layer. Second: one more than the rounded mean
-of the neighbours' classes, 0 where none is known."""
+Place = tuple[slice, slice, slice]
 
 
-def contexts(classes: Integers, before: Integers | None) -> Iterator[tuple[tuple, Integers]]:
+@dataclass(frozen=True, eq=False)
+class ClassTables:
+    """How classes are sent.
+
+    Fields:
+        frequencies: (bands, classes + 1, classes) int32, rows sum to 2^24: of the classes for each
+            band of qualities and context; a context is one more than the rounded mean of the
+            neighbours' classes, 0 where none is known.
+        edges_bits: the least KL of a region of each class from 1 on, all layers together; a sender
+            goes by it.
+    """
+
+    frequencies: NDArray[np.int32]
+    edges_bits: NDArray[np.float32]
+
+    @property
+    def count(self) -> int:
+        """How many classes there are, 0 included."""
+        return int(self.frequencies.shape[-1])
+
+    def rows(self, quality: int, context: Integers) -> NDArray[np.int32]:
+        """Frequencies of classes, (regions, classes), for contexts (n, rows, columns)."""
+        own = self.frequencies[band_of(quality, len(self.frequencies))]
+        return np.ascontiguousarray(own[context.flatten()])
+
+    def choose(self, kl_bits: NDArray[np.float64]) -> Integers:
+        """Classes of regions whose posteriors have this KL, of the same shape."""
+        return np.searchsorted(self.edges_bits, kl_bits, side="right").astype(np.int64)
+
+
+def band_of(quality: int, bands: int) -> int:
+    """In which of some bands of qualities a quality lies."""
+    return (quality - MIN_QUALITY) * bands // (MAX_QUALITY - MIN_QUALITY + 1)
+
+
+def contexts(classes: Integers) -> Iterator[tuple[Place, Integers]]:
     """For each pass the index of its regions in maps (n, rows, columns) and their contexts.
 
-    Args:
-        classes: maps that are read as the passes go on: later ones may be filled in meanwhile.
-        before: of the layer before, None in the first layer.
+    The maps are read as the passes go on: those of later passes may be filled in meanwhile.
     """
     n, rows, columns = classes.shape
-    first = np.zeros_like(classes) if before is None else before + 1
     for row, column, neighbours in PASSES:
         place = (slice(None), slice(row, None, 2), slice(column, None, 2))
         if not classes[place].size:
@@ -44,41 +80,33 @@ def contexts(classes: Integers, before: Integers | None) -> Iterator[tuple[tuple
             total += np.where(there >= 0, there, 0)
             known += there >= 0
         mean = np.where(known > 0, (2 * total + known) // np.maximum(2 * known, 1) + 1, 0)
-        yield place, np.stack([first[place], mean[place]], axis=-1)
+        yield place, mean[place]
 
 
 def encode_classes(
-    encoder: RangeEncoder, classes: Integers, before: Integers | None, frequencies: Frequencies
+    encoder: RangeEncoder, tables: ClassTables, classes: Integers, quality: int
 ) -> None:
     """Send maps (n, rows, columns)."""
-    for place, context in contexts(classes, before):
-        rows = frequencies[context[..., 0], context[..., 1]]
-        encoder.encode(classes[place].flatten(), rows.reshape(-1, rows.shape[-1]))
+    for place, context in contexts(classes):
+        encoder.encode(classes[place].flatten(), tables.rows(quality, context))
 
 
 def decode_classes(
-    decoder: RangeDecoder,
-    shape: tuple[int, int, int],
-    before: Integers | None,
-    frequencies: Frequencies,
+    decoder: RangeDecoder, tables: ClassTables, shape: tuple[int, int, int], quality: int
 ) -> Integers:
     """Receive them."""
     classes = np.full(shape, -1, np.int64)
-    for place, context in contexts(classes, before):
-        rows = frequencies[context[..., 0], context[..., 1]]
-        symbols = decoder.decode(np.ascontiguousarray(rows.reshape(-1, rows.shape[-1])))
-        classes[place] = symbols.reshape(classes[place].shape)
+    for place, context in contexts(classes):
+        symbols = decoder.decode(tables.rows(quality, context))
+        classes[place] = symbols.reshape(context.shape)
     return classes
 
 
-def class_bits(
-    classes: Integers, before: Integers | None, frequencies: Frequencies
-) -> NDArray[np.float64]:
+def class_bits(tables: ClassTables, classes: Integers, quality: int) -> NDArray[np.float64]:
     """Bits of each map, (n,)."""
     bits = np.zeros(len(classes))
-    for place, context in contexts(classes, before):
-        chosen = np.take_along_axis(
-            frequencies[context[..., 0], context[..., 1]], classes[place][..., None], axis=-1
-        )
-        bits += (24 - np.log2(chosen)).reshape(len(classes), -1).sum(axis=1)
+    for place, context in contexts(classes):
+        symbols = classes[place].reshape(-1, 1)
+        chosen = np.take_along_axis(tables.rows(quality, context), symbols, axis=1)
+        bits += (PRECISION_BITS - np.log2(chosen)).reshape(len(classes), -1).sum(axis=1)
     return bits

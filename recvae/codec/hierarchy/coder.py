@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from recvae.codec.container import Group
 from recvae.codec.container.group import num_tiles, tile_areas
-from recvae.codec.hierarchy.payload import LayerCode, decode_quality, layer_bits
+from recvae.codec.hierarchy.classes import class_bits
+from recvae.codec.hierarchy.draws import draw_latents
+from recvae.codec.hierarchy.layout import Integers
+from recvae.codec.hierarchy.payload import LayerCode, layer_bits
 from recvae.codec.hierarchy.pictures import (
     PIXELS_AT_ONCE,
     alike,
@@ -20,9 +23,14 @@ from recvae.codec.hierarchy.pictures import (
 )
 from recvae.codec.hierarchy.search import SearchEffort
 from recvae.codec.hierarchy.sender import send
-from recvae.codec.hierarchy.streams import decode_streams, encode_streams, latents_of
+from recvae.codec.hierarchy.streams import (
+    PictureCode,
+    decode_streams,
+    encode_streams,
+    read_quality,
+)
 from recvae.codec.hierarchy.synthesis import synthesise
-from recvae.codec.hierarchy.tables import LayerTables
+from recvae.codec.hierarchy.tables import Tables
 from recvae.codec.image_coder import Pixels
 from recvae.codec.range_coder import RangeDecoder
 from recvae.errors import InputError
@@ -36,12 +44,12 @@ class Shared:
 
     Fields:
         network: of which a receiver needs the decoder alone.
-        tables: of each layer.
+        tables: of all that is sent.
         key: of the shared randomness.
     """
 
     network: Hierarchy
-    tables: tuple[LayerTables, ...]
+    tables: Tables
     key: int
 
     def shapes(self, height: int, width: int) -> list[tuple[int, int]]:
@@ -56,9 +64,9 @@ def encode_groups(
 ) -> tuple[list[Group], dict[str, NDArray[np.float64]]]:
     """Groups of pictures of one spec, and the bits of each picture by part."""
     spec = ImageSpec.from_shape(pixels.shape)
-    count, layers = len(pixels), layers_of(spec, len(shared.tables))
+    count, layers = len(pixels), layers_of(spec, len(shared.tables.layers))
     areas = tile_areas(spec, tile_of(spec))
-    codes: list[list[list[LayerCode]]] = [[[] for _ in range(count)] for _ in areas]
+    codes: dict[tuple[int, int], PictureCode] = {}
     bits = {part: np.zeros(count) for part in ("classes", "bins", "ranks", "kl")}
     for some in _chunks(spec, count):
         parts = [pixels[picture][areas[tile]] for tile, picture in some]
@@ -67,17 +75,17 @@ def encode_groups(
             shared.network, shared.tables, shared.key,
             network_pixels.to(shared.network.start.device), quality, effort,
         )  # fmt: skip
-        for number, (tile, picture) in enumerate(some):
-            bits["kl"][picture] += sent.kl_bits[:, number].sum()
-        for code in sent.codes:
-            for (tile, picture), own in zip(some, code.split(), strict=True):
-                codes[tile][picture].append(own)
+        for (tile, picture), code, kl in zip(some, sent.codes, sent.kl_bits, strict=True):
+            codes[tile, picture] = code
+            bits["kl"][picture] += kl
+            for part, amount in picture_bits(shared.tables, code, quality).items():
+                bits[part][picture] += amount
     groups = []
     for start in range(0, count, group_size):
         members = range(start, min(start + group_size, count))
         by_tile = [
             encode_streams(
-                shared.tables, [codes[tile][i] for i in members], quality, separate=layers > 1
+                shared.tables, [codes[tile, i] for i in members], quality, separate=layers > 1
             )
             for tile in range(len(areas))
         ]
@@ -86,10 +94,6 @@ def encode_groups(
         if len(streams) == 1 and len(streams[0]) >= raw:
             streams = [pixels[start : members.stop].tobytes()]
         groups.append(Group(len(members), spec, tuple(streams), layers, tile_of(spec)))
-    for tile in codes:
-        for picture, own in enumerate(tile):
-            for part, amount in picture_bits(shared.tables, own, quality).items():
-                bits[part][picture] += amount
     return groups, bits
 
 
@@ -121,6 +125,7 @@ def decode_tile(
     area = tile_areas(spec, groups[0].tile)[tile]
     height, width = (side.stop - side.start for side in area)
     shapes = shared.shapes(height, width)
+    num_layers = len(shared.tables.layers)
     first = 0
     waiting: list[_Waiting] = []
     for group in groups:
@@ -134,30 +139,31 @@ def decode_tile(
                 pixels[(slice(places.start, places.stop), *area)].shape
             )
             continue
-        if group.layers not in (1, len(shared.tables)):
-            raise InputError(f"a group of {group.layers} layers: its model has {len(shared.tables)}")
+        if group.layers not in (1, num_layers):
+            raise InputError(f"a group of {group.layers} layers: its model has {num_layers}")
         if group.layers > 1:
             streams = streams[:layers]
         try:
-            received = decode_streams(
+            quality, codes = decode_streams(
                 shared.tables, streams, group.num_images, shapes, group.layers > 1, checking
             )
         except ValueError as error:
             raise InputError(str(error)) from error
         waiting += [
-            _Waiting(place, received.quality, code)
-            for place, code in zip(places, received.codes, strict=True)
+            _Waiting(place, quality, code.layers)
+            for place, code in zip(places, codes, strict=True)
         ]
     at_once = max(1, PIXELS_AT_ONCE // (height * width))
     stride = shared.network.arguments.stride
     size = (-(-height // stride) * stride, -(-width // stride) * stride)
     for start in range(0, len(waiting), at_once):
         some = waiting[start : start + at_once]
+        there = min(len(some[0].code), num_layers if layers is None else layers)
         latents = [
-            np.concatenate([latents_of(shared.tables, shared.key, layer, one.code[layer]) for one in some])
-            if layer < min(len(some[0].code), layers or len(shared.tables))
+            np.concatenate([_latents(shared, layer, one.code[layer]) for one in some])
+            if layer < there
             else None
-            for layer in range(len(shared.tables))
+            for layer in range(num_layers)
         ]
         output = synthesise(shared.network, latents, [one.quality for one in some], size)
         decoded = from_network(output, height, width, spec.channels)
@@ -169,7 +175,7 @@ def group_quality(group: Group) -> int | None:
     """The quality of a group; None of pictures as they are."""
     if group.layers == 1 and len(group.streams[0]) == group.raw_bytes:
         return None
-    return decode_quality(RangeDecoder(group.streams[0]))
+    return read_quality(RangeDecoder(group.streams[0]))
 
 
 class _Waiting(NamedTuple):
@@ -192,13 +198,19 @@ def _chunks(spec: ImageSpec, count: int) -> Iterator[list[tuple[int, int]]]:
             yield every[start : start + at_once]
 
 
-def picture_bits(
-    tables: Sequence[LayerTables], code: Sequence[LayerCode], quality: int
-) -> dict[str, float]:
+def picture_bits(tables: Tables, code: PictureCode, quality: int) -> dict[str, float]:
     """Ideal code lengths of the parts of a picture, bits."""
-    total = {"classes": 0.0, "bins": 0.0, "ranks": 0.0}
-    for layer, (own, layer_code) in enumerate(zip(tables, code, strict=True)):
-        before = code[layer - 1].classes if layer else None
-        for part, amount in layer_bits(own, layer_code, before, quality).items():
-            total[part] += amount
-    return total
+    layers = [
+        layer_bits(own, layer) for own, layer in zip(tables.layers, code.layers, strict=True)
+    ]
+    return {
+        "classes": float(class_bits(tables.classes, code.classes, quality).sum()),
+        "bins": sum(bits["bins"] for bits in layers),
+        "ranks": sum(bits["ranks"] for bits in layers),
+    }
+
+
+def _latents(shared: Shared, layer: int, code: LayerCode) -> Integers:
+    """Latents of a layer of a picture, (positions, channels) int64 in units of 2^-28."""
+    layout, size = shared.tables.layers[layer].layout, code.shape[0] * code.shape[1]
+    return draw_latents(layout, layer, shared.key, code.blocks, code.bins, code.ranks, size)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recvae.codec.hierarchy.layout import Blocks, Integers, Layout
 from recvae.exact.gaussian import FIRST_ENTRY, MANTISSA_BITS, REST_BITS, gaussian_table
-from recvae.jit import compiled
+from recvae.jit import compiled, kernel
 from recvae.rec.randomness import key_tensor, shared_key
 from recvae.rec.search.numba.words import HALF, MASK, philox, shared_counter
 
@@ -51,32 +51,41 @@ def draw_latents(
     return z
 
 
+@kernel
+def _quantile(position, table):
+    """As exact.gaussian.quantile."""
+    pattern = np.float64(np.float64(min(position, MASK - position)) + 0.5).view(np.uint64)
+    entry = (pattern >> _ENTRY_SHIFT) - _FIRST_ENTRY
+    rest = np.int64(pattern >> _REST_SHIFT) & _REST_MASK
+    drop = np.int64(table[entry]) - np.int64(table[entry + _U64(1)])
+    magnitude = np.int64(table[entry]) - (drop * rest >> REST_BITS)
+    return magnitude if position > MASK >> _U64(1) else -magnitude
+
+
 @compiled(nogil=True)
 def _draw(positions, starts, rows, intervals, bins, ranks, keys, table, z):
     channels = z.shape[1]
     for block in range(ranks.size):
         begin, end, row = starts[block], starts[block + 1], rows[block]
-        dim = (end - begin) * channels
-        number = _U64(0)
+        number, dim = _U64(0), 0
         for p in range(end - begin):
             for c in range(channels):
-                number = number * intervals[row + p, c] + bins[begin + p, c]
-        quads = _U64((dim + 3) // 4)
+                if intervals[row + p, c]:
+                    number = number * intervals[row + p, c] + bins[begin + p, c]
+                    dim += 1
+        first_count = ranks[block] * _U64((dim + 3) // 4)
         words = (_U64(0), _U64(0), _U64(0), _U64(0))
-        for d in range(dim):
-            if d % 4 == 0:
-                count = ranks[block] * quads + _U64(d // 4)
-                words = philox(shared_counter(number, count), keys[block, 0], keys[block, 1])
-            p, c = d // channels, d % channels
-            digit = bins[begin + p, c]
-            position = ((digit << HALF) | words[d % 4]) // intervals[row + p, c]
-            # As in exact.gaussian.quantile.
-            pattern = np.float64(np.float64(min(position, MASK - position)) + 0.5).view(np.uint64)
-            entry = (pattern >> _ENTRY_SHIFT) - _FIRST_ENTRY
-            rest = np.int64(pattern >> _REST_SHIFT) & _REST_MASK
-            drop = np.int64(table[entry]) - np.int64(table[entry + _U64(1)])
-            magnitude = np.int64(table[entry]) - (drop * rest >> REST_BITS)
-            z[positions[begin + p], c] = magnitude if position > MASK >> _U64(1) else -magnitude
+        d = 0
+        for p in range(end - begin):
+            for c in range(channels):
+                if intervals[row + p, c] == 0:
+                    continue
+                if d % 4 == 0:
+                    counter = shared_counter(number, first_count + _U64(d // 4))
+                    words = philox(counter, keys[block, 0], keys[block, 1])
+                position = (bins[begin + p, c] << HALF | words[d % 4]) // intervals[row + p, c]
+                z[positions[begin + p], c] = _quantile(position, table)
+                d += 1
 
 
 def latents_to_float(z: Integers) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
 """Which latents share a block, and how finely each is cut: integers, the same on every machine.
 
-A *region* is a square of positions of a layer. The sender states a class for each, by how much the
-region carries. Positions are put in order, those of higher classes first; blocks are cut from that
-order, each as many positions as the class of its first one says.
+The sender states a class for each region of the picture, by how much it carries; see `classes`.
+Positions are put in order, those of higher classes first; blocks are cut from that order, each as
+many positions as the class of its first one says.
 """
 
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ class Layout:
     """How the latents of a layer are put into blocks.
 
     Fields:
-        region: side of a region, positions.
+        region: side of a region in this layer, positions.
         intervals: of each class from 1 on, (positions of a block, channels): how many intervals
-            each dimension has. A block of fewer positions has the first rows. Positions of class 0
-            are not sent: their latents are 0.
+            each dimension has; 0 of those that are not sent, whose latents are 0. A block of fewer
+            positions has the first rows. Of positions of class 0 nothing is sent.
     """
 
     region: int
@@ -41,13 +41,26 @@ class Layout:
         """Positions of a whole block of each class, (classes,); 0 of class 0."""
         return np.array([0, *(len(rows) for rows in self.intervals)], dtype=np.int64)
 
-    def regions(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of regions of a layer of height x width positions."""
-        return -(-height // self.region), -(-width // self.region)
+    @cached_property
+    def _rows(self) -> tuple[Integers, Integers]:
+        """The intervals of all classes in one array, and where those of each class begin."""
+        return np.concatenate(self.intervals), self.block_positions.cumsum() - self.block_positions
+
+    def intervals_of(self, blocks: "Blocks") -> Integers:
+        """Of each dimension of each position of blocks, (positions, channels)."""
+        rows, offsets = self._rows
+        lengths = blocks.lengths
+        within = np.arange(len(blocks.positions)) - blocks.starts[:-1].repeat(lengths)
+        return rows[offsets[blocks.classes].repeat(lengths) + within]
 
     def at_positions(self, classes: Integers, height: int, width: int) -> Integers:
-        """Classes of regions (n, rows, columns) as classes of positions (n, height * width)."""
-        spread = classes.repeat(self.region, axis=1).repeat(self.region, axis=2)
+        """Classes of regions (n, rows, columns) as classes of positions (n, height * width).
+
+        It is 0 where a class sends nothing of this layer.
+        """
+        says = np.array([False, *(bool(rows.any()) for rows in self.intervals)])
+        known = np.where(says[classes], classes, 0)
+        spread = known.repeat(self.region, axis=1).repeat(self.region, axis=2)
         return np.ascontiguousarray(spread[:, :height, :width]).reshape(len(classes), -1)
 
 

@@ -270,8 +270,6 @@ def _tensor_specs(network: Hierarchy, text: dict[str, Any]) -> dict[str, Any]:
         channels = network.arguments.channels[network.resolution[layer]]
         positions = fields["block_positions"]
         count = len(positions) + 1
-        if max(positions) * channels > MAX_BLOCK_DIMENSIONS:
-            raise ValueError(f"{JSON_NAME}: layers: a block of more than 256 dimensions")
         specs |= {
             f"layers.{layer}.intervals": (torch.int32, (sum(positions), channels)),
             f"layers.{layer}.classes": (
@@ -290,8 +288,10 @@ def _tables(layer: int, fields: dict[str, Any], tensors: dict[str, Tensor]) -> L
     ends = np.cumsum(fields["block_positions"])[:-1]
     intervals = tuple(np.split(own["intervals"].astype(np.int64), ends))
     for rows in intervals:
-        if rows.min() < 1 or rows.max() > 1 << 20 or np.log2(rows).sum() > MAX_LOG2_BINS:
-            raise ValueError(f"layers.{layer}.intervals: a block of more than 2^62 bins, or of none")
+        if rows.min() < 0 or rows.max() > 1 << 20 or np.log2(np.maximum(rows, 1)).sum() > MAX_LOG2_BINS:
+            raise ValueError(f"layers.{layer}.intervals: a block of more than 2^62 bins")
+        if (rows > 0).sum() > MAX_BLOCK_DIMENSIONS:
+            raise ValueError(f"layers.{layer}.intervals: a block of more than 256 dimensions")
     sums = own["classes"].astype(np.int64).sum(-1)
     if own["classes"].min() < 1 or (sums != 1 << PRECISION_BITS).any():
         raise ValueError(f"layers.{layer}.classes: frequencies that do not sum to 2^24")

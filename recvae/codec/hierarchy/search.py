@@ -59,13 +59,12 @@ def search_blocks(
     bins = np.zeros((len(blocks.positions), layout.channels), np.int64)
     ranks = np.zeros(len(blocks.classes), np.int64)
     keys = block_keys(key, blocks.numbers)
-    for partition, code, which, rows in _alike(layout, blocks, codes):
-        at = blocks.positions[rows]
-        target = on_grid(
-            DiagonalGaussian(
-                *(torch.from_numpy(t[at].reshape(len(which), -1)) for t in (mean, scale))
-            )
-        )
+    for intervals, code, which in _alike(layout, blocks, codes):
+        rows = blocks.starts[which][:, None] + np.arange(len(intervals))
+        sent = intervals > 0
+        partition = Partition(tuple(intervals[sent].tolist()))
+        posteriors = (torch.from_numpy(t[blocks.positions[rows]][:, sent]) for t in (mean, scale))
+        target = on_grid(DiagonalGaussian(*posteriors))
         kl_bits = PartitionedORC(partition, 1).search_kl_bits(target)
         log2_n = torch.ceil(kl_bits + effort.margin_bits).long()
         log2_n = log2_n.clamp(MIN_LOG2_CANDIDATES, effort.max_log2_candidates)
@@ -75,22 +74,22 @@ def search_blocks(
             part = DiagonalGaussian(target.mean[some], target.scale[some])
             best_bins, best_ranks = _cheapest(coder, code, part, keys[which][some], effort.keep)
             chosen = some.numpy()
-            bins[rows[chosen]] = best_bins.reshape(len(chosen), -1, layout.channels)
+            all_bins = np.zeros((len(chosen), *intervals.shape), np.int64)
+            all_bins[:, sent] = best_bins
+            bins[rows[chosen]] = all_bins
             ranks[which[chosen]] = best_ranks
     return bins, ranks
 
 
 def _alike(
     layout: Layout, blocks: Blocks, codes: tuple[IndexCode, ...]
-) -> Iterator[tuple[Partition, IndexCode, Integers, Integers]]:
-    """Blocks of one partition at a time: which they are, and their rows among all positions."""
+) -> Iterator[tuple[Integers, IndexCode, Integers]]:
+    """Blocks of the same intervals at a time: these, their code of ranks, and which they are."""
     kinds = blocks.classes * (int(layout.block_positions.max()) + 1) + blocks.lengths
     for kind in np.unique(kinds):
         which = np.flatnonzero(kinds == kind)
         k, length = int(blocks.classes[which[0]]), int(blocks.lengths[which[0]])
-        intervals = layout.intervals[k - 1][:length].flatten()
-        rows = blocks.starts[which][:, None] + np.arange(length)
-        yield Partition(tuple(intervals.tolist())), codes[k - 1], which, rows
+        yield layout.intervals[k - 1][:length], codes[k - 1], which
 
 
 def _cheapest(

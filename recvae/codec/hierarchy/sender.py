@@ -1,6 +1,6 @@
 """From pictures to codes: layer by layer, each posterior given the latents that were sent before."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,14 @@ from recvae.codec.hierarchy.draws import draw_latents, latents_to_float
 from recvae.codec.hierarchy.layout import Integers, cut_blocks
 from recvae.codec.hierarchy.payload import LayerCode
 from recvae.codec.hierarchy.search import SearchEffort, search_blocks
-from recvae.codec.hierarchy.tables import LayerTables
+from recvae.codec.hierarchy.streams import PictureCode
+from recvae.codec.hierarchy.tables import LayerTables, Tables
 from recvae.hierarchy.network import Hierarchy
 from recvae.hierarchy.quality import position_of
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
+
+Draw = Callable[[int, Tensor, Tensor], Tensor]
+"""Number of a layer, mean and log scale of its posterior to its `n`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,55 +27,87 @@ class Sent:
     """What a sender found for some pictures.
 
     Fields:
-        codes: of each layer.
-        kl_bits: KL of each layer's posteriors, (layers, n).
+        codes: of each picture.
+        kl_bits: KL of each picture's posteriors, (n,).
     """
 
-    codes: list[LayerCode]
+    codes: list[PictureCode]
     kl_bits: NDArray[np.float64]
 
 
 def send(
     network: Hierarchy,
-    tables: Sequence[LayerTables],
+    tables: Tables,
     key: int,
     pixels: Tensor,
     quality: int,
     effort: SearchEffort,
 ) -> Sent:
     """Codes for pictures (n, 3, h, w) in [0, 1], h and w multiples of the stride."""
-    position = torch.full((len(pixels),), position_of(quality), device=pixels.device)
-    codes, kl_bits = [], []
+    count = len(pixels)
+    position = torch.full((count,), position_of(quality), device=pixels.device)
+    classes = tables.classes.choose(region_kl_bits(network, pixels, position))
+    layers: list[LayerCode] = []
+    kl_bits = np.zeros(count)
+
+    def draw(index: int, mean: Tensor, log_scale: Tensor) -> Tensor:
+        nonlocal kl_bits
+        kl = kl_nats(mean, log_scale).sum((1, 2, 3)) / NATS_PER_BIT
+        kl_bits += kl.double().cpu().numpy()
+        posterior = (mean, log_scale.exp())
+        code, z = _send_layer(tables.layers[index], index, key, classes, *posterior, effort)
+        layers.append(code)
+        n = torch.from_numpy(latents_to_float(z)).to(mean.device)
+        return n.reshape(count, *code.shape, -1).permute(0, 3, 1, 2)
+
+    run_chain(network, pixels, position, draw)
+    by_picture = zip(*(code.split(count) for code in layers), strict=True)
+    codes = [PictureCode(classes[i : i + 1], list(own)) for i, own in enumerate(by_picture)]
+    return Sent(codes, kl_bits)
+
+
+def run_chain(network: Hierarchy, pixels: Tensor, position: Tensor, draw: Draw) -> None:
+    """Call `draw` for each layer, from the coarsest to the finest."""
+    numbers = iter(range(len(network.layers)))
     with torch.no_grad():
-        condition = network.condition(position)
-        maps = network.encode(pixels, condition)
-        state = network.begin(len(pixels), *pixels.shape[2:])
-        for index, (layer, layer_tables) in enumerate(zip(network.layers, tables, strict=True)):
-            state = network.rise(index, state)
-            mean, log_scale = layer.infer(state, maps[network.resolution[index]], condition)
-            kl = kl_nats(mean, log_scale) / NATS_PER_BIT
-            code, z = _send_layer(layer_tables, index, key, mean, log_scale.exp(), kl, effort)
-            n = torch.from_numpy(latents_to_float(z)).to(mean.device)
-            n = n.reshape(len(pixels), *code.shape, -1).permute(0, 3, 1, 2)
-            state = layer.take(state, n, condition)
-            codes.append(code)
-            kl_bits.append(kl.sum((1, 2, 3)).double().cpu().numpy())
-    return Sent(codes, np.array(kl_bits))
+        network(pixels, position, lambda mean, log_scale: draw(next(numbers), mean, log_scale))
+
+
+def region_kl_bits(network: Hierarchy, pixels: Tensor, position: Tensor) -> NDArray[np.float64]:
+    """KL of all layers in each region, (n, rows, columns), by a sample of each posterior.
+
+    The samples are the same for the same sizes: what is sent depends on the pictures alone.
+    """
+    total: list[Tensor] = []
+
+    def draw(index: int, mean: Tensor, log_scale: Tensor) -> Tensor:
+        total.append(by_region(kl_nats(mean, log_scale).sum(1), network.region_of(index)))
+        noise = torch.Generator().manual_seed(index)
+        one = torch.randn(mean.shape[1:], generator=noise).to(mean.device)
+        return mean + log_scale.exp() * one
+
+    run_chain(network, pixels, position, draw)
+    return (torch.stack(total).sum(0).double() / NATS_PER_BIT).cpu().numpy()
+
+
+def by_region(values: Tensor, region: int) -> Tensor:
+    """Sums over regions, (n, rows, columns), of values of positions, (n, h, w)."""
+    n, height, width = values.shape
+    return values.reshape(n, height // region, region, width // region, region).sum((2, 4))
 
 
 def _send_layer(
     tables: LayerTables,
     index: int,
     key: int,
+    classes: Integers,
     mean: Tensor,
     scale: Tensor,
-    kl_bits: Tensor,
     effort: SearchEffort,
 ) -> tuple[LayerCode, Integers]:
     """The code of a layer, and its latents, (positions, channels) in units of 2^-28."""
     height, width = mean.shape[2:]
     layout = tables.layout
-    classes = choose_classes(tables, kl_bits.sum(1).cpu().double().numpy())
     blocks = cut_blocks(layout, layout.at_positions(classes, height, width))
     means, scales = (
         t.permute(0, 2, 3, 1).reshape(-1, layout.channels).double().cpu().numpy()
@@ -80,21 +116,5 @@ def _send_layer(
     bins, ranks = search_blocks(
         layout, index, key, blocks, means, scales, tables.rank_codes, effort
     )
-    code = LayerCode((height, width), classes, blocks, bins, ranks)
+    code = LayerCode((height, width), blocks, bins, ranks)
     return code, draw_latents(layout, index, key, blocks, bins, ranks, len(means))
-
-
-def choose_classes(tables: LayerTables, kl_bits: NDArray[np.float64]) -> Integers:
-    """Classes of regions (n, rows, columns) for the KL of each position, (n, h, w)."""
-    means = region_means(kl_bits, tables.layout.region)
-    return np.searchsorted(tables.edges_bits, means, side="right").astype(np.int64)
-
-
-def region_means(values: NDArray[np.float64], region: int) -> NDArray[np.float64]:
-    """Means over regions (n, rows, columns) of values of positions, (n, h, w)."""
-    n, height, width = values.shape
-    down, right = -height % region, -width % region
-    padded = np.pad(values, ((0, 0), (0, down), (0, right)))
-    ones = np.pad(np.ones((height, width)), ((0, down), (0, right)))
-    shape = (padded.shape[1] // region, region, padded.shape[2] // region, region)
-    return padded.reshape(n, *shape).sum((2, 4)) / ones.reshape(shape).sum((1, 3))

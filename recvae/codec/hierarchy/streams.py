@@ -1,102 +1,93 @@
-"""Streams of a tile: from the codes of its pictures to bytes, and from bytes to latents."""
+"""Streams of a tile: from the codes of its pictures to bytes, and back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recvae.codec.hierarchy.draws import draw_latents
+import numpy as np
+
+from recvae.codec.hierarchy.classes import decode_classes, encode_classes
 from recvae.codec.hierarchy.layout import Integers
-from recvae.codec.hierarchy.payload import (
-    LayerCode,
-    decode_layer,
-    decode_quality,
-    encode_layer,
-    encode_quality,
-)
-from recvae.codec.hierarchy.tables import LayerTables
+from recvae.codec.hierarchy.payload import LayerCode, decode_layer, encode_layer
+from recvae.codec.hierarchy.tables import Tables
 from recvae.codec.range_coder import CheckingRangeDecoder, RangeDecoder, RangeEncoder
+from recvae.hierarchy.quality import MAX_QUALITY, MIN_QUALITY
 
-PictureCode = Sequence[LayerCode]
-"""A picture's code of each layer."""
-
-
-def encode_streams(
-    tables: Sequence[LayerTables], pictures: Sequence[PictureCode], quality: int, separate: bool
-) -> list[bytes]:
-    """The streams of a tile: one for all layers, or one for each.
-
-    A stream holds its layers one after the other, of each layer all pictures.
-    """
-    layers = range(len(tables))
-    encoded = []
-    for part in [[layer] for layer in layers] if separate else [layers]:
-        encoder = RangeEncoder()
-        if 0 in part:
-            encode_quality(encoder, quality)
-        for layer in part:
-            for code in pictures:
-                before = code[layer - 1].classes if layer else None
-                encode_layer(encoder, tables[layer], code[layer], before, quality)
-        encoded.append(encoder.finish())
-    return encoded
+QUALITIES = np.array([MAX_QUALITY - MIN_QUALITY + 1])
 
 
 @dataclass(frozen=True, eq=False)
-class Received:
-    """What the streams of a tile hold.
+class PictureCode:
+    """What is sent of a tile of a picture.
 
     Fields:
-        quality: of all its pictures.
-        codes: of each picture, its code of each layer that is there.
+        classes: of its regions, (1, rows, columns).
+        layers: the code of each layer that is there.
     """
 
-    quality: int
-    codes: list[list[LayerCode]]
+    classes: Integers
+    layers: list[LayerCode]
+
+
+def encode_streams(
+    tables: Tables, pictures: Sequence[PictureCode], quality: int, separate: bool
+) -> list[bytes]:
+    """The streams of a tile of some pictures: one for all layers or, if `separate`, one for each.
+
+    The first begins with the quality and the classes of all pictures. A stream holds its layers one
+    after the other, of each layer all pictures.
+    """
+    encoder = RangeEncoder()
+    encoder.encode_uniform(np.array([quality - MIN_QUALITY]), QUALITIES)
+    for picture in pictures:
+        encode_classes(encoder, tables.classes, picture.classes, quality)
+    streams = []
+    for layer, layer_tables in enumerate(tables.layers):
+        if layer and separate:
+            streams.append(encoder.finish())
+            encoder = RangeEncoder()
+        for picture in pictures:
+            encode_layer(encoder, layer_tables, picture.layers[layer])
+    return [*streams, encoder.finish()]
 
 
 def decode_streams(
-    tables: Sequence[LayerTables],
+    tables: Tables,
     streams: Sequence[bytes],
     count: int,
     shapes: Sequence[tuple[int, int]],
     separate: bool,
     checking: bool = False,
-) -> Received:
-    """What streams of `count` pictures hold.
+) -> tuple[int, list[PictureCode]]:
+    """The quality, and what the streams of a tile of `count` pictures hold.
 
     Args:
-        tables: of all layers.
-        streams: of the tile: one of all layers, or one of each of the first so many.
-        count: pictures in the tile.
-        shapes: height and width of each layer, positions.
+        tables: of the model.
+        streams: of the tile: one of all layers or, if `separate`, those of the first layers.
+        count: pictures.
+        shapes: height and width of each layer, positions; of the first one, of the regions.
         separate: whether each layer has a stream of its own.
         checking: also refuse what decodes but is not what an encoder would write.
 
     Raises ValueError for data that no encoder writes, where it can tell.
     """
-    codes: list[list[LayerCode]] = [[] for _ in range(count)]
-    layers = range(len(tables))
-    quality = 0
-    parts = [[layer] for layer in layers] if separate else [layers]
-    for part, stream in zip(parts, streams, strict=False):
-        decoder = CheckingRangeDecoder(stream) if checking else RangeDecoder(stream)
-        if 0 in part:
-            quality = decode_quality(decoder)
-        for layer in part:
-            for code in codes:
-                before = code[layer - 1].classes if layer else None
-                code.append(
-                    decode_layer(decoder, tables[layer], 1, shapes[layer], before, quality)
-                )
+    make = CheckingRangeDecoder if checking else RangeDecoder
+    decoders = [make(stream) for stream in streams]
+    quality = read_quality(decoders[0])
+    pictures = [
+        PictureCode(decode_classes(decoders[0], tables.classes, (1, *shapes[0]), quality), [])
+        for _ in range(count)
+    ]
+    for layer, layer_tables in enumerate(tables.layers[: len(streams) if separate else None]):
+        for picture in pictures:
+            decoder = decoders[layer if separate else 0]
+            code = decode_layer(decoder, layer_tables, picture.classes, shapes[layer])
+            picture.layers.append(code)
+    for decoder in decoders:
         if isinstance(decoder, CheckingRangeDecoder) and not decoder.is_whole():
             raise ValueError("a stream is not what an encoder writes")
-    return Received(quality, codes)
+    return quality, pictures
 
 
-def latents_of(
-    tables: Sequence[LayerTables], key: int, layer: int, code: LayerCode
-) -> Integers:
-    """Latents of a layer of a picture, (positions, channels) int64 in units of 2^-28."""
-    height, width = code.shape
-    return draw_latents(
-        tables[layer].layout, layer, key, code.blocks, code.bins, code.ranks, height * width
-    )
+def read_quality(decoder: RangeDecoder) -> int:
+    """The quality, with which the first stream of a tile begins."""
+    return int(decoder.decode_uniform(QUALITIES)[0]) + MIN_QUALITY
