@@ -1,7 +1,6 @@
 """What training needs of a data module: images in memory, the same in every run."""
 
 import hashlib
-from collections.abc import Sequence
 from functools import cached_property
 from typing import TypeVar
 

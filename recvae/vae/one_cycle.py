@@ -1,14 +1,20 @@
-"""What all modules have in common: AdamW on a one-cycle schedule, clipped gradients, exact resume."""
+"""What all modules have in common: AdamW on a one-cycle schedule, clipped gradients, resume.
+
+A resumed training draws the noise that it would have drawn without the interruption.
+"""
 
 import math
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from recvae.errors import InputError
 from recvae.vae.optimiser import ResumableAdamW, ResumableOneCycle
 from recvae.vae.progress import Progress, correct_progress
+
+RANDOM_STATE = "random_state"  # what a checkpoint holds besides Lightning's own
 
 
 class OneCycleModule(pl.LightningModule):
@@ -25,15 +31,34 @@ class OneCycleModule(pl.LightningModule):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.gradient_clip = gradient_clip
         self._before = Progress()
+        self._random_state: dict[str, Tensor] = {}
+
+    def check_images(self, images: Tensor) -> None:
+        """Raise `InputError` for images (n, channels, height, width) that it does not take."""
+
+    def setup(self, stage: str) -> None:
+        images = getattr(getattr(self.trainer, "datamodule", None), "examples", None)
+        if images is not None:
+            self.check_images(images)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip)
         self.log("train/gradient_norm", norm)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[RANDOM_STATE] = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            checkpoint[RANDOM_STATE]["cuda"] = torch.cuda.get_rng_state(self.device)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._before = correct_progress(checkpoint)
+        self._random_state = checkpoint.get(RANDOM_STATE, {})  # earlier versions kept none
 
     def on_train_start(self) -> None:
+        if "cpu" in self._random_state:
+            torch.set_rng_state(self._random_state["cpu"].cpu())
+        if "cuda" in self._random_state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(self._random_state["cuda"].cpu(), self.device)
         # With max_steps, Lightning would look for more batches in the epoch that has ended.
         if not self._before.batches:
             self.trainer.fit_loop.epoch_loop.restarting = False
