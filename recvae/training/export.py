@@ -89,7 +89,7 @@ def _calibration(kind: str, options: Any) -> tuple[Calibrate, Save]:
             if other != kind and options[name] is not None:
                 option = name.replace("_", "-")
                 raise InputError(
-                    f"{options.ckpt_path}: holds a {kind}: leave --{option} out, it is for a {other}"
+                    f"{options.ckpt_path}: holds a {kind}: leave out --{option}, of a {other}"
                 )
     if kind == "PictureVAE":
         from recvae.codec.hierarchy.model import save_model as save_pictures
