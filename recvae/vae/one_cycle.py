@@ -1,6 +1,6 @@
 """What all modules have in common: AdamW on a one-cycle schedule, clipped gradients, resume.
 
-A resumed training draws the noise that it would have drawn without the interruption.
+A resumed training takes the batches and draws the noise that it would have without the break.
 """
 
 import math
@@ -32,6 +32,7 @@ class OneCycleModule(pl.LightningModule):
         self.gradient_clip = gradient_clip
         self._before = Progress()
         self._random_state: dict[str, Tensor] = {}
+        self._loaders: list[dict[str, int]] = []
 
     def check_images(self, images: Tensor) -> None:
         """Raise `InputError` for images (n, channels, height, width) that it does not take."""
@@ -53,12 +54,17 @@ class OneCycleModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._before = correct_progress(checkpoint)
         self._random_state = checkpoint.get(RANDOM_STATE, {})  # earlier versions kept none
+        self._loaders = checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader", [])
 
     def on_train_start(self) -> None:
         if "cpu" in self._random_state:
             torch.set_rng_state(self._random_state["cpu"].cpu())
         if "cuda" in self._random_state and self.device.type == "cuda":
             torch.cuda.set_rng_state(self._random_state["cuda"].cpu(), self.device)
+        # Lightning forgets their states where the loader was made to count steps.
+        loader = self.trainer.train_dataloader
+        if len(self._loaders) == 1 and hasattr(loader, "load_state_dict"):
+            loader.load_state_dict(self._loaders[0])
         # With max_steps, Lightning would look for more batches in the epoch that has ended.
         if not self._before.batches:
             self.trainer.fit_loop.epoch_loop.restarting = False
