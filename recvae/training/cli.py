@@ -101,7 +101,13 @@ class TrainingCLI(LightningCLI):
             raise InputError("trainer.gradient_clip_val: pass --model.gradient_clip instead")
         try:
             trainer = super().instantiate_trainer(**kwargs)
-        except (MisconfigurationException, ImportError, TypeError, ValueError) as error:
+        except (
+            MisconfigurationException,
+            ImportError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise InputError(f"trainer: {_one_line(error)}") from error
         if trainer.world_size > 1:
             raise InputError("train.py runs on one device: pass --trainer.devices 1")

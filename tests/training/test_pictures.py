@@ -1,5 +1,6 @@
 """`train.py` on pictures: fit, resume, measure; what it refuses."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,19 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from recvae.hierarchy.lightning import PictureVAE
 from recvae.training.checkpoints import read_checkpoint
-from training.running import ROOT, checkpoint_of, config, refusal, runs_of, steps_of, train
+from training.running import (
+    BETWEEN_BATCHES,
+    BETWEEN_EPOCHS,
+    FIT,
+    ROOT,
+    check_resumed_as_without_break,
+    config,
+    refusal,
+    runs_of,
+    steps_of,
+    train,
+)
 
-FIT = ("--config", "config.yaml")
 LAST = "runs/pictures/version_0/checkpoints/last.ckpt"
 TINY = {
     "width": 8,
@@ -48,14 +59,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     assert LAST in done.stdout
     return folder
-
-
-@pytest.fixture
-def folder(trained: Path, tmp_path: Path) -> Path:
-    """What a user has: pictures, a config, and the run."""
-    for name in ("pictures", "config.yaml", "runs"):
-        (tmp_path / name).symlink_to(trained / name)
-    return tmp_path
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.stem)
@@ -93,27 +96,13 @@ def test_measure_a_checkpoint(folder: Path, command: str, split: str) -> None:
     assert f"{split}/quality_50_psnr_db" in rows
 
 
-def test_resumed_it_is_as_if_never_interrupted(trained: Path, tmp_path: Path) -> None:
-    """From between two batches, with the config that the run saved."""
-    for name in ("pictures", "config.yaml"):
-        (tmp_path / name).symlink_to(trained / name)
-    keep = [
-        "--trainer.callbacks+=pytorch_lightning.callbacks.ModelCheckpoint",
-        "--trainer.callbacks.filename=fourth",
-        "--trainer.callbacks.every_n_train_steps=4",
-    ]
-    assert train(tmp_path, "fit", *FIT, *keep).returncode == 0
-    (whole,) = runs_of(tmp_path, "pictures")
-    fourth = whole / "checkpoints" / "fourth.ckpt"
-    done = train(
-        tmp_path, "fit", "--config", str(whole / "config.yaml"), f"--ckpt_path={fourth}"
-    )
-    assert done.returncode == 0, done.stderr
-    assert "goes on with" not in done.stdout
-    ours, theirs = (checkpoint_of(run) for run in (runs_of(tmp_path, "pictures")[-1], whole))
-    assert ours["global_step"] == theirs["global_step"] == 6
-    for name, weights in theirs["state_dict"].items():
-        assert torch.equal(ours["state_dict"][name], weights), name
+@pytest.mark.parametrize(
+    ("steps", "kept"),
+    [(4, f"{BETWEEN_BATCHES}=2"), pytest.param(3, BETWEEN_EPOCHS, marks=pytest.mark.slow)],
+)
+def test_resumed_as_without_break(folder: Path, steps: int, kept: str) -> None:
+    shutil.rmtree(folder / "runs")
+    check_resumed_as_without_break(folder, "pictures", steps, kept)
 
 
 def test_checkpoints_of_earlier_versions(folder: Path) -> None:
@@ -131,7 +120,7 @@ def test_checkpoints_of_earlier_versions(folder: Path) -> None:
     torch.save(checkpoint, folder / "old.ckpt")
     module, _ = read_checkpoint(str(folder / "old.ckpt"))
     assert type(module) is PictureVAE
-    (folder / "runs").unlink()
+    shutil.rmtree(folder / "runs")
     done = train(folder, "fit", *FIT, "--ckpt_path=old.ckpt", "--trainer.max_epochs=3")
     assert done.returncode == 0, done.stderr
     assert "old.ckpt: goes on with trainer.max_epochs 3 (was 2)" in done.stdout
@@ -145,36 +134,58 @@ CONTINUED = f"--ckpt_path={LAST}"
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model.architecture.width", "4"], "architecture.width is 4; allowed: 8 to 512"),
-        (["--model.architecture.layers", "[1]"], "architecture.channels has 2 entries, layers ha"),
-        (["--model.warmup_steps", "-1"], "warmup_steps is -1: it must not be negative"),
-        (["--data.crop", "14"], "the crops are 14 x 14: pass a --data.crop that is a multiple of 4"),
-        (["--data.crop", "20"], "pictures: of 10 pictures 8 have a side below 20 pixels, the small"),
-        (["--data.reduce", "2"], "10 pictures 10, reduced by 2, have a side below 16 pixels, the"),
-        (["--data.root", "absent"], "absent: "),
-        (["--data.batch_size", "13"], "batch_size is 13: it must lie between 1 and the 12 crops"),
-        (["--data.validation_fraction", "0.95"], "validation would hold out 10 of 10 images"),
-        (["--config", "unknown.yaml"], "model.class_path is torch.nn.Linear: choose from recvae.vae"),
+        ([*FIT, "--model.architecture.width", "4"], "architecture.width is 4; allowed: 8 to 512"),
+        (
+            [*FIT, "--model.architecture.layers", "[1]"],
+            "architecture.channels has 2 entries, layers ha",
+        ),
+        ([*FIT, "--model.warmup_steps", "-1"], "warmup_steps is -1: it must not be negative"),
+        (
+            [*FIT, "--data.crop", "14"],
+            "the crops are 14 x 14: pass a --data.crop that is a multiple of 4",
+        ),
+        (
+            [*FIT, "--data.crop", "20"],
+            "pictures: of 10 pictures 9 have a side below 20 pixels, the small",
+        ),
+        (
+            [*FIT, "--data.reduce", "2"],
+            "10 pictures 10, reduced by 2, have a side below 16 pixels, the",
+        ),
+        ([*FIT, "--data.root", "absent"], "absent: "),
+        (
+            [*FIT, "--data.batch_size", "13"],
+            "batch_size is 13: it must lie between 1 and the 12 crops",
+        ),
+        ([*FIT, "--data.validation_fraction", "0.95"], "validation would hold out 10 of 10 images"),
+        (
+            ["--config", "unknown.yaml"],
+            "model.class_path is torch.nn.Linear: choose from recvae.vae",
+        ),
         (OTHER_KIND, "the images are in colour: a VAE takes grey ones"),
-        ([CONTINUED, "--model.architecture.width", "16"], "architecture.width 8, not 16: pass"),
-        ([CONTINUED, "--model.architecture.layers", "[2,1]"], "architecture.layers.0 1, not 2"),
-        ([CONTINUED, "--data.validation_fraction", "0.3"], "trained on other images than these 7"),
-        ([CONTINUED, "--trainer.max_epochs", "1"], f"{LAST}: has 2 epochs: pass"),
+        (
+            [*FIT, CONTINUED, "--model.architecture.width", "16"],
+            "architecture.width 8, not 16: pass",
+        ),
+        (
+            [*FIT, CONTINUED, "--model.architecture.layers", "[2,1]"],
+            "architecture.layers.0 1, not 2",
+        ),
+        (
+            [*FIT, CONTINUED, "--data.validation_fraction", "0.3"],
+            "trained on other images than these 7",
+        ),
+        ([*FIT, CONTINUED, "--trainer.max_epochs", "1"], f"{LAST}: has 2 epochs: pass"),
         ([CONTINUED, *OTHER_KIND], f"{LAST}: holds a PictureVAE, not a VAE: pass the conf"),
     ],
 )
-def test_bad_trainings(folder: Path, arguments: list[str], message: str) -> None:
-    vae = config("folder") | {"trainer": {"logger": False}}
-    (folder / "vae.yaml").write_text(yaml.safe_dump({"model": vae["model"]}))
-    (folder / "unknown.yaml").write_text("model: {class_path: torch.nn.Linear}")
-    command = ["fit", *FIT, *arguments]
-    if arguments[-1] == "vae.yaml":  # of which the pictures' config would be a part
-        pictured = yaml.safe_load((folder / "config.yaml").read_text())
-        (folder / "vae.yaml").write_text(yaml.safe_dump(pictured | {"model": vae["model"]}))
-        command = ["fit", *arguments]
-    before = sorted(folder.rglob("*"))
-    assert message in refusal(folder, *command)
-    assert sorted(folder.rglob("*")) == before
+def test_bad_trainings(trained: Path, arguments: list[str], message: str) -> None:
+    text = yaml.safe_load((trained / "config.yaml").read_text())
+    (trained / "vae.yaml").write_text(yaml.safe_dump(text | {"model": config("folder")["model"]}))
+    (trained / "unknown.yaml").write_text("model: {class_path: torch.nn.Linear}")
+    before = sorted(trained.rglob("*"))
+    assert message in refusal(trained, "fit", *arguments)
+    assert sorted(trained.rglob("*")) == before
 
 
 def test_grey_images_of_one_channel_are_no_pictures(folder: Path) -> None:
@@ -188,11 +199,8 @@ def test_grey_images_of_one_channel_are_no_pictures(folder: Path) -> None:
 
 
 def test_options_may_change_that_leave_the_pictures_alone(folder: Path) -> None:
-    (folder / "runs").unlink()
-    (folder / "last.ckpt").write_bytes((folder / "config.yaml").resolve().with_name("runs").joinpath(
-        "pictures/version_0/checkpoints/last.ckpt").read_bytes())
     options = ["--data.shift=3", "--model.learning_rate=0.002", "--trainer.max_epochs=3"]
-    done = train(folder, "fit", *FIT, "--ckpt_path=last.ckpt", *options)
+    done = train(folder, "fit", *FIT, CONTINUED, *options)
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if "goes on with" in line]
     for words in ("model.learning_rate 0.002 (was 0.001)", "data.init_args.shift 3 (was 0)"):

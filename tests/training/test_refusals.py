@@ -49,6 +49,10 @@ def test_bad_exports(tmp_path: Path, arguments: list[str], message: str) -> None
         (["--trainer.gradient_clip_val", "0.1"], "gradient_clip_val: pass --model.gradient_clip"),
         (["--trainer.val_check_interval", "5"], "val_check_interval is 5: it must lie between 1 a"),
         (["--trainer.val_check_interval", "0"], "val_check_interval is 0: it must lie between 1 a"),
+        (
+            ["--trainer.callbacks+=pytorch_lightning.callbacks.ModelCheckpoint"],
+            "trainer: Found more than one stateful callback of type `ModelCheckpoint`",
+        ),
         (["--trainer.precision", "16-true"], "trainer.precision is 16-true: choose from 32-true"),
         (["--trainer.precision", "transformer-engine"], "trainer.precision is transformer-engine"),
     ],
