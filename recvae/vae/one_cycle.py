@@ -28,6 +28,13 @@ class OneCycleModule(pl.LightningModule):
 
     def __init__(self, learning_rate: float, weight_decay: float, gradient_clip: float) -> None:
         super().__init__()
+        if not (0 < learning_rate < math.inf and 0 <= weight_decay < math.inf):
+            raise InputError(
+                f"learning_rate is {learning_rate}, weight_decay {weight_decay}: the one must be "
+                f"above 0, the other at least 0"
+            )
+        if not gradient_clip > 0:
+            raise InputError(f"gradient_clip is {gradient_clip}: it must be above 0")
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.gradient_clip = gradient_clip
         self._before = Progress()

@@ -35,6 +35,9 @@ def test_bad_exports(tmp_path: Path, arguments: list[str], message: str) -> None
         (["--model.architecture.decoder", "{hidden: 0}"], "architecture.decoder.hidden"),
         (["--model.beta.release", "[0.6,0.3]"], "beta.release"),
         (["--model.beta.target_bits", "0"], "beta.target_bits"),
+        (["--model.learning_rate", "0"], "learning_rate is 0.0, weight_decay 0.0001: the one must"),
+        (["--model.weight_decay=-1"], "weight_decay -1.0: the one must be above 0, the other"),
+        (["--model.gradient_clip", "0"], "gradient_clip is 0.0: it must be above 0"),
         (["--model.architecture.height", "32"], "--model.architecture.height 28"),
         (
             ["--model.architecture.name", "causal", "--model.architecture.decoder", "{levels: 2}"],
