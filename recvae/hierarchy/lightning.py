@@ -59,7 +59,10 @@ class PictureVAE(OneCycleModule):
         )
         self.architecture, self.warmup_steps = architecture, warmup_steps
         self.network = Hierarchy(architecture).to(memory_format=torch.channels_last)
-        self._forward = torch.compile(self.network) if compile else self.network
+        # A method, since a module would come into the checkpoint a second time.
+        forward = self.network.forward
+        self._forward = torch.compile(forward) if compile else forward
+        self.register_load_state_dict_pre_hook(_drop_second_network)
 
     def check_images(self, images: Tensor) -> None:
         """Raise `InputError` for pictures (n, 3, height, width) that the networks do not take."""
@@ -132,6 +135,12 @@ class PictureVAE(OneCycleModule):
             rows.append(self.network(pixels, position, sample)[0].clamp(0, 1))
         picture = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
         board.add_image("val/originals_and_reconstructions", picture, self.global_step)
+
+
+def _drop_second_network(_: Any, state: dict[str, Any], prefix: str, *args: Any) -> None:
+    """Earlier checkpoints hold the network twice."""
+    for name in [name for name in state if name.startswith(f"{prefix}_forward.")]:
+        del state[name]
 
 
 def sample(mean: Tensor, log_scale: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from recvae.hierarchy.lightning import PictureVAE
+from recvae.hierarchy.network import HierarchyArguments
 from recvae.training.checkpoints import read_checkpoint
 from training.running import (
     BETWEEN_BATCHES,
@@ -87,6 +88,12 @@ def test_logs(trained: Path) -> None:
     assert (image.width, image.height) == (2 * 16, 4 * 16)  # two pictures; originals, 3 qualities
 
 
+def test_a_compiled_model_has_the_same_weights() -> None:
+    plain, compiled = (PictureVAE(HierarchyArguments(**TINY), compile=c) for c in (False, True))
+    assert plain.state_dict().keys() == compiled.state_dict().keys()
+    assert len(plain.state_dict()) == len(list(plain.parameters()))
+
+
 @pytest.mark.parametrize(("command", "split"), [("validate", "val"), ("test", "test")])
 def test_measure_a_checkpoint(folder: Path, command: str, split: str) -> None:
     done = train(folder, command, *FIT, "--ckpt_path=best")
@@ -106,8 +113,10 @@ def test_resumed_as_without_break(folder: Path, steps: int, kept: str) -> None:
 
 
 def test_checkpoints_of_earlier_versions(folder: Path) -> None:
-    """They hold the arguments of the model, and neither random state nor fingerprint."""
+    """They hold the network twice, and neither random state nor fingerprint."""
     checkpoint = torch.load(folder / LAST, weights_only=True)
+    for weights in (checkpoint["state_dict"], checkpoint["current_model_state"]):
+        weights |= {name.replace("network.", "_forward."): w for name, w in weights.items()}
     del checkpoint["random_state"], checkpoint["training_images"]
     assert set(checkpoint["hyper_parameters"]) == {
         "architecture",
