@@ -70,7 +70,7 @@ class OneCycleModule(pl.LightningModule):
             torch.cuda.set_rng_state(self._random_state["cuda"].cpu(), self.device)
         # Lightning forgets their states where the loader was made to count steps.
         loader = self.trainer.train_dataloader
-        if len(self._loaders) == 1 and hasattr(loader, "load_state_dict"):
+        if loader is not None and len(self._loaders) == 1 and hasattr(loader, "load_state_dict"):
             loader.load_state_dict(self._loaders[0])
         # With max_steps, Lightning would look for more batches in the epoch that has ended.
         if not self._before.batches:
