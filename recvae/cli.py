@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="recvae",
-        description="Lossless compression of grey images: VAE and relative entropy coding.",
+        description="Compression of images, lossless or lossy as the model is: VAEs and relative "
+        "entropy coding.",
     )
     parser.add_argument("--version", action="version", version=f"recvae {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -42,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         "--group-size",
         type=int,
         help="images that share an entropy coder: larger is smaller, and it takes a whole group to "
-        "decode one image (1 to 1024, default: 64)",
+        "decode one image (1 to 1024, default: 64, of lossy models 1)",
     )
     compress.add_argument(
         "--effort",
@@ -50,6 +51,25 @@ def _parser() -> argparse.ArgumentParser:
         default=1,
         help="candidates for each block of latents that are tried with the decoder: more take "
         "longer and make smaller files, which decode as fast (1 to 256, default: 1)",
+    )
+    quality = compress.add_mutually_exclusive_group()
+    quality.add_argument(
+        "--quality", type=int, help="of lossy models: 1 to 100 (default: the model's own)"
+    )
+    quality.add_argument(
+        "--target-bpp",
+        type=float,
+        metavar="BITS",
+        help="of lossy models: the highest quality whose file takes at most so many bits per "
+        "pixel; it is found by coding the images seven times, of more than 64 images or 16 "
+        "megapixels a part of them, so that the file of all is near the target only",
+    )
+    quality.add_argument(
+        "--target-psnr",
+        type=float,
+        metavar="DECIBELS",
+        help="of lossy models: the lowest quality whose mean PSNR over the images is at least so "
+        "much, found likewise",
     )
     compress.add_argument(
         "--elbo",
@@ -70,13 +90,23 @@ def _parser() -> argparse.ArgumentParser:
         help="by its name: .npy, .idx or -ubyte (also .gz), .png or as other pictures, else a "
         "folder of pictures (any name with / at its end is one); - writes idx to stdout",
     )
+    decompress.add_argument(
+        "--layers",
+        type=int,
+        help="make pictures of so many layers, coarse to fine (default: all); of a file whose end "
+        "is missing, of models with layers, those that are whole are taken (status 1)",
+    )
 
     info = commands.add_parser("info", help="what a .recvae file holds, without decoding it")
     info.add_argument("input", help="the .recvae file, or - for stdin")
 
     verify = commands.add_parser("verify", help="decode a .recvae file and compare checksums")
     verify.add_argument("input", help="the .recvae file, or - for stdin")
-    verify.add_argument("--against", help="images to compare with, as `compress` takes them")
+    verify.add_argument(
+        "--against",
+        help="images to compare with, as `compress` takes them: equal ones or, of lossy models, "
+        "those that the PSNR is told to",
+    )
 
     salvage = commands.add_parser(
         "salvage",
@@ -110,7 +140,14 @@ def _add_shared_options(commands: Mapping[str, argparse.ArgumentParser]) -> None
             choices=[1, 3],
             help="3: arrays of .npy and idx files are RGB, (n, height, width, 3) (default: 1)",
         )
-    for command in some("decompress", "verify", "salvage"):
+    for command in some("decompress", "verify"):
+        command.add_argument(
+            "--max-pixels",
+            type=int,
+            default=1 << 28,
+            help="refuse a file that claims larger pictures, as a damaged one may (default: 2^28)",
+        )
+    for command in some("decompress", "info", "verify", "salvage"):
         command.add_argument("--model", help="folder of the model, if it is not one that ships")
     for command in some("compress", "decompress", "verify", "salvage", "demo"):
         command.add_argument(

@@ -1,11 +1,11 @@
 """What the commands do: files in, files out."""
 
+import os
+import sys
 import time
 from argparse import Namespace
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +13,6 @@ import numpy as np
 from rich.console import Console
 
 from recvae.codec import (
-    DEFAULT_GROUP_SIZE,
     DEFAULT_MODEL,
     Codec,
     CompressedImages,
@@ -25,8 +24,14 @@ from recvae.codec import (
     shipped_model_name,
 )
 from recvae.codec import salvage as find_salvage
+from recvae.codec.compressed_images import check_header
 from recvae.codec.container import ContainerReader
+from recvae.codec.container.footer import TruncatedError
 from recvae.codec.container.names import NAMES
+from recvae.codec.image_coder import ImageCoder
+from recvae.codec.quality import FoundQuality, find_quality
+from recvae.codec.truncated import TruncatedImages, open_truncated
+from recvae.comparison import compare
 from recvae.console import (
     STANDARD,
     answer,
@@ -40,25 +45,18 @@ from recvae.console import (
 )
 from recvae.errors import InputError
 from recvae.files import atomic_file, translate_os_errors
+from recvae.files.atomic import refuse_file
 from recvae.files.streams import whole_reads
-from recvae.images import (
-    ImageStream,
-    default_names,
-    image_stream,
-    regroup,
-    sample_images,
-    write_chunks,
-)
-from recvae.images.stream import Runs, images_at_once
+from recvae.images import default_names, image_stream, sample_images, write_chunks
+from recvae.images.stream import Runs
 from recvae.wording import (
     compression_line,
     input_name,
     output_name,
     salvage_lines,
     sizes_in_words,
+    truncation_line,
 )
-
-COMPARED_BYTES = 1 << 24  # of images that are compared at once
 
 
 def compress(options: Namespace) -> None:
@@ -66,8 +64,9 @@ def compress(options: Namespace) -> None:
     check_output(options)
     check_recvae_name(options)
     codec = _codec(options)
-    group_size = DEFAULT_GROUP_SIZE if options.group_size is None else options.group_size
     started = time.perf_counter()
+    found = _found_quality(codec, options)
+    how = {"effort": options.effort, "quality": found.quality if found else options.quality}
     with image_stream(source(options.input), options.channels) as images:
         names = images.names
         if names is not None and names == default_names(len(names)):
@@ -76,10 +75,10 @@ def compress(options: Namespace) -> None:
         if options.elbo:
             images = replace(images, chunks=bound.over(images.chunks))
         with progress(options, images.count, _mean_pixels(images.runs)) as hook:
-            coding = (images, group_size, names, hook)
+            coding = (images, options.group_size, names, hook)
             if options.output == STANDARD:
                 with standard_output() as stream:
-                    report = codec.compress_to(stream, *coding, effort=options.effort)
+                    report = codec.compress_to(stream, *coding, **how)
             else:
                 report = compress_file(
                     codec,
@@ -87,26 +86,29 @@ def compress(options: Namespace) -> None:
                     *coding,
                     force=options.force,
                     resume=options.resume,
-                    effort=options.effort,
+                    **how,
                 )
     seconds = max(time.perf_counter() - started, 1e-3)
     result = report.as_dict() | {"seconds": round(seconds, 3)}
     if options.elbo:
         result |= bound.as_dict(report)
+    if found and found.psnr_db is not None:
+        result |= {"psnr_db": round(found.psnr_db, 3), "psnr_images": found.num_images}
     say(options, result, compression_line(options, report, result))
 
 
-def decompress(options: Namespace) -> None:
-    """A .recvae file to images."""
+def decompress(options: Namespace) -> int:
+    """A .recvae file to images; 1 if its end is missing, else 0."""
     check_output(options)
     started = time.perf_counter()
     with (
-        _open(options) as images,
+        _open_or_cut(options) as images,
         progress(options, len(images), _mean_pixels(runs := images.runs())) as hook,
         _output(options) as output,
     ):
-        write_chunks(output, runs, images.batches(hook), images.names, options.force)
-        count, bytes_out = len(images), images.reader.raw_bytes
+        chunks = images.batches(hook, options.layers)
+        write_chunks(output, runs, chunks, images.names, options.force)
+        count, bytes_out = len(images), sum(spec.raw_bytes * count for spec, count in runs)
     seconds = max(time.perf_counter() - started, 1e-3)
     result = {"images": count, "bytes_out": bytes_out, "seconds": round(seconds, 3)}
     say(
@@ -115,6 +117,10 @@ def decompress(options: Namespace) -> None:
         f"{output_name(options)}: {count} images of {sizes_in_words(runs)}, "
         f"{count / seconds:.0f} images/s",
     )
+    if isinstance(images, TruncatedImages):
+        print(truncation_line(options, images), file=sys.stderr)
+        return 1
+    return 0
 
 
 def info(options: Namespace) -> None:
@@ -124,7 +130,8 @@ def info(options: Namespace) -> None:
         num_images, num_groups, spec = reader.num_images, reader.num_groups, reader.spec
         runs = reader.runs()
         pixels = sum(spec.num_pixels * count for spec, count in runs)
-        more = _version_2_details(reader, runs) if header.version > 1 else {}
+        model = _model_of(options, reader) if header.version > 1 or options.model else None
+        more = _version_2_details(reader, runs, model) if header.version > 1 else {}
     result = {
         "images": num_images,
         **({"height": spec.height, "width": spec.width} if spec else {}),
@@ -143,7 +150,7 @@ def info(options: Namespace) -> None:
 
 
 def verify(options: Namespace) -> None:
-    """Decode everything; compare with the images it should hold."""
+    """Decode everything; compare with the images it should hold, of lossy models by PSNR."""
     if options.input == options.against == STANDARD:
         raise InputError("standard input can be one of the two files only")
     with ExitStack() as stack:
@@ -152,12 +159,17 @@ def verify(options: Namespace) -> None:
         decoded = images.batches(hook)
         if options.against:
             against = stack.enter_context(image_stream(source(options.against), options.channels))
-            done = _compare(images, decoded, against, options.against)
+            decibels = compare(images, decoded, against, options.against)
+            done = len(decibels)
         else:
             done = sum(map(len, decoded))
-        name = images.reader.name
+        name, is_lossy = images.reader.name, images.model.lossy
     result = {"images": done, "checksums": "match", "against": options.against}
     compared = f", each the same as in {options.against}" if options.against else ""
+    if options.against and is_lossy and done:
+        mean, least = float(np.mean(decibels)), min(decibels)
+        result |= {"psnr_db": round(mean, 3), "least_psnr_db": round(least, 3)}
+        compared = f"; PSNR to {options.against}: mean {mean:.2f} dB, least {least:.2f} dB"
     say(options, result, f"{name}: all checksums match, {done} images decode{compared}")
 
 
@@ -196,55 +208,59 @@ def demo(options: Namespace) -> None:
     answer(options, result, text.get().removesuffix("\n"))
 
 
-def _compare(
-    images: CompressedImages,
-    decoded: Iterator[np.ndarray],
-    against: ImageStream,
-    against_name: str,
-) -> int:
-    """Count the images; InputError at the first difference."""
-    name = images.reader.name
-    if _shapes(images.runs()) != _shapes(against.runs):
-        got, expected = sizes_in_words(images.runs(), ""), sizes_in_words(against.runs, "")
-        raise InputError(
-            f"{name}: holds {len(images)} images of {got}, {against_name} {against.count} of "
-            f"{expected}"
-        )
-    kept = images.names or default_names(len(images)) if against.names else None
-    if kept != against.names:
-        raise InputError(f"{name}: holds other file names than {against_name}")
-    done = 0
-    at_once = min(1024, *(images_at_once(spec, COMPARED_BYTES) for spec, _ in against.runs))
-    pairs = zip(regroup(decoded, at_once), regroup(against.chunks, at_once), strict=True)
-    for ours, theirs in pairs:
-        same = (ours == theirs).reshape(len(ours), -1).all(axis=1)
-        if not same.all():
-            first = done + int(np.flatnonzero(~same)[0])
-            raise InputError(f"{name}: image {first} differs from {against_name}")
-        done += len(ours)
-    return done
-
-
 def _codec(options: Namespace) -> Codec:
     model = DEFAULT_MODEL if options.model is None else options.model
     return load(model, options.device, options.batch_size)
 
 
 def _open(options: Namespace) -> CompressedImages:
-    how = (options.model, options.device, options.batch_size)
+    how = (options.model, options.device, options.batch_size, options.max_pixels)
     return opened(options, lambda given: open_images(given, *how))
+
+
+def _open_or_cut(options: Namespace) -> CompressedImages | TruncatedImages:
+    """The input, or of lossy models and those of several layers what is there of it."""
+    try:
+        return _open(options)
+    except TruncatedError as error:
+        if options.input == STANDARD:  # which is read
+            raise
+        how = (options.model, options.device, options.batch_size, options.max_pixels)
+        try:
+            return open_truncated(options.input, *how)
+        except TruncatedError:
+            raise error from None
+
+
+def _found_quality(codec: Codec, options: Namespace) -> FoundQuality | None:
+    """What meets the target, if there is one; the input is read for it, once more than else."""
+    if options.target_bpp is None and options.target_psnr is None:
+        return None
+    if options.input == STANDARD or Path(options.input).is_fifo():
+        raise InputError(
+            f"{input_name(options)}: a target takes images that can be read twice, of a file or a "
+            "folder: give one, or a quality"
+        )
+    if options.output != STANDARD:  # before the search, which takes long
+        with translate_os_errors(options.output):
+            refuse_file(options.output, Path(os.path.realpath(options.output)), options.force)
+    with image_stream(options.input, options.channels) as images:
+        targets = (options.target_bpp, options.target_psnr)
+        return find_quality(codec, images, *targets, options.group_size, options.effort)
+
+
+def _model_of(options: Namespace, reader: ContainerReader) -> ImageCoder | None:
+    """The model of a file, if it ships or is given."""
+    name = options.model or shipped_model_name(reader.header.model_hash)
+    if name is None:
+        return None
+    model = load_model(name)
+    check_header(model, reader.header, reader.name)
+    return model
 
 
 def _output(options: Namespace) -> AbstractContextManager[str | BinaryIO]:
     return standard_output() if options.output == STANDARD else nullcontext(options.output)
-
-
-def _shapes(runs: Runs) -> list[tuple[tuple[int, ...], int]]:
-    """The shapes of the images in order, and how many follow one another: specs without levels."""
-    return [
-        (shape, sum(count for _, count in same))
-        for shape, same in groupby(runs, key=lambda run: run[0].shape)
-    ]
 
 
 def _mean_pixels(runs: Runs) -> float:
@@ -253,10 +269,22 @@ def _mean_pixels(runs: Runs) -> float:
     return sum(spec.num_pixels * count for spec, count in runs) / max(count, 1)
 
 
-def _version_2_details(reader: ContainerReader, runs: Runs) -> dict[str, Any]:
-    """What only files of version 2 tell."""
+def _version_2_details(
+    reader: ContainerReader, runs: Runs, model: ImageCoder | None
+) -> dict[str, Any]:
+    """What only files of version 2 tell; of layers and tiles the most that a group has."""
+    layers = tiles = 0
+    qualities = set()
+    for group in reader.groups():
+        layers = max(layers, group.layers)
+        tiles = max(tiles, len(group.streams) // group.layers)
+        qualities.add(model.quality_of(group) if model else None)
     return {
         "channels": reader.spec.channels if reader.spec else None,
         "sizes": len({spec.shape for spec, _ in runs}),
         "arrays": sorted(reader.arrays.keys() - {NAMES}),
+        "lossy": model.lossy if model else None,
+        **({"qualities": sorted(qualities - {None})} if model and model.lossy else {}),
+        "layers": layers,
+        "tiles": tiles,
     }

@@ -16,10 +16,11 @@ from recvae.evaluation import reference_sizes
 
 
 def fitting_models(images: Pixels) -> list[ImageCoder]:
-    """Return the shipped models that code images of this shape."""
+    """Return the shipped lossless models that code images of this shape."""
     models = map(load_model, shipped_models())
     shape = images.shape[1:]
-    return [model for model in models if model.spec is None or model.spec.shape == shape]
+    fitting = [model for model in models if model.spec is None or model.spec.shape == shape]
+    return [model for model in fitting if not model.lossy]
 
 
 def run(codecs: Sequence[Codec], images: Pixels) -> tuple[dict[str, Any], list[Table]]:
@@ -37,6 +38,8 @@ def run(codecs: Sequence[Codec], images: Pixels) -> tuple[dict[str, Any], list[T
 
 def _round_trip(codec: Codec, images: Pixels) -> dict[str, Any]:
     """The images to a file and back: where its bits go, the bound, and images a second."""
+    if codec.model.lossy:
+        raise InputError(f"demo: model {codec.model.name!r} is lossy: choose a lossless one")
     codec.decompress(codec.compress(images[:1]))  # compiles or loads the search kernel
     stream = io.BytesIO()
     started = time.perf_counter()

@@ -8,6 +8,7 @@ from typing import Any
 
 from recvae.codec import CompressionReport, shipped_model_name
 from recvae.codec.container.salvage import OTHER_MODEL
+from recvae.codec.truncated import TruncatedImages
 from recvae.console import STANDARD
 from recvae.images.spec import RGB
 from recvae.images.stream import Runs
@@ -44,12 +45,34 @@ def compression_line(options: Namespace, report: CompressionReport, result: dict
         f"({', '.join(parts)}), "
         f"{(result['images'] - result['resumed_images']) / result['seconds']:.0f} images/s"
     )
+    if "quality" in result:
+        line += f"; quality {result['quality']}"
+    if "psnr_db" in result:
+        of = f" of {result['psnr_images']} of them" * (result["psnr_images"] < result["images"])
+        line += f", mean PSNR{of} {result['psnr_db']:.2f} dB"
     if "negative_elbo_bpp" in result:
         line += (
             f"; -ELBO {result['negative_elbo_bpp']:.4f}, overhead {result['overhead_bpp']:.4f} "
             "bits per pixel"
         )
     return line
+
+
+def truncation_line(options: Namespace, images: TruncatedImages) -> str:
+    """What of a file is there and what is missing, as a warning."""
+    last = ""
+    if images.last:
+        count, of = images.last.num_images, images.last.layers
+        last = f", {count} more {_are(count)} made of {images.layers} of {of} layers"
+    whole = len(images.whole)
+    return (
+        f"recvae: {options.input}: truncated file: {whole} images {_are(whole)} whole{last}; what "
+        "followed is missing, and all file names"
+    )
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def salvage_lines(options: Namespace, result: dict[str, Any], version: int) -> Iterator[str]:

@@ -7,7 +7,14 @@ from os import PathLike
 from typing import Any, BinaryIO
 
 from recvae.codec.compressed_images import CompressedImages
-from recvae.codec.compression import Compression, Progress, Task, container_header, no_progress
+from recvae.codec.compression import (
+    DEFAULT_EFFORT,
+    Compression,
+    Progress,
+    Task,
+    container_header,
+    no_progress,
+)
 from recvae.codec.container import ContainerReader, ContainerWriter, Header
 from recvae.codec.container.arrays import check_arrays
 from recvae.codec.container.compact import pack_compact, unpack_compact
@@ -16,6 +23,7 @@ from recvae.codec.container.names import NAMES
 from recvae.codec.container.source import Data, Source, to_bytes
 from recvae.codec.device import find_device
 from recvae.codec.image_coder import ImageCoder, Pixels
+from recvae.codec.limits import MAX_PIXELS
 from recvae.codec.models import load_model, shipped_model_for
 from recvae.codec.report import CompressionReport
 from recvae.codec.sources import ImageSource, images_for
@@ -24,9 +32,9 @@ from recvae.images import check_names
 from recvae.images.spec import GREY, ImageSpec
 
 DEFAULT_MODEL = "mnist"
-DEFAULT_GROUP_SIZE = 64
+DEFAULT_GROUP_SIZE = 64  # of lossless coders; lossy ones code each picture on its own
 DEFAULT_BATCH_SIZE = 64  # larger ones leave the cache: half the speed on CPU
-DEFAULT_EFFORT, MAX_EFFORT = 1, 256
+MAX_EFFORT, MAX_QUALITY = 256, 100
 
 
 class Codec:
@@ -57,32 +65,38 @@ class Codec:
     def compress(
         self,
         images: ImageSource,
-        group_size: int = DEFAULT_GROUP_SIZE,
+        group_size: int | None = None,
         effort: int = DEFAULT_EFFORT,
         channels: int = GREY,
+        quality: int | None = None,
     ) -> bytes:
         """A .recvae file of images, uint8 (n, height, width), numpy or torch, or many of these.
 
         With `channels=3` they are RGB, (n, height, width, 3). `group_size` images share one entropy
-        coder: larger groups are smaller, and it takes a whole group to decode one image of it.
+        coder: larger groups are smaller, and it takes a whole group to decode one image of it; 64
+        without it, or 1 with a lossy model.
         `effort`, 1 to 256, is how many candidates for each block of latents are tried with the
-        decoder: more take longer and make a smaller file, which decodes as fast. Raises InputError
-        for images that do not fit the model.
+        decoder: more take longer and make a smaller file, which decodes as fast. `quality`, 1 to
+        100, is for lossy models, which have one of their own without it. Raises InputError for
+        images that do not fit the model.
         """
         stream = io.BytesIO()
-        self.compress_to(stream, images, group_size, effort=effort, channels=channels)
+        self.compress_to(
+            stream, images, group_size, effort=effort, channels=channels, quality=quality
+        )
         return stream.getvalue()
 
     def compress_to(
         self,
         stream: BinaryIO,
         images: ImageSource,
-        group_size: int = DEFAULT_GROUP_SIZE,
+        group_size: int | None = None,
         names: Sequence[str] | None = None,
         progress: Progress = no_progress,
         effort: int = DEFAULT_EFFORT,
         channels: int = GREY,
         arrays: Mapping[str, Any] | None = None,
+        quality: int | None = None,
     ) -> CompressionReport:
         """Write a .recvae file to a binary stream, batch by batch; the stream need not seek.
 
@@ -91,7 +105,7 @@ class Codec:
             images: uint8 (n, height, width), numpy or torch; or an iterable of such or of single
                 images, of which one is in memory at a time, and whose images may differ in size
                 where the model takes them; or an `ImageStream`.
-            group_size, effort: as in `compress`.
+            group_size, effort, quality: as in `compress`.
             names: a file name for each image, to be kept.
             progress: called after each batch.
             channels: 3 if arrays are RGB, (n, height, width, 3); a stream says itself what it is.
@@ -104,7 +118,7 @@ class Codec:
             raise InputError(
                 f"{os.fspath(stream)}: give a binary stream, or the path to compress_file"
             )
-        task = self.task(images, group_size, names, effort, channels, arrays)
+        task = self.task(images, group_size, names, effort, channels, arrays, quality)
         work = Compression(task, stream)
         work.add_all(task.chunks, progress)
         return work.finish()
@@ -112,21 +126,26 @@ class Codec:
     def task(
         self,
         images: ImageSource,
-        group_size: int = DEFAULT_GROUP_SIZE,
+        group_size: int | None = None,
         names: Sequence[str] | None = None,
         effort: int = DEFAULT_EFFORT,
         channels: int = GREY,
         arrays: Mapping[str, Any] | None = None,
+        quality: int | None = None,
     ) -> Task:
         """What `compress_to` writes, checked as far as can be before the first byte."""
         if names is not None:
             check_names(names, len(names))
-        if type(effort) is not int or not 1 <= effort <= MAX_EFFORT:
-            raise InputError(f"effort is {effort!r}: it must be an integer from 1 to {MAX_EFFORT}")
+        _check_integer("effort", effort, MAX_EFFORT)
+        if quality is not None:
+            _check_integer("quality", quality, MAX_QUALITY)
         if arrays is not None and NAMES in arrays:
             raise InputError(f"arrays: {NAMES!r} is what the file names are called: give names")
         check_arrays(arrays or {})  # before the images, which take long
-        coder = self.model.with_effort(effort)
+        coder = self.model if quality is None else self.model.with_quality(quality)
+        coder = coder.with_effort(effort)
+        if group_size is None:
+            group_size = 1 if coder.lossy else DEFAULT_GROUP_SIZE
         given = images_for(coder, images, channels)
         if names is not None and given.count not in (None, len(names)):
             raise InputError(f"names: {len(names)} for {given.count} images")
@@ -134,7 +153,8 @@ class Codec:
             coder, given.spec, group_size, plain=given.one_spec and not arrays
         )
         at_once = -(-self.batch_size // group_size) * group_size  # whole groups
-        return Task(coder, header, given.chunks, at_once, names, arrays or {})
+        sender = (effort, quality)
+        return Task(coder, header, given.chunks, at_once, *sender, names, arrays or {})
 
     def compress_chunk(self, images: Pixels, channels: int = GREY) -> bytes:
         """Images of one spec (n, ...) as a compact payload: groups without header and index.
@@ -180,11 +200,14 @@ class Codec:
         with self.open(data) as images:
             return images[:]
 
-    def open(self, source: Source) -> CompressedImages:
-        """The images of a .recvae file (path, bytes or stream), decoded when asked for."""
+    def open(self, source: Source, max_pixels: int = MAX_PIXELS) -> CompressedImages:
+        """The images of a .recvae file (path, bytes or stream), decoded when asked for.
+
+        `max_pixels` bounds what a file can make it allocate; see `CompressedImages`.
+        """
         reader = ContainerReader(source)
         try:
-            return CompressedImages(reader, self.model, self.batch_size)
+            return CompressedImages(reader, self.model, self.batch_size, max_pixels)
         except BaseException:
             reader.close()
             raise
@@ -210,17 +233,24 @@ def open_images(
     model: str | PathLike[str] | None = None,
     device: str = "cpu",
     batch_size: int = DEFAULT_BATCH_SIZE,
+    max_pixels: int = MAX_PIXELS,
 ) -> CompressedImages:
     """The images of a .recvae file, decoded when asked for; without `model`, by the one that ships.
 
-    Raises InputError if the file is damaged or there is no such model.
+    `max_pixels` bounds what a file can make it allocate; see `CompressedImages`. Raises InputError
+    if the file is damaged or there is no such model.
     """
     reader = ContainerReader(source)
     try:
         if model is None:
             model = shipped_model_for(reader.header, reader.name)
         codec = load(model, device, batch_size)
-        return CompressedImages(reader, codec.model, batch_size)
+        return CompressedImages(reader, codec.model, batch_size, max_pixels)
     except BaseException:
         reader.close()
         raise
+
+
+def _check_integer(name: str, value: int, most: int) -> None:
+    if type(value) is not int or not 1 <= value <= most:
+        raise InputError(f"{name} is {value!r}: it must be an integer from 1 to {most}")

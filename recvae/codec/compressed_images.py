@@ -1,14 +1,17 @@
 """The images of a .recvae file, decoded when they are asked for."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
 
-from recvae.codec.compression import Progress, no_progress
+from recvae.codec.compression import MAX_BATCH_PIXELS, Progress, no_progress
 from recvae.codec.container import ContainerReader, Group, Header
+from recvae.codec.container.group import streams_of_area
 from recvae.codec.image_coder import ImageCoder, Pixels
+from recvae.codec.limits import MAX_PIXELS, check_claim
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
 
@@ -21,12 +24,22 @@ class CompressedImages:
     index needed last is kept, so that images one by one in order cost one decode a group. Close it,
     or use it in a `with` statement.
 
+    A group is decoded only if each of its images has at most `max_pixels`, and all of them together
+    as many, or 256 for each byte of it: what a few bytes claim must not fill the memory.
+
     It is a dataset for a DataLoader, whatever starts its workers: threads and processes may use it
     at the same time, forked ones and those that it is pickled for; see `ContainerReader`.
     """
 
-    def __init__(self, reader: ContainerReader, model: ImageCoder, batch_size: int) -> None:
+    def __init__(
+        self,
+        reader: ContainerReader,
+        model: ImageCoder,
+        batch_size: int,
+        max_pixels: int = MAX_PIXELS,
+    ) -> None:
         self.reader, self.model, self.batch_size = reader, model, batch_size
+        self.max_pixels = max_pixels
         self._kept: tuple[int, Any] = -1, None  # the group that an index needed last, decoded
         check_header(model, reader.header, reader.name)
 
@@ -37,7 +50,7 @@ class CompressedImages:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.reader, self.model, self.batch_size)
+        return type(self), (self.reader, self.model, self.batch_size, self.max_pixels)
 
     def close(self) -> None:
         """Close the file; nothing more is decoded."""
@@ -91,9 +104,8 @@ class CompressedImages:
         images: list[Any] = [None] * len(indices)
         wanted: dict[int, list[tuple[int, int]]] = {}  # by group: places in images and group
         for place, index in enumerate(indices):
-            position = range(len(self))[index]  # raises IndexError, counts from the end below 0
-            group, first = self.reader.find(position)
-            wanted.setdefault(group, []).append((place, position - first))
+            group, at = self._place(index)
+            wanted.setdefault(group, []).append((place, at))
         for group, decoded in self._each_group(sorted(wanted)):
             for place, at in wanted[group]:
                 images[place] = decoded[at].copy()
@@ -103,10 +115,56 @@ class CompressedImages:
         for batch in self.batches():
             yield from batch
 
-    def batches(self, progress: Progress = no_progress) -> Iterator[Pixels]:
-        """All images in order, some at a time, each time of one spec."""
+    def preview(self, index: int, layers: int) -> Pixels:
+        """An image of its first layers alone, coarse to fine, whose streams alone are read.
+
+        `layers` is 1 to those of the model; InputError beyond.
+        """
+        self._check_layers(layers)
+        number, at = self._place(index)
+
+        def first_layers(group: Group) -> range:
+            return range(min(layers, group.layers) * (len(group.streams) // group.layers))
+
+        group = self.reader.part(number, first_layers)
+        return self._decoded([(number, group)], partial(self.model.preview, layers=layers))[at]
+
+    def region(self, index: int, y0: int, y1: int, x0: int, x1: int) -> Pixels:
+        """Rows y0 to y1 - 1 and columns x0 to x1 - 1 of an image.
+
+        Of models whose tiles stand apart the tiles that meet them alone are read and decoded.
+        InputError unless they lie within the image.
+        """
+        number, at = self._place(index)
+        rows, columns = slice(y0, y1), slice(x0, x1)
+
+        def needed(group: Group) -> Sequence[int]:
+            if self.model.tiles_apart:
+                return streams_of_area(group, rows, columns)
+            return range(len(group.streams))
+
+        group = self.reader.part(number, needed)
+        height, width = group.spec.height, group.spec.width
+        if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
+            raise InputError(
+                f"{self.reader.name}: rows {y0} to {y1}, columns {x0} to {x1} are no region of "
+                f"image {index}, which is {group.spec}"
+            )
+        area = self._decoded(
+            [(number, group)], lambda some: self.model.decode_area(some[0], rows, columns)
+        )
+        return area[at]
+
+    def batches(
+        self, progress: Progress = no_progress, layers: int | None = None
+    ) -> Iterator[Pixels]:
+        """All images in order, some at a time, each time of one spec; of some layers, if given."""
+        decode: _Decode = self.model.decode
+        if layers is not None:
+            self._check_layers(layers)
+            decode = partial(self.model.preview, layers=layers)
         done = payload_bytes = 0
-        for batch, num_bytes in self._sized_batches(0, self.reader.num_groups):
+        for batch, num_bytes in self._sized_batches(0, self.reader.num_groups, decode):
             done, payload_bytes = done + len(batch), payload_bytes + num_bytes
             progress(done, payload_bytes)
             yield batch
@@ -116,9 +174,9 @@ class CompressedImages:
         ascending = wanted if wanted.step > 0 else wanted[::-1]
         images: Any = [None] * len(wanted)
         if self.spec is not None:
-            images = np.empty((len(wanted), *self.spec.shape), np.uint8)
+            images = _room((len(wanted), *self.spec.shape), self.reader.name)
         for start, stop, first in self._runs_of_groups(ascending):
-            for batch, _ in self._sized_batches(start, stop):
+            for batch, _ in self._sized_batches(start, stop, self.model.decode):
                 begin, end = (bisect_left(ascending, n) for n in (first, first + len(batch)))
                 images[begin:end] = batch[np.asarray(ascending[begin:end], dtype=int) - first]
                 first += len(batch)
@@ -145,38 +203,45 @@ class CompressedImages:
         others = [number for number in numbers if number != kept[0]]
         groups = (self.reader.group(number) for number in others)
         for batch in self._sized_groups(others, groups):
-            images, first = self._decoded(batch), 0
+            images, first = self._decoded(batch, self.model.decode), 0
             for number, group in batch:
                 kept = number, images[first : first + group.num_images]
                 first += group.num_images
                 yield kept
         self._kept = kept
 
-    def _sized_batches(self, start: int, stop: int) -> Iterator[tuple[Pixels, int]]:
+    def _sized_batches(
+        self, start: int, stop: int, decode: "_Decode"
+    ) -> Iterator[tuple[Pixels, int]]:
         """Decoded groups start .. stop - 1, as many at a time as fit a batch, and their bytes."""
         for batch in self._sized_groups(range(start, stop), self.reader.groups(start, stop)):
-            yield self._decoded(batch), sum(group.num_bytes for _, group in batch)
+            yield self._decoded(batch, decode), sum(group.num_bytes for _, group in batch)
 
     def _sized_groups(
         self, numbers: Sequence[int], groups: Iterable[Group]
     ) -> Iterator[list[tuple[int, Group]]]:
         """Groups with their numbers, as many of one spec at a time as fit a batch."""
-        at_once = max(1, self.batch_size // self.reader.header.group_size)
+        group_size = self.reader.header.group_size
+        at_once = max(1, self.batch_size // group_size)
         waiting: list[tuple[int, Group]] = []
         for number, group in zip(numbers, groups, strict=True):
             if waiting and group.spec != waiting[0][1].spec:
                 yield waiting
                 waiting = []
             waiting.append((number, group))
-            if len(waiting) == at_once or number == numbers[-1]:
+            with_next = (len(waiting) + 1) * group_size * group.spec.num_pixels
+            is_full = len(waiting) == at_once or with_next > MAX_BATCH_PIXELS
+            if is_full or number == numbers[-1]:
                 yield waiting
                 waiting = []
 
-    def _decoded(self, numbered: list[tuple[int, Group]]) -> Pixels:
-        """The images of some groups."""
+    def _decoded(self, numbered: list[tuple[int, Group]], decode: "_Decode") -> Pixels:
+        """What `decode` makes of some groups of one spec."""
         groups = [group for _, group in numbered]
         try:
-            images = self.model.decode(groups)
+            for group in groups:
+                check_claim(group, self.max_pixels)
+            images = decode(groups)
         except InputError as error:
             where = f"groups {numbered[0][0]} to {numbered[-1][0]}"
             raise InputError(f"{self.reader.name}: {where}: {error}") from error
@@ -186,6 +251,30 @@ class CompressedImages:
                 f"{self.reader.name}: a pixel of {brightest} in images of {levels} levels"
             )
         return images
+
+    def _place(self, index: int) -> tuple[int, int]:
+        """The group that holds an image, by its number or from the end, and its place there."""
+        position = range(len(self))[index]  # raises IndexError
+        group, first = self.reader.find(position)
+        return group, position - first
+
+    def _check_layers(self, layers: int) -> None:
+        most = self.model.layers
+        if type(layers) is not int or not 1 <= layers <= most:
+            need = f"1 to {most}" if most > 1 else "1, as it codes pictures in one layer"
+            raise InputError(f"layers is {layers!r}: model {self.model.name!r} needs {need}")
+
+
+_Decode = Callable[[Sequence[Group]], Pixels]
+
+
+def _room(shape: tuple[int, ...], name: str) -> Pixels:
+    try:
+        return np.empty(shape, np.uint8)
+    except (MemoryError, ValueError) as error:  # the latter beyond what can be addressed
+        raise InputError(
+            f"{name}: its images, {shape}, do not fit the memory: take some at a time"
+        ) from error
 
 
 def check_header(model: ImageCoder, header: Header, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, BinaryIO
 
 from recvae.codec.container import ContainerWriter, Header
@@ -10,6 +11,8 @@ from recvae.codec.report import CompressionReport
 from recvae.images import regroup
 from recvae.images.spec import GREY, ImageSpec
 
+DEFAULT_EFFORT = 1
+MAX_BATCH_PIXELS = 1 << 24  # that are coded at once, if images are not larger: bounds memory
 Progress = Callable[[int, int], None]
 """Is told after each batch how many images are done, and the bytes written or read."""
 
@@ -40,7 +43,8 @@ class Task:
         coder: what codes the images.
         header: of the file.
         chunks: the images, checked, uint8 arrays of one spec each; to be taken once.
-        batch_size: images to code at once.
+        batch_size: images to code at once, whole groups; fewer where they are large.
+        effort, quality: of the sender; None is the coder's own quality.
         names: a file name for each image, or None.
         arrays: others beside the images, by name.
     """
@@ -49,6 +53,8 @@ class Task:
     header: Header
     chunks: Iterator[Pixels]
     batch_size: int
+    effort: int = DEFAULT_EFFORT
+    quality: int | None = None
     names: Sequence[str] | None = None
     arrays: Mapping[str, Any] = field(default_factory=dict)
 
@@ -71,10 +77,12 @@ class Compression:
         note: Callable[[Pixels], None] = lambda batch: None,
     ) -> None:
         """Code images, batch by batch; `note` is given each batch when it is written."""
-        for batch in regroup(chunks, self.task.batch_size):
-            self._add(batch)
-            note(batch)
-            progress(self.writer.num_images, self.writer.num_bytes)
+        some = (chunk for chunk in chunks if len(chunk))
+        for shape, same in groupby(some, key=lambda chunk: chunk.shape[1:]):
+            for batch in regroup(same, self._at_once(shape[0] * shape[1])):
+                self._add(batch)
+                note(batch)
+                progress(self.writer.num_images, self.writer.num_bytes)
 
     def finish(self) -> CompressionReport:
         """Write the index."""
@@ -84,7 +92,14 @@ class Compression:
             raw_bytes=self.writer.raw_bytes,
             sizes=self.writer.finish(self.task.names, self.task.arrays),
             bits=self.bits,
+            quality=self.task.quality,
         )
+
+    def _at_once(self, image_pixels: int) -> int:
+        """How many images of so many pixels are coded at once: whole groups."""
+        group_size = self.task.header.group_size
+        fitting = MAX_BATCH_PIXELS // image_pixels // group_size * group_size
+        return max(group_size, min(self.task.batch_size, fitting))
 
     def _add(self, images: Pixels) -> None:
         groups, bits = self.task.coder.encode(images, self.task.header.group_size)

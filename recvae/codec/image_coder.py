@@ -39,6 +39,7 @@ class ImageCoder(ABC):
         plain: its groups are one stream each, without tiles and layers, as version 1 has them.
         lossy: what comes back is not what was given; such a coder knows qualities.
         layers: how many layers, coarse to fine, it can make a picture of.
+        tiles_apart: `decode_area` needs the streams of those tiles alone that meet the area.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ImageCoder(ABC):
     plain: bool = True
     lossy: bool = False
     layers: int = 1
+    tiles_apart: bool = False
 
     @property
     @abstractmethod
@@ -100,6 +102,10 @@ class ImageCoder(ABC):
         """The same coder as a sender of a quality, 1 to 100; InputError if it knows none."""
         raise InputError(f"quality is {quality}: model {self.name!r} is lossless, leave it out")
 
+    def quality_of(self, group: Group) -> int | None:
+        """The quality that a group was sent with; None if nothing tells it."""
+        return None
+
     def preview(self, groups: Sequence[Group], layers: int) -> Pixels:
         """As `decode`, of the first so many layers alone, 1 to `layers`; InputError beyond.
 
@@ -110,9 +116,9 @@ class ImageCoder(ABC):
         return self.decode(groups)
 
     def decode_area(self, group: Group, rows: slice, columns: slice) -> Pixels:
-        """Part of the images of a group, (n, rows, columns, ...).
+        """Part of the images of a group, (n, rows, columns, ...); slices lie within the images.
 
-        Streams of tiles that do not meet it may be empty. This one decodes all.
+        With `tiles_apart` the streams of tiles that do not meet it are empty. This one decodes all.
         """
         return self.decode([group])[:, rows, columns]
 

@@ -22,6 +22,7 @@ class CompressionReport:
             latents, `pixels` given these, `stored` of images stored as they are and of the symbols
             that tell which; `kl`, KL[q(z|x) || p(z)], is what bins and ranks cost at least.
         resumed_images: how many of the images an interrupted run before this one had coded.
+        quality: that was asked for, of lossy coding.
     """
 
     num_images: int
@@ -30,6 +31,7 @@ class CompressionReport:
     sizes: ContainerSizes
     bits: Mapping[str, float]
     resumed_images: int = 0
+    quality: int | None = None
 
     @property
     def bits_per_pixel(self) -> float:
@@ -56,6 +58,7 @@ class CompressionReport:
             "resumed_images": self.resumed_images,
             "bytes_in": self.raw_bytes,
             "bytes_out": self.sizes.total,
+            **({} if self.quality is None else {"quality": self.quality}),
             "bits_per_pixel": round(self.bits_per_pixel, 5) if self.num_pixels else None,
             **{f"{part}_bpp": round(bits / pixels, 5) for part, bits in self.parts().items()},
             "container_bpp": round(self.container_bits / pixels, 5),

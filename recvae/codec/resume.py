@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from recvae.codec.codec import DEFAULT_EFFORT, DEFAULT_GROUP_SIZE, Codec
-from recvae.codec.compression import Compression, Progress, no_progress
+from recvae.codec.codec import Codec
+from recvae.codec.compression import DEFAULT_EFFORT, Compression, Progress, no_progress
 from recvae.codec.container import Group, Header
 from recvae.codec.container.framing import read_extent, unpack_group
 from recvae.codec.image_coder import Pixels
@@ -35,7 +35,8 @@ from recvae.images.spec import GREY, ImageSpec
 class Checkpoint:
     """A line of the journal: what holds for the file up to a byte between two groups.
 
-    `effort` is that of its run; lines of versions that knew of none are of the default.
+    `effort` and `quality` are those of its run; lines of versions that knew of none are of the
+    default.
     """
 
     num_images: int
@@ -44,10 +45,11 @@ class Checkpoint:
     images_sha256: str
     bits: dict[str, float]
     effort: int = DEFAULT_EFFORT
+    quality: int | None = None
 
     @classmethod
-    def of(cls, work: Compression, digest: "_Digest", effort: int) -> "Checkpoint":
-        """How far the work of an effort has come, and the digest of its images."""
+    def of(cls, work: Compression, digest: "_Digest") -> "Checkpoint":
+        """How far the work has come, and the digest of its images."""
         writer = work.writer
         return cls(
             writer.num_images,
@@ -55,7 +57,8 @@ class Checkpoint:
             writer.groups_crc,
             digest.hexdigest(),
             dict(work.bits),
-            effort,
+            work.task.effort,
+            work.task.quality,
         )
 
     def to_line(self) -> bytes:
@@ -75,7 +78,7 @@ def compress_file(
     codec: Codec,
     path: str | PathLike[str],
     images: ImageSource,
-    group_size: int = DEFAULT_GROUP_SIZE,
+    group_size: int | None = None,
     names: Sequence[str] | None = None,
     progress: Progress = no_progress,
     force: bool = False,
@@ -83,6 +86,7 @@ def compress_file(
     effort: int = DEFAULT_EFFORT,
     channels: int = GREY,
     arrays: Mapping[str, Any] | None = None,
+    quality: int | None = None,
 ) -> CompressionReport:
     """Write a .recvae file as `Codec.compress_to` does; it appears when it is whole.
 
@@ -90,15 +94,15 @@ def compress_file(
     there, to the same bytes. See `resumable_file`.
 
     Raises:
-        InputError: if what is done has another model, group size or effort or other images.
+        InputError: if what is done has another model, group size, effort, quality or other images.
     """
-    task = codec.task(images, group_size, names, effort, channels, arrays)
+    task = codec.task(images, group_size, names, effort, channels, arrays, quality)
     with resumable_file(path, force, resume) as partial, open(os.devnull, "wb") as nowhere:
         work = Compression(task, nowhere)
-        done = _replay(partial, work, effort)
+        done = _replay(partial, work)
         work.writer.redirect(partial.part)
         digest = _Digest(task.header)
-        journal = _Journal(partial, work, digest, effort)
+        journal = _Journal(partial, work, digest)
         rest = _skip(task.chunks, done, digest, partial)
         work.add_all(rest, progress, journal.note)
         return replace(work.finish(), resumed_images=done.num_images)
@@ -110,15 +114,15 @@ class _Journal:
     A group that is not full is one such only if images of another spec follow it.
     """
 
-    def __init__(self, partial: Partial, work: Compression, digest: "_Digest", effort: int) -> None:
-        self._partial, self._work, self._digest, self._effort = partial, work, digest, effort
+    def __init__(self, partial: Partial, work: Compression, digest: "_Digest") -> None:
+        self._partial, self._work, self._digest = partial, work, digest
         self._waiting = b""
 
     def note(self, batch: Pixels) -> None:
         """Count a batch, which is written."""
         self._digest.add(batch)
         lines = self._waiting  # the images of this batch are others than those before it
-        self._waiting = Checkpoint.of(self._work, self._digest, self._effort).to_line()
+        self._waiting = Checkpoint.of(self._work, self._digest).to_line()
         if len(batch) % self._work.task.header.group_size == 0:
             lines, self._waiting = lines + self._waiting, b""
         if lines:
@@ -148,9 +152,9 @@ class _Digest:
         return self._sha256.hexdigest()
 
 
-def _replay(partial: Partial, work: Compression, effort: int) -> Checkpoint:
+def _replay(partial: Partial, work: Compression) -> Checkpoint:
     """Bring `work` to the last checkpoint that holds, and both files to their ends there."""
-    done = Checkpoint.of(work, _Digest(work.task.header), effort)
+    done = Checkpoint.of(work, _Digest(work.task.header))
     journal_bytes = 0
     if _continues(partial, work.task.header):
         for line in partial.journal:
@@ -158,8 +162,11 @@ def _replay(partial: Partial, work: Compression, effort: int) -> Checkpoint:
             groups = checkpoint and _read_groups(partial, work, checkpoint)
             if not checkpoint or not groups:
                 break
-            if checkpoint.effort != effort:
+            if checkpoint.effort != done.effort:
                 raise _begun_with_another(partial, f"effort, {checkpoint.effort}")
+            if checkpoint.quality != done.quality:
+                own = "the model's own" if checkpoint.quality is None else checkpoint.quality
+                raise _begun_with_another(partial, f"quality, {own}")
             for group in groups:
                 work.writer.add(group)
             work.bits = dict(checkpoint.bits)

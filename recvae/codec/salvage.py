@@ -14,6 +14,7 @@ from recvae.codec.container.salvaged import Check
 from recvae.codec.container.source import Data, to_bytes
 from recvae.codec.device import find_device
 from recvae.codec.image_coder import ImageCoder
+from recvae.codec.limits import check_claim
 from recvae.codec.models import load_model, shipped_model_for, shipped_models
 
 
@@ -59,6 +60,8 @@ def salvage(
         def check(groups: Iterable[Group]) -> Iterator[bool]:
             nonlocal images, num_bytes
             for batch in _batches(groups, batch_size):
+                for group in batch:
+                    check_claim(group)
                 yield from coder(header).written(batch)
                 images += sum(group.num_images for group in batch)
                 num_bytes += sum(group.num_bytes for group in batch)

@@ -12,6 +12,9 @@ from recvae.hierarchy.quality import position_of, price_at
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
 from recvae.vae.one_cycle import OneCycleModule
 
+FIRST_PRICE = 1 / 100
+"""What the coarsest layers pay of lambda at the first step; the finest pay the root of it."""
+
 BALANCE = 0.45  # about how the squared error grows with lambda
 SHOWN_QUALITIES = (25, 50, 75)
 
@@ -27,8 +30,8 @@ class PictureVAE(OneCycleModule):
         learning_rate: peak of the one-cycle schedule.
         weight_decay: of AdamW.
         gradient_clip: largest norm of the gradient.
-        warmup_steps: optimiser steps in which lambda grows from a tenth to all of it, so that
-            coarse layers learn to carry before the price presses them to nothing.
+        warmup_steps: optimiser steps in which the price of a bit rises to lambda, from less for
+            coarser layers, so that all learn to carry before it presses them to nothing.
         compile: run the networks through torch.compile.
     """
 
@@ -38,7 +41,7 @@ class PictureVAE(OneCycleModule):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
         gradient_clip: float = 1.0,
-        warmup_steps: int = 1000,
+        warmup_steps: int = 1500,
         compile: bool = False,
     ) -> None:
         super().__init__(learning_rate, weight_decay, gradient_clip)
@@ -79,7 +82,7 @@ class PictureVAE(OneCycleModule):
             )
 
     def terms(self, pictures: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Squared error, a mean over values, and KL in bits per pixel of each picture, (b,) each.
+        """Squared error, a mean over values, (b,), and KL of each layer, (b, layers), bits per pixel.
 
         Args:
             pictures: (b, 3, h, w) uint8.
@@ -89,18 +92,24 @@ class PictureVAE(OneCycleModule):
         output, means, log_scales = self._forward(pixels, position, sample)
         error = (output - pixels).square().mean((1, 2, 3))
         kl = torch.stack(
-            [kl_nats(m, s).sum((1, 2, 3)) for m, s in zip(means, log_scales, strict=True)]
-        ).sum(0)
+            [kl_nats(m, s).sum((1, 2, 3)) for m, s in zip(means, log_scales, strict=True)], dim=1
+        )
         return error, kl / (NATS_PER_BIT * pixels[0, 0].numel())
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         position = torch.rand(len(batch), device=batch.device)
-        error, rate = self.terms(batch, position)
+        error, rates = self.terms(batch, position)
         price = price_at(position)
-        paid = price * min(1.0, 0.1 + 0.9 * self.global_step / max(self.warmup_steps, 1))
-        loss = ((error + paid * rate) * price**-BALANCE).mean()
+        paid = (rates * self._discounts().to(rates)).sum(1)
+        loss = ((error + price * paid) * price**-BALANCE).mean()
         self.log("train/loss", loss, prog_bar=True)
         return loss
+
+    def _discounts(self) -> Tensor:
+        """What each layer pays of lambda at this step, (layers,)."""
+        left = max(0.0, 1 - self.global_step / max(self.warmup_steps, 1))
+        coarseness = 1 - torch.tensor(self.network.resolution) / max(self.network.resolution[-1], 1)
+        return FIRST_PRICE ** (left * (1 + coarseness) / 2)
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         self._measure("val", batch)
@@ -115,7 +124,8 @@ class PictureVAE(OneCycleModule):
         loss = torch.zeros((), device=batch.device)
         for quality in SHOWN_QUALITIES:
             position = torch.full((len(batch),), position_of(quality), device=batch.device)
-            error, rate = self.terms(batch, position)
+            error, rates = self.terms(batch, position)
+            rate = rates.sum(1)
             price = price_at(position)
             loss = loss + ((error + price * rate) * price**-BALANCE).mean()
             psnr = -10 * torch.log10(error.clamp_min(1e-10))

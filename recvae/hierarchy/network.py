@@ -110,7 +110,6 @@ class LatentLayer(nn.Module):
         self.gain = nn.Conv2d(width, channels, 1)
         self.add = nn.Conv2d(channels, width, 3, padding=1)
         self.blocks = nn.ModuleList([Block(width) for _ in range(blocks)])
-        nn.init.normal_(self.posterior.weight, std=0.01)
         nn.init.zeros_(self.posterior.bias)
         nn.init.zeros_(self.gain.weight)
         nn.init.zeros_(self.gain.bias)
@@ -120,7 +119,7 @@ class LatentLayer(nn.Module):
         hidden = F.silu(self.join(torch.cat([state, features], dim=1)))
         hidden = F.silu(self.look(hidden) + self.condition(condition)[:, :, None, None])
         mean, raw = self.posterior(hidden).float().chunk(2, dim=1)
-        return mean, -F.softplus(raw - 3)
+        return mean, -F.softplus(raw + 0.5)  # scales of about 0.4 to begin with: all layers carry
 
     def take(self, state: Tensor, n: Tensor, condition: Tensor) -> Tensor:
         """The state behind this layer."""

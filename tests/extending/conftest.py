@@ -1,6 +1,6 @@
-"""Two image coders registered from outside, and pictures for them.
+"""Three image coders registered from outside, and pictures for them.
 
-`stored` is the toy of docs/extending.md; `tiled` is in tests/codec/tiled.py.
+`stored` and `planes` are toys of docs/extending.md; `tiled` is in tests/codec/tiled.py.
 """
 
 import json
@@ -18,17 +18,18 @@ from recvae.codec import (
 )
 from recvae.images import Images, write_images
 
-TOY = Path(__file__).with_name("stored.py")
+TOYS = [Path(__file__).with_name(f"{name}.py") for name in ("stored", "planes")]
 
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Folders `stored` and `tiled`, whose kinds of coder are known for one test."""
+    """Folders `stored`, `planes` and `tiled`, whose kinds of coder are known for one test."""
     kept = dict(IMAGE_CODERS)
     monkeypatch.chdir(tmp_path)
-    runpy.run_path(str(TOY))
+    for toy in TOYS:
+        runpy.run_path(str(toy))
     register_image_coder("tiled-1", lambda folder: Tiled())
-    for name in ("stored", "tiled"):
+    for name in ("stored", "planes", "tiled"):
         Path(name).mkdir()
         Path(name, "model.json").write_text(json.dumps({"format": f"{name}-1"}))
     yield

@@ -13,6 +13,10 @@ _FOOTER = struct.Struct(">II4s")
 FOOTER_BYTES = _FOOTER.size
 
 
+class TruncatedError(InputError):
+    """A file ends without its footer."""
+
+
 def with_footer(index: bytes) -> bytes:
     """Return an index and its footer as written."""
     sealed = index + len(index).to_bytes(4)
@@ -28,11 +32,12 @@ def check_footer(data: bytes) -> None:
 def index_bytes(footer: bytes, header: Header, file_bytes: int) -> int:
     """Return the length of the index, from the last 12 bytes of a file of so many bytes.
 
-    Raises `InputError` if they are no footer, and if no file of this size has so long an index.
+    Raises `TruncatedError` if they are no footer, `InputError` if no file of this size has so long
+    an index.
     """
     length, _, magic = _FOOTER.unpack(footer)
     if magic != END_MAGIC:
-        raise InputError(
+        raise TruncatedError(
             f"truncated file: the index is missing, or other bytes follow it: byte {file_bytes} "
             "is not the end of a footer"
         )

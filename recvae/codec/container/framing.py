@@ -1,6 +1,7 @@
 """Groups and the index as the version of a file has them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from recvae.codec.container import group_v1, group_v2, index_v1, index_v2
 from recvae.codec.container.group import Group
@@ -9,6 +10,11 @@ from recvae.codec.container.numbers import MAX_SHORT_BYTES
 from recvae.errors import InputError
 
 Index = index_v1.Index | index_v2.Index
+Read = Callable[[int, int], bytes]
+"""Gives the bytes a to b - 1."""
+Wanted = Callable[[Group], Iterable[int]]
+"""Tells of a group, which has no streams yet but empty ones, the places of those to read."""
+Parsed = TypeVar("Parsed")
 
 HEAD_BYTES = {1: MAX_SHORT_BYTES, 2: 64}
 """Of a group's beginning, by version: enough to tell its length; in version 2 for most groups."""
@@ -44,22 +50,59 @@ def group_extent(head: bytes, header: Header) -> tuple[int, int | None]:
     return group_v1.group_extent(head, header), None
 
 
-def read_extent(
-    read: Callable[[int, int], bytes], begin: int, end: int, header: Header
-) -> tuple[int, int | None]:
+def read_extent(read: Read, begin: int, end: int, header: Header) -> tuple[int, int | None]:
     """Return what `group_extent` does of the group at `begin`, reading no more than that takes.
 
-    `read(a, b)` gives the bytes a to b - 1, those before `end` at least. Raises `InputError` if the
-    group's head does not end there.
+    There are bytes before `end` at least. Raises `InputError` if the group's head does not end
+    there.
     """
+    try:
+        return _read_as_needed(read, begin, end, header, group_extent)
+    except IndexError as error:
+        raise InputError("its length leads beyond the groups") from error
+
+
+def read_head(read: Read, begin: int, end: int, header: Header) -> tuple[group_v2.Head, int]:
+    """Return the head of version 2 at `begin`, and where its streams begin.
+
+    Raises `IndexError` if it does not end before `end`, `InputError` for what is no head.
+    """
+    head, size = _read_as_needed(read, begin, end, header, group_v2.read_head)
+    return head, begin + size
+
+
+def read_part(
+    read: Read, begin: int, end: int, header: Header, num_images: int, wanted: Wanted
+) -> Group:
+    """Return the group that lies from `begin` to `end` with the streams that are `wanted`.
+
+    The others are empty, and are not read. A group of one stream is read whole, as its one checksum
+    covers the head too. `num_images` as in `unpack_group`. Raises `InputError` if what is read is
+    damaged.
+    """
+    if header.version > 1:
+        try:
+            head, streams = read_head(read, begin, end, header)
+        except IndexError as error:
+            raise InputError("its head is cut off") from error
+        if len(head.lengths) > 1:
+            places = wanted(head.group([b""] * len(head.lengths)))
+            return group_v2.read_streams(read, streams, head, header, places)
+    return unpack_group(read(begin, end), header, num_images)
+
+
+def _read_as_needed(
+    read: Read, begin: int, end: int, header: Header, parse: Callable[[bytes, Header], Parsed]
+) -> Parsed:
+    """What `parse` makes of the bytes from `begin` on, as many as it needs; `IndexError` beyond."""
     size = HEAD_BYTES[header.version]
     while True:
         stop = min(begin + size, end)
         try:
-            return group_extent(read(begin, stop), header)
-        except IndexError as error:
+            return parse(read(begin, stop), header)
+        except IndexError:
             if stop == end:
-                raise InputError("its length leads beyond the groups") from error
+                raise
             size *= 8
 
 

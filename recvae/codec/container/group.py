@@ -70,6 +70,21 @@ def num_tiles(spec: ImageSpec, tile: tuple[int, int] | None) -> int:
     return -(-spec.height // tile[0]) * -(-spec.width // tile[1])
 
 
+def streams_of_area(group: Group, rows: slice, columns: slice) -> list[int]:
+    """Return the places of the streams, in all layers, whose tiles meet an area of the images."""
+    areas = tile_areas(group.spec, group.tile)
+    meeting = [
+        tile
+        for tile, (own_rows, own_columns) in enumerate(areas)
+        if _meet(own_rows, rows) and _meet(own_columns, columns)
+    ]
+    return [layer * len(areas) + tile for layer in range(group.layers) for tile in meeting]
+
+
+def _meet(left: slice, right: slice) -> bool:
+    return bool(left.start < right.stop and right.start < left.stop)
+
+
 def tile_areas(spec: ImageSpec, tile: tuple[int, int] | None) -> list[tuple[slice, slice]]:
     """Return rows and columns of an image that each of its tiles takes, in raster order."""
     height, width = tile or (spec.height, spec.width)

@@ -4,6 +4,7 @@ The head says how many images there are, of which spec, and how long each stream
 """
 
 from binascii import crc_hqx
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
@@ -21,7 +22,7 @@ _CRC_BYTES = 2
 
 
 @dataclass(frozen=True)
-class _Head:
+class Head:
     """What the head of a group says: a group's fields, and the bytes of each stream."""
 
     num_images: int
@@ -30,6 +31,15 @@ class _Head:
     layers: int
     model: int
     lengths: tuple[int, ...]
+
+    def stream_spans(self, begin: int) -> list[tuple[int, int]]:
+        """Where each stream and its CRC-16 lie, the first from byte `begin` on."""
+        return list(pairwise(accumulate((n + _CRC_BYTES for n in self.lengths), initial=begin)))
+
+    def group(self, streams: Sequence[bytes]) -> Group:
+        """The group of these streams."""
+        fields = (self.num_images, self.spec, tuple(streams), self.layers, self.tile, self.model)
+        return Group(*fields)
 
     def to_bytes(self, header: Header) -> tuple[bytes, int]:
         """Return the head as written, and its CRC-16, which it ends with if streams are several."""
@@ -57,27 +67,20 @@ class _Head:
 def pack_group(group: Group, header: Header) -> bytes:
     """Return a group as written."""
     lengths = tuple(map(len, group.streams))
-    head, crc = _Head(
+    head, crc = Head(
         group.num_images, group.spec, group.tile, group.layers, group.model, lengths
     ).to_bytes(header)
-    # Each stream starts from another number: streams that were exchanged do not pass.
-    sealed = (
-        stream + crc_hqx(stream, crc + place & 0xFFFF).to_bytes(_CRC_BYTES)
-        for place, stream in enumerate(group.streams)
-    )
+    sealed = (_sealed(stream, crc, place) for place, stream in enumerate(group.streams))
     return head + b"".join(sealed)
 
 
 def unpack_group(data: bytes, header: Header) -> Group:
     """Return a group of `group_extent` bytes; `InputError` if it is damaged."""
     try:
-        head, start = _read_head(data, header)
+        head, start = read_head(data, header)
     except IndexError as error:
         raise InputError("its head is cut off") from error
-    ends = accumulate((length + _CRC_BYTES for length in head.lengths), initial=start)
-    parts = [data[begin:end] for begin, end in pairwise(ends)]
-    streams = tuple(part[:-_CRC_BYTES] for part in parts)
-    group = Group(head.num_images, head.spec, streams, head.layers, head.tile, head.model)
+    group = head.group([data[begin : end - _CRC_BYTES] for begin, end in head.stream_spans(start)])
     if pack_group(group, header) != data:
         raise InputError("its checksum does not match")
     return group
@@ -88,9 +91,32 @@ def group_extent(data: bytes, header: Header) -> tuple[int, int]:
 
     Raises `IndexError` if `data` ends within its head, `InputError` for what is no head.
     """
-    head, start = _read_head(data, header)
+    head, start = read_head(data, header)
     extent = start + sum(head.lengths) + _CRC_BYTES * len(head.lengths)
     return extent, head.num_images
+
+
+def read_streams(
+    read: Callable[[int, int], bytes],
+    begin: int,
+    head: Head,
+    header: Header,
+    places: Iterable[int],
+) -> Group:
+    """Return a group of which only the streams in these places are read; the others are empty.
+
+    `read(a, b)` gives the bytes a to b - 1; the streams lie from `begin` on. `InputError` if one
+    that is read is damaged.
+    """
+    _, crc = head.to_bytes(header)
+    spans = head.stream_spans(begin)
+    streams = [b""] * len(spans)
+    for place in places:
+        data = read(*spans[place])
+        streams[place] = data[:-_CRC_BYTES]
+        if _sealed(streams[place], crc, place) != data:
+            raise InputError(f"the checksum of stream {place} does not match")
+    return head.group(streams)
 
 
 def may_begin(flags: int) -> bool:
@@ -104,8 +130,11 @@ def length_codes(data: bytes, header: Header) -> tuple[int, int]:
     return num_streams, at
 
 
-def _read_head(data: bytes, header: Header) -> tuple[_Head, int]:
-    """The head that `data` begins with, and its bytes."""
+def read_head(data: bytes, header: Header) -> tuple[Head, int]:
+    """Return the head that `data` begins with, and its bytes.
+
+    Raises `IndexError` if `data` ends within it, `InputError` for what is no head.
+    """
     head, num_streams, at = _read_fields(data, header)
     raw = _raw_lengths(head)
     lengths = []
@@ -122,7 +151,15 @@ def _read_head(data: bytes, header: Header) -> tuple[_Head, int]:
     return head, at
 
 
-def _read_fields(data: bytes, header: Header) -> tuple[_Head, int, int]:
+def _sealed(stream: bytes, crc: int, place: int) -> bytes:
+    """A stream and its CRC-16, of a group whose head has this one.
+
+    Each starts from another number: streams that were exchanged do not pass.
+    """
+    return stream + crc_hqx(stream, crc + place & 0xFFFF).to_bytes(_CRC_BYTES)
+
+
+def _read_fields(data: bytes, header: Header) -> tuple[Head, int, int]:
     """A head but for its length codes, how many there are, and where they begin."""
     at = 1
 
@@ -159,10 +196,10 @@ def _read_fields(data: bytes, header: Header) -> tuple[_Head, int, int]:
     num_streams = layers * num_tiles(spec, tile)
     if not (1 <= layers <= MAX_LAYERS and num_streams <= MAX_STREAMS):
         raise InputError(f"it claims {layers} layers, {num_streams} streams")
-    return _Head(num_images, spec, tile, layers, model, ()), num_streams, at
+    return Head(num_images, spec, tile, layers, model, ()), num_streams, at
 
 
-def _raw_lengths(head: _Head) -> list[int]:
+def _raw_lengths(head: Head) -> list[int]:
     """Bytes of the pixels of each tile in all images."""
     per_pixel = head.num_images * head.spec.channels
     height, width = head.tile or (head.spec.height, head.spec.width)

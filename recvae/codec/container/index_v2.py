@@ -13,7 +13,7 @@ from recvae.codec.container.numbers import pack_short, unpack_short
 from recvae.errors import InputError
 
 NO_ARRAYS = pack_short(0)
-_BEGIN = b"\x80"  # no group begins so
+BEGIN = b"\x80"  # no group begins so
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Index:
         counts = (self.num_images, self.groups, self.raw, self.own_specs)
         runs = zip(self.run_lengths, self.images_by_run, strict=True)
         return with_footer(
-            _BEGIN
+            BEGIN
             + b"".join(map(pack_short, counts))
             + self.groups_crc.to_bytes(4)
             + b"".join(pack_short(length) + pack_short(images) for length, images in runs)
@@ -60,7 +60,7 @@ class Index:
         """
         check_footer(data)
         try:
-            num_images, at = unpack_short(data[:-FOOTER_BYTES], len(_BEGIN))
+            num_images, at = unpack_short(data[:-FOOTER_BYTES], len(BEGIN))
             groups, _ = unpack_short(data[:-FOOTER_BYTES], at)
             if groups * MIN_GROUP_BYTES > group_bytes or num_images > groups * header.group_size:
                 raise InputError(
@@ -85,7 +85,7 @@ class Index:
     @classmethod
     def parse(cls, data: bytes, header: Header) -> Self:
         """Read an index alone, whatever groups there are; `IndexError` if it is too short."""
-        at = len(_BEGIN)
+        at = len(BEGIN)
         counts, runs = [], []
         for _ in range(4):
             number, at = unpack_short(data, at)

@@ -4,13 +4,21 @@ import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import accumulate, groupby
 from typing import Any, NamedTuple, Self
 
-from recvae.codec.container.footer import FOOTER_BYTES, ContainerSizes, index_bytes
+from recvae.codec.container.footer import (
+    FOOTER_BYTES,
+    ContainerSizes,
+    TruncatedError,
+    index_bytes,
+)
 from recvae.codec.container.framing import (
+    Wanted,
     index_type,
     read_extent,
+    read_part,
     unpack_group,
 )
 from recvae.codec.container.group import Group
@@ -147,6 +155,20 @@ class ContainerReader:
         (group,) = self.groups(number, number + 1)
         return group
 
+    def part(self, number: int, wanted: Wanted) -> Group:
+        """Return a group of which the `wanted` streams alone are read; the others are empty.
+
+        A group of one stream is read whole. The checksums of the head and of what is read are
+        compared. `IndexError` for a group that there is not.
+        """
+        self._checked(number)
+        with naming(self.name):
+            span = self.spans(number // GROUPS_PER_RUN)[number % GROUPS_PER_RUN]
+            with _damage_told(number, span.begin):
+                group = read_part(self._positions.read, *span[:2], self.header, span[2], wanted)
+            self._check_spec(number, group)
+            return group
+
     def payload(self, group: int) -> bytes:
         """Return the streams of a group as one, 0 to num_groups - 1; `IndexError` beyond."""
         return b"".join(self.group(group).streams)
@@ -171,8 +193,7 @@ class ContainerReader:
                     span = spans[number % GROUPS_PER_RUN]
                     data = self._positions.read(span.begin, span.end)
                     group = self._unpacked(number, span.begin, data, span.num_images)
-                    if self.spec is not None and group.spec != self.spec:
-                        raise InputError(f"group {number} holds images of another spec than all")
+                    self._check_spec(number, group)
                     crc = zlib.crc32(data, crc)
                     raw_bytes += group.raw_bytes
                     own_specs += group.spec != self.header.spec
@@ -201,7 +222,7 @@ class ContainerReader:
         size = self._positions.size
         self.header = Header.from_bytes(self._positions.read(0, min(MAX_HEADER_BYTES, size)))
         if size < self.header.num_bytes + FOOTER_BYTES:
-            raise InputError(f"truncated file: the index is missing, it ends at byte {size}")
+            raise TruncatedError(f"truncated file: the index is missing, it ends at byte {size}")
         footer = size - FOOTER_BYTES
         sealed = self._positions.read(footer, size)
         self._seal = size, self.header, sealed
@@ -236,16 +257,10 @@ class ContainerReader:
         left = self._first_images[run + 1] - self._first_images[run]
         spans: list[Span] = []
         while len(spans) < count and begin < end:
-            try:
+            with _damage_told(first + len(spans), begin):
                 extent, images = read_extent(
                     self._positions.read, begin, self._offsets[-1], self.header
                 )
-            except UnreadableError:
-                raise
-            except InputError as error:
-                raise InputError(
-                    f"group {first + len(spans)} is damaged at byte {begin}: {error}"
-                ) from error
             images = min(self.header.group_size, left) if images is None else images
             spans.append(Span(begin, begin + extent, images))
             begin, left = begin + extent, left - images
@@ -261,10 +276,12 @@ class ContainerReader:
         raise InputError(f"groups {first} to {last} do not fill the bytes {begin} to {end - 1}")
 
     def _unpacked(self, group: int, begin: int, data: bytes, num_images: int) -> Group:
-        try:
+        with _damage_told(group, begin):
             return unpack_group(data, self.header, num_images)
-        except InputError as error:
-            raise InputError(f"group {group} is damaged at byte {begin}: {error}") from error
+
+    def _check_spec(self, number: int, group: Group) -> None:
+        if self.spec is not None and group.spec != self.spec:
+            raise InputError(f"group {number} holds images of another spec than all")
 
     def _compare(self, crc: int, raw_bytes: int, own_specs: int) -> None:
         """Raise `InputError` unless all groups are as the index says."""
@@ -280,6 +297,17 @@ class ContainerReader:
         if not 0 <= group < self.num_groups:
             raise IndexError(f"group {group} of a file with {self.num_groups}")
         return group
+
+
+@contextmanager
+def _damage_told(group: int, begin: int) -> Iterator[None]:
+    """Say which group is damaged."""
+    try:
+        yield
+    except UnreadableError:
+        raise
+    except InputError as error:
+        raise InputError(f"group {group} is damaged at byte {begin}: {error}") from error
 
 
 def _copied(

@@ -22,12 +22,12 @@ _SPOOL_BYTES = 1 << 24  # what a pipe may hold in memory; more goes to a tempora
 
 @contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Put the file's name before the message of an error."""
+    """Put the file's name before the message of an error, whose kind stays."""
     with translate_os_errors(name):
         try:
             yield
         except InputError as error:
-            raise InputError(f"{name}: {error}") from error
+            raise type(error)(f"{name}: {error}") from error
 
 
 def source_name(source: Source) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from recvae.codec.container.framing import read_extent
@@ -95,17 +95,21 @@ def walk(places: Places, layout: Layout) -> list[list[Placed]]:
     """The whole groups from the header on, in unbroken parts."""
     parts: list[list[Placed]] = []
     runs = sorted(layout.milestones)
-    position, goes_on = places.header.num_bytes, False
+    position = places.header.num_bytes
     while position < layout.end:
-        found = places.whole(position)
-        if found and found[0] <= layout.end:
-            if not goes_on:
-                parts.append([])
-            parts[-1].append((position, *found))
-            position, goes_on = found[0], True
-        else:
-            position, goes_on = _next(places, layout, runs, position), False
+        if part := list(unbroken(places, position, layout.end)):
+            parts.append(part)
+            position = part[-1][1]
+        if position < layout.end:
+            position = _next(places, layout, runs, position)
     return parts
+
+
+def unbroken(places: Places, position: int, end: int) -> Iterator[Placed]:
+    """The whole groups that follow one another from `position` on, none beyond `end`."""
+    while position < end and (found := places.whole(position)) and found[0] <= end:
+        yield position, *found
+        position = found[0]
 
 
 def _next(places: Places, layout: Layout, runs: Sequence[int], damage: int) -> int:

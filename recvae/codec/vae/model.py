@@ -4,43 +4,43 @@ A model is a folder with `model.json` and `weights.safetensors`. Its hash covers
 every file made with it.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save as to_safetensors
 from torch import Tensor, nn
 
 from recvae.codec.container import Group
 from recvae.codec.image_coder import Bits, ImageCoder, Pixels, register_image_coder
+from recvae.codec.model_folder import (
+    HASH_BYTES,
+    WEIGHTS_NAME,
+    content_hash,
+    save_model,
+    write_files,
+)
 from recvae.codec.models import JSON_NAME, load_model
 from recvae.codec.vae.elbo import negative_elbo_bits
 from recvae.codec.vae.groups import decode_groups, encode_groups
 from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec
 from recvae.codec.vae.min_cost import MinCostSender, can_choose
-from recvae.codec.vae.model_files import FORMAT, WEIGHTS_NAME, read_description, read_tensors
+from recvae.codec.vae.model_files import FORMAT, read_description, read_tensors
 from recvae.codec.vae.parts import VaeParts
 from recvae.codec.vae.pixel_cost import PixelCost, make_pixel_cost
 from recvae.codec.vae.trace import Trace
 from recvae.codec.vae.written import are_written
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
-from recvae.files import translate_os_errors
-from recvae.files.atomic import put_in_place, sync
 from recvae.images.spec import ImageSpec
 from recvae.vae.networks import Architecture, Decoder
 from recvae.vae.quantise import Spec, exact_specs, from_tensors
 
-HASH_BYTES = 16  # of the SHA-256, in a file's header
 PARTS = ("bins", "ranks", "pixels", "stored", "kl")  # of `Bits`
 
 
@@ -144,24 +144,13 @@ class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc, override]
 
     def save(self, folder: Path) -> None:
         """Write the two files into a folder that exists."""
-        (folder / WEIGHTS_NAME).write_bytes(to_safetensors(self.tensors()))
-        description = self.description() | {"hash": self.hash}
-        (folder / JSON_NAME).write_text(json.dumps(description, indent=1) + "\n")
+        write_files(folder, self.description(), self.tensors())
 
     def to(self, device: torch.device) -> "CodecModel":
         """Move the networks to a device; returns self."""
         self.encoder.to(device)
         self.decoder.to(device)
         return self
-
-
-def content_hash(description: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    """SHA-256 of a canonical form of both, as hexadecimal digits."""
-    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
 
 
 def load_vae(name_or_folder: str | PathLike[str]) -> CodecModel:
@@ -190,26 +179,6 @@ def _load(folder: Path) -> CodecModel:
     if model.description() != text:
         raise ValueError(f"{JSON_NAME}: states a field that a model of these parts leaves out")
     return model
-
-
-def save_model(model: CodecModel, folder: str | PathLike[str]) -> None:
-    """Write a model to a folder; an old one in it is replaced when the new one is complete.
-
-    Raises InputError if it cannot be written, or if what was written does not load.
-    """
-    folder = Path(folder)
-    with (
-        translate_os_errors(folder),
-        TemporaryDirectory(prefix=".recvae-", suffix=".part", dir=folder.parent) as temporary,
-    ):
-        new = Path(temporary)
-        model.save(new)
-        load_model(new)
-        folder.mkdir(exist_ok=True)
-        for name in (WEIGHTS_NAME, JSON_NAME):
-            with open(new / name, "r+b") as file:
-                sync(file)
-            put_in_place(new / name, folder / name, folder, force=True)
 
 
 def _tensor_specs(encoder: nn.Module, decoder: Decoder) -> dict[str, Spec]:

@@ -4,29 +4,19 @@ Nothing is allocated by what a file claims, only by the bytes it has, and it may
 an honest one. `model_schema` says what `model.json` may hold.
 """
 
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import torch
 from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
-from safetensors.torch import load as from_safetensors
-from torch import Tensor
 
-from recvae.codec.models import JSON_NAME, MAX_REASON, read_bounded, read_object
+from recvae.codec.model_folder import read_tensors
+from recvae.codec.models import JSON_NAME, MAX_REASON, read_object
 from recvae.codec.vae.model_schema import model_schema
 from recvae.vae.networks import NETWORKS
-from recvae.vae.quantise import Spec, check_tensors
 
 FORMAT = "recvae-model-1"
-WEIGHTS_NAME = "weights.safetensors"
-MAX_HEADER_BYTES = 1 << 20  # of weights.safetensors: names, types, shapes and places of tensors
-
-_TYPES = {"I16": torch.int16, "I32": torch.int32, "U8": torch.uint8, "F16": torch.float16}
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -43,25 +33,6 @@ def read_description(folder: Path) -> dict[str, Any]:
             reason = f"{error.validator} must be {error.validator_value!r}"
         raise ValueError(f"{JSON_NAME}: {field}{': ' * bool(field)}{reason}")
     return text
-
-
-def read_tensors(path: Path, needed: Mapping[str, Spec]) -> dict[str, Tensor]:
-    """The tensors in a safetensors file, by name.
-
-    Raises ValueError, naming a tensor, unless they are just those `needed`; OSError if it cannot be
-    read.
-    """
-    sizes = (dtype.itemsize * math.prod(shape) for dtype, shape in needed.values())
-    data = read_bounded(path, sum(sizes) + MAX_HEADER_BYTES)
-    try:
-        given = {
-            name: (_TYPES.get(entry["dtype"], entry["dtype"]), tuple(entry["shape"]))
-            for name, entry in safetensors.deserialize(data)
-        }
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path.name}: {error}") from error
-    check_tensors(given, needed)
-    return from_safetensors(data)
 
 
 def _validator(text: dict[str, Any]) -> Validator:

@@ -1,0 +1,58 @@
+"""Pictures as the networks take them: in tiles, padded, in colour, in [0, 1]; and back."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recvae.codec.container.group import tile_areas
+from recvae.codec.image_coder import Pixels
+from recvae.images.spec import GREY, RGB, ImageSpec
+
+TILE = 256
+PIXELS_AT_ONCE = 1 << 18
+ONE_STREAM_PIXELS = 1 << 12
+"""Pictures of no more pixels are sent as one stream: a checksum for each layer would cost more."""
+
+Area = tuple[slice, slice]
+
+
+def tile_of(spec: ImageSpec) -> tuple[int, int] | None:
+    """The tiles that pictures are cut into; None for those that are one tile."""
+    tile = min(TILE, spec.height), min(TILE, spec.width)
+    return None if tile == (spec.height, spec.width) else tile
+
+
+def layers_of(spec: ImageSpec, layers: int) -> int:
+    """How many streams a tile is sent as: one for each latent layer, or one for all."""
+    return 1 if spec.num_pixels <= ONE_STREAM_PIXELS else layers
+
+
+def alike(spec: ImageSpec) -> Iterator[list[int]]:
+    """Numbers of the tiles of one size, size by size."""
+    sizes: dict[tuple[int, int], list[int]] = {}
+    for number, (rows, columns) in enumerate(tile_areas(spec, tile_of(spec))):
+        size = rows.stop - rows.start, columns.stop - columns.start
+        sizes.setdefault(size, []).append(number)
+    yield from sizes.values()
+
+
+def to_network(pixels: Pixels, stride: int) -> Tensor:
+    """(n, h, w) or (n, h, w, 3) uint8 to (n, 3, H, W) float32, padded to multiples of the stride."""
+    colour = pixels[..., None].repeat(RGB, axis=-1) if pixels.ndim == 3 else pixels
+    down, right = (-side % stride for side in colour.shape[1:3])
+    padded = np.pad(colour, ((0, 0), (0, down), (0, right), (0, 0)), mode="edge")
+    return torch.from_numpy(np.ascontiguousarray(padded)).permute(0, 3, 1, 2).float() / 255
+
+
+def from_network(output: Tensor, height: int, width: int, channels: int) -> Pixels:
+    """(n, 3, H, W) to uint8 (n, height, width) or (n, height, width, 3); grey is the mean."""
+    values = output[:, :, :height, :width]
+    if channels == GREY:
+        values = values.mean(1, keepdim=True)
+    rounded: NDArray[np.uint8] = (
+        (values.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    )
+    return rounded[..., 0] if channels == GREY else rounded

@@ -1,0 +1,21 @@
+"""What a file may claim to hold: a few bytes of it must not fill the memory."""
+
+from recvae.codec.container import Group
+from recvae.errors import InputError
+
+MAX_PIXELS = 1 << 28
+PIXELS_PER_BYTE = 256  # that a group may claim whatever the limit: what it costs is there
+
+
+def check_claim(group: Group, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise InputError if a group claims to hold more than may be decoded.
+
+    Each of its images may have `max_pixels`; all of them together as many, or 256 for each byte.
+    """
+    pixels, most = group.spec.num_pixels, max(max_pixels, PIXELS_PER_BYTE * group.num_bytes)
+    if pixels > max_pixels or group.num_images * pixels > most:
+        raise InputError(
+            f"{group.num_images} images of {group.spec} pixels in {group.num_bytes} bytes are "
+            f"beyond the limit of {max_pixels} pixels: if they are meant, raise max_pixels "
+            "(--max-pixels)"
+        )

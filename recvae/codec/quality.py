@@ -1,0 +1,141 @@
+"""The quality of lossy coding: PSNR, and a search for the quality that meets a target."""
+
+import io
+import math
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recvae.codec.codec import MAX_QUALITY, Codec
+from recvae.codec.compression import DEFAULT_EFFORT
+from recvae.codec.image_coder import Pixels
+from recvae.codec.sources import ImageSource, images_for
+from recvae.errors import InputError
+from recvae.images import ImageStream
+from recvae.images.spec import GREY, ImageSpec
+
+MOST_IMAGES, MOST_PIXELS = 64, 1 << 24  # that a search codes: of more images some, evenly spaced
+BEST_PSNR = 100.0  # dB, of images that come back as they were
+
+
+@dataclass(frozen=True)
+class FoundQuality:
+    """What a search found.
+
+    Fields:
+        quality: 1 to 100.
+        num_images: that were coded to find it.
+        bits_per_pixel: of a file of these.
+        psnr_db: their mean; None if the target was a rate, for which none is decoded.
+    """
+
+    quality: int
+    num_images: int
+    bits_per_pixel: float
+    psnr_db: float | None
+
+
+def find_quality(
+    codec: Codec,
+    images: ImageSource,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
+    group_size: int | None = None,
+    effort: int = DEFAULT_EFFORT,
+    channels: int = GREY,
+) -> FoundQuality:
+    """Find the quality that meets one of two targets, by files in memory and their decoding.
+
+    It takes that both rate and PSNR grow with quality, and seven files. Of more than 64 images, or
+    16 megapixels, a part is coded: those of every second, fourth, ... place.
+
+    Args:
+        codec: of a lossy model.
+        images: as `Codec.compress_to` takes them; read once.
+        target_bpp: bits per pixel of the file: the highest quality that takes no more.
+        target_psnr: mean over the images in dB, at most 100: the lowest quality that reaches it.
+        group_size, effort, channels: as in `Codec.compress_to`.
+
+    Raises InputError for a target that no quality meets, and unless there is one target.
+    """
+    targets = {"bpp": target_bpp, "psnr": target_psnr}
+    given = {name: target for name, target in targets.items() if target is not None}
+    if len(given) != 1:
+        raise InputError("give one target, of bits per pixel or of PSNR")
+    ((kind, target),) = given.items()
+    most = BEST_PSNR if kind == "psnr" else math.inf
+    if not (0 < target <= most and math.isfinite(target)):
+        limit = f", at most {most:g}" if kind == "psnr" else ""
+        raise InputError(f"target {kind} is {target}: it must be a number above 0{limit}")
+    codec.model.with_quality(1)  # refused at once if there is none
+    sample = _sample(images_for(codec.model, images, channels).chunks)
+    if not sample:
+        raise InputError("there are no images to find a quality for")
+
+    @cache
+    def measured(quality: int) -> FoundQuality:
+        stream = io.BytesIO()
+        how = {"group_size": group_size, "effort": effort, "quality": quality}
+        report = codec.compress_to(stream, _stream(sample), **how)  # type: ignore[arg-type]
+        psnr = _mean_psnr_db(codec, sample, stream.getvalue()) if kind == "psnr" else None
+        return FoundQuality(quality, len(sample), report.bits_per_pixel, psnr)
+
+    def is_above(quality: int) -> bool:
+        """Whether a quality gives more bits than the target, or as many decibels."""
+        found = measured(quality)
+        return found.bits_per_pixel > target if found.psnr_db is None else found.psnr_db >= target
+
+    first_above = 1 + bisect_left(range(1, MAX_QUALITY + 1), True, key=is_above)
+    quality = first_above - 1 if kind == "bpp" else first_above
+    if quality < 1:
+        least = measured(1).bits_per_pixel
+        raise InputError(f"target bpp is {target}: quality 1 takes {least:.4f} bits per pixel")
+    if quality > MAX_QUALITY:
+        best = measured(MAX_QUALITY).psnr_db
+        raise InputError(f"target psnr is {target}: quality {MAX_QUALITY} gives {best:.2f} dB")
+    return measured(quality)
+
+
+def psnr_db(images: Pixels, others: Pixels) -> NDArray[np.float64]:
+    """PSNR of each image against the other, (n,), 10 log10(255^2 / mean squared error), in dB.
+
+    Both are (n, ...) of one shape. At most 100, which is that of equal images.
+    """
+    errors = np.subtract(images, others, dtype=np.float32).reshape(len(images), -1)
+    squared = np.square(errors, out=errors).mean(axis=1, dtype=np.float64)
+    least = 255**2 / 10 ** (BEST_PSNR / 10)
+    return 10 * np.log10(255**2 / np.maximum(squared, least))
+
+
+def _sample(chunks: Iterable[Pixels]) -> list[Pixels]:
+    """Images from all places alike, some at least if there are any."""
+    kept: list[Pixels] = []
+    step = 1
+    for number, image in enumerate(image for chunk in chunks for image in chunk):
+        if number % step == 0:
+            kept.append(image.copy())
+        while len(kept) > MOST_IMAGES or (len(kept) > 1 and _pixels(kept) > MOST_PIXELS):
+            kept, step = kept[::2], 2 * step
+    return kept
+
+
+def _pixels(images: list[Pixels]) -> int:
+    return sum(image.shape[0] * image.shape[1] for image in images)
+
+
+def _stream(images: list[Pixels]) -> ImageStream:
+    """Single images as a stream."""
+    specs = (ImageSpec.from_shape((1, *image.shape)) for image in images)
+    runs = tuple((spec, len(list(same))) for spec, same in groupby(specs))
+    return ImageStream(runs, (image[None] for image in images))
+
+
+def _mean_psnr_db(codec: Codec, images: list[Pixels], data: bytes) -> float:
+    with codec.open(data) as decoded:
+        pairs = zip(images, decoded, strict=True)
+        return float(np.mean([psnr_db(image[None], back[None])[0] for image, back in pairs]))
