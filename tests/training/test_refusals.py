@@ -66,6 +66,12 @@ def test_bad_trainings(folder: Path, arguments: list[str], message: str) -> None
     assert sorted(folder.rglob("*")) == before
 
 
+def test_exports_of_pictures_alone(trained: Path) -> None:
+    export = ["export", f"--ckpt_path={LAST}", "--out=model", "--data.root=images"]
+    message = f"{LAST}: holds a VAE: leave out --data.reduce, of a PictureVAE"
+    assert message in refusal(trained, *export, "--data.reduce=2")
+
+
 def test_training_without_an_end(folder: Path) -> None:
     assert "needs an end: pass --trainer.max_epochs" in refusal(
         folder, "fit", *FIT, "--trainer.max_epochs=-1"
