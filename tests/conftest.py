@@ -1,10 +1,29 @@
 """What the tests share."""
 
+import os
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import recvae
 from recvae.images import sample_images
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Callable[[str], Path]:
+    """Gives a path in the folder of whole data sets, as "MNIST/raw", or skips the test."""
+
+    def find(name: str) -> Path:
+        folder = os.environ.get("RECVAE_DATA")
+        if not folder:
+            pytest.skip("RECVAE_DATA names no folder of data sets")
+        if not (path := Path(folder) / name).exists():
+            pytest.skip(f"RECVAE_DATA: {folder} has no {name}")
+        return path
+
+    return find
 
 
 @pytest.fixture(scope="session")

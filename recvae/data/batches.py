@@ -1,7 +1,7 @@
 """Whole batches of images cut from one tensor, which spares a loader's work for each item."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,13 +11,52 @@ from torch.nn import functional as F
 from recvae.errors import InputError
 
 
-class ShuffledBatches:
+class SeededBatches:
+    """Batches drawn anew each epoch; they depend on `seed` and on `epoch()` alone.
+
+    What remains of `count` beyond whole batches is left out: each batch has the same shape.
+    Implements Lightning's `state_dict` interface, so that training resumed within an epoch goes on
+    with the next batch.
+    """
+
+    def __init__(
+        self, count: int, batch_size: int, seed: int = 0, epoch: Callable[[], int] = lambda: 0
+    ) -> None:
+        if seed < 0:
+            raise InputError(f"seed is {seed}: it must not be negative")
+        self.count, self.batch_size = count, batch_size
+        self.seed, self.epoch = seed, epoch
+        self._next = self._resume = {"epoch": 0, "batch": 0}
+
+    def draw(self, generator: torch.Generator) -> Callable[[slice], Tensor]:
+        """Draw an epoch. Returns what makes a batch of some of its `count` places."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return self.count // self.batch_size
+
+    def __iter__(self) -> Iterator[Tensor]:
+        epoch = self.epoch()
+        first = self._resume["batch"] if self._resume["epoch"] == epoch else 0
+        self._resume = {"epoch": epoch, "batch": 0}
+        batch_of = self.draw(torch.Generator().manual_seed(mix_seeds(self.seed, epoch)))
+        for batch in range(first, len(self)):
+            self._next = {"epoch": epoch, "batch": batch + 1}
+            yield batch_of(slice(batch * self.batch_size, (batch + 1) * self.batch_size))
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch and the batch that comes next in it."""
+        return dict(self._next)
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Let the next iteration, if it is of the same epoch, begin at that batch."""
+        self._next = self._resume = dict(state)
+
+
+class ShuffledBatches(SeededBatches):
     """Batches (batch_size, 1, height, width) of uint8 `images` (n, 1, height, width), in new order.
 
-    Order and shifts depend on `seed` and on what `epoch()` returns when an iteration begins, on
-    nothing else. What remains beyond whole batches is left out: each batch has the same shape.
-    `shift` moves each image by up to that many pixels along both axes. Implements Lightning's
-    `state_dict` interface, so that training resumed within an epoch goes on with the next batch.
+    `shift` moves each image by up to that many pixels along both axes.
     """
 
     def __init__(
@@ -37,40 +76,65 @@ class ShuffledBatches:
             raise InputError(
                 f"shift is {shift}: it must lie between 0 and {min(images.shape[-2:]) - 1} pixels"
             )
-        if seed < 0:
-            raise InputError(f"seed is {seed}: it must not be negative")
-        self.images, self.batch_size, self.shift = images, batch_size, shift
-        self.seed, self.epoch = seed, epoch
-        self._next = self._resume = {"epoch": 0, "batch": 0}
+        super().__init__(len(images), batch_size, seed, epoch)
+        self.images, self.shift = images, shift
 
-    def __len__(self) -> int:
-        return len(self.images) // self.batch_size
-
-    def __iter__(self) -> Iterator[Tensor]:
-        epoch = self.epoch()
-        first = self._resume["batch"] if self._resume["epoch"] == epoch else 0
-        self._resume = {"epoch": epoch, "batch": 0}
-        generator = torch.Generator().manual_seed(mix_seeds(self.seed, epoch))
-        order = torch.randperm(len(self.images), generator=generator)
+    def draw(self, generator: torch.Generator) -> Callable[[slice], Tensor]:
+        """Draw order and shifts."""
+        order = torch.randperm(self.count, generator=generator)
         bounds = (-self.shift, self.shift + 1)
-        offsets = torch.randint(*bounds, (len(self.images), 2), generator=generator)
-        for batch in range(first, len(self)):
-            self._next = {"epoch": epoch, "batch": batch + 1}
-            rows = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
-            images = self.images[order[rows]]
-            yield shift_images(images, offsets[rows], self.shift) if self.shift else images
+        offsets = torch.randint(*bounds, (self.count, 2), generator=generator)
 
-    def state_dict(self) -> dict[str, int]:
-        """Return the epoch and the batch that comes next in it."""
-        return dict(self._next)
+        def batch(places: slice) -> Tensor:
+            images = self.images[order[places]]
+            return shift_images(images, offsets[places], self.shift) if self.shift else images
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next iteration, if it is of the same epoch, begin at that batch."""
-        self._next = self._resume = dict(state)
+        return batch
+
+
+class CropBatches(SeededBatches):
+    """Batches (batch_size, 3, crop, crop) of random crops of uint8 pictures (3, h, w).
+
+    An epoch takes `count` crops, as many of each picture, half of them mirrored. They may reach
+    beyond a picture by `shift` pixels, where it is reflected. No side is below `crop`.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[Tensor],
+        crop: int,
+        batch_size: int,
+        count: int,
+        shift: int = 0,
+        seed: int = 0,
+        epoch: Callable[[], int] = lambda: 0,
+    ) -> None:
+        if not 1 <= batch_size <= count:
+            raise InputError(
+                f"batch_size is {batch_size}: it must lie between 1 and the {count} crops of an "
+                "epoch, see crops_per_epoch"
+            )
+        super().__init__(count, batch_size, seed, epoch)
+        self.pictures, self.crop, self.shift = pictures, crop, shift
+
+    def draw(self, generator: torch.Generator) -> Callable[[slice], Tensor]:
+        """Draw pictures, places and which crops are mirrored."""
+        rounds = math.ceil(self.count / len(self.pictures))
+        order = torch.cat(
+            [torch.randperm(len(self.pictures), generator=generator) for _ in range(rounds)]
+        )
+        places = torch.rand((len(order), 2), generator=generator)
+        mirrored = torch.rand(len(order), generator=generator) < 0.5
+
+        def crop(index: int) -> Tensor:
+            part = crop_at(self.pictures[int(order[index])], self.crop, self.shift, places[index])
+            return part.flip(2) if mirrored[index] else part
+
+        return lambda rows: torch.stack([crop(index) for index in range(rows.start, rows.stop)])
 
 
 class OrderedBatches:
-    """Batches (at most batch_size, 1, height, width) of all `images` (n, 1, height, width)."""
+    """Batches (at most batch_size, c, height, width) of all `images` (n, c, height, width)."""
 
     def __init__(self, images: Tensor, batch_size: int) -> None:
         if batch_size < 1:
@@ -95,6 +159,24 @@ def shift_images(images: Tensor, offsets: Tensor, limit: int) -> Tensor:
     columns = limit - offsets[:, 1:] + torch.arange(width)  # (batch, width)
     items = torch.arange(len(images))
     return padded[items[:, None, None], rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+
+
+def crop_at(picture: Tensor, crop: int, shift: int, place: Tensor) -> Tensor:
+    """A square of `picture` (c, h, w), which is reflected at its borders by `shift` pixels.
+
+    `place` (2,) says where from the first to the last row and column, 0 to below 1.
+    """
+    rows, columns = (
+        _reflected(int(p * (side + 2 * shift - crop + 1)) - shift, crop, side)
+        for p, side in zip(place, picture.shape[1:], strict=True)
+    )
+    return picture[:, rows[:, None], columns]
+
+
+def _reflected(start: int, count: int, side: int) -> Tensor:
+    """Positions start, start + 1, ... folded back into 0 to side - 1."""
+    positions = torch.arange(start, start + count).abs()
+    return torch.minimum(positions, 2 * (side - 1) - positions)
 
 
 def mix_seeds(seed: int, epoch: int) -> int:

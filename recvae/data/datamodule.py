@@ -1,72 +1,49 @@
 """Images for training: MNIST, and a user's own."""
 
-import hashlib
-from functools import cached_property
-
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torchvision.datasets import MNIST
 
-from recvae.data.batches import OrderedBatches, ShuffledBatches
+from recvae.data.batches import ShuffledBatches
+from recvae.data.training_data import (
+    SPLIT_SEED,
+    TrainingData,
+    check_fraction,
+    split_validation,
+)
 from recvae.errors import InputError
 from recvae.images import read_images
 from recvae.images.spec import GREY, ImageSpec
 
-SPLIT_SEED = 0  # not the seed of training: all runs must hold out the same images
 
-
-class ImageDataModule(pl.LightningDataModule):
+class ImageDataModule(TrainingData):
     """Uint8 batches (batch_size, 1, height, width) of what a subclass's `load` returns.
 
     Training batches all have the same shape; order and shifts depend on `seed` and the epoch.
     """
 
+    train_images: Tensor
+
     def __init__(self, batch_size: int, shift: int, seed: int) -> None:
-        super().__init__()
-        self.batch_size, self.shift, self.seed = batch_size, shift, seed
-
-    def load(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return training, validation and test images, uint8 (n, 1, height, width) each."""
-        raise NotImplementedError
-
-    def setup(self, stage: str | None = None) -> None:
-        """Load all images into memory, once."""
-        if not hasattr(self, "train_images"):
-            self.train_images, self.val_images, self.test_images = self.load()
+        super().__init__(batch_size, seed)
+        self.shift = shift
 
     @property
     def spec(self) -> ImageSpec:
         """Of the images."""
         return ImageSpec(*self.train_images.shape[-2:])
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the training images and their shape, in hexadecimal."""
-        pixels = self.train_images.contiguous().numpy()
-        digest = hashlib.sha256(repr(pixels.shape).encode())
-        digest.update(pixels.data)
-        return digest.hexdigest()
+    @property
+    def examples(self) -> Tensor:
+        """All training images."""
+        return self.train_images
 
-    def train_dataloader(self) -> ShuffledBatches:
+    def train_batches(self) -> ShuffledBatches:
         """Return the training images, shuffled anew each epoch."""
-        if self.trainer is not None and self.trainer.world_size > 1:
-            raise InputError("training runs on one device: pass --trainer.devices=1")
         return ShuffledBatches(
             self.train_images, self.batch_size, self.shift, self.seed, self._epoch
         )
-
-    def val_dataloader(self) -> OrderedBatches:
-        """Return the validation images in order."""
-        return OrderedBatches(self.val_images, self.batch_size)
-
-    def test_dataloader(self) -> OrderedBatches:
-        """Return the test images in order."""
-        return OrderedBatches(self.test_images, self.batch_size)
-
-    def _epoch(self) -> int:
-        return 0 if self.trainer is None else self.trainer.current_epoch
 
 
 class MNISTDataModule(ImageDataModule):
@@ -116,10 +93,7 @@ class ImageFolderDataModule(ImageDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size, shift, seed)
-        if not 0 <= validation_fraction < 1:
-            raise InputError(
-                f"validation_fraction is {validation_fraction}: it must be at least 0 and below 1"
-            )
+        check_fraction(validation_fraction)
         self.root, self.validation_fraction = root, validation_fraction
 
     def load(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -151,19 +125,6 @@ def load_mnist(root: str, train: bool) -> Tensor:
         Exception
     ) as error:  # torchvision asserts, indexes and reshapes its way through the files
         raise _no_mnist(root, error) from error
-
-
-def split_validation(images: Tensor, held_out: int) -> tuple[Tensor, Tensor]:
-    """Cut off the last `held_out` of `images`; for 0, validate on the last 2,000 trained with.
-
-    Raises `InputError` if nothing remains to train with.
-    """
-    if not 0 <= held_out < len(images):
-        raise InputError(
-            f"validation would hold out {held_out} of {len(images)} images: "
-            "it must leave at least one to train with"
-        )
-    return images[: len(images) - held_out], images[-(held_out or 2000) :]
 
 
 def _no_mnist(root: str, error: Exception) -> InputError:

@@ -1,42 +1,47 @@
 """Pictures to train on: colour, of any size, as random crops."""
 
-import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
-from recvae.data.batches import OrderedBatches, mix_seeds
-from recvae.data.datamodule import SPLIT_SEED
+from recvae.data.batches import CropBatches
+from recvae.data.training_data import (
+    SPLIT_SEED,
+    TrainingData,
+    check_fraction,
+    split_validation,
+)
 from recvae.errors import InputError
 from recvae.images import image_stream
 from recvae.images.spec import GREY, RGB
 
+SHOWN = 100  # pictures of the training set to validate on where none are held out
 
-class PictureDataModule(pl.LightningDataModule):
-    """Uint8 batches (batch_size, 3, crop, crop) of a folder of pictures or a .npy file.
 
-    A random `validation_fraction` of the pictures, the same in every run, is held out; validation
-    takes the middle of each.
+class PictureDataModule(TrainingData):
+    """Uint8 batches (batch_size, 3, crop, crop) of pictures of any sizes, grey ones as colour.
+
+    A random `validation_fraction` of the pictures, the same in every run, is held out, and serves
+    as test set too; of each the crop in its middle is taken. With 0 training takes all pictures,
+    and validation runs on up to 100 of them. All pictures are kept in memory.
 
     Args:
-        root: a folder of pictures, one picture, or a .npy file (n, h, w) or (n, h, w, 3); grey ones
-            count as colour.
-        batch_size: crops per batch.
+        root: a folder of pictures, one picture, or an array of them; see `read_pictures`.
+        batch_size: crops in a batch.
         crop: side of the crops, pixels.
-        shift: a picture is reflected at its borders by so many pixels before it is cropped.
-        reduce: photographs that were JPEGs are reduced by this factor, which leaves no trace of
-            their blocks; 1 takes them as they are.
-        crops_per_epoch: 0 for one of each picture.
+        shift: crops reach beyond a picture by up to so many pixels, where it is reflected.
+        reduce: reduce the pictures by this factor. Photographs that were JPEGs show blocks, which
+            2 or more removes; 1 takes pictures as they are.
+        crops_per_epoch: as many from each picture; 0 for one from each.
         validation_fraction: of the pictures.
         seed: of order, crops and flips.
     """
+
+    train_images: list[Tensor]
 
     def __init__(
         self,
@@ -49,147 +54,92 @@ class PictureDataModule(pl.LightningDataModule):
         validation_fraction: float = 0.03,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        if not 0 <= validation_fraction < 1:
-            raise InputError(
-                f"validation_fraction is {validation_fraction}: it must be at least 0 and below 1"
-            )
-        if not reduce >= 1:
+        super().__init__(batch_size, seed)
+        check_fraction(validation_fraction)
+        if crop < 1:
+            raise InputError(f"crop is {crop}: it must be at least 1 pixel")
+        if not 0 <= shift < crop:
+            raise InputError(f"shift is {shift}: it must lie between 0 and {crop - 1} pixels")
+        if not 1 <= reduce < math.inf:
             raise InputError(f"reduce is {reduce}: it must be at least 1")
-        self.root, self.batch_size, self.crop, self.shift = root, batch_size, crop, shift
-        self.reduce, self.crops_per_epoch = reduce, crops_per_epoch
-        self.validation_fraction, self.seed = validation_fraction, seed
+        if crops_per_epoch < 0:
+            raise InputError(f"crops_per_epoch is {crops_per_epoch}: it must not be negative")
+        self.root, self.crop, self.shift, self.reduce = root, crop, shift, reduce
+        self.crops_per_epoch, self.validation_fraction = crops_per_epoch, validation_fraction
 
-    def setup(self, stage: str | None = None) -> None:
-        """Load all pictures into memory, once."""
-        if hasattr(self, "train_images"):
-            return
-        pictures = [
-            F.pad(p, (self.shift,) * 4, "reflect") if self.shift else p
-            for p in read_pictures(self.root, self.reduce)
-        ]
-        smallest = min((min(p.shape[1:]) for p in pictures), default=0)
-        if smallest < self.crop:
-            raise InputError(
-                f"{self.root}: holds a picture with a side of {smallest - 2 * self.shift} pixels: "
-                f"crop is {self.crop}, pass a smaller one by --data.crop"
-            )
+    def load(self) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Return training pictures (3, h, w), validation crops (n, 3, crop, crop), and these again.
+
+        Raises `InputError` for what cannot be read, and for pictures smaller than a crop.
+        """
+        pictures = read_pictures(self.root, self.reduce)
+        self._check_sides([min(picture.shape[1:]) for picture in pictures])
         order = np.random.default_rng(SPLIT_SEED).permutation(len(pictures))
         held_out = math.ceil(self.validation_fraction * len(pictures))
-        if held_out >= len(pictures):
-            raise InputError(f"{self.root}: holds {len(pictures)} pictures: none is left to train")
-        self.train_images = [pictures[i] for i in order[: len(pictures) - held_out]]
-        self.val_images = torch.stack(
-            [_middle(pictures[i], self.crop) for i in order[len(pictures) - (held_out or 100) :]]
-        )
+        train, val = split_validation([pictures[i] for i in order], held_out, SHOWN)
+        middles = torch.stack([_middle(picture, self.crop) for picture in val])
+        return train, middles, middles
 
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of the training pictures and their shapes, in hexadecimal."""
-        digest = hashlib.sha256()
-        for picture in self.train_images:
-            digest.update(repr(tuple(picture.shape)).encode())
-            digest.update(picture.contiguous().numpy().data)
-        return digest.hexdigest()
+    @property
+    def examples(self) -> Tensor:
+        """The validation crops, which are as large as those that train."""
+        return self.val_images
 
-    def train_dataloader(self) -> "CropBatches":
+    def train_batches(self) -> CropBatches:
         """Return random crops, drawn anew each epoch."""
         return CropBatches(
             self.train_images,
             self.crop,
             self.batch_size,
             self.crops_per_epoch or len(self.train_images),
+            self.shift,
             self.seed,
-            lambda: 0 if self.trainer is None else self.trainer.current_epoch,
+            self._epoch,
         )
 
-    def val_dataloader(self) -> OrderedBatches:
-        """Return the validation crops in order."""
-        return OrderedBatches(self.val_images, self.batch_size)
-
-
-class CropBatches:
-    """Random crops, half of them mirrored; they depend on `seed` and `epoch()` alone."""
-
-    def __init__(
-        self,
-        pictures: Sequence[Tensor],
-        crop: int,
-        batch_size: int,
-        count: int,
-        seed: int,
-        epoch: Callable[[], int],
-    ) -> None:
-        if not 1 <= batch_size <= count:
+    def _check_sides(self, sides: Sequence[int]) -> None:
+        small = [side for side in sides if side < self.crop]
+        if small:
+            reduced = f", reduced by {self.reduce:g}," if self.reduce > 1 else ""
             raise InputError(
-                f"batch_size is {batch_size}: it must lie between 1 and the {count} crops of an "
-                "epoch"
+                f"{self.root}: of {len(sides)} pictures {len(small)}{reduced} have a side below "
+                f"{self.crop} pixels, the smallest {min(small)}: take them out, or pass "
+                f"--data.crop {min(small)} or less"
             )
-        self.pictures, self.crop, self.batch_size = pictures, crop, batch_size
-        self.count, self.seed, self.epoch = count, seed, epoch
-        self._next = self._resume = {"epoch": 0, "batch": 0}
-
-    def __len__(self) -> int:
-        return self.count // self.batch_size
-
-    def __iter__(self) -> Iterator[Tensor]:
-        epoch = self.epoch()
-        first = self._resume["batch"] if self._resume["epoch"] == epoch else 0
-        self._resume = {"epoch": epoch, "batch": 0}
-        generator = torch.Generator().manual_seed(mix_seeds(self.seed, epoch))
-        rounds = math.ceil(self.count / len(self.pictures))
-        order = torch.cat(
-            [torch.randperm(len(self.pictures), generator=generator) for _ in range(rounds)]
-        )
-        places = torch.rand((len(order), 2), generator=generator)
-        mirrored = torch.rand(len(order), generator=generator) < 0.5
-        for batch in range(first, len(self)):
-            self._next = {"epoch": epoch, "batch": batch + 1}
-            rows = range(batch * self.batch_size, (batch + 1) * self.batch_size)
-            yield torch.stack(
-                [
-                    _crop(self.pictures[int(order[i])], self.crop, places[i], bool(mirrored[i]))
-                    for i in rows
-                ]
-            )
-
-    def state_dict(self) -> dict[str, int]:
-        """Return the epoch and the batch that comes next in it."""
-        return dict(self._next)
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next iteration, if it is of the same epoch, begin at that batch."""
-        self._next = self._resume = dict(state)
 
 
 def read_pictures(root: str, reduce: float = 1.0) -> list[Tensor]:
-    """Pictures in colour, uint8 (3, h, w) each; `InputError` for what cannot be read."""
-    channels = RGB if str(root).endswith(".npy") and _last_axis(root) == RGB else GREY
-    pictures = []
-    with image_stream(root, channels) as images:
-        for pixels in (pixels for chunk in images.chunks for pixels in chunk):
-            colour = np.stack([pixels] * RGB, axis=-1) if pixels.ndim == 2 else pixels
-            if reduce > 1:
-                size = [max(1, round(side / reduce)) for side in colour.shape[1::-1]]
-                colour = np.asarray(Image.fromarray(colour).resize(size, Image.Resampling.LANCZOS))
-            pictures.append(torch.from_numpy(colour.transpose(2, 0, 1).copy()))
+    """Pictures in colour, uint8 (3, h, w) each, made smaller by a factor of `reduce`.
+
+    `root` is what `image_stream` takes; an array whose last axis is 3 is in colour. Raises
+    `InputError` for what cannot be read, and where there are no pictures.
+    """
+    with image_stream(root, RGB if _is_colour(root) else GREY) as images:
+        pictures = [_planes(pixels, reduce) for chunk in images.chunks for pixels in chunk]
+    if not pictures:
+        raise InputError(f"{root}: holds no pictures to train on")
     return pictures
 
 
-def _last_axis(path: str) -> int:
+def _is_colour(root: str) -> bool:
+    """Whether it is a .npy array with a last axis of 3; other pictures say so themselves."""
+    if not root.endswith(".npy"):
+        return False
     try:
-        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
-    except (OSError, ValueError):  # which reading it tells better
-        return 0
-    return shape[3] if len(shape) == 4 else 0
+        return np.load(root, mmap_mode="r", allow_pickle=False).shape[-1:] == (RGB,)
+    except (OSError, ValueError, EOFError):  # which reading it tells better
+        return False
+
+
+def _planes(pixels: np.ndarray, reduce: float) -> Tensor:
+    """(h, w) or (h, w, 3) as (3, h, w), reduced."""
+    colour = np.stack([pixels] * RGB, axis=-1) if pixels.ndim == 2 else pixels
+    if reduce > 1:
+        size = [max(1, round(side / reduce)) for side in colour.shape[1::-1]]
+        colour = np.asarray(Image.fromarray(colour).resize(size, Image.Resampling.LANCZOS))
+    return torch.from_numpy(colour.transpose(2, 0, 1).copy())
 
 
 def _middle(picture: Tensor, crop: int) -> Tensor:
     top, left = ((side - crop) // 2 for side in picture.shape[1:])
     return picture[:, top : top + crop, left : left + crop]
-
-
-def _crop(picture: Tensor, crop: int, place: Tensor, mirrored: bool) -> Tensor:
-    top, left = (int(p * (s - crop + 1)) for p, s in zip(place, picture.shape[1:], strict=True))
-    part = picture[:, top : top + crop, left : left + crop]
-    return part.flip(2) if mirrored else part

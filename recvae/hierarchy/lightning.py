@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recvae.errors import InputError
 from recvae.hierarchy.network import Hierarchy, HierarchyArguments
 from recvae.hierarchy.quality import position_of, price_at
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
@@ -44,6 +45,8 @@ class PictureVAE(OneCycleModule):
         compile: bool = False,
     ) -> None:
         super().__init__(learning_rate, weight_decay, gradient_clip)
+        if warmup_steps < 0:
+            raise InputError(f"warmup_steps is {warmup_steps}: it must not be negative")
         if isinstance(architecture, dict):
             architecture = HierarchyArguments(**architecture)
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(architecture).items()}
@@ -59,7 +62,24 @@ class PictureVAE(OneCycleModule):
         )
         self.architecture, self.warmup_steps = architecture, warmup_steps
         self.network = Hierarchy(architecture).to(memory_format=torch.channels_last)
-        self._forward = torch.compile(self.network) if compile else self.network
+        # A method, since a module would come into the checkpoint a second time.
+        forward = self.network.forward
+        self._forward = torch.compile(forward) if compile else forward
+        self.register_load_state_dict_pre_hook(_drop_second_network)
+
+    def check_images(self, images: Tensor) -> None:
+        """Raise `InputError` for pictures (n, 3, height, width) that the networks do not take."""
+        stride = self.architecture.stride
+        if images.shape[1] != 3:
+            raise InputError(
+                "the images are grey ones of one channel: a PictureVAE takes those of "
+                "recvae.data.pictures.PictureDataModule, see configs/pictures.yaml"
+            )
+        if images.shape[-1] % stride or images.shape[-2] % stride:
+            raise InputError(
+                f"the crops are {images.shape[-2]} x {images.shape[-1]}: pass a --data.crop that "
+                f"is a multiple of {stride}, as architecture.layers needs"
+            )
 
     def terms(self, pictures: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
         """Squared error, a mean over values, (b,), and KL of each layer, (b, layers), bits per pixel.
@@ -92,6 +112,15 @@ class PictureVAE(OneCycleModule):
         return FIRST_PRICE ** (left * (1 + coarseness) / 2)
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        self._measure("val", batch)
+        if batch_idx == 0:
+            self._log_pictures(batch[:8])
+
+    def test_step(self, batch: Tensor, batch_idx: int) -> None:
+        self._measure("test", batch)
+
+    def _measure(self, split: str, batch: Tensor) -> None:
+        """Log a rate, the KL, and a PSNR at some qualities, and the loss of all of them."""
         loss = torch.zeros((), device=batch.device)
         for quality in SHOWN_QUALITIES:
             position = torch.full((len(batch),), position_of(quality), device=batch.device)
@@ -100,23 +129,28 @@ class PictureVAE(OneCycleModule):
             price = price_at(position)
             loss = loss + ((error + price * rate) * price**-BALANCE).mean()
             psnr = -10 * torch.log10(error.clamp_min(1e-10))
-            self.log(f"val/quality_{quality}_bpp", rate.mean())
-            self.log(f"val/quality_{quality}_psnr_db", psnr.mean())
-        self.log("val/loss", loss / len(SHOWN_QUALITIES), prog_bar=True)
-        if batch_idx == 0:
-            self._log_pictures(batch[:8])
+            self.log(f"{split}/quality_{quality}_bpp", rate.mean())
+            self.log(f"{split}/quality_{quality}_psnr_db", psnr.mean())
+        self.log(f"{split}/loss", loss / len(SHOWN_QUALITIES), prog_bar=True)
 
     def _log_pictures(self, pictures: Tensor) -> None:
         """Originals, and reconstructions at some qualities below them."""
         board: Any = getattr(self.logger, "experiment", None)
         if board is None or self.trainer.sanity_checking:
             return
-        pixels, rows = pictures.float() / 255, [pictures.float() / 255]
+        pixels = pictures.float() / 255
+        rows = [pixels]
         for quality in SHOWN_QUALITIES:
             position = torch.full((len(pixels),), position_of(quality), device=pixels.device)
             rows.append(self.network(pixels, position, sample)[0].clamp(0, 1))
         picture = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
         board.add_image("val/originals_and_reconstructions", picture, self.global_step)
+
+
+def _drop_second_network(_: Any, state: dict[str, Any], prefix: str, *args: Any) -> None:
+    """Earlier checkpoints hold the network twice."""
+    for name in [name for name in state if name.startswith(f"{prefix}_forward.")]:
+        del state[name]
 
 
 def sample(mean: Tensor, log_scale: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ from lightning_fabric.plugins import TorchCheckpointIO
 
 from recvae.errors import InputError
 from recvae.files import atomic_file, translate_os_errors
-from recvae.vae.lightning import VAE
+from recvae.training.kinds import kind_of_checkpoint
+from recvae.vae.one_cycle import OneCycleModule
 
 NEWEST = ("last", "best")  # names for --ckpt_path: the newest file that is called so
 
@@ -26,19 +27,20 @@ def find_newest(name: str, runs: Path) -> str:
     return str(max(found, key=os.path.getmtime))
 
 
-def read_checkpoint(path: str) -> tuple[VAE, dict[str, Any]]:
-    """The VAE of a checkpoint, not compiled, and all else that it holds."""
+def read_checkpoint(path: str) -> tuple[OneCycleModule, dict[str, Any]]:
+    """The module of a checkpoint, not compiled, and all else that it holds."""
     try:
         # Plain data and tensors: no other class is unpickled.
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        vae = VAE(**checkpoint["hyper_parameters"] | {"compile": False})
-        vae.load_state_dict(checkpoint["state_dict"])
+        kind = kind_of_checkpoint(checkpoint["hyper_parameters"])
+        module = kind(**checkpoint["hyper_parameters"] | {"compile": False})
+        module.load_state_dict(checkpoint["state_dict"])
     except Exception as error:  # torch.load meets damage with whatever it stumbles over
         if isinstance(error, OSError) and error.filename:  # it was not opened
             raise InputError(f"{path}: {error.strerror}") from error
         reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise InputError(f"{path}: not a checkpoint of `train.py fit` ({reason})") from error
-    return vae, checkpoint
+    return module, checkpoint
 
 
 class WholeCheckpoints(TorchCheckpointIO):

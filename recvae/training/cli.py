@@ -1,7 +1,8 @@
-"""LightningCLI for the VAE. What cannot work is refused before training begins."""
+"""LightningCLI for all kinds of models. What cannot work is refused before training begins."""
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pytorch_lightning.utilities.exceptions import (
     SIGTERMException,
 )
 
-from recvae.data.datamodule import ImageDataModule
+from recvae.data.training_data import TrainingData
 from recvae.errors import InputError, Terminated
 from recvae.training.checkpoints import (
     NEWEST,
@@ -23,6 +24,7 @@ from recvae.training.checkpoints import (
     read_checkpoint,
 )
 from recvae.training.export import EXPORT, export_parser
+from recvae.training.kinds import CONFIG_FORMAT, kind_of_configs, use_configs_of
 from recvae.training.options import (
     SavedOptions,
     changed_options,
@@ -30,7 +32,6 @@ from recvae.training.options import (
     check_same_networks,
     flat_options,
 )
-from recvae.vae.lightning import VAE
 from recvae.vae.progress import correct_progress
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -39,15 +40,18 @@ ALIASES = ("None", "32", "bf16", "16")  # Lightning's other names for them
 
 def run() -> None:
     """Run fit, validate or test with the arguments of the process."""
+    kind = kind_of_configs(sys.argv[1:])
+    use_configs_of(kind)
     try:
         TrainingCLI(
-            VAE,
+            kind,
             pl.LightningDataModule,
             subclass_mode_data=True,
             seed_everything_default=0,
             parser_class=TrainingParser,
             save_config_callback=SavedOptions,
-            load_from_checkpoint_support=False,  # the VAE itself saves its options
+            parser_kwargs={"parser_mode": CONFIG_FORMAT},
+            load_from_checkpoint_support=False,  # the models themselves save their options
         )
     except MisconfigurationException as error:  # Lightning's word for bad options
         raise InputError(_one_line(error)) from error
@@ -68,7 +72,7 @@ class TrainingParser(LightningArgumentParser):
 
 
 class TrainingCLI(LightningCLI):
-    """fit, validate and test of a VAE and any data module."""
+    """fit, validate and test of a model and any data module."""
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -97,7 +101,13 @@ class TrainingCLI(LightningCLI):
             raise InputError("trainer.gradient_clip_val: pass --model.gradient_clip instead")
         try:
             trainer = super().instantiate_trainer(**kwargs)
-        except (MisconfigurationException, ImportError, TypeError, ValueError) as error:
+        except (
+            MisconfigurationException,
+            ImportError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise InputError(f"trainer: {_one_line(error)}") from error
         if trainer.world_size > 1:
             raise InputError("train.py runs on one device: pass --trainer.devices 1")
@@ -134,7 +144,7 @@ class TrainingCLI(LightningCLI):
 
     def _check_checkpoint(self, path: str) -> dict[str, Any]:
         trained, checkpoint = read_checkpoint(path)
-        check_same_networks(dict(self.model.hparams), dict(trained.hparams), path)
+        check_same_networks(self.model, trained, path)
         if self.subcommand != "fit":
             return checkpoint
         if not checkpoint.keys() >= {"optimizer_states", "loops"}:
@@ -153,11 +163,11 @@ class TrainingCLI(LightningCLI):
     def _check_images(self, checkpoint: dict[str, Any] | None, path: str) -> None:
         """Load them, which Lightning would do only when it has made the run's folder."""
         data = self.datamodule
-        if not isinstance(data, ImageDataModule):  # which loads them once
+        if not isinstance(data, TrainingData):  # which loads them once
             return
         data.prepare_data()
         data.setup("fit")
-        self.model.check_images(data.train_images)
+        self.model.check_images(data.examples)
         self._check_interval(len(data.train_dataloader()))
         if checkpoint:
             check_same_images(data, checkpoint, path)

@@ -1,6 +1,7 @@
 """`train.py export`: from a checkpoint to a model of the codec."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,34 +10,43 @@ from jsonargparse import ArgumentParser
 from recvae.errors import InputError, tell_of_interrupt
 
 EXPORT = "Calibrate a checkpoint on its training set and write the codec model."
+OPTIONS = {
+    "VAE": ("num_blocks", "bins_per_information", "max_log2_candidates", "latents", "algorithm"),
+    "PictureVAE": ("data.reduce",),
+}
+"""Which kind of model an option is for; all others are for both."""
+Calibrate = Callable[[Any, dict[str, Any], Any], Any]
+Save = Callable[[Any, Path], None]
 
 
 def export_parser() -> ArgumentParser:
-    """The options of `export`."""
+    """The options of `export`; those of one kind of model are None where they are left out."""
     parser = ArgumentParser(prog="train.py export", description=EXPORT)
     parser.add_argument("--ckpt_path", required=True, help="checkpoint of `train.py fit`")
     parser.add_argument("--out", required=True, type=Path, help="folder to write the model to")
     parser.add_argument(
         "--data.root",
         required=True,
-        help="folder of MNIST/raw, or the images that the model was trained on",
+        help="folder of MNIST/raw, or the images or pictures that the model was trained on",
     )
     parser.add_argument("--name", help="of the model, if not that of the folder")
-    parser.add_argument(
-        "--num-blocks", type=int, default=0, help="blocks of latents; 0: what codes best"
-    )
-    parser.add_argument("--bins-per-information", type=float, default=0.9, help="log2 J / I")
-    parser.add_argument("--max-log2-candidates", type=int, default=14, help="limit of log2 N")
-    parser.add_argument(
+    parser.add_argument("--force", action="store_true", help="replace an existing model")
+    vae = parser.add_argument_group("of a VAE")
+    vae.add_argument("--num-blocks", type=int, help="blocks of latents; 0, or none: what is best")
+    vae.add_argument("--bins-per-information", type=float, help="log2 J / I, if not 0.9")
+    vae.add_argument("--max-log2-candidates", type=int, help="limit of log2 N, if not 14")
+    vae.add_argument(
         "--latents",
-        default="blocks",
-        help='how latents are coded: blocks, "fitted bins" or "branch and bound"',
+        help='how latents are coded, if not in blocks: "fitted bins" or "branch and bound"',
     )
-    parser.add_argument(
+    vae.add_argument(
         "--algorithm",
         help="of relative entropy coding, if not partitioned ORC or A*",
     )
-    parser.add_argument("--force", action="store_true", help="replace an existing model")
+    pictures = parser.add_argument_group("of a PictureVAE")
+    pictures.add_argument(
+        "--data.reduce", type=float, help="factor that reduces pictures, if not that of training"
+    )
     return parser
 
 
@@ -44,35 +54,20 @@ def export(arguments: list[str]) -> None:
     """Calibrate a checkpoint on its training set and write the codec model."""
     options = export_parser().parse_args(arguments)
 
-    from recvae.codec.vae.calibrate import CalibrationOptions, calibrate
-    from recvae.codec.vae.model import save_model
     from recvae.files import translate_os_errors
+    from recvae.training.checkpoints import read_checkpoint
 
-    try:
-        calibration = CalibrationOptions(
-            latents=options.latents,
-            algorithm=options.algorithm,
-            num_blocks=options.num_blocks,
-            bins_per_information=options.bins_per_information,
-            max_log2_candidates=options.max_log2_candidates,
-        )
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    _calibration_options(options)  # which refuses bad ones before anything is read
     if options.out.exists() and not options.force:
         raise InputError(f"{options.out} exists: pass --force to replace it")
     folder = next(path for path in options.out.parents if path.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"{folder}: cannot be written to")
-    vae, metadata = _load_checkpoint(options.ckpt_path)
+    module, checkpoint = read_checkpoint(options.ckpt_path)
+    calibrate, save_model = _calibration(type(module).__name__, options)
+    options.name = options.name or options.out.resolve().name
     try:
-        model = calibrate(
-            vae,
-            _training_images(options.data.root),
-            options.name or options.out.resolve().name,
-            calibration,
-            metadata,
-            print,
-        )
+        model = calibrate(module.eval().requires_grad_(False), checkpoint, options)
     except ValueError as error:
         raise InputError(f"{options.ckpt_path}: {error}") from error
     except KeyboardInterrupt as interrupt:
@@ -84,17 +79,61 @@ def export(arguments: list[str]) -> None:
     print(f"{options.out}: model {model.name!r}, hash {model.hash}")
 
 
-def _load_checkpoint(path: str) -> tuple[Any, dict[str, Any]]:
-    """The VAE of a checkpoint, and what it says about its training."""
-    from recvae.training.checkpoints import read_checkpoint
+def _calibration(kind: str, options: Any) -> tuple[Calibrate, Save]:
+    """What makes a codec model of this kind of module, and what saves it.
 
-    vae, checkpoint = read_checkpoint(path)
-    metadata = {
+    Raises `InputError` for options that are of another kind.
+    """
+    for other, names in OPTIONS.items():
+        for name in names:
+            if other != kind and options[name] is not None:
+                option = name.replace("_", "-")
+                raise InputError(
+                    f"{options.ckpt_path}: holds a {kind}: leave out --{option}, of a {other}"
+                )
+    if kind == "PictureVAE":
+        from recvae.codec.hierarchy.model import save_model as save_pictures
+
+        return _calibrate_pictures, save_pictures
+    from recvae.codec.vae.model import save_model as save_vae
+
+    return _calibrate_vae, save_vae
+
+
+def _calibrate_vae(vae: Any, checkpoint: dict[str, Any], options: Any) -> Any:
+    from recvae.codec.vae.calibrate import calibrate
+
+    images, given = _training_images(options.data.root), _calibration_options(options)
+    return calibrate(vae, images, options.name, given, _metadata(checkpoint), print)
+
+
+def _calibrate_pictures(module: Any, checkpoint: dict[str, Any], options: Any) -> Any:
+    from recvae.codec.hierarchy.calibrate import calibrate_pictures
+    from recvae.data.pictures import read_pictures
+
+    trained = checkpoint.get("options", {}).get("data.init_args.reduce", 1.0)
+    given = options.data.reduce
+    pictures = read_pictures(options.data.root, trained if given is None else given)
+    return calibrate_pictures(module, pictures, options.name, _metadata(checkpoint), print)
+
+
+def _calibration_options(options: Any) -> Any:
+    from recvae.codec.vae.calibrate import CalibrationOptions
+
+    given = {name: options[name] for name in OPTIONS["VAE"] if options[name] is not None}
+    try:
+        return CalibrationOptions(**given)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def _metadata(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """What a model says about its training."""
+    return {
         "epochs": checkpoint["epoch"] + 1,
         "steps": checkpoint["global_step"],
         "training": checkpoint["hyper_parameters"],
     }
-    return vae.eval().requires_grad_(False), metadata
 
 
 def _training_images(root: str) -> Any:

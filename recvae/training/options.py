@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.cli import LightningArgumentParser, SaveConfigCallback
 
-from recvae.data.datamodule import ImageDataModule
+from recvae.data.training_data import TrainingData
 from recvae.errors import InputError
 
 OPTIONS, IMAGES = "options", "training_images"  # what a checkpoint holds besides Lightning's own
@@ -31,7 +31,7 @@ class SavedOptions(SaveConfigCallback):
         """Add both."""
         checkpoint[OPTIONS] = flat_options(self.parser, self.config)
         data = getattr(trainer, "datamodule", None)
-        if isinstance(data, ImageDataModule):
+        if isinstance(data, TrainingData):
             checkpoint[IMAGES] = data.fingerprint
 
     def on_load_checkpoint(
@@ -66,10 +66,15 @@ def changed_options(options: Options, model: Options, checkpoint: dict[str, Any]
     ]
 
 
-def check_same_networks(model: Options, trained: Options, path: str) -> None:
+def check_same_networks(model: pl.LightningModule, trained: pl.LightningModule, path: str) -> None:
     """Raise `InputError` if the weights of a checkpoint mean something else in the model."""
-    ours = dict(_flat({"model": model}))
-    for name, value in _flat({"model": trained}):
+    if type(model) is not type(trained):
+        raise InputError(
+            f"{path}: holds a {type(trained).__name__}, not a {type(model).__name__}: "
+            f"pass the configuration that it was trained with"
+        )
+    ours = dict(_flat({"model": dict(model.hparams)}))
+    for name, value in _flat({"model": dict(trained.hparams)}):
         if name.startswith("model.architecture.") and ours.get(name) != value:
             raise InputError(
                 f"{path}: trained with {name} {value}, not {ours.get(name)}: "
@@ -77,7 +82,7 @@ def check_same_networks(model: Options, trained: Options, path: str) -> None:
             )
 
 
-def check_same_images(data: ImageDataModule, checkpoint: dict[str, Any], path: str) -> None:
+def check_same_images(data: TrainingData, checkpoint: dict[str, Any], path: str) -> None:
     """Raise `InputError` for other training images: those held out might come among them."""
     if checkpoint.get(IMAGES) not in (None, data.fingerprint):
         raise InputError(

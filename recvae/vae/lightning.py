@@ -1,7 +1,6 @@
 """The VAE as a LightningModule: objective, optimiser, logs. Losses are in bits per pixel."""
 
 from dataclasses import asdict
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,13 +61,13 @@ class VAE(OneCycleModule):
         )
         self._terms = torch.compile(self.elbo_terms_nats) if compile else self.elbo_terms_nats
 
-    def setup(self, stage: str) -> None:
-        images = getattr(getattr(self.trainer, "datamodule", None), "train_images", None)
-        if images is not None:
-            self.check_images(images)
-
     def check_images(self, images: Tensor) -> None:
-        """Raise `InputError` for images (..., height, width) that the networks do not take."""
+        """Raise `InputError` for images (n, 1, height, width) that the networks do not take."""
+        if images.shape[1] != 1:
+            raise InputError(
+                "the images are in colour: a VAE takes grey ones, see configs/folder.yaml; for "
+                "pictures there is configs/pictures.yaml"
+            )
         if tuple(images.shape[-2:]) != self.architecture.spec.shape:
             raise InputError(
                 f"the images are {images.shape[-2]} x {images.shape[-1]}: pass "

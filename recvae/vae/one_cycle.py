@@ -1,14 +1,20 @@
-"""What all modules have in common: AdamW on a one-cycle schedule, clipped gradients, exact resume."""
+"""What all modules have in common: AdamW on a one-cycle schedule, clipped gradients, resume.
+
+A resumed training takes the batches and draws the noise that it would have without the break.
+"""
 
 import math
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 
 from recvae.errors import InputError
 from recvae.vae.optimiser import ResumableAdamW, ResumableOneCycle
 from recvae.vae.progress import Progress, correct_progress
+
+RANDOM_STATE = "random_state"  # what a checkpoint holds besides Lightning's own
 
 
 SKIPPED = 4
@@ -26,9 +32,26 @@ class OneCycleModule(pl.LightningModule):
 
     def __init__(self, learning_rate: float, weight_decay: float, gradient_clip: float) -> None:
         super().__init__()
+        if not (0 < learning_rate < math.inf and 0 <= weight_decay < math.inf):
+            raise InputError(
+                f"learning_rate is {learning_rate}, weight_decay {weight_decay}: the one must be "
+                f"above 0, the other at least 0"
+            )
+        if not gradient_clip > 0:
+            raise InputError(f"gradient_clip is {gradient_clip}: it must be above 0")
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.gradient_clip = gradient_clip
         self._before = Progress()
+        self._random_state: dict[str, Tensor] = {}
+        self._loaders: list[dict[str, int]] = []
+
+    def check_images(self, images: Tensor) -> None:
+        """Raise `InputError` for images (n, channels, height, width) that it does not take."""
+
+    def setup(self, stage: str) -> None:
+        images = getattr(getattr(self.trainer, "datamodule", None), "examples", None)
+        if images is not None:
+            self.check_images(images)
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip)
@@ -38,10 +61,25 @@ class OneCycleModule(pl.LightningModule):
                 parameter.grad = None
         self.log("train/gradient_norm", norm)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[RANDOM_STATE] = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            checkpoint[RANDOM_STATE]["cuda"] = torch.cuda.get_rng_state(self.device)
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._before = correct_progress(checkpoint)
+        self._random_state = checkpoint.get(RANDOM_STATE, {})  # earlier versions kept none
+        self._loaders = checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader", [])
 
     def on_train_start(self) -> None:
+        if "cpu" in self._random_state:
+            torch.set_rng_state(self._random_state["cpu"].cpu())
+        if "cuda" in self._random_state and self.device.type == "cuda":
+            torch.cuda.set_rng_state(self._random_state["cuda"].cpu(), self.device)
+        # Lightning forgets their states where the loader was made to count steps.
+        loader = self.trainer.train_dataloader
+        if loader is not None and len(self._loaders) == 1 and hasattr(loader, "load_state_dict"):
+            loader.load_state_dict(self._loaders[0])
         # With max_steps, Lightning would look for more batches in the epoch that has ended.
         if not self._before.batches:
             self.trainer.fit_loop.epoch_loop.restarting = False

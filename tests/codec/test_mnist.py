@@ -1,21 +1,20 @@
-"""All 10,000 test images in a real file; RECVAE_MNIST_ROOT must name a folder with MNIST/raw."""
+"""All 10,000 test images in a real file; RECVAE_DATA must name a folder with MNIST/raw."""
 
 import json
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from recvae.cli import main
 
-ROOT = os.environ.get("RECVAE_MNIST_ROOT")
-
 
 @pytest.mark.slow
-@pytest.mark.skipif(not ROOT, reason="RECVAE_MNIST_ROOT does not name a folder with MNIST/raw")
-def test_rates_of_the_test_set(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_rates_of_the_test_set(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, dataset: Callable[[str], Path]
+) -> None:
     """The promised rates, byte for byte what came in."""
-    images = Path(str(ROOT)) / "MNIST" / "raw" / "t10k-images-idx3-ubyte"
+    images = dataset("MNIST/raw") / "t10k-images-idx3-ubyte"
     packed, back = tmp_path / "t10k.recvae", tmp_path / "t10k-images-idx3-ubyte"
 
     def run(*arguments: object) -> dict:

@@ -1,6 +1,6 @@
 """Batches for training: each image once an epoch, resumable, all of one shape."""
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,6 @@ from recvae.errors import InputError
 from recvae.images import Images, sample_images, write_idx, write_images
 
 IMAGES = torch.arange(100, dtype=torch.uint8).reshape(100, 1, 1, 1).expand(100, 1, 3, 3)
-MNIST_ROOT = os.environ.get("RECVAE_MNIST_ROOT")
 
 
 def first_pixels(batches: ShuffledBatches | OrderedBatches) -> list[int]:
@@ -215,9 +214,8 @@ def test_damaged_mnist_is_told(tmp_path: Path) -> None:
         load_mnist(str(tmp_path), train=True)
 
 
-@pytest.mark.skipif(not MNIST_ROOT, reason="RECVAE_MNIST_ROOT does not name MNIST's folder")
-def test_whole_mnist() -> None:
-    data = MNISTDataModule(str(MNIST_ROOT), batch_size=128)
+def test_whole_mnist(dataset: Callable[[str], Path]) -> None:
+    data = MNISTDataModule(str(dataset("MNIST/raw").parents[1]), batch_size=128)
     data.prepare_data()
     data.setup()
     assert data.train_images.shape == (58_000, 1, 28, 28)

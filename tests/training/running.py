@@ -104,6 +104,33 @@ def config(name: str, network: str = "") -> dict:
     return text
 
 
+CHECKPOINTS = (
+    "--trainer.callbacks+=pytorch_lightning.callbacks.ModelCheckpoint",
+    "--trainer.callbacks.filename={step}",
+    "--trainer.callbacks.save_top_k=-1",
+    "--trainer.callbacks.monitor=step",  # Lightning wants no two that differ in names alone
+)
+
+
+def check_resumed_as_without_break(folder: Path, name: str, steps: int, *arguments: str) -> None:
+    """Train, and from the checkpoint after some steps go on with the config that the run saved."""
+    assert train(folder, "fit", *FIT, *CHECKPOINTS, *arguments).returncode == 0
+    whole = runs_of(folder, name)[-1]
+    path = whole / "checkpoints" / f"step={steps}.ckpt"
+    done = train(folder, "fit", "--config", str(whole / "config.yaml"), f"--ckpt_path={path}")
+    assert done.returncode == 0, done.stderr
+    assert "goes on with" not in done.stdout
+    resumed, expected = checkpoint_of(runs_of(folder, name)[-1]), checkpoint_of(whole)
+    assert resumed["global_step"] == expected["global_step"] > steps
+    for weights in ("state_dict", "current_model_state"):  # averaged, and not
+        for tensor, values in expected[weights].items():
+            assert torch.equal(resumed[weights][tensor], values), tensor
+
+
+BETWEEN_BATCHES = "--trainer.callbacks.every_n_train_steps"
+BETWEEN_EPOCHS = "--trainer.callbacks.save_on_train_epoch_end=true"
+
+
 def runs_of(folder: Path, name: str = "mnist-mlp") -> list[Path]:
     """Oldest first."""
     return sorted((folder / "runs" / name).iterdir(), key=lambda path: path.stat().st_mtime)

@@ -35,6 +35,9 @@ def test_bad_exports(tmp_path: Path, arguments: list[str], message: str) -> None
         (["--model.architecture.decoder", "{hidden: 0}"], "architecture.decoder.hidden"),
         (["--model.beta.release", "[0.6,0.3]"], "beta.release"),
         (["--model.beta.target_bits", "0"], "beta.target_bits"),
+        (["--model.learning_rate", "0"], "learning_rate is 0.0, weight_decay 0.0001: the one must"),
+        (["--model.weight_decay=-1"], "weight_decay -1.0: the one must be above 0, the other"),
+        (["--model.gradient_clip", "0"], "gradient_clip is 0.0: it must be above 0"),
         (["--model.architecture.height", "32"], "--model.architecture.height 28"),
         (
             ["--model.architecture.name", "causal", "--model.architecture.decoder", "{levels: 2}"],
@@ -49,6 +52,10 @@ def test_bad_exports(tmp_path: Path, arguments: list[str], message: str) -> None
         (["--trainer.gradient_clip_val", "0.1"], "gradient_clip_val: pass --model.gradient_clip"),
         (["--trainer.val_check_interval", "5"], "val_check_interval is 5: it must lie between 1 a"),
         (["--trainer.val_check_interval", "0"], "val_check_interval is 0: it must lie between 1 a"),
+        (
+            ["--trainer.callbacks+=pytorch_lightning.callbacks.ModelCheckpoint"],
+            "trainer: Found more than one stateful callback of type `ModelCheckpoint`",
+        ),
         (["--trainer.precision", "16-true"], "trainer.precision is 16-true: choose from 32-true"),
         (["--trainer.precision", "transformer-engine"], "trainer.precision is transformer-engine"),
     ],
@@ -57,6 +64,12 @@ def test_bad_trainings(folder: Path, arguments: list[str], message: str) -> None
     before = sorted(folder.rglob("*"))
     assert message in refusal(folder, "fit", *FIT, *arguments)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_exports_of_pictures_alone(trained: Path) -> None:
+    export = ["export", f"--ckpt_path={LAST}", "--out=model", "--data.root=images"]
+    message = f"{LAST}: holds a VAE: leave out --data.reduce, of a PictureVAE"
+    assert message in refusal(trained, *export, "--data.reduce=2")
 
 
 def test_training_without_an_end(folder: Path) -> None:

@@ -8,7 +8,17 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from recvae.images import Images, sample_images, write_images
-from training.running import FIT, LAST, checkpoint_of, refusal, runs_of, train
+from training.running import (
+    BETWEEN_BATCHES,
+    BETWEEN_EPOCHS,
+    FIT,
+    LAST,
+    check_resumed_as_without_break,
+    checkpoint_of,
+    refusal,
+    runs_of,
+    train,
+)
 
 RESUME = (*FIT, f"--ckpt_path={LAST}")
 PREFIX = f"{LAST}: goes on with "
@@ -67,6 +77,12 @@ def test_options_of_the_run_are_taken_up(folder: Path) -> None:
         optimizer.step()
         schedule.step()
     np.testing.assert_allclose([rate.value for rate in rates], expected[4:], rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("steps", "kept"), [(6, f"{BETWEEN_BATCHES}=3"), (4, BETWEEN_EPOCHS)])
+def test_resumed_as_without_break(folder: Path, steps: int, kept: str) -> None:
+    check_resumed_as_without_break(folder, "mnist-mlp", steps, kept)
 
 
 @pytest.mark.parametrize(
