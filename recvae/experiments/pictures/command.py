@@ -1,6 +1,7 @@
 """Measures the rows that are missing, writes tables, figures and report, prints what follows."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,10 +29,20 @@ from recvae.experiments.pictures.table import to_markdown, to_partition_table, t
 from recvae.experiments.running import check_seed, output_folder, progress, write_files
 from recvae.experiments.store import Measured, Store
 
-SHOWN_QUALITIES = (20, 50, 80)
-SHOWN_EFFORT, QUICK_SHOWN_EFFORT = 16, 1
-SHOWN_IMAGES, ENLARGED = 4, 4
-SHOWN_PICTURE, SHOWN_SIDE = 22, 224  # which of Kodak's, from 0, and the side of its middle
+ENLARGED = 4
+SHOWN_PICTURE, SHOWN_SIDE = 22, 144  # which of Kodak's, from 0, and the side of its middle
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What pictures are shown: at which qualities, how they are sent, how many of CIFAR-10."""
+
+    qualities: tuple[int, ...]
+    effort: int
+    images: int
+
+
+SHOWN, QUICKLY_SHOWN = Shown((20, 50, 80), 16, 4), Shown((50,), 1, 1)
 
 
 def run(out: str, root: str, model: str, quick: bool, seed: int) -> None:
@@ -76,7 +87,8 @@ def run(out: str, root: str, model: str, quick: bool, seed: int) -> None:
     }
     write_files(files)
     with progress("figures") as track:
-        made = [draw() for draw in track(drawings(measured, codec, images, classics, quick))]
+        shown = QUICKLY_SHOWN if quick else SHOWN
+        made = [draw() for draw in track(drawings(measured, codec, images, classics, shown))]
     line = _command_line(model, quick, seed)
     report = write_report(folder, measured, compared, made, classics, notes, line)
     _print_summary(compared, notes, [*files, *report])
@@ -87,7 +99,7 @@ def drawings(
     codec: Codec,
     images: dict[Data, list[RGB]],
     classics: Sequence[ClassicalCodec],
-    quick: bool,
+    shown: Shown,
 ) -> list[Callable[[], Drawing]]:
     """All figures in their order, each to be called to be made."""
     return [
@@ -95,8 +107,8 @@ def drawings(
         partial(kodak, rows),
         partial(partitions, rows),
         partial(layers, rows),
-        partial(_cifar10_pictures, codec, images["CIFAR-10"], classics, quick),
-        partial(_kodak_pictures, codec, images["Kodak"], classics, quick),
+        partial(_cifar10_pictures, codec, images["CIFAR-10"], classics, shown),
+        partial(_kodak_pictures, codec, images["Kodak"], classics, shown),
     ]
 
 
@@ -108,29 +120,28 @@ def _command_line(model: str, quick: bool, seed: int) -> str:
 
 
 def _cifar10_pictures(
-    codec: Codec, images: list[RGB], classics: Sequence[ClassicalCodec], quick: bool
+    codec: Codec, images: list[RGB], classics: Sequence[ClassicalCodec], shown: Shown
 ) -> Drawing:
-    effort = QUICK_SHOWN_EFFORT if quick else SHOWN_EFFORT
-    shown = images[:SHOWN_IMAGES]
-    made = make_examples(codec, shown, SHOWN_QUALITIES, effort, classics, whole=False)
+    made = make_examples(
+        codec, images[: shown.images], shown.qualities, shown.effort, classics, whole=False
+    )
     what = (
-        f"The first images of CIFAR-10 as measured here; ours at effort {effort}. No headers are "
-        "counted: of ours the streams of the images, of JPEG the scan, of AVIF what mdat holds; "
+        f"The first images of CIFAR-10 as measured here; ours at effort {shown.effort}. No headers "
+        "are counted: of ours the streams of the images, of JPEG the scan, of AVIF what mdat holds; "
         "of WebP the whole file."
     )
     return side_by_side("cifar10_pictures", "CIFAR-10 at three rates", what, made, ENLARGED)
 
 
 def _kodak_pictures(
-    codec: Codec, images: list[RGB], classics: Sequence[ClassicalCodec], quick: bool
+    codec: Codec, images: list[RGB], classics: Sequence[ClassicalCodec], shown: Shown
 ) -> Drawing:
-    effort = QUICK_SHOWN_EFFORT if quick else SHOWN_EFFORT
     number = min(SHOWN_PICTURE, len(images) - 1)
     middle = centre(images[number], SHOWN_SIDE)
-    made = make_examples(codec, [middle], SHOWN_QUALITIES, effort, classics, whole=True)
+    made = make_examples(codec, [middle], shown.qualities, shown.effort, classics, whole=True)
     what = (
         f"The middle of the photograph kodim{number + 1:02d}, {middle.shape[1]} × "
-        f"{middle.shape[0]} pixels, coded on its own; ours at effort {effort}. Whole files."
+        f"{middle.shape[0]} pixels, coded on its own; ours at effort {shown.effort}. Whole files."
     )
     return side_by_side("kodak_pictures", "A photograph at three rates", what, made, 1)
 

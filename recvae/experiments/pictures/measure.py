@@ -35,16 +35,14 @@ def measure(
     }
     quality = int(row.setting)
     if row.kind == "partition":
-        assert row.strategy and row.block_bits and row.log2_candidates
-        how = row.strategy, row.block_bits, row.log2_candidates
-        point = ours.partition(codec, images, quality, *how, seed)
-        told = dict(zip(("strategy", "block_bits", "log2_candidates"), how, strict=True))
-        return dict.fromkeys(PARTITION_COLUMNS) | cells | told | asdict(point)
+        assert row.partition
+        point = ours.partitioned(codec, images, quality, row.partition, seed)
+        return dict.fromkeys(PARTITION_COLUMNS) | cells | asdict(row.partition) | asdict(point)
     if row.kind == "ideal":
         bits_per_pixel, psnr_db = ours.ideal(codec, images, quality, seed)
         cells |= {"bits_per_pixel": bits_per_pixel, "psnr_db": psnr_db}
     elif row.kind == "coded":
-        assert row.effort
+        assert row.effort is not None
         cells |= _coded(codec, images, quality, row.effort, one_file=row.data == "CIFAR-10")
     else:
         (classic,) = (classic for classic in classics if classic.name == row.codec)

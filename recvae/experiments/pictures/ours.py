@@ -1,7 +1,7 @@
 """All that this experiment asks of our codec, one small function each."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from recvae.codec import Codec
 from recvae.codec.container import ContainerReader, ContainerWriter
 from recvae.errors import InputError
 from recvae.experiments.pictures.classical import RGB
+from recvae.experiments.pictures.rows import Partition
 
 
 @dataclass(frozen=True)
@@ -81,18 +82,10 @@ def ideal(codec: Codec, images: list[RGB], quality: int, seed: int) -> tuple[flo
     return bits_per_pixel, psnr_db
 
 
-def partition(
-    codec: Codec,
-    images: list[RGB],
-    quality: int,
-    strategy: str,
-    block_bits: int,
-    log2_candidates: int,
-    seed: int,
+def partitioned(
+    codec: Codec, images: list[RGB], quality: int, partition: Partition, seed: int
 ) -> PartitionPoint:
-    """What images cost if latents are partitioned by a strategy, all blocks by N candidates."""
+    """What images cost if latents are partitioned in another way than the model's."""
     from recvae.codec.hierarchy.ablation import partition_point
 
-    return PartitionPoint(
-        *partition_point(codec.model, images, quality, strategy, block_bits, log2_candidates, seed)
-    )
+    return PartitionPoint(*partition_point(codec.model, images, quality, *astuple(partition), seed))

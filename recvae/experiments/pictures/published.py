@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from recvae.experiments.pictures.curves import Curve
 
 SPLITS = (
-    "Published points are of 100 images of CIFAR-10's test set; the images measured here are of its "
-    "training set, held out when the model was trained."
+    "Published points are of 100 images of CIFAR-10's test set; the images measured here are of "
+    "its training set, held out when the model was trained."
 )
 """To stand wherever published points and measured ones stand together."""
 

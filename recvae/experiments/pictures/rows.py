@@ -32,6 +32,15 @@ QUICK_BLOCK_BITS, QUICK_PARTITION_IMAGES = (16, 32), 2
 
 
 @dataclass(frozen=True)
+class Partition:
+    """A way to partition latents: a strategy, what a block holds at most, log2 N of each block."""
+
+    strategy: str
+    block_bits: int
+    log2_candidates: int
+
+
+@dataclass(frozen=True)
 class Row:
     """What to measure, with everything that decides the numbers but model, images and seed.
 
@@ -42,7 +51,7 @@ class Row:
         images: how many of them.
         setting: of the codec: quality, distance or dB.
         effort: of ours, as files.
-        strategy, block_bits, log2_candidates: how latents are partitioned, in the last kind.
+        partition: of latents, in the last kind.
     """
 
     kind: Kind
@@ -51,9 +60,7 @@ class Row:
     images: int
     setting: float
     effort: int | None = None
-    strategy: str | None = None
-    block_bits: int | None = None
-    log2_candidates: int | None = None
+    partition: Partition | None = None
 
     @property
     def model(self) -> str:
@@ -66,8 +73,8 @@ class Row:
         words = [self.data, self.codec, self.kind, f"{self.setting:g}"]
         if self.effort is not None:
             words.append(f"effort {self.effort}")
-        if self.strategy is not None:
-            words.append(f"{self.strategy}, {self.block_bits} bits a block")
+        if self.partition is not None:
+            words.append(f"{self.partition.strategy}, {self.partition.block_bits} bits a block")
         return ", ".join(words)
 
     @property
@@ -106,13 +113,5 @@ def _partitions(quick: bool) -> Iterator[Row]:
     images = QUICK_PARTITION_IMAGES if quick else PARTITION_IMAGES
     for strategy in STRATEGIES:
         for block_bits in QUICK_BLOCK_BITS if quick else BLOCK_BITS:
-            yield Row(
-                "partition",
-                OURS,
-                "CIFAR-10",
-                images,
-                PARTITION_QUALITY,
-                strategy=strategy,
-                block_bits=block_bits,
-                log2_candidates=LOG2_CANDIDATES,
-            )
+            way = Partition(strategy, block_bits, LOG2_CANDIDATES)
+            yield Row("partition", OURS, "CIFAR-10", images, PARTITION_QUALITY, partition=way)

@@ -10,6 +10,7 @@ from recvae.experiments.figures import label, panels, styled
 from recvae.experiments.store import Measured
 
 MAP = "viridis"
+LIGHT = 0.6  # of the way to its end, from where on its colours are light
 NAMED = 0.04  # of the highest bar: layers at least so high have their number in it
 
 
@@ -54,7 +55,7 @@ def _draw(rows: Sequence[Measured]) -> Figure:
         axes.bar(places, heights, bottom=below, color=colour, width=0.7)
         for place, bottom, height in zip(places, below, heights, strict=True):
             if height >= NAMED * highest:
-                ink = "white" if layer < 0.7 * count else "black"
+                ink = "black" if layer > LIGHT * (count - 1) else "white"
                 middle = bottom + height / 2
                 axes.text(place, middle, str(layer + 1), ha="center", va="center", color=ink)
         below = [a + b for a, b in zip(below, heights, strict=True)]
@@ -65,6 +66,7 @@ def _draw(rows: Sequence[Measured]) -> Figure:
         axes.text(place, row["bits_per_pixel"], above, ha="center", va="bottom", fontsize=8)
     axes.set_xticks(list(places), [f"{row['setting']:g}" for row in rows])
     axes.margins(y=0.1)
+    axes.set_axisbelow(True)
     axes.grid(visible=False, axis="x")
     label(axes, "quality", "bits per pixel")
     return figure

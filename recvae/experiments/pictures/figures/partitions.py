@@ -28,7 +28,7 @@ LOOKS = dict(
             Series("by mutual information", BLUE, "o"),
             Series("evenly, informative dimensions only", GREEN, "s"),
             Series("at random", ORANGE, "D"),
-            Series("none", VERMILLION, "^"),
+            Series("no partition", VERMILLION, "^"),
         ),
         strict=True,
     )

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MultipleLocator
 
 from recvae.experiments.drawing import Drawing
 from recvae.experiments.figures import BLACK, BLUE, GREEN, GREY, VERMILLION, label, panels, styled
@@ -16,8 +18,12 @@ from recvae.experiments.pictures.published import ORC, PARTITIONED, SPLITS, THEO
 from recvae.experiments.store import Measured
 
 WIDTH, HEIGHT = 7.6, 5.2  # inches
+BOLD_FROM = 2.0  # width of a curve whose name is bold
 OFFSET_POINTS = 4  # of a name from its curve
 RIM = withStroke(linewidth=2.5, foreground="white")  # keeps names readable over lines
+
+
+Side: TypeAlias = Literal["upper left", "lower left", "lower right"]
 
 
 @dataclass(frozen=True)
@@ -26,20 +32,23 @@ class Look:
 
     Fields:
         label: its name.
-        colour, line, marker, width: of it.
+        colour: of both.
         at_db: the PSNR at which the name stands beside the curve; the nearest that it reaches.
-        left: whether the name stands to the left of the curve.
+        side: of the curve, for the name.
+        apart: where the name stands instead, in bits per pixel and dB, with a line to the curve.
+        line, marker, width: of the curve.
         front: whether it is drawn before the others.
     """
 
     label: str
     colour: str
     at_db: float
-    left: bool = False
+    side: Side = "upper left"
     line: str = "-"
     marker: str = ""
     width: float = 1.1
     front: bool = False
+    apart: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,9 +62,11 @@ class Frame:
 
 DARK, PALE = "#555555", "#8a8a8a"
 OURS_LOOKS = {
-    IDEAL: Look("our ideal (KL)", BLUE, 34.6, True, "--", "", 1.3, True),
-    f"{EFFORT}16": Look("ours, effort 16", BLUE, 32.4, True, "-", "o", 2.0, True),
-    f"{EFFORT}1": Look("effort 1", "#3f97cc", 29.3, True, "-", "o", 1.4, True),
+    IDEAL: Look("our ideal (KL)", BLUE, 33.6, line="--", width=1.3, front=True),
+    f"{EFFORT}16": Look("ours, effort 16", BLUE, 31.2, marker="o", width=2.0, front=True),
+    f"{EFFORT}1": Look(
+        "effort 1", "#3f97cc", 20.0, "lower left", marker="o", width=1.4, front=True
+    ),
 }
 PUBLISHED = {result.key: result.curve for result in (THEORY, PARTITIONED, ORC)}
 
@@ -64,28 +75,31 @@ CIFAR10 = Frame(
     (20, 36),
     OURS_LOOKS
     | {
-        THEORY.key: Look("RECOMBINER, theory", VERMILLION, 33.6, True, ":", "", 1.3),
-        PARTITIONED.key: Look("RECOMBINER, partitioned ORC", VERMILLION, 32.4, False, "-", "s"),
-        ORC.key: Look("RECOMBINER, ORC", GREEN, 28.2, False, "-", "^"),
-        "AVIF payload": Look("AVIF, payload", DARK, 34.9, False, "--"),
-        "JPEG payload": Look("JPEG, scan", PALE, 25.0, False, "--"),
-        "JPEG XL": Look("JPEG XL", BLACK, 24.5),
-        "WebP": Look("WebP", DARK, 22.9),
-        "AVIF": Look("AVIF", DARK, 26.4),
-        "JPEG 2000": Look("JPEG 2000", PALE, 22.3),
-        "JPEG": Look("JPEG", PALE, 24.0),
+        THEORY.key: Look("theory", VERMILLION, 33.0, line=":", width=1.3),
+        PARTITIONED.key: Look("RECOMBINER,\npartitioned ORC", VERMILLION, 33.6, marker="s"),
+        ORC.key: Look("RECOMBINER, ORC", GREEN, 29.77, marker="^", apart=(2.0, 26.6)),
+        "AVIF payload": Look("AVIF, payload", DARK, 32.6, "lower right", "--"),
+        "JPEG payload": Look("JPEG,\nscan", PALE, 22.5, "lower right", "--"),
+        "JPEG XL": Look("JPEG XL", BLACK, 24.5, "lower right"),
+        "WebP": Look("WebP", DARK, 23.3),
+        "AVIF": Look("AVIF", DARK, 26.4, "lower right"),
+        "JPEG 2000": Look("JPEG 2000", PALE, 22.3, "lower right"),
+        "JPEG": Look("JPEG", PALE, 24.0, "lower right"),
     },
 )
 KODAK = Frame(
     (0, 2),
-    (22, 42),
+    (24, 42),
     OURS_LOOKS
     | {
-        "AVIF": Look("AVIF", DARK, 40.5, True),
-        "JPEG XL": Look("JPEG XL", BLACK, 38.5),
-        "WebP": Look("WebP", GREEN, 36.5),
-        "JPEG 2000": Look("JPEG 2000", VERMILLION, 35),
-        "JPEG": Look("JPEG", GREY, 33),
+        f"{EFFORT}1": Look(
+            "ours, effort 1", BLUE, 33.0, "lower right", marker="o", width=2.0, front=True
+        ),
+        "AVIF": Look("AVIF", DARK, 40.5),
+        "JPEG XL": Look("JPEG XL", BLACK, 38.5, "lower right"),
+        "WebP": Look("WebP", GREEN, 38.0, "lower right"),
+        "JPEG 2000": Look("JPEG 2000", VERMILLION, 35, "lower right"),
+        "JPEG": Look("JPEG", GREY, 33, "lower right"),
     },
 )
 
@@ -113,14 +127,12 @@ def _cifar10_caption(rows: Sequence[Measured]) -> str:
         for found in comparisons(rows)
         if found.what == f"{EFFORT}16" and PARTITIONED.setting in found.against
     ]
-    against = (
-        f" Ours at effort 16 against its partitioned ORC: {', '.join(gains)}." if gains else ""
-    )
+    gained = f" Ours at effort 16 against its partitioned ORC: {', '.join(gains)}."
     return (
         f"{_count(rows, 'CIFAR-10')} images; ours in one file, each image a group of its own, all "
         "bytes counted. Classical codecs make a file an image; broken lines of theirs leave "
         "headers out: of JPEG all but the entropy-coded scan, of AVIF all but what the box mdat "
-        f"holds. RECOMBINER's points are published ones.{against} {SPLITS}"
+        f"holds. RECOMBINER's points are published ones.{gained * bool(gains)} {SPLITS}"
     )
 
 
@@ -134,6 +146,7 @@ def _draw(found: Mapping[str, Curve], frame: Frame) -> Figure:
     axes = grid[0, 0]
     axes.set_xlim(*frame.rates_bpp)
     axes.set_ylim(*frame.decibels)
+    axes.yaxis.set_major_locator(MultipleLocator(2))
     for name, curve in found.items():
         look = frame.looks.get(name) or _unforeseen(name)
         if curve:
@@ -145,7 +158,7 @@ def _draw(found: Mapping[str, Curve], frame: Frame) -> Figure:
 
 def _unforeseen(name: str) -> Look:
     """Of a curve that the frame does not know, such as another effort."""
-    return Look(name, BLUE if is_coded(name) else GREY, 31.0, True, "-", "o", front=True)
+    return Look(name, BLUE if is_coded(name) else GREY, 31.0, marker="o", front=True)
 
 
 def _plot(axes: Axes, curve: Curve, look: Look) -> None:
@@ -166,17 +179,21 @@ def _write(axes: Axes, curve: Curve, look: Look, frame: Frame) -> None:
     place = _place(curve, look.at_db, frame)
     if place is None:
         return
+    vertical, horizontal = look.side.split()
+    style = {"color": look.colour, "path_effects": [RIM], "zorder": 5}
+    if look.apart is not None:
+        line = {"arrowstyle": "-", "color": look.colour, "linewidth": 0.6}
+        axes.annotate(look.label, place, look.apart, va="top", arrowprops=line, **style)
+        return
     axes.annotate(
         look.label,
         place,
-        xytext=(-OFFSET_POINTS if look.left else OFFSET_POINTS, 0),
+        xytext=(OFFSET_POINTS if horizontal == "right" else -OFFSET_POINTS, 0),
         textcoords="offset points",
-        ha="right" if look.left else "left",
-        va="bottom" if look.left else "top",
-        color=look.colour,
-        fontweight="bold" if look.width >= 2 else "normal",
-        path_effects=[RIM],
-        zorder=5,
+        ha={"left": "right", "right": "left"}[horizontal],
+        va={"upper": "bottom", "lower": "top"}[vertical],
+        fontweight="bold" if look.width >= BOLD_FROM else "normal",
+        **style,
     )
 
 

@@ -14,7 +14,7 @@ from recvae.experiments.pictures.examples import Examples, difference
 
 GAIN = 4  # of the differences
 GAP = 2  # pixels between images of a mosaic
-COLUMN_INCHES = 1.55
+COLUMN_INCHES, TITLE_INCHES = 1.55, 0.34
 
 
 def side_by_side(name: str, title: str, what: str, examples: Examples, enlarged: int) -> Drawing:
@@ -39,15 +39,19 @@ def side_by_side(name: str, title: str, what: str, examples: Examples, enlarged:
 def _draw(examples: Examples, enlarged: int) -> Figure:
     columns = 1 + max(map(len, examples.rates))
     original = _mosaic(examples.images, enlarged)
-    aspect = original.shape[0] / original.shape[1]
-    height = COLUMN_INCHES * aspect + 0.2
-    figure, grid = panels(2 * len(examples.rates), columns, COLUMN_INCHES, height)
+    height = COLUMN_INCHES * original.shape[0] / original.shape[1]
+    heights = [height + TITLE_INCHES, height] * len(examples.rates)
+    figure, grid = panels(
+        len(heights), columns, COLUMN_INCHES, height + TITLE_INCHES / 2, height_ratios=heights
+    )
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)  # type: ignore
     for axes in grid.flat:
         axes.set_axis_off()
     for row, decoded in enumerate(examples.rates):
         pictures, differences = grid[2 * row], grid[2 * row + 1]
         _show(pictures[0], original, "original")
+        words = f"differences,\namplified {GAIN} times"
+        differences[0].text(0.98, 0.5, words, ha="right", va="center", fontsize=7.5)
         for k, column in enumerate(decoded, 1):
             title = f"{column.name}\n{column.bits_per_pixel:.2f} bpp, {column.psnr_db:.1f} dB"
             _show(pictures[k], _mosaic(column.images, enlarged), title)
