@@ -127,8 +127,8 @@ def _cifar10_pictures(
     )
     what = (
         f"The first images of CIFAR-10 as measured here; ours at effort {shown.effort}. No headers "
-        "are counted: of ours the streams of the images, of JPEG the scan, of AVIF what mdat holds; "
-        "of WebP the whole file."
+        "are counted: of ours the images' streams, of JPEG the scan, of AVIF what mdat holds; of "
+        "WebP the whole file."
     )
     return side_by_side("cifar10_pictures", "CIFAR-10 at three rates", what, made, ENLARGED)
 

@@ -19,6 +19,8 @@ from recvae.experiments.pictures.images import load_images, mean_psnr_db
 from recvae.experiments.pictures.published import SPLITS
 from recvae.experiments.pictures.table import COLUMNS
 
+whole_run = pytest.mark.slow  # it takes some 20 seconds
+
 FIGURES = ("cifar10", "kodak", "partitions", "layers", "cifar10_pictures", "kodak_pictures")
 
 
@@ -45,6 +47,7 @@ def table(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@whole_run
 def test_every_row_is_kept_and_stands_in_a_table(folder: Path, table: list[dict[str, str]]) -> None:
     planned = rows.all_rows(True, classical_codecs())
     assert {path.stem for path in folder.glob("rows/*")} == {row.slug for row in planned}
@@ -62,6 +65,7 @@ def test_every_row_is_kept_and_stands_in_a_table(folder: Path, table: list[dict[
             assert f"| {cells['bits_per_pixel']:.3f} | {cells['psnr_db']:.2f} |" in markdown
 
 
+@whole_run
 def test_rates_are_bytes_of_files(table: list[dict[str, str]]) -> None:
     for row in table:
         pixels = int(row["images"]) * (1024 if row["data"] == "CIFAR-10" else 24 * 40)
@@ -81,6 +85,7 @@ def test_rates_are_bytes_of_files(table: list[dict[str, str]]) -> None:
             assert 0 < sum(map(float, row["layer_bpp"].split())) < rate
 
 
+@whole_run
 def test_ours_is_what_the_codec_makes(data: Path, model: Path, table: list[dict[str, str]]) -> None:
     codec = ours.load(str(model))
     images = load_images(str(data), "CIFAR-10", 6)
@@ -101,6 +106,7 @@ def test_ours_is_what_the_codec_makes(data: Path, model: Path, table: list[dict[
     assert len(ours.layer_bytes(file)) == 2
 
 
+@whole_run
 def test_every_figure_is_drawn_and_the_page_holds_it(folder: Path) -> None:
     drawn = {path.name for path in folder.glob("figures/*")}
     assert drawn == {f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg")}
@@ -112,6 +118,7 @@ def test_every_figure_is_drawn_and_the_page_holds_it(folder: Path) -> None:
         assert "its one scan" in text
 
 
+@whole_run
 def test_a_second_run_measures_nothing(
     folder: Path, data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,6 +138,7 @@ def test_a_second_run_measures_nothing(
     assert measured == [gone]
 
 
+@whole_run
 def test_rows_of_other_images_are_refused(
     folder: Path, data: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

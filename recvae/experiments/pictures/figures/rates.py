@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -77,7 +77,7 @@ CIFAR10 = Frame(
     | {
         THEORY.key: Look("theory", VERMILLION, 33.0, line=":", width=1.3),
         PARTITIONED.key: Look("RECOMBINER,\npartitioned ORC", VERMILLION, 33.6, marker="s"),
-        ORC.key: Look("RECOMBINER, ORC", GREEN, 29.77, marker="^", apart=(2.0, 26.6)),
+        ORC.key: Look("RECOMBINER, ORC", GREEN, 29.77, marker="^", apart=(1.66, 26.1)),
         "AVIF payload": Look("AVIF, payload", DARK, 32.6, "lower right", "--"),
         "JPEG payload": Look("JPEG,\nscan", PALE, 22.5, "lower right", "--"),
         "JPEG XL": Look("JPEG XL", BLACK, 24.5, "lower right"),
@@ -92,6 +92,9 @@ KODAK = Frame(
     (24, 42),
     OURS_LOOKS
     | {
+        IDEAL: Look(
+            "our ideal (KL)", BLUE, 34.0, line="--", width=1.3, front=True, apart=(0.3, 38.0)
+        ),
         f"{EFFORT}1": Look(
             "ours, effort 1", BLUE, 33.0, "lower right", marker="o", width=2.0, front=True
         ),
@@ -180,7 +183,7 @@ def _write(axes: Axes, curve: Curve, look: Look, frame: Frame) -> None:
     if place is None:
         return
     vertical, horizontal = look.side.split()
-    style = {"color": look.colour, "path_effects": [RIM], "zorder": 5}
+    style: dict[str, Any] = {"color": look.colour, "path_effects": [RIM], "zorder": 5}
     if look.apart is not None:
         line = {"arrowstyle": "-", "color": look.colour, "linewidth": 0.6}
         axes.annotate(look.label, place, look.apart, va="top", arrowprops=line, **style)
