@@ -75,9 +75,12 @@ def make_examples(
     return Examples(images, rates)
 
 
-def centre(image: RGB, side: int) -> RGB:
-    """The middle of an image, at most `side` pixels high and wide."""
-    top, left = (max(length - side, 0) // 2 for length in image.shape[:2])
+def crop(image: RGB, top: int, left: int, side: int) -> RGB:
+    """A square of an image, moved inwards where it would leave it, smaller where it must be."""
+    top, left = (
+        max(min(start, length - side), 0)
+        for start, length in zip((top, left), image.shape[:2], strict=True)
+    )
     return np.ascontiguousarray(image[top : top + side, left : left + side])
 
 

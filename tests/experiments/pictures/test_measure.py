@@ -10,7 +10,7 @@ from experiments.pictures.conftest import smooth
 from recvae.codec import Codec
 from recvae.experiments.pictures import ours, rows
 from recvae.experiments.pictures.classical import JPEG, JPEG_2000, WEBP, payload_bytes
-from recvae.experiments.pictures.examples import centre, difference, make_examples
+from recvae.experiments.pictures.examples import crop, difference, make_examples
 from recvae.experiments.pictures.figures import cifar10, kodak, layers, partitions, side_by_side
 from recvae.experiments.pictures.images import fingerprint, mean_psnr_db, psnr_db
 from recvae.experiments.pictures.measure import measure
@@ -117,11 +117,12 @@ def test_differences_are_amplified_around_grey() -> None:
     assert difference(decoded, image, 4)[0, :, 0].tolist() == [128, 108, 0]
 
 
-def test_the_centre_is_a_part_of_the_image() -> None:
+def test_a_crop_stays_in_the_image() -> None:
     image = np.arange(7 * 9 * 3, dtype=np.uint8).reshape(7, 9, 3)
-    assert np.array_equal(centre(image, 3), image[2:5, 3:6])
-    assert np.array_equal(centre(image, 8), image[:, :8])
-    assert np.array_equal(centre(image, 99), image)
+    assert np.array_equal(crop(image, 2, 3, 3), image[2:5, 3:6])
+    assert np.array_equal(crop(image, 5, 8, 3), image[4:, 6:])
+    assert np.array_equal(crop(image, 1, 0, 8), image[:, :8])
+    assert np.array_equal(crop(image, 70, 190, 99), image)
 
 
 def test_figures_name_their_curves_and_say_what_they_show(measured: list[dict[str, Any]]) -> None:
@@ -138,6 +139,15 @@ def test_figures_name_their_curves_and_say_what_they_show(measured: list[dict[st
     assert f"{share[0]:.0%} at quality 10 and {share[1]:.0%} at quality 40" in shown.caption
     bars = [patch.get_height() for patch in shown.figure.axes[0].patches]
     assert sum(bars) == pytest.approx(sum(row["bits_per_pixel"] for row in measured[6:8]))
+
+
+def test_a_curve_that_leaves_the_frame_has_its_name_at_the_edge() -> None:
+    cells = {"kind": "classical", "codec": "WebP", "data": "Kodak", "images": 1}
+    points = ((0.3, 29.1), (1.7, 37.45), (2.3, 39.9))
+    rows = [cells | {"bits_per_pixel": rate, "psnr_db": db} for rate, db in points]
+    (name,) = kodak(rows).figure.axes[0].texts
+    assert name.get_text() == "WebP"
+    assert name.xy == pytest.approx((2.0, 37.45 + 0.5 * (39.9 - 37.45)))
 
 
 def test_without_rows_figures_say_so() -> None:

@@ -1,5 +1,6 @@
 """Rate-distortion curves, each with its name beside it instead of a legend."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -19,11 +20,13 @@ from recvae.experiments.store import Measured
 
 WIDTH, HEIGHT = 7.6, 5.2  # inches
 BOLD_FROM = 2.0  # width of a curve whose name is bold
+ROUNDING = 1e-6  # of a rate, there and back
 OFFSET_POINTS = 4  # of a name from its curve
 RIM = withStroke(linewidth=2.5, foreground="white")  # keeps names readable over lines
 
 
-Side: TypeAlias = Literal["upper left", "lower left", "lower right"]
+EDGE = math.inf  # the PSNR of a name that stands where its curve ends or leaves the frame
+Side: TypeAlias = Literal["upper left", "lower left", "lower right", "right"]
 
 
 @dataclass(frozen=True)
@@ -98,11 +101,11 @@ KODAK = Frame(
         f"{EFFORT}1": Look(
             "ours, effort 1", BLUE, 33.0, "lower right", marker="o", width=2.0, front=True
         ),
-        "AVIF": Look("AVIF", DARK, 40.5),
-        "JPEG XL": Look("JPEG XL", BLACK, 38.5, "lower right"),
-        "WebP": Look("WebP", GREEN, 38.0, "lower right"),
-        "JPEG 2000": Look("JPEG 2000", VERMILLION, 35, "lower right"),
-        "JPEG": Look("JPEG", GREY, 33, "lower right"),
+        "AVIF": Look("AVIF", DARK, EDGE, "right"),
+        "JPEG XL": Look("JPEG XL", BLACK, EDGE, "right"),
+        "WebP": Look("WebP", GREEN, EDGE, "right"),
+        "JPEG 2000": Look("JPEG 2000", VERMILLION, EDGE, "right"),
+        "JPEG": Look("JPEG", GREY, EDGE, "right"),
     },
 )
 
@@ -182,7 +185,6 @@ def _write(axes: Axes, curve: Curve, look: Look, frame: Frame) -> None:
     place = _place(curve, look.at_db, frame)
     if place is None:
         return
-    vertical, horizontal = look.side.split()
     style: dict[str, Any] = {"color": look.colour, "path_effects": [RIM], "zorder": 5}
     if look.apart is not None:
         line = {"arrowstyle": "-", "color": look.colour, "linewidth": 0.6}
@@ -191,10 +193,10 @@ def _write(axes: Axes, curve: Curve, look: Look, frame: Frame) -> None:
     axes.annotate(
         look.label,
         place,
-        xytext=(OFFSET_POINTS if horizontal == "right" else -OFFSET_POINTS, 0),
+        xytext=(-OFFSET_POINTS if look.side.endswith("left") else OFFSET_POINTS, 0),
         textcoords="offset points",
-        ha={"left": "right", "right": "left"}[horizontal],
-        va={"upper": "bottom", "lower": "top"}[vertical],
+        ha="right" if look.side.endswith("left") else "left",
+        va={"upper": "bottom", "lower": "top"}.get(look.side.split()[0], "center"),
         fontweight="bold" if look.width >= BOLD_FROM else "normal",
         **style,
     )
@@ -211,5 +213,6 @@ def _place(curve: Curve, at_db: float, frame: Frame) -> tuple[float, float] | No
     highest = highest if last is None else min(highest, last)
     db = min(max(at_db, lowest), highest)
     rate = psnr_at(by_db, db)
-    shown = rate is not None and frame.rates_bpp[0] <= rate <= frame.rates_bpp[1]
-    return (rate, db) if shown and rate is not None else None
+    if rate is None or not frame.rates_bpp[0] <= rate <= frame.rates_bpp[1] * (1 + ROUNDING):
+        return None
+    return rate, db
