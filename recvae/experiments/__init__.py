@@ -2,4 +2,5 @@
 
 python -m recvae.experiments synthetic --out DIR
 python -m recvae.experiments mnist --data.root DIR --out DIR
+python -m recvae.experiments pictures --data.root DIR --out DIR
 """

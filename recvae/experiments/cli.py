@@ -10,6 +10,7 @@ ON_INTERRUPT = {
     "synthetic": "{out} holds the experiments that were finished",
     "scans": "nothing was written to {out}",
     "mnist": "{out} holds the rows that were measured; the same command goes on from there",
+    "pictures": "{out} holds the rows that were measured; the same command goes on from there",
 }
 
 NEEDS = {"matplotlib": "the figures need matplotlib", "jinja2": "the report needs Jinja2"}
@@ -47,6 +48,10 @@ def _run(options: argparse.Namespace) -> None:
         from recvae.experiments import bitmaps
 
         bitmaps.run(options.out, options.root, options.quick)
+    elif options.group == "pictures":
+        from recvae.experiments.pictures import command as pictures
+
+        pictures.run(options.out, options.root, options.model, options.quick, options.seed)
     else:
         from recvae.experiments.mnist import command as mnist
 
@@ -61,13 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     synthetic = groups.add_parser("synthetic", help="relative entropy coding of random Gaussians")
     mnist = groups.add_parser("mnist", help="lossless MNIST with a VAE and every coder")
     bitmaps = groups.add_parser("scans", help="the black and white scans that MNIST was made from")
+    pictures = groups.add_parser("pictures", help="lossy pictures beside classical codecs")
     for group, what in (
         (synthetic, "tables and figures"),
         (mnist, "rows, table and report"),
         (bitmaps, "table and figure"),
+        (pictures, "rows, tables and report"),
     ):
         group.add_argument("--out", required=True, help=f"folder for {what}; it is made if need be")
-    for group in (synthetic, mnist):
+    for group in (synthetic, mnist, pictures):
         group.add_argument("--seed", type=int, default=0, help="of all randomness (default: 0)")
     synthetic.add_argument(
         "--only", nargs="+", metavar="NAME", help="some of the experiments (default: all)"
@@ -85,6 +92,20 @@ def _parser() -> argparse.ArgumentParser:
             metavar="DIR",
             help=f"folder that holds MNIST/raw; {without}",
         )
+    pictures.add_argument(
+        "--data.root",
+        "--data",
+        dest="root",
+        metavar="DIR",
+        required=True,
+        help="folder that holds CIFAR10/test.npy and kodak/*.png",
+    )
+    pictures.add_argument(
+        "--model", default="cifar10", help="a lossy model, by name or folder (default: cifar10)"
+    )
+    pictures.add_argument(
+        "--quick", action="store_true", help="few rows on few images: in about a minute"
+    )
     bitmaps.add_argument("--quick", action="store_true", help="few images: in seconds")
     mnist.add_argument(
         "--quick", action="store_true", help="few rows on few images: in about a minute"

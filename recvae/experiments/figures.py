@@ -7,7 +7,7 @@ neither dates nor random names: what is drawn alike is the same file.
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import matplotlib
 import numpy as np
@@ -15,6 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+Kind: TypeAlias = Literal["png", "svg"]
+"""Of a figure's file."""
 
 # Okabe & Ito, "Color universal design" (2008).
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
@@ -96,7 +99,7 @@ def legend_below(figure: Figure, columns: int) -> None:
 
 
 @styled
-def render(figure: Figure, kind: Literal["png", "svg"]) -> bytes:
+def render(figure: Figure, kind: Kind) -> bytes:
     """The figure as a file."""
     stream = io.BytesIO()
     metadata = {"svg": {"Date": None}, "png": {"Software": None}}[kind]

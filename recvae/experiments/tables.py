@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -42,6 +42,19 @@ class Table:
         writer.writerow(self.columns)
         writer.writerows(_formatted(row) for row in self.rows)
         return text.getvalue().encode()
+
+
+def markdown_grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of GitHub's Markdown: the first column to the left, the others to the right."""
+    rule = ["---", *["---:"] * (len(headings) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rule, *rows))
+
+
+def markdown_text(cell: Cell, form: str = "") -> str:
+    """A cell of Markdown: text as it is, numbers by a format, nothing for None."""
+    if cell is None:
+        return ""
+    return cell.replace("*", r"\*") if isinstance(cell, str) else format(cell, form)
 
 
 def _formatted(row: Iterable[Cell]) -> list[str]:

@@ -26,9 +26,9 @@ from recvae.experiments.mnist.rows import (
     Row,
     all_rows,
 )
-from recvae.experiments.mnist.store import Measured, Store
 from recvae.experiments.mnist.table import sorted_rows, to_markdown, to_table
 from recvae.experiments.running import check_seed, output_folder, progress, write_files
+from recvae.experiments.store import Measured, Store
 
 # Training and test images that the figures show.
 SHOWN, QUICKLY_SHOWN = (60_000, ALL_IMAGES), (500, QUICK_IMAGES)

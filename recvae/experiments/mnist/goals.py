@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from recvae.experiments.mnist.published import GREEDY_REJECTION, published_bpp
 from recvae.experiments.mnist.rows import ALL_IMAGES, BASELINE, MODELS
-from recvae.experiments.mnist.store import Measured
+from recvae.experiments.store import Measured
 
 MOST_OVERHEAD = 0.015  # of -ELBO, at the best setting
 LEAST_SAVING = 0.05  # of the total, against other coders

@@ -2,12 +2,10 @@
 
 import resource
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -24,10 +22,8 @@ from recvae.experiments.mnist.layouts import Training
 from recvae.experiments.mnist.published import A_STAR, BITS_BACK, GREEDY_REJECTION, published_bpp
 from recvae.experiments.mnist.rows import ALL_IMAGES, Row
 from recvae.experiments.mnist.table import COLUMNS
+from recvae.experiments.running import timed
 
-T = TypeVar("T")
-
-LONG_SECONDS = 60.0  # a pass that takes longer is timed once
 PUBLISHED = {
     "partitioned ORC": GREEDY_REJECTION,
     "standard ORC": GREEDY_REJECTION,
@@ -134,16 +130,6 @@ def _file_cells(row: Row, coding: Coding, images: Tensor, bound: Bound) -> dict[
         "capped_images": int(bits.capped.sum()),
         "file_bytes": file_bytes,
     }
-
-
-def timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What the work gives, and its seconds: the fewer of two passes, or of one that takes long."""
-    passes: list[float] = []
-    while not passes or (len(passes) < 2 and passes[0] <= LONG_SECONDS):
-        started = time.perf_counter()
-        result = work()
-        passes.append(time.perf_counter() - started)
-    return result, min(passes)
 
 
 def _write(path: Path, row: Row, coding: Coding, images: Tensor) -> tuple[CompressionReport, Bits]:

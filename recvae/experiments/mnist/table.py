@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from recvae.experiments.mnist.published import RESULTS
 from recvae.experiments.mnist.rows import FAMILIES
-from recvae.experiments.mnist.store import Measured
-from recvae.experiments.tables import Table
+from recvae.experiments.store import Measured
+from recvae.experiments.tables import Table, markdown_grid, markdown_text
 
 COLUMNS = (
     "name",
@@ -104,18 +104,20 @@ def to_markdown(rows: Sequence[Measured], notes: Sequence[str]) -> str:
     for model in dict.fromkeys(row["model"] for row in ordered):
         model_rows = [row for row in ordered if row["model"] == model]
         parts.append(f"## {model_rows[0]['latent_dim']} latents (`{model}`)")
-        parts.append(_grid([h for h, _ in _MARKDOWN.values()], [_cells(row) for row in model_rows]))
+        parts.append(
+            markdown_grid([h for h, _ in _MARKDOWN.values()], [_cells(row) for row in model_rows])
+        )
     parts.append("## Published")
     published = [
         [
-            _text(result.name, ""),
+            markdown_text(result.name, ""),
             str(result.latent_dim),
-            _text(result.negative_elbo_bpp, ".3f"),
+            markdown_text(result.negative_elbo_bpp, ".3f"),
             f"{result.bits_per_pixel:.3f}",
         ]
         for result in RESULTS
     ]
-    parts.append(_grid(["coder", "latents", "-ELBO", "bits per pixel"], published))
+    parts.append(markdown_grid(["coder", "latents", "-ELBO", "bits per pixel"], published))
     parts += notes
     return "\n\n".join(parts) + "\n"
 
@@ -123,20 +125,8 @@ def to_markdown(rows: Sequence[Measured], notes: Sequence[str]) -> str:
 def _cells(row: Measured) -> list[str]:
     seconds = ("encode_seconds", "decode_seconds")
     shown = row | {name: _thousandfold(row[name]) for name in seconds}
-    return [_text(shown[column], form) for column, (_, form) in _MARKDOWN.items()]
+    return [markdown_text(shown[column], form) for column, (_, form) in _MARKDOWN.items()]
 
 
 def _thousandfold(seconds: float | None) -> float | None:
     return None if seconds is None else 1000 * seconds
-
-
-def _text(cell: str | int | float | None, form: str) -> str:
-    if cell is None:
-        return ""
-    return cell.replace("*", r"\*") if isinstance(cell, str) else format(cell, form)
-
-
-def _grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    rule = ["---", *["---:"] * (len(headings) - 1)]  # numbers to the right
-    lines = [headings, rule, *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

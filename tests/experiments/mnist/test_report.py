@@ -24,8 +24,8 @@ from recvae.experiments.mnist.figures.weights import MODELS
 from recvae.experiments.mnist.published import OTHERS, RESULTS
 from recvae.experiments.mnist.report import write_report
 from recvae.experiments.mnist.report.columns import COLUMNS
-from recvae.experiments.mnist.report.markup import inline_svg, prose
 from recvae.experiments.mnist.table import to_table
+from recvae.experiments.report.markup import inline_svg, prose
 from recvae.vae import mutual_information_bits, posterior
 
 COMMAND = "python -m recvae.experiments mnist --data.root DIR --out OUT --seed 0"

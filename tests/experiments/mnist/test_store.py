@@ -10,9 +10,10 @@ import torch
 
 from recvae.codec import CodecModel
 from recvae.errors import InputError
-from recvae.experiments.mnist import measure, rows
+from recvae.experiments import running
+from recvae.experiments.mnist import rows
 from recvae.experiments.mnist.bounds import cached_bound
-from recvae.experiments.mnist.store import Store
+from recvae.experiments.store import Store
 from recvae.images import sample_images
 
 
@@ -73,9 +74,9 @@ def test_times_are_the_fewest_of_two_passes_unless_one_is_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = iter([0.0, 5.0, 10.0, 13.0, 20.0, 81.0])
-    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    assert measure.timed(lambda: "done") == ("done", 3.0)
-    assert measure.timed(lambda: "done") == ("done", 61.0)
+    monkeypatch.setattr(running, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    assert running.timed(lambda: "done") == ("done", 3.0)
+    assert running.timed(lambda: "done") == ("done", 61.0)
 
 
 def test_a_bound_is_kept_for_its_images_alone(tmp_path: Path, model: CodecModel) -> None:

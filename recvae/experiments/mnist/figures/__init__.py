@@ -6,9 +6,9 @@ from functools import partial
 from torch import Tensor
 
 from recvae.codec import CodecModel
+from recvae.experiments.drawing import Drawing
 from recvae.experiments.mnist.figures.bits import bits
 from recvae.experiments.mnist.figures.block_kl import block_kl
-from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.experiments.mnist.figures.images import images
 from recvae.experiments.mnist.figures.information import information
 from recvae.experiments.mnist.figures.rates import rates

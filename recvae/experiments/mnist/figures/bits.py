@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from recvae.experiments.drawing import Drawing
 from recvae.experiments.figures import (
     BLACK,
     BLUE,
@@ -16,7 +17,6 @@ from recvae.experiments.figures import (
     panels,
     styled,
 )
-from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.experiments.mnist.figures.series import (
     FAMILIES,
     block_series,

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from recvae.codec import CodecModel
+from recvae.experiments.drawing import Drawing
 from recvae.experiments.figures import (
     BLUE,
     GREEN,
@@ -18,7 +19,6 @@ from recvae.experiments.figures import (
     panels,
     styled,
 )
-from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.rec import balanced_blocks
 from recvae.vae import posterior
 

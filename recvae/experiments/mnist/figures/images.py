@@ -16,8 +16,8 @@ from torch import Tensor
 
 from recvae.codec import CodecModel
 from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies, quantile
+from recvae.experiments.drawing import Drawing
 from recvae.experiments.figures import panels, styled
-from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.vae import Pass, PixelPass, posterior, run_passes
 
 SHOWN = 10  # images in a row

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from recvae.codec import CodecModel
+from recvae.experiments.drawing import Drawing
 from recvae.experiments.figures import (
     BLUE,
     GREY,
@@ -15,7 +16,6 @@ from recvae.experiments.figures import (
     styled,
     whole_ticks,
 )
-from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.rec.layout import MIN_INFORMATION_BITS
 from recvae.vae import mutual_information_bits, posterior
 

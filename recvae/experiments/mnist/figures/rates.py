@@ -3,8 +3,8 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from recvae.experiments.drawing import Drawing
 from recvae.experiments.figures import BLACK, GREY, label, legend_below, panels, styled, whole_ticks
-from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.experiments.mnist.figures.series import (
     FAMILIES,
     block_series,

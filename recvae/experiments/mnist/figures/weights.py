@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from recvae.codec import CodecModel
+from recvae.experiments.drawing import Drawing
 from recvae.experiments.figures import (
     BLUE,
     VERMILLION,
@@ -21,7 +22,6 @@ from recvae.experiments.figures import (
     panels,
     styled,
 )
-from recvae.experiments.mnist.figures.drawing import Drawing
 from recvae.experiments.mnist.figures.series import blocks_label, bound_bpp, rates_bpp, sweep
 from recvae.experiments.mnist.rows import VARIANTS
 from recvae.experiments.tables import Table

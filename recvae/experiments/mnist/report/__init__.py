@@ -3,15 +3,13 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from recvae.experiments.figures import render
+from recvae.experiments.figures import Kind
 from recvae.experiments.mnist.figures import Drawing
 from recvae.experiments.mnist.goals import verdicts
-from recvae.experiments.mnist.report.machine import machine
 from recvae.experiments.mnist.report.page import Contents, page
-from recvae.experiments.mnist.store import Measured
 from recvae.experiments.mnist.table import sorted_rows
-from recvae.experiments.running import write_files
-from recvae.files import translate_os_errors
+from recvae.experiments.report import render_svgs, write_report_files
+from recvae.experiments.store import Measured
 
 __all__ = ["write_report"]
 
@@ -36,13 +34,7 @@ def write_report(
         InputError: if the folder cannot be written to.
     """
     drawings = list(drawings)
-    svgs = {d.name: render(d.figure, "svg") for d in drawings if d.figure is not None}
-    contents = Contents(
-        sorted_rows(rows), verdicts(rows), drawings, svgs, notes, machine(), command
-    )
-    files = {folder / "figures" / f"{name}.svg": svg for name, svg in svgs.items()}
-    files[folder / "report.html"] = page(contents).encode()
-    with translate_os_errors(folder):
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
-    write_files(files)
-    return list(files)
+    svgs = render_svgs(drawings)
+    contents = Contents(sorted_rows(rows), verdicts(rows), drawings, svgs, notes, command)
+    figures: dict[str, dict[Kind, bytes]] = {name: {"svg": svg} for name, svg in svgs.items()}
+    return write_report_files(folder, figures, page(contents))

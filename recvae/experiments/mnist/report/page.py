@@ -3,15 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from recvae.experiments.mnist.figures import Drawing
 from recvae.experiments.mnist.goals import Verdict, best, best_on_all_images
 from recvae.experiments.mnist.published import OTHERS, RESULTS, Published
 from recvae.experiments.mnist.report.columns import COLUMNS, FAMILIES
-from recvae.experiments.mnist.report.markup import inline_svg, prose
 from recvae.experiments.mnist.rows import MODELS
-from recvae.experiments.mnist.store import Measured
+from recvae.experiments.report import render_page
+from recvae.experiments.store import Measured
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,6 @@ class Contents:
         drawings: the figures, in order.
         svgs: of the drawings that have a figure, by name.
         notes: what is missing, a line each.
-        machine: what was measured on, by name.
         command: that makes all of it again.
     """
 
@@ -33,24 +30,14 @@ class Contents:
     drawings: Sequence[Drawing]
     svgs: Mapping[str, bytes]
     notes: Sequence[str]
-    machine: Mapping[str, str]
     command: str
 
 
 def page(contents: Contents) -> str:
     """The page: `page.html`, filled."""
-    environment = Environment(
-        loader=PackageLoader(__package__, ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["prose"] = prose
-    environment.globals |= {"format": format, "inline_svg": inline_svg}
-    return environment.get_template("page.html").render(
-        vars(contents),
+    return render_page(
+        "mnist/report/page.html",
+        **vars(contents),
         summary=list(_best_of_models(contents.rows)),
         published=_published(contents.rows),
         columns=COLUMNS,

@@ -4,17 +4,34 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import recvae
 from recvae.errors import InputError
-from recvae.experiments.mnist.rows import Row
 from recvae.experiments.running import write_files
 from recvae.files import translate_os_errors
 
 SETTINGS = "settings"
 Measured = dict[str, Any]
 """What a row measured, by column, and the settings that it was measured with."""
+
+
+class Row(Protocol):
+    """What a store needs to know of a row."""
+
+    @property
+    def slug(self) -> str:
+        """Name of its file, without ending."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Name of what codes it."""
+        ...
+
+    def settings(self) -> dict[str, Any]:
+        """What decides its numbers beside model and run, plain values."""
+        ...
 
 
 @dataclass(frozen=True)

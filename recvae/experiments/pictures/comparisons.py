@@ -1,0 +1,108 @@
+"""What the measured curves say of each other and of the published ones, at equal rate."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from recvae.experiments.pictures.curves import Curve, curve_of, psnr_at
+from recvae.experiments.pictures.images import PLACES, Data
+from recvae.experiments.pictures.published import RESULTS, THEORY
+from recvae.experiments.pictures.rows import OURS
+from recvae.experiments.store import Measured
+
+RATES_BPP: dict[Data, tuple[float, ...]] = {
+    "CIFAR-10": (0.85, 1.10, 1.50, 2.0),
+    "Kodak": (0.25, 0.5, 1.0, 1.5),
+}
+"""At which ours is compared with classical codecs and with its own ideal."""
+
+IDEAL, EFFORT = f"{OURS}, ideal (KL)", f"{OURS}, effort "
+"""How curves of ours are called; files' with the effort behind it."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two curves at one rate.
+
+    Fields:
+        what, against: the two.
+        data: the images of the first.
+        rate_bpp: bits per pixel.
+        ours_db, theirs_db: PSNR there, of the first and of the other.
+    """
+
+    what: str
+    against: str
+    data: Data
+    rate_bpp: float
+    ours_db: float
+    theirs_db: float
+
+    @property
+    def gain_db(self) -> float:
+        """By how much the first is above the other."""
+        return self.ours_db - self.theirs_db
+
+
+def curves(rows: Sequence[Measured], data: Data) -> dict[str, Curve]:
+    """The curves of a set of images by name, in the order of the rows.
+
+    Codecs whose headers are told apart have a curve of files and one of payloads.
+    """
+    points: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        if row["data"] == data and row["kind"] != "partition":
+            points.setdefault(_name(row), []).append((row["bits_per_pixel"], row["psnr_db"]))
+            if row.get("payload_bpp") is not None:
+                payload = (row["payload_bpp"], row["psnr_db"])
+                points.setdefault(f"{row['codec']} payload", []).append(payload)
+    return {name: curve_of(found) for name, found in points.items()}
+
+
+def comparisons(rows: Sequence[Measured]) -> list[Comparison]:
+    """All that the rows can tell; where a curve does not reach a rate, nothing is said of it."""
+    return [
+        found
+        for data in PLACES
+        for found in (*_with_published(curves(rows, data), data), *_here(curves(rows, data), data))
+    ]
+
+
+def is_coded(name: str) -> bool:
+    """Whether it is one of our files."""
+    return name.startswith(EFFORT)
+
+
+def _name(row: Measured) -> str:
+    if row["kind"] == "ideal":
+        return IDEAL
+    return f"{EFFORT}{row['effort']}" if row["kind"] == "coded" else row["codec"]
+
+
+def _with_published(found: dict[str, Curve], data: Data) -> Iterator[Comparison]:
+    """Files against the published coded points, the ideal curve against the published ideal one."""
+    if data != "CIFAR-10":
+        return
+    for result in RESULTS:
+        for name, curve in found.items():
+            if (name == IDEAL) if result is THEORY else is_coded(name):
+                rates = [rate for rate, _ in result.curve]
+                against = f"{result.name}, {result.setting}"
+                yield from _compare(name, curve, against, result.curve, data, rates)
+
+
+def _here(found: dict[str, Curve], data: Data) -> Iterator[Comparison]:
+    """Files against ideal, and against classical codecs."""
+    for name, curve in found.items():
+        if is_coded(name):
+            for against, other in found.items():
+                if not is_coded(against):
+                    yield from _compare(name, curve, against, other, data, RATES_BPP[data])
+
+
+def _compare(
+    what: str, ours: Curve, against: str, theirs: Curve, data: Data, rates: Sequence[float]
+) -> Iterator[Comparison]:
+    for rate in rates:
+        here, there = psnr_at(ours, rate), psnr_at(theirs, rate)
+        if here is not None and there is not None:
+            yield Comparison(what, against, data, rate, here, there)

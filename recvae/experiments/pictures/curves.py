@@ -1,0 +1,30 @@
+"""Rate-distortion curves: points, and PSNR at a rate.
+
+Between its points a curve is linear, in dB over bits per pixel; beyond them it is not known.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import numpy as np
+
+Point: TypeAlias = tuple[float, float]
+"""Bits per pixel and PSNR in dB."""
+
+Curve: TypeAlias = tuple[Point, ...]
+"""Points by ascending rate, no two of one rate."""
+
+
+def curve_of(points: Iterable[Point]) -> Curve:
+    """The curve through points: the best of each rate; without those of a PSNR that is infinite."""
+    finite = sorted((rate, db) for rate, db in points if math.isfinite(db))
+    return tuple(sorted(dict(finite).items()))
+
+
+def psnr_at(curve: Curve, rate_bpp: float) -> float | None:
+    """PSNR in dB at a rate in bits per pixel; None beyond the ends of the curve."""
+    if not curve or not curve[0][0] <= rate_bpp <= curve[-1][0]:
+        return None
+    rates, decibels = zip(*curve, strict=True)
+    return float(np.interp(rate_bpp, rates, decibels))

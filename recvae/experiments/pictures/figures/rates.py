@@ -1,0 +1,218 @@
+"""Rate-distortion curves, each with its name beside it instead of a legend."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MultipleLocator
+
+from recvae.experiments.drawing import Drawing
+from recvae.experiments.figures import BLACK, BLUE, GREEN, GREY, VERMILLION, label, panels, styled
+from recvae.experiments.pictures.comparisons import EFFORT, IDEAL, comparisons, curves, is_coded
+from recvae.experiments.pictures.curves import Curve, curve_of, psnr_at
+from recvae.experiments.pictures.images import Data
+from recvae.experiments.pictures.published import ORC, PARTITIONED, SPLITS, THEORY
+from recvae.experiments.store import Measured
+
+WIDTH, HEIGHT = 7.6, 5.2  # inches
+BOLD_FROM = 2.0  # width of a curve whose name is bold
+ROUNDING = 1e-6  # of a rate, there and back
+OFFSET_POINTS = 4  # of a name from its curve
+RIM = withStroke(linewidth=2.5, foreground="white")  # keeps names readable over lines
+
+
+EDGE = math.inf  # the PSNR of a name that stands where its curve ends or leaves the frame
+Side: TypeAlias = Literal["upper left", "lower left", "lower right", "right"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a curve is drawn, and where its name stands.
+
+    Fields:
+        label: its name.
+        colour: of both.
+        at_db: the PSNR at which the name stands beside the curve; the nearest that it reaches.
+        side: of the curve, for the name.
+        apart: where the name stands instead, in bits per pixel and dB, with a line to the curve.
+        line, marker, width: of the curve.
+        front: whether it is drawn before the others.
+    """
+
+    label: str
+    colour: str
+    at_db: float
+    side: Side = "upper left"
+    line: str = "-"
+    marker: str = ""
+    width: float = 1.1
+    front: bool = False
+    apart: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What part of the plane is shown, and how each curve looks in it."""
+
+    rates_bpp: tuple[float, float]
+    decibels: tuple[float, float]
+    looks: Mapping[str, Look]
+
+
+DARK, PALE = "#555555", "#8a8a8a"
+OURS_LOOKS = {
+    IDEAL: Look("our ideal (KL)", BLUE, 33.6, line="--", width=1.3, front=True),
+    f"{EFFORT}16": Look("ours, effort 16", BLUE, 31.2, marker="o", width=2.0, front=True),
+    f"{EFFORT}1": Look(
+        "effort 1", "#3f97cc", 20.0, "lower left", marker="o", width=1.4, front=True
+    ),
+}
+PUBLISHED = {result.key: result.curve for result in (THEORY, PARTITIONED, ORC)}
+
+CIFAR10 = Frame(
+    (0, 3.5),
+    (20, 36),
+    OURS_LOOKS
+    | {
+        THEORY.key: Look("theory", VERMILLION, 33.0, line=":", width=1.3),
+        PARTITIONED.key: Look("RECOMBINER,\npartitioned ORC", VERMILLION, 33.6, marker="s"),
+        ORC.key: Look("RECOMBINER, ORC", GREEN, 29.77, marker="^", apart=(1.66, 26.1)),
+        "AVIF payload": Look("AVIF, payload", DARK, 32.6, "lower right", "--"),
+        "JPEG payload": Look("JPEG,\nscan", PALE, 22.5, "lower right", "--"),
+        "JPEG XL": Look("JPEG XL", BLACK, 24.5, "lower right"),
+        "WebP": Look("WebP", DARK, 23.3),
+        "AVIF": Look("AVIF", DARK, 26.4, "lower right"),
+        "JPEG 2000": Look("JPEG 2000", PALE, 22.3, "lower right"),
+        "JPEG": Look("JPEG", PALE, 24.0, "lower right"),
+    },
+)
+KODAK = Frame(
+    (0, 2),
+    (24, 42),
+    OURS_LOOKS
+    | {
+        IDEAL: Look(
+            "our ideal (KL)", BLUE, 34.0, line="--", width=1.3, front=True, apart=(0.3, 38.0)
+        ),
+        f"{EFFORT}1": Look(
+            "ours, effort 1", BLUE, 33.0, "lower right", marker="o", width=2.0, front=True
+        ),
+        "AVIF": Look("AVIF", DARK, EDGE, "right"),
+        "JPEG XL": Look("JPEG XL", BLACK, EDGE, "right"),
+        "WebP": Look("WebP", GREEN, EDGE, "right"),
+        "JPEG 2000": Look("JPEG 2000", VERMILLION, EDGE, "right"),
+        "JPEG": Look("JPEG", GREY, EDGE, "right"),
+    },
+)
+
+
+def cifar10(rows: Sequence[Measured]) -> Drawing:
+    """CIFAR-10: ours, ideal and coded; what is published; classical codecs on the same images."""
+    title = "CIFAR-10: rate and distortion"
+    found = curves(rows, "CIFAR-10")
+    return Drawing("cifar10", title, _cifar10_caption(rows), _draw(found | PUBLISHED, CIFAR10))
+
+
+def kodak(rows: Sequence[Measured]) -> Drawing:
+    """Kodak: ours and classical codecs."""
+    caption = (
+        f"{_count(rows, 'Kodak')} photographs, a file each; whole files. "
+        "Our model was trained on images of 32 × 32 pixels and never saw a photograph."
+    )
+    found = {n: c for n, c in curves(rows, "Kodak").items() if not n.endswith(" payload")}
+    return Drawing("kodak", "Kodak: rate and distortion", caption, _draw(found, KODAK))
+
+
+def _cifar10_caption(rows: Sequence[Measured]) -> str:
+    gains = [
+        f"{found.gain_db:+.2f} dB at {found.rate_bpp:g}"
+        for found in comparisons(rows)
+        if found.what == f"{EFFORT}16" and PARTITIONED.setting in found.against
+    ]
+    gained = f" Ours at effort 16 against its partitioned ORC: {', '.join(gains)}."
+    return (
+        f"{_count(rows, 'CIFAR-10')} images; ours in one file, each image a group of its own, all "
+        "bytes counted. Classical codecs make a file an image; broken lines of theirs leave "
+        "headers out: of JPEG all but the entropy-coded scan, of AVIF all but what the box mdat "
+        f"holds. RECOMBINER's points are published ones.{gained * bool(gains)} {SPLITS}"
+    )
+
+
+def _count(rows: Sequence[Measured], data: Data) -> int:
+    return max((row["images"] for row in rows if row["data"] == data), default=0)
+
+
+@styled
+def _draw(found: Mapping[str, Curve], frame: Frame) -> Figure:
+    figure, grid = panels(1, 1, WIDTH, HEIGHT)
+    axes = grid[0, 0]
+    axes.set_xlim(*frame.rates_bpp)
+    axes.set_ylim(*frame.decibels)
+    axes.yaxis.set_major_locator(MultipleLocator(2))
+    for name, curve in found.items():
+        look = frame.looks.get(name) or _unforeseen(name)
+        if curve:
+            _plot(axes, curve, look)
+            _write(axes, curve, look, frame)
+    label(axes, "bits per pixel", "PSNR in dB")
+    return figure
+
+
+def _unforeseen(name: str) -> Look:
+    """Of a curve that the frame does not know, such as another effort."""
+    return Look(name, BLUE if is_coded(name) else GREY, 31.0, marker="o", front=True)
+
+
+def _plot(axes: Axes, curve: Curve, look: Look) -> None:
+    rates, decibels = zip(*curve, strict=True)
+    axes.plot(
+        rates,
+        decibels,
+        color=look.colour,
+        linestyle=look.line,
+        marker=look.marker,
+        linewidth=look.width,
+        zorder=4 if look.front else 3,
+    )
+
+
+def _write(axes: Axes, curve: Curve, look: Look, frame: Frame) -> None:
+    """The name beside the curve, at its PSNR or as near to it as the frame shows the curve."""
+    place = _place(curve, look.at_db, frame)
+    if place is None:
+        return
+    style: dict[str, Any] = {"color": look.colour, "path_effects": [RIM], "zorder": 5}
+    if look.apart is not None:
+        line = {"arrowstyle": "-", "color": look.colour, "linewidth": 0.6}
+        axes.annotate(look.label, place, look.apart, va="top", arrowprops=line, **style)
+        return
+    axes.annotate(
+        look.label,
+        place,
+        xytext=(-OFFSET_POINTS if look.side.endswith("left") else OFFSET_POINTS, 0),
+        textcoords="offset points",
+        ha="right" if look.side.endswith("left") else "left",
+        va={"upper": "bottom", "lower": "top"}.get(look.side.split()[0], "center"),
+        fontweight="bold" if look.width >= BOLD_FROM else "normal",
+        **style,
+    )
+
+
+def _place(curve: Curve, at_db: float, frame: Frame) -> tuple[float, float] | None:
+    """The point of a curve nearest to a PSNR, of those that the frame shows; None if there is none.
+
+    A curve's PSNR rises with its rate.
+    """
+    by_db = curve_of((db, rate) for rate, db in curve)
+    lowest, highest = max(by_db[0][0], frame.decibels[0]), min(by_db[-1][0], frame.decibels[1])
+    last = psnr_at(curve, frame.rates_bpp[1])
+    highest = highest if last is None else min(highest, last)
+    db = min(max(at_db, lowest), highest)
+    rate = psnr_at(by_db, db)
+    if rate is None or not frame.rates_bpp[0] <= rate <= frame.rates_bpp[1] * (1 + ROUNDING):
+        return None
+    return rate, db

@@ -1,0 +1,90 @@
+"""The pictures that are coded, and how far what comes back is from them."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from recvae.errors import InputError
+from recvae.experiments.pictures.classical import RGB
+
+Data: TypeAlias = Literal["CIFAR-10", "Kodak"]
+PLACES: dict[Data, str] = {"CIFAR-10": "CIFAR10/test.npy", "Kodak": "kodak"}
+
+
+def load_images(root: str, data: Data, count: int) -> list[RGB]:
+    """The first `count` images, in the order of the file or of the files' names.
+
+    Args:
+        root: folder that holds CIFAR10/test.npy, uint8 (n, height, width, 3), and kodak/*.png.
+        data: which of them.
+        count: at most so many.
+
+    Raises:
+        InputError: if they are not there or no such images.
+    """
+    place = Path(root) / PLACES[data]
+    return list(_read_array(place)[:count]) if place.suffix else _read_folder(place, count)
+
+
+def fingerprint(images: Iterable[RGB]) -> str:
+    """Tells sets of images apart: the start of the SHA-256 of shapes and pixels."""
+    digest = hashlib.sha256()
+    for image in images:
+        digest.update(str(image.shape).encode() + image.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def num_pixels(images: Iterable[RGB]) -> int:
+    """Of all images together; three values are one pixel."""
+    return sum(image.shape[0] * image.shape[1] for image in images)
+
+
+def psnr_db(image: RGB, decoded: RGB) -> float:
+    """PSNR of one image, on all its RGB values; infinite where nothing differs."""
+    error = np.mean((image.astype(np.float64) - decoded) ** 2)
+    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+
+
+def mean_psnr_db(images: Sequence[RGB], decoded: Sequence[RGB]) -> float:
+    """The mean over images of each image's PSNR."""
+    return float(np.mean([psnr_db(a, b) for a, b in zip(images, decoded, strict=True)]))
+
+
+def _read_array(path: Path) -> RGB:
+    try:
+        images = np.load(path, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be read as .npy; --data.root is the folder that holds "
+            f"{' and '.join(PLACES.values())}"
+        ) from error
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not len(images):
+        raise InputError(
+            f"{path}: {images.dtype} {images.shape}, need uint8 (n, height, width, 3), n at least 1"
+        )
+    return images
+
+
+def _read_folder(folder: Path, count: int) -> list[RGB]:
+    paths = sorted(folder.glob("*.png"))[:count]
+    if not paths:
+        raise InputError(
+            f"{folder}: no *.png; --data.root is the folder that holds "
+            f"{' and '.join(PLACES.values())}"
+        )
+    return [_read_picture(path) for path in paths]
+
+
+def _read_picture(path: Path) -> RGB:
+    try:
+        with Image.open(path) as picture:
+            mode, pixels = picture.mode, np.asarray(picture)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a picture") from error
+    if mode != "RGB":
+        raise InputError(f"{path}: mode {mode}, need RGB")
+    return pixels

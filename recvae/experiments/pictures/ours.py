@@ -1,0 +1,91 @@
+"""All that this experiment asks of our codec, one small function each."""
+
+import io
+from dataclasses import astuple, dataclass
+
+import numpy as np
+
+import recvae
+from recvae.codec import Codec
+from recvae.codec.container import ContainerReader, ContainerWriter
+from recvae.errors import InputError
+from recvae.experiments.pictures.classical import RGB
+from recvae.experiments.pictures.rows import Partition
+
+
+@dataclass(frozen=True)
+class PartitionPoint:
+    """What latents cost with one way to partition.
+
+    Fields:
+        overhead_bits_per_block: bins and ranks over the KL of the samples' posteriors.
+        bits_per_pixel: of bins and ranks.
+        psnr_db: of what they decode to.
+    """
+
+    overhead_bits_per_block: float
+    bits_per_pixel: float
+    psnr_db: float
+
+
+def load(model: str) -> Codec:
+    """The codec of a model, by name or folder; InputError if it is missing or lossless."""
+    codec = recvae.load(model)
+    if not codec.model.lossy:
+        raise InputError(f"--model {model}: it is lossless, choose a lossy one")
+    return codec
+
+
+def encode(codec: Codec, images: list[RGB], quality: int, effort: int) -> bytes:
+    """A whole .recvae file of images of one size, each a group of its own."""
+    sender = Codec(codec.model.with_quality(quality), batch_size=codec.batch_size)
+    return sender.compress(np.stack(images), group_size=1, effort=effort, channels=3)
+
+
+def decode(codec: Codec, file: bytes) -> list[RGB]:
+    """The images of such a file."""
+    return list(codec.decompress(file))
+
+
+def one_file_each(file: bytes) -> list[int]:
+    """Bytes of the files that each image of a file in groups of 1 would make on its own."""
+    sizes = []
+    with ContainerReader(file) as reader:
+        for group in reader.groups():
+            writer = ContainerWriter(io.BytesIO(), reader.header)
+            writer.add(group)
+            sizes.append(writer.finish().total)
+    return sizes
+
+
+def stream_bytes(file: bytes) -> list[int]:
+    """Bytes of the streams of each group, and so of each image of a file in groups of 1."""
+    with ContainerReader(file) as reader:
+        return [group.num_bytes for group in reader.groups()]
+
+
+def layer_bytes(file: bytes) -> list[int]:
+    """Bytes of the streams of each layer, coarse to fine, over all images of a file."""
+    with ContainerReader(file) as reader:
+        lengths = [
+            np.reshape([len(stream) for stream in group.streams], (group.layers, -1)).sum(1)
+            for group in reader.groups()
+        ]
+    return np.sum(lengths, axis=0).tolist()
+
+
+def ideal(codec: Codec, images: list[RGB], quality: int, seed: int) -> tuple[float, float]:
+    """KL of the posteriors in bits per pixel, and PSNR in dB of samples of them, decoded."""
+    from recvae.codec.hierarchy.ideal import ideal_points
+
+    ((bits_per_pixel, psnr_db),) = ideal_points(codec.model, images, [quality], seed)
+    return bits_per_pixel, psnr_db
+
+
+def partitioned(
+    codec: Codec, images: list[RGB], quality: int, partition: Partition, seed: int
+) -> PartitionPoint:
+    """What images cost if latents are partitioned in another way than the model's."""
+    from recvae.codec.hierarchy.ablation import partition_point
+
+    return PartitionPoint(*partition_point(codec.model, images, quality, *astuple(partition), seed))

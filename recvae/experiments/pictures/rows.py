@@ -1,0 +1,117 @@
+"""The rows: which codec, with which setting, on how many of which images."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
+
+from recvae.experiments.pictures.classical import ClassicalCodec
+from recvae.experiments.pictures.images import Data
+
+Kind: TypeAlias = Literal["classical", "coded", "ideal", "partition"]
+OURS = "recvae"
+
+IMAGES: dict[Data, int] = {"CIFAR-10": 200, "Kodak": 24}
+QUALITIES: dict[Data, tuple[int, ...]] = {
+    "CIFAR-10": (5, 20, 30, 40, 50, 60, 70, 80, 95),
+    "Kodak": (10, 30, 50, 70),
+}
+EFFORTS: dict[Data, tuple[int, ...]] = {"CIFAR-10": (1, 16), "Kodak": (1,)}
+
+STRATEGIES = ("mutual information", "informative only", "random", "none")
+"""How bins are shared among a block's dimensions: by what each carries; evenly among those that
+carry something; at random; not at all."""
+BLOCK_BITS = (16, 24, 32, 40, 48, 64)
+LOG2_CANDIDATES = 16
+PARTITION_QUALITY, PARTITION_IMAGES = 50, 32
+
+QUICK_IMAGES: dict[Data, int] = {"CIFAR-10": 6, "Kodak": 1}
+QUICK_QUALITIES, QUICK_EFFORTS = (20, 50, 80), (1, 2)
+QUICK_STEP = 3  # every so manieth setting of a classical codec
+QUICK_BLOCK_BITS, QUICK_PARTITION_IMAGES = (16, 32), 2
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A way to partition latents: a strategy, what a block holds at most, log2 N of each block."""
+
+    strategy: str
+    block_bits: int
+    log2_candidates: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """What to measure, with everything that decides the numbers but model, images and seed.
+
+    Fields:
+        kind: a classical codec; ours, as files; ours, by its KL; ours, partitioned in another way.
+        codec: its name.
+        data: the images.
+        images: how many of them.
+        setting: of the codec: quality, distance or dB.
+        effort: of ours, as files.
+        partition: of latents, in the last kind.
+    """
+
+    kind: Kind
+    codec: str
+    data: Data
+    images: int
+    setting: float
+    effort: int | None = None
+    partition: Partition | None = None
+
+    @property
+    def model(self) -> str:
+        """What codes it, by name."""
+        return self.codec
+
+    @property
+    def name(self) -> str:
+        """For people; it names the row."""
+        words = [self.data, self.codec, self.kind, f"{self.setting:g}"]
+        if self.effort is not None:
+            words.append(f"effort {self.effort}")
+        if self.partition is not None:
+            words.append(f"{self.partition.strategy}, {self.partition.block_bits} bits a block")
+        return ", ".join(words)
+
+    @property
+    def slug(self) -> str:
+        """Name of its file, without ending."""
+        return re.sub(r"[^a-z0-9.]+", "-", self.name.lower())
+
+    def settings(self) -> dict[str, Any]:
+        """All fields, plain, by names that what is measured does not have."""
+        return {f"row_{name}": value for name, value in asdict(self).items()}
+
+
+def all_rows(quick: bool, classics: Sequence[ClassicalCodec]) -> list[Row]:
+    """The rows in the order in which they are measured: what is soon done first."""
+    return [*_classical(quick, classics), *_ours(quick), *_partitions(quick)]
+
+
+def _classical(quick: bool, classics: Sequence[ClassicalCodec]) -> Iterator[Row]:
+    for data, images in (QUICK_IMAGES if quick else IMAGES).items():
+        for codec in classics:
+            for setting in codec.settings[:: QUICK_STEP if quick else 1]:
+                yield Row("classical", codec.name, data, images, setting)
+
+
+def _ours(quick: bool) -> Iterator[Row]:
+    for data, images in (QUICK_IMAGES if quick else IMAGES).items():
+        qualities = QUICK_QUALITIES if quick else QUALITIES[data]
+        for quality in qualities:
+            yield Row("ideal", OURS, data, images, quality)
+        for effort in QUICK_EFFORTS if quick else EFFORTS[data]:
+            for quality in qualities:
+                yield Row("coded", OURS, data, images, quality, effort)
+
+
+def _partitions(quick: bool) -> Iterator[Row]:
+    images = QUICK_PARTITION_IMAGES if quick else PARTITION_IMAGES
+    for strategy in STRATEGIES:
+        for block_bits in QUICK_BLOCK_BITS if quick else BLOCK_BITS:
+            way = Partition(strategy, block_bits, LOG2_CANDIDATES)
+            yield Row("partition", OURS, "CIFAR-10", images, PARTITION_QUALITY, partition=way)
