@@ -26,27 +26,32 @@ class HierarchyArguments:
     Fields:
         width: channels of all maps.
         layers: latent layers at each resolution, coarsest first; the finest has half the height
-            and width of the picture, each coarser one half of those of the next.
+            and width of the picture, each coarser one half of those of the next. Few latents that
+            carry much are cheaper to code than many that carry little: the finest resolution may
+            have none.
         channels: of `n` in the layers of each resolution.
         encoder_blocks: residual blocks of the encoder at each resolution.
         decoder_blocks: residual blocks behind each latent layer.
+        output_blocks: residual blocks at the finest resolution, behind all layers.
     """
 
     width: int = 128
-    layers: tuple[int, ...] = (2, 2, 3)
-    channels: tuple[int, ...] = (12, 12, 10)
-    encoder_blocks: tuple[int, ...] = (1, 1, 3)
+    layers: tuple[int, ...] = (1, 3, 0)
+    channels: tuple[int, ...] = (16, 24, 1)
+    encoder_blocks: tuple[int, ...] = (1, 3, 2)
     decoder_blocks: int = 1
+    output_blocks: int = 3
 
     def __post_init__(self) -> None:
         for field in ("layers", "channels", "encoder_blocks"):
             values = tuple(getattr(self, field))
             object.__setattr__(self, field, values)
+            least = 0 if field == "layers" else 1
             if not 1 <= len(values) <= 6 or not all(
-                type(v) is int and 1 <= v <= 64 for v in values
+                type(v) is int and least <= v <= 64 for v in values
             ):
                 raise InputError(
-                    f"architecture.{field} is {list(values)}; need 1 to 6 integers of 1 to 64"
+                    f"architecture.{field} is {list(values)}; need 1 to 6 integers of {least} to 64"
                 )
             if len(values) != len(tuple(self.layers)):
                 raise InputError(
@@ -55,9 +60,13 @@ class HierarchyArguments:
                 )
         if type(self.width) is not int or not 8 <= self.width <= 512:
             raise InputError(f"architecture.width is {self.width!r}; allowed: 8 to 512")
-        if type(self.decoder_blocks) is not int or not 1 <= self.decoder_blocks <= 8:
+        for field in ("decoder_blocks", "output_blocks"):
+            value = getattr(self, field)
+            if type(value) is not int or not 1 <= value <= 8:
+                raise InputError(f"architecture.{field} is {value!r}; allowed: 1 to 8")
+        if not self.layers[0]:
             raise InputError(
-                f"architecture.decoder_blocks is {self.decoder_blocks!r}; allowed: 1 to 8"
+                "architecture.layers begins with 0; the coarsest resolution needs some"
             )
 
     @property
@@ -154,7 +163,7 @@ class Hierarchy(nn.Module):
             for _ in range(count)
         )
         self.up = nn.ModuleList([nn.Conv2d(width, 4 * width, 1) for _ in range(coarse)])
-        self.last = Block(width)
+        self.output = nn.ModuleList([Block(width) for _ in range(arguments.output_blocks)])
         self.out = nn.Conv2d(width, 12, 3, padding=1)
         nn.init.normal_(self.out.weight, std=0.01)
         nn.init.zeros_(self.out.bias)
@@ -181,14 +190,21 @@ class Hierarchy(nn.Module):
 
     def rise(self, layer: int, state: Tensor) -> Tensor:
         """The state at the resolution of this layer, given that behind the layer before."""
-        if layer and self.resolution[layer] != self.resolution[layer - 1]:
-            return F.pixel_shuffle(self.up[self.resolution[layer] - 1](state), 2)
-        return state
+        return self._raise(
+            state, self.resolution[layer - 1] if layer else 0, self.resolution[layer]
+        )
 
     def finish(self, state: Tensor, condition: Tensor) -> Tensor:
         """The picture, (b, 3, h, w) float32; about 0 to 1."""
-        x = F.silu(self.last(state, condition))
-        return F.pixel_shuffle(self.out(x).float(), 2) / 2 + 0.5
+        x = self._raise(state, self.resolution[-1], len(self.up))
+        for block in self.output:
+            x = block(x, condition)
+        return F.pixel_shuffle(self.out(F.silu(x)).float(), 2) / 2 + 0.5
+
+    def _raise(self, state: Tensor, start: int, stop: int) -> Tensor:
+        for resolution in range(start, stop):
+            state = F.pixel_shuffle(self.up[resolution](state), 2)
+        return state
 
     def forward(
         self, pixels: Tensor, position: Tensor, draw: Callable[[Tensor, Tensor], Tensor]

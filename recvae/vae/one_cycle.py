@@ -17,7 +17,7 @@ from recvae.vae.progress import Progress, correct_progress
 RANDOM_STATE = "random_state"  # what a checkpoint holds besides Lightning's own
 
 
-SKIPPED = 4
+SKIPPED = 10
 """Gradients so many times the largest norm are not clipped but skipped (Child, ICLR 2021)."""
 
 

@@ -1,7 +1,8 @@
 """The constants of a model, from a trained network and the pictures that it was trained on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,18 +10,33 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec.hierarchy.classes import ClassTables, band_of, contexts
+from recvae.codec.hierarchy.coder import Shared
 from recvae.codec.hierarchy.layout import Integers, Layout
-from recvae.codec.hierarchy.sender import by_region, run_chain
+from recvae.codec.hierarchy.model import PictureModel, as_stored
+from recvae.codec.hierarchy.payload import LayerCode
+from recvae.codec.hierarchy.search import SearchEffort
+from recvae.codec.hierarchy.sender import by_region, run_chain, send
 from recvae.codec.hierarchy.tables import MAX_LOG2_RANKS, LayerTables, Tables
+from recvae.exact.frequencies import PRECISION_BITS
+from recvae.hierarchy.lightning import PictureVAE
 from recvae.hierarchy.network import Hierarchy
 from recvae.hierarchy.quality import position_of
 from recvae.rec import IndexCode
 from recvae.rec.index_codes import fit_bucket_code, to_frequencies
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
 
+KEY = 1
 MAX_DIMENSIONS = 256
-MAX_LOG2_BINS = 60
-PICTURES_AT_ONCE = 32
+MAX_POSITIONS = 64
+MAX_SIDE = 256  # of what is taken of a picture, pixels
+QUALITIES = (6, 15, 24, 33, 42, 51, 60, 69, 78, 87, 96)
+CODED_QUALITIES = (20, 40, 60, 80)
+MEASURED_PIXELS, CODED_PIXELS = 400 << 10, 40 << 10
+PIXELS_AT_ONCE = 1 << 15
+FIRST_SEARCHES = (
+    SearchEffort(max_log2_candidates=12, keep=8),
+    SearchEffort(max_log2_candidates=14, keep=16),
+)
 ENOUGH = 200  # regions or ranks that a class needs for numbers of its own
 
 
@@ -64,6 +80,56 @@ class Information:
         return total
 
 
+def calibrate_pictures(
+    module: PictureVAE,
+    pictures: Sequence[Tensor],
+    name: str,
+    metadata: dict[str, Any],
+    say: Callable[[str], None],
+    options: CalibrationOptions = CalibrationOptions(),
+) -> PictureModel:
+    """A model of a trained network, calibrated on pictures, (3, h, w) uint8 each.
+
+    Raises ValueError where there is nothing to calibrate on.
+    """
+    network = as_stored(module.network)
+    batches = alike_batches(pictures, network.arguments.stride, MEASURED_PIXELS)
+    if not batches:
+        raise ValueError(f"no picture of at least {network.arguments.stride} pixels a side")
+    information = [
+        one for batch in batches for one in measure_information(network, batch, QUALITIES)
+    ]
+    say(f"measured {sum(map(len, batches))} pictures at {len(QUALITIES)} qualities")
+    tables = fit_tables(network, information, options)
+    some = alike_batches(pictures, network.arguments.stride, CODED_PIXELS)
+    for search in FIRST_SEARCHES:
+        tables = fit_codes(network, tables, some, search)
+        say(f"coded {sum(map(len, some))} pictures at {len(CODED_QUALITIES)} qualities")
+    return PictureModel(name=name, shared=Shared(network, tables, KEY), metadata=metadata)
+
+
+def alike_batches(pictures: Sequence[Tensor], stride: int, max_pixels: int) -> list[Tensor]:
+    """Pictures, or what is in the middle of them, in batches (n, 3, h, w) of one size each.
+
+    Those that come first, until they have so many pixels.
+    """
+    by_size: dict[tuple[int, ...], list[Tensor]] = {}
+    left = max_pixels
+    for picture in pictures:
+        sides = [min(side, MAX_SIDE) // stride * stride for side in picture.shape[1:]]
+        if not all(sides):
+            continue
+        top, left_edge = (
+            (whole - side) // 2 for whole, side in zip(picture.shape[1:], sides, strict=True)
+        )
+        part = picture[:, top : top + sides[0], left_edge : left_edge + sides[1]]
+        by_size.setdefault(tuple(part.shape), []).append(part)
+        left -= sides[0] * sides[1]
+        if left <= 0:
+            break
+    return [torch.stack(same) for same in by_size.values()]
+
+
 def measure_information(
     network: Hierarchy, pictures: Tensor, qualities: Sequence[int], seed: int = 0
 ) -> list[Information]:
@@ -83,7 +149,8 @@ def _measure(
         layers[index].append(sums.numpy())
         return mean + log_scale.exp() * torch.randn(mean.shape, generator=generator)
 
-    for batch in pictures.split(PICTURES_AT_ONCE):
+    at_once = max(1, PIXELS_AT_ONCE // pictures[0, 0].numel())
+    for batch in pictures.split(at_once):
         pixels = (batch.float() / 255).contiguous(memory_format=torch.channels_last)
         run_chain(network, pixels, torch.full((len(batch),), position_of(quality)), draw)
     return Information(quality, [np.concatenate(parts) for parts in layers])
@@ -101,11 +168,9 @@ def fit_tables(
     for index in range(len(network.layers)):
         region = network.region_of(index)
         channels = [one.layers[index] / region**2 for one in information]
-        intervals = [
-            intervals_of(bits, options) for bits in mean_by_class(channels, classes, options)
-        ]
-        layout = Layout(region, tuple(intervals))
-        layers.append(LayerTables(layout, (unfitted_code(),) * len(intervals)))
+        layout = fit_layout(region, mean_by_class(channels, classes, options), options)
+        codes = (unfitted_code(),) * options.classes
+        layers.append(LayerTables(layout, unfitted_cuts(options.classes), codes))
     return Tables(ClassTables(frequencies, edges), tuple(layers))
 
 
@@ -140,30 +205,40 @@ def mean_by_class(
     return means[1:]
 
 
-def intervals_of(information_bits: NDArray[np.float64], options: CalibrationOptions) -> Integers:
-    """Intervals of the positions of a block, (positions, channels), given the KL of a position.
+def fit_layout(region: int, means_bits: NDArray[np.float64], options: CalibrationOptions) -> Layout:
+    """Blocks of about `block_bits`, given the KL per position of each class, (classes, channels)."""
+    sent = means_bits >= options.least_channel_bits
+    totals = np.where(sent, means_bits, 0).sum(1)
+    most = min(MAX_POSITIONS, MAX_DIMENSIONS // max(int(sent.sum(1).max()), 1))
+    counts = np.clip(np.rint(options.block_bits / np.maximum(totals, 1e-3)), 1, most)
+    counts = np.where(totals > 0, counts, 0).astype(np.int64)
+    rows = max(int(counts.max()), 1)
+    # A cut that sends nothing of a layer is none: those of classes above it stand in.
+    for k in range(len(sent) - 2, -1, -1):
+        if not sent[k].any():
+            sent[k], means_bits[k] = sent[k + 1], means_bits[k + 1] / 2
+    intervals = [
+        intervals_of(np.where(own, options.bins_per_information * bits, 0), own, rows)
+        for own, bits in zip(sent, means_bits, strict=True)
+    ]
+    return Layout(region, np.array([0, *counts]), np.array(intervals))
 
-    Each channel's share of log2 J runs through the positions and is paid out as soon as it makes
-    another interval: a block of fewer positions has its share too.
+
+def intervals_of(share_bits: NDArray[np.float64], sent: NDArray[np.bool_], count: int) -> Integers:
+    """Intervals of the positions of a block, (count, channels), given log2 J of each channel.
+
+    Each channel's share runs through the positions and is paid out as soon as it makes another
+    interval: a block of fewer positions has its share too.
     """
-    sent = information_bits >= options.least_channel_bits
-    information_bits = np.where(sent, information_bits, 0.0)
-    channels = len(information_bits)
-    total = max(float(information_bits.sum()), 1e-3)
-    most = MAX_DIMENSIONS // max(int(sent.sum()), 1)
-    count = int(np.clip(round(options.block_bits / total), 1, most))
-    share = options.bins_per_information * information_bits
+    channels = len(share_bits)
     # Channels begin at different points of their way, or they would all pay out at once.
-    debt_bits = ((np.arange(channels) * 0.618) % 1) * np.minimum(share * count, 1.0) * 0.5
+    debt_bits = ((np.arange(channels) * 0.618) % 1) * np.minimum(share_bits * count, 1.0) * 0.5
     rows = np.zeros((count, channels), np.int64)
-    left_bits = float(MAX_LOG2_BINS)
     for p in range(count):
-        debt_bits = debt_bits + share
+        debt_bits = debt_bits + share_bits
         for c in np.flatnonzero(sent):
-            rows[p, c] = int(2 ** np.clip(debt_bits[c], 0, min(left_bits, 20)) + 1e-9)
-            paid = float(np.log2(rows[p, c]))
-            debt_bits[c] -= paid
-            left_bits -= paid
+            rows[p, c] = int(2 ** np.clip(debt_bits[c], 0, 20) + 1e-9)
+            debt_bits[c] -= np.log2(rows[p, c])
     return rows
 
 
@@ -188,18 +263,57 @@ def _normalised(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return counts / counts.sum(-1, keepdims=True)
 
 
+def fit_codes(
+    network: Hierarchy, tables: Tables, pictures: Sequence[Tensor], search: SearchEffort
+) -> Tables:
+    """The same tables with frequencies of cuts and ranks by what is sent of pictures."""
+    sent: list[list[LayerCode]] = [[] for _ in tables.layers]
+    for batch in pictures:
+        pixels = (batch.float() / 255).contiguous(memory_format=torch.channels_last)
+        for quality in CODED_QUALITIES:
+            for picture in send(network, tables, KEY, pixels, quality, search).codes:
+                for codes, code in zip(sent, picture.layers, strict=True):
+                    codes.append(code)
+    layers = []
+    for own, codes in zip(tables.layers, sent, strict=True):
+        count = len(own.rank_codes)
+        classes = np.concatenate([code.blocks.classes for code in codes])
+        cuts = np.concatenate([code.cuts for code in codes])
+        ranks = np.concatenate([code.ranks for code in codes])
+        layers.append(
+            replace(
+                own,
+                cut_frequencies=fitted_cuts(classes, cuts, count),
+                rank_codes=fitted_codes([ranks[cuts == cut] for cut in range(1, count + 1)]),
+            )
+        )
+    return replace(tables, layers=tuple(layers))
+
+
 def unfitted_code() -> IndexCode:
     """A code of ranks to begin with: half as likely from bucket to bucket."""
     weights = 2.0 ** -np.arange(MAX_LOG2_RANKS + 1) + 1e-4
     return IndexCode(to_frequencies(weights), tuple(range(MAX_LOG2_RANKS + 1)))
 
 
+def unfitted_cuts(classes: int) -> NDArray[np.int32]:
+    """Frequencies of cuts to begin with: the nearer to the class, the likelier."""
+    away = np.abs(np.arange(classes + 1)[:, None] - np.arange(1, classes + 1))
+    rows = [to_frequencies(weights + 1e-4) for weights in 0.5**away]
+    return np.array(rows, dtype=np.int32)
+
+
+def fitted_cuts(classes: Integers, cuts: Integers, count: int) -> NDArray[np.int32]:
+    """Frequencies of cuts for each class, by what was sent."""
+    counts = 0.02 * ENOUGH * unfitted_cuts(count) / float(1 << PRECISION_BITS)
+    np.add.at(counts, (classes, cuts - 1), 1)
+    return np.apply_along_axis(to_frequencies, -1, counts).astype(np.int32)
+
+
 def fitted_codes(ranks: Sequence[Integers]) -> tuple[IndexCode, ...]:
-    """Codes of ranks for each class from 1 on, by what was sent in it."""
+    """Codes of ranks for each cut from 1 on, by what was sent with it."""
     every = np.concatenate(list(ranks))
-    return tuple(
-        _rank_code(own if len(own) >= ENOUGH else every) for own in ranks
-    )
+    return tuple(_rank_code(own if len(own) >= ENOUGH else every) for own in ranks)
 
 
 def _rank_code(ranks: Integers) -> IndexCode:

@@ -67,7 +67,7 @@ def encode_groups(
     count, layers = len(pixels), layers_of(spec, len(shared.tables.layers))
     areas = tile_areas(spec, tile_of(spec))
     codes: dict[tuple[int, int], PictureCode] = {}
-    bits = {part: np.zeros(count) for part in ("classes", "bins", "ranks", "kl")}
+    bits = {part: np.zeros(count) for part in ("classes", "cuts", "bins", "ranks", "kl")}
     for some in _chunks(spec, count):
         parts = [pixels[picture][areas[tile]] for tile, picture in some]
         network_pixels = to_network(np.stack(parts), shared.network.arguments.stride)
@@ -150,8 +150,7 @@ def decode_tile(
         except ValueError as error:
             raise InputError(str(error)) from error
         waiting += [
-            _Waiting(place, quality, code.layers)
-            for place, code in zip(places, codes, strict=True)
+            _Waiting(place, quality, code.layers) for place, code in zip(places, codes, strict=True)
         ]
     at_once = max(1, PIXELS_AT_ONCE // (height * width))
     stride = shared.network.arguments.stride
@@ -200,11 +199,10 @@ def _chunks(spec: ImageSpec, count: int) -> Iterator[list[tuple[int, int]]]:
 
 def picture_bits(tables: Tables, code: PictureCode, quality: int) -> dict[str, float]:
     """Ideal code lengths of the parts of a picture, bits."""
-    layers = [
-        layer_bits(own, layer) for own, layer in zip(tables.layers, code.layers, strict=True)
-    ]
+    layers = [layer_bits(own, layer) for own, layer in zip(tables.layers, code.layers, strict=True)]
     return {
         "classes": float(class_bits(tables.classes, code.classes, quality).sum()),
+        "cuts": sum(bits["cuts"] for bits in layers),
         "bins": sum(bits["bins"] for bits in layers),
         "ranks": sum(bits["ranks"] for bits in layers),
     }
@@ -213,4 +211,4 @@ def picture_bits(tables: Tables, code: PictureCode, quality: int) -> dict[str, f
 def _latents(shared: Shared, layer: int, code: LayerCode) -> Integers:
     """Latents of a layer of a picture, (positions, channels) int64 in units of 2^-28."""
     layout, size = shared.tables.layers[layer].layout, code.shape[0] * code.shape[1]
-    return draw_latents(layout, layer, shared.key, code.blocks, code.bins, code.ranks, size)
+    return draw_latents(layout, layer, shared.key, code, size)

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recvae.codec.hierarchy.layout import Blocks, Integers, Layout
+from recvae.codec.hierarchy.layout import Integers, Layout
+from recvae.codec.hierarchy.payload import LayerCode
 from recvae.exact.gaussian import FIRST_ENTRY, MANTISSA_BITS, REST_BITS, gaussian_table
 from recvae.jit import compiled, kernel
 from recvae.rec.randomness import key_tensor, shared_key
@@ -24,29 +25,27 @@ def block_keys(key: int, numbers: Integers) -> torch.Tensor:
     return numbered + torch.from_numpy(numbers)  # which wraps, as 64-bit keys do
 
 
-def draw_latents(
-    layout: Layout, layer: int, key: int, blocks: Blocks, bins: Integers, ranks: Integers, size: int
-) -> Integers:
+def draw_latents(layout: Layout, layer: int, key: int, code: LayerCode, size: int) -> Integers:
     """Latents of a layer, (positions, channels) int64 in units of 2^-28; 0 where none was sent.
 
     Args:
         layout: of the layer.
         layer: its number, which names its randomness.
         key: of the model.
-        blocks: of all images.
-        bins: of all blocks in order, (total, channels) by position.
-        ranks: (blocks,).
-        size: number of positions of all images.
+        code: of the layer.
+        size: number of positions of all pictures.
     """
     z = np.zeros((size, layout.channels), np.int64)
-    if len(ranks):
+    blocks = code.blocks
+    if len(code.ranks):
         low, high = shared_key(block_keys(key, blocks.numbers), layer)
         keys = np.stack([low.numpy(), high.numpy()], axis=1).astype(np.uint64)
-        starts = layout.block_positions.cumsum() - layout.block_positions
+        intervals, bins, ranks = (
+            x.astype(np.uint64) for x in (layout.intervals, code.bins, code.ranks)
+        )
         _draw(
-            blocks.positions, blocks.starts, starts[blocks.classes],
-            np.concatenate(layout.intervals).astype(np.uint64), bins.astype(np.uint64),
-            ranks.astype(np.uint64), keys, gaussian_table(), z,
+            blocks.positions, blocks.starts, code.cuts, intervals, bins, ranks, keys,
+            gaussian_table(), z,
         )  # fmt: skip
     return z
 
@@ -63,27 +62,27 @@ def _quantile(position, table):
 
 
 @compiled(nogil=True)
-def _draw(positions, starts, rows, intervals, bins, ranks, keys, table, z):
+def _draw(positions, starts, cuts, intervals, bins, ranks, keys, table, z):
     channels = z.shape[1]
     for block in range(ranks.size):
-        begin, end, row = starts[block], starts[block + 1], rows[block]
+        begin, end, rows = starts[block], starts[block + 1], intervals[cuts[block] - 1]
         number, dim = _U64(0), 0
         for p in range(end - begin):
             for c in range(channels):
-                if intervals[row + p, c]:
-                    number = number * intervals[row + p, c] + bins[begin + p, c]
+                if rows[p, c]:
+                    number = number * rows[p, c] + bins[begin + p, c]
                     dim += 1
         first_count = ranks[block] * _U64((dim + 3) // 4)
         words = (_U64(0), _U64(0), _U64(0), _U64(0))
         d = 0
         for p in range(end - begin):
             for c in range(channels):
-                if intervals[row + p, c] == 0:
+                if rows[p, c] == 0:
                     continue
                 if d % 4 == 0:
                     counter = shared_counter(number, first_count + _U64(d // 4))
                     words = philox(counter, keys[block, 0], keys[block, 1])
-                position = (bins[begin + p, c] << HALF | words[d % 4]) // intervals[row + p, c]
+                position = (bins[begin + p, c] << HALF | words[d % 4]) // rows[p, c]
                 z[positions[begin + p], c] = _quantile(position, table)
                 d += 1
 

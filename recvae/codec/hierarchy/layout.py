@@ -2,7 +2,8 @@
 
 The sender states a class for each region of the picture, by how much it carries; see `classes`.
 Positions are put in order, those of higher classes first; blocks are cut from that order, each as
-many positions as the class of its first one says.
+many positions as the class of its first one says. How finely a block is cut, its *cut*, is again a
+class, which the sender states for each block.
 """
 
 from dataclasses import dataclass
@@ -23,55 +24,51 @@ class Layout:
 
     Fields:
         region: side of a region in this layer, positions.
-        intervals: of each class from 1 on, (positions of a block, channels): how many intervals
-            each dimension has; 0 of those that are not sent, whose latents are 0. A block of fewer
-            positions has the first rows. Of positions of class 0 nothing is sent.
+        block_positions: positions of a whole block of each class, (classes + 1,); 0 of classes that
+            send nothing of this layer, as class 0.
+        intervals: (classes, positions, channels), of each cut from 1 on: how many intervals each
+            dimension of a block has, as many rows as it has positions; 0 of dimensions that are not
+            sent, whose latents are 0.
     """
 
     region: int
-    intervals: tuple[Integers, ...]
+    block_positions: Integers
+    intervals: Integers
 
     @property
     def channels(self) -> int:
         """Latents at each position."""
-        return int(self.intervals[0].shape[1])
+        return int(self.intervals.shape[2])
 
     @cached_property
-    def block_positions(self) -> Integers:
-        """Positions of a whole block of each class, (classes,); 0 of class 0."""
-        return np.array([0, *(len(rows) for rows in self.intervals)], dtype=np.int64)
+    def log2_bins(self) -> NDArray[np.float64]:
+        """Of a block of r positions, (classes, positions + 1)."""
+        rows = np.log2(np.maximum(self.intervals, 1)).sum(2)
+        return np.pad(rows.cumsum(1), ((0, 0), (1, 0)))
 
-    @cached_property
-    def _rows(self) -> tuple[Integers, Integers]:
-        """The intervals of all classes in one array, and where those of each class begin."""
-        return np.concatenate(self.intervals), self.block_positions.cumsum() - self.block_positions
-
-    def intervals_of(self, blocks: "Blocks") -> Integers:
+    def intervals_of(self, blocks: "Blocks", cuts: Integers) -> Integers:
         """Of each dimension of each position of blocks, (positions, channels)."""
-        rows, offsets = self._rows
-        lengths = blocks.lengths
-        within = np.arange(len(blocks.positions)) - blocks.starts[:-1].repeat(lengths)
-        return rows[offsets[blocks.classes].repeat(lengths) + within]
+        within = np.arange(len(blocks.positions)) - blocks.starts[:-1].repeat(blocks.lengths)
+        return self.intervals[cuts.repeat(blocks.lengths) - 1, within]
 
     def at_positions(self, classes: Integers, height: int, width: int) -> Integers:
         """Classes of regions (n, rows, columns) as classes of positions (n, height * width).
 
         It is 0 where a class sends nothing of this layer.
         """
-        says = np.array([False, *(bool(rows.any()) for rows in self.intervals)])
-        known = np.where(says[classes], classes, 0)
+        known = np.where(self.block_positions[classes] > 0, classes, 0)
         spread = known.repeat(self.region, axis=1).repeat(self.region, axis=2)
         return np.ascontiguousarray(spread[:, :height, :width]).reshape(len(classes), -1)
 
 
 class Blocks(NamedTuple):
-    """The blocks of a layer, image after image.
+    """The blocks of a layer, picture after picture.
 
     Fields:
-        positions: of all blocks in order, numbered over all images, (total,).
+        positions: of all blocks in order, numbered over all pictures, (total,).
         starts: where each block begins in `positions`, and the end, (blocks + 1,).
-        classes: of each block, (blocks,).
-        numbers: of each block within its image, from 0, (blocks,).
+        classes: of the first position of each block, (blocks,).
+        numbers: of each block within its picture, from 0, (blocks,).
     """
 
     positions: Integers
@@ -86,7 +83,7 @@ class Blocks(NamedTuple):
 
 
 def cut_blocks(layout: Layout, classes: Integers) -> Blocks:
-    """The blocks of images, given classes of their positions, (n, positions)."""
+    """The blocks of pictures, given classes of their positions, (n, positions)."""
     return Blocks(*_cut(classes, layout.block_positions))
 
 

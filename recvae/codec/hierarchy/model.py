@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec.container import Group
+from recvae.codec.container.group import tile_areas
+from recvae.codec.hierarchy.classes import ClassTables
 from recvae.codec.hierarchy.coder import (
     Shared,
     decode_groups,
@@ -22,9 +24,8 @@ from recvae.codec.hierarchy.coder import (
 )
 from recvae.codec.hierarchy.layout import Layout
 from recvae.codec.hierarchy.search import SearchEffort
-from recvae.codec.hierarchy.tables import MAX_LOG2_RANKS, LayerTables
+from recvae.codec.hierarchy.tables import MAX_LOG2_RANKS, LayerTables, Tables
 from recvae.codec.image_coder import Bits, ImageCoder, Pixels, register_image_coder
-from recvae.codec.container.group import tile_areas
 from recvae.codec.model_folder import (
     HASH_BYTES,
     WEIGHTS_NAME,
@@ -37,19 +38,32 @@ from recvae.errors import InputError
 from recvae.exact.frequencies import PRECISION_BITS
 from recvae.hierarchy.network import Hierarchy, HierarchyArguments
 from recvae.hierarchy.quality import MAX_QUALITY, MIN_QUALITY
-from recvae.images.spec import ImageSpec
 from recvae.rec import IndexCode
-from recvae.rec.partition import MAX_LOG2_BINS
+from recvae.rec.partition import MAX_LOG2_INTERVALS
 
 FORMAT = "recvae-hierarchy-1"
 DEFAULT_QUALITY = 50
 MAX_BLOCK_DIMENSIONS = 256
-LIMITS = {"region": 64, "classes": 64, "bands": 100, "positions": 1 << 14}
+
+
+def _integer(low: int, high: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": low, "maximum": high}
+
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["format", "name", "architecture", "key", "layers", "facts", "hash"],
+    "required": [
+        "format",
+        "name",
+        "architecture",
+        "key",
+        "classes",
+        "bands",
+        "layers",
+        "facts",
+        "hash",
+    ],
     "properties": {
         "format": {"const": FORMAT},
         "name": {"type": "string", "maxLength": 100},
@@ -57,27 +71,16 @@ SCHEMA: dict[str, Any] = {
         "hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         "facts": {"type": "object"},
         "architecture": {"type": "object"},
+        "classes": _integer(1, 64),
+        "bands": _integer(1, MAX_QUALITY),
         "layers": {
             "type": "array",
             "maxItems": 255,
             "items": {
                 "type": "object",
                 "additionalProperties": False,
-                "required": ["region", "bands", "block_positions"],
-                "properties": {
-                    "region": {"type": "integer", "minimum": 1, "maximum": LIMITS["region"]},
-                    "bands": {"type": "integer", "minimum": 1, "maximum": LIMITS["bands"]},
-                    "block_positions": {
-                        "type": "array",
-                        "minItems": 1,
-                        "maxItems": LIMITS["classes"],
-                        "items": {
-                            "type": "integer",
-                            "minimum": 1,
-                            "maximum": MAX_BLOCK_DIMENSIONS,
-                        },
-                    },
-                },
+                "required": ["positions"],
+                "properties": {"positions": _integer(1, MAX_BLOCK_DIMENSIONS)},
             },
         },
     },
@@ -103,7 +106,7 @@ class PictureModel(ImageCoder):
     metadata: dict[str, Any] = field(default_factory=dict)
 
     summary = "lossy, pictures of any size"
-    parts = ("classes", "bins", "ranks", "kl")
+    parts = ("classes", "cuts", "bins", "ranks", "kl")
     plain = False
     lossy = True
     tiles_apart = True
@@ -111,7 +114,7 @@ class PictureModel(ImageCoder):
     @property
     def layers(self) -> int:  # type: ignore[override]
         """How many layers, coarse to fine, a picture is made of."""
-        return len(self.shared.tables)
+        return len(self.shared.tables.layers)
 
     def encode(self, pixels: Pixels, group_size: int) -> tuple[list[Group], Bits]:
         """See `ImageCoder.encode`."""
@@ -169,7 +172,7 @@ class PictureModel(ImageCoder):
 
     def description(self) -> dict[str, Any]:
         """What `model.json` states, but for the hash."""
-        architecture = asdict(self.shared.network.arguments)
+        architecture, tables = asdict(self.shared.network.arguments), self.shared.tables
         return {
             "format": FORMAT,
             "name": self.name,
@@ -177,30 +180,28 @@ class PictureModel(ImageCoder):
                 k: list(v) if isinstance(v, tuple) else v for k, v in architecture.items()
             },
             "key": self.shared.key,
-            "layers": [
-                {
-                    "region": tables.layout.region,
-                    "bands": len(tables.class_frequencies),
-                    "block_positions": tables.layout.block_positions[1:].tolist(),
-                }
-                for tables in self.shared.tables
-            ],
+            "classes": tables.classes.count - 1,
+            "bands": len(tables.classes.frequencies),
+            "layers": [{"positions": own.layout.intervals.shape[1]} for own in tables.layers],
             "facts": self.metadata,
         }
 
     def tensors(self) -> dict[str, Tensor]:
         """What `weights.safetensors` holds: the networks in float16, the tables in integers."""
         network = self.shared.network.state_dict().items()
+        tables = self.shared.tables
         found = {f"network.{name}": tensor.half() for name, tensor in network}
-        for layer, tables in enumerate(self.shared.tables):
-            intervals = np.concatenate(tables.layout.intervals).astype(np.int32)
-            ranks = np.array([code.frequencies for code in tables.rank_codes], np.int32)
-            found |= {
-                f"layers.{layer}.intervals": torch.from_numpy(intervals),
-                f"layers.{layer}.classes": torch.from_numpy(tables.class_frequencies),
-                f"layers.{layer}.ranks": torch.from_numpy(ranks),
-                f"layers.{layer}.edges": torch.from_numpy(tables.edges_bits).half(),
+        found["classes.frequencies"] = torch.from_numpy(tables.classes.frequencies)
+        found["classes.edges"] = torch.from_numpy(tables.classes.edges_bits).half()
+        for layer, own in enumerate(tables.layers):
+            parts = {
+                "block_positions": own.layout.block_positions,
+                "intervals": own.layout.intervals,
+                "cuts": own.cut_frequencies,
+                "ranks": own.bucket_frequencies,
             }
+            for part, values in parts.items():
+                found[f"layers.{layer}.{part}"] = torch.from_numpy(values.astype(np.int32))
         return {name: tensor.cpu().contiguous() for name, tensor in found.items()}
 
     def save(self, folder: Path) -> None:
@@ -246,10 +247,8 @@ def _load(folder: Path) -> PictureModel:
         raise ValueError("a weight of its networks is not finite")
     network.load_state_dict(weights, assign=True)
     network = network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
-    tables = tuple(
-        _tables(layer, fields, tensors) for layer, fields in enumerate(text["layers"])
-    )
-    shared = Shared(network, tables, text["key"])
+    layers = tuple(_layer_tables(layer, network, tensors) for layer in range(len(text["layers"])))
+    shared = Shared(network, Tables(_class_tables(tensors), layers), text["key"])
     model = PictureModel(name=text["name"], shared=shared, metadata=text["facts"])
     if model.description() != text:
         raise ValueError(f"{JSON_NAME}: is not in the form in which a model states itself")
@@ -266,43 +265,58 @@ def _tensor_specs(network: Hierarchy, text: dict[str, Any]) -> dict[str, Any]:
         f"network.{name}": (torch.float16, tuple(tensor.shape))
         for name, tensor in network.state_dict().items()
     }
+    classes, bands = text["classes"], text["bands"]
+    specs["classes.frequencies"] = (torch.int32, (bands, classes + 2, classes + 1))
+    specs["classes.edges"] = (torch.float16, (classes,))
     for layer, fields in enumerate(text["layers"]):
         channels = network.arguments.channels[network.resolution[layer]]
-        positions = fields["block_positions"]
-        count = len(positions) + 1
-        specs |= {
-            f"layers.{layer}.intervals": (torch.int32, (sum(positions), channels)),
-            f"layers.{layer}.classes": (
-                torch.int32,
-                (fields["bands"], count + 1, count + 1, count),
-            ),
-            f"layers.{layer}.ranks": (torch.int32, (count - 1, MAX_LOG2_RANKS + 1)),
-            f"layers.{layer}.edges": (torch.float16, (count - 1,)),
+        shapes = {
+            "block_positions": (classes + 1,),
+            "intervals": (classes, fields["positions"], channels),
+            "cuts": (classes + 1, classes),
+            "ranks": (classes, MAX_LOG2_RANKS + 1),
         }
+        specs |= {f"layers.{layer}.{part}": (torch.int32, shape) for part, shape in shapes.items()}
     return specs
 
 
-def _tables(layer: int, fields: dict[str, Any], tensors: dict[str, Tensor]) -> LayerTables:
-    """The tables of a layer; ValueError for values that no model has."""
-    own = {part: tensors[f"layers.{layer}.{part}"].numpy() for part in _PARTS}
-    ends = np.cumsum(fields["block_positions"])[:-1]
-    intervals = tuple(np.split(own["intervals"].astype(np.int64), ends))
-    for rows in intervals:
-        if rows.min() < 0 or rows.max() > 1 << 20 or np.log2(np.maximum(rows, 1)).sum() > MAX_LOG2_BINS:
-            raise ValueError(f"layers.{layer}.intervals: a block of more than 2^62 bins")
-        if (rows > 0).sum() > MAX_BLOCK_DIMENSIONS:
-            raise ValueError(f"layers.{layer}.intervals: a block of more than 256 dimensions")
-    sums = own["classes"].astype(np.int64).sum(-1)
-    if own["classes"].min() < 1 or (sums != 1 << PRECISION_BITS).any():
-        raise ValueError(f"layers.{layer}.classes: frequencies that do not sum to 2^24")
-    raw_bits = tuple(range(MAX_LOG2_RANKS + 1))
-    codes = tuple(IndexCode(tuple(row), raw_bits) for row in own["ranks"].tolist())
-    edges = own["edges"].astype(np.float32)
+def _class_tables(tensors: dict[str, Tensor]) -> ClassTables:
+    edges = tensors["classes.edges"].float().numpy()
     if not bool(np.isfinite(edges).all()) or (np.diff(edges) < 0).any():
-        raise ValueError(f"layers.{layer}.edges: not in order")
-    return LayerTables(Layout(fields["region"], intervals), own["classes"], codes, edges)
+        raise ValueError("classes.edges: not in order")
+    return ClassTables(_frequencies("classes.frequencies", tensors), edges)
 
 
-_PARTS = ("intervals", "classes", "ranks", "edges")
+def _layer_tables(layer: int, network: Hierarchy, tensors: dict[str, Tensor]) -> LayerTables:
+    """The tables of a layer; ValueError for values that no model has."""
+    prefix = f"layers.{layer}"
+    block_positions, intervals = (
+        tensors[f"{prefix}.{part}"].numpy().astype(np.int64)
+        for part in ("block_positions", "intervals")
+    )
+    if block_positions.min() < 0 or block_positions.max() > intervals.shape[1]:
+        raise ValueError(f"{prefix}.block_positions: a block of more positions than intervals")
+    if block_positions[0]:
+        raise ValueError(f"{prefix}.block_positions: class 0 sends nothing")
+    if intervals.min() < 0 or intervals.max() > 1 << MAX_LOG2_INTERVALS:
+        raise ValueError(f"{prefix}.intervals: must lie between 0 and 2^20")
+    if ((intervals > 0).sum((1, 2)) == 0).any() or not (intervals[:, 0] > 0).any(1).all():
+        raise ValueError(f"{prefix}.intervals: a cut that sends nothing")
+    if (intervals > 0).sum((1, 2)).max() > MAX_BLOCK_DIMENSIONS:
+        raise ValueError(f"{prefix}.intervals: a block of more than 256 dimensions")
+    layout = Layout(network.region_of(layer), block_positions, intervals)
+    ranks = _frequencies(f"{prefix}.ranks", tensors)
+    raw_bits = tuple(range(MAX_LOG2_RANKS + 1))
+    codes = tuple(IndexCode(tuple(row), raw_bits) for row in ranks.tolist())
+    return LayerTables(layout, _frequencies(f"{prefix}.cuts", tensors), codes)
+
+
+def _frequencies(name: str, tensors: dict[str, Tensor]) -> NDArray[np.int32]:
+    """A table of frequencies; ValueError unless its rows are such."""
+    table: NDArray[np.int32] = tensors[name].numpy()
+    if table.min() < 1 or (table.astype(np.int64).sum(-1) != 1 << PRECISION_BITS).any():
+        raise ValueError(f"{name}: must be positive and sum to 2^24")
+    return table
+
 
 register_image_coder(FORMAT, _load)

@@ -18,12 +18,14 @@ class LayerCode:
     Fields:
         shape: height and width of the layer, positions.
         blocks: which follow from the classes.
+        cuts: of the blocks, (blocks,).
         bins: (positions of all blocks, channels).
         ranks: (blocks,).
     """
 
     shape: tuple[int, int]
     blocks: Blocks
+    cuts: Integers
     bins: Integers
     ranks: Integers
 
@@ -41,15 +43,18 @@ class LayerCode:
                 blocks.classes[first:last],
                 blocks.numbers[first:last],
             )
-            codes.append(LayerCode(self.shape, own, self.bins[begin:end], self.ranks[first:last]))
+            cuts, ranks = self.cuts[first:last], self.ranks[first:last]
+            codes.append(LayerCode(self.shape, own, cuts, self.bins[begin:end], ranks))
         return codes
 
 
 def encode_layer(encoder: RangeEncoder, tables: LayerTables, code: LayerCode) -> None:
-    """Send bins and ranks of all blocks."""
-    encoder.encode_uniform(code.bins.flatten(), tables.layout.intervals_of(code.blocks).flatten())
+    """Send cuts, bins and ranks of all blocks."""
+    encoder.encode(code.cuts - 1, tables.cut_frequencies[code.blocks.classes])
+    intervals = tables.layout.intervals_of(code.blocks, code.cuts)
+    encoder.encode_uniform(code.bins.flatten(), intervals.flatten())
     buckets, places, sizes = _split(tables, code.ranks)
-    encoder.encode(buckets, tables.bucket_frequencies[code.blocks.classes])
+    encoder.encode(buckets, tables.bucket_frequencies[code.cuts - 1])
     encoder.encode_uniform(places, sizes)
 
 
@@ -61,20 +66,23 @@ def decode_layer(
     Raises ValueError for data that no encoder writes, where it can tell.
     """
     blocks = cut_blocks(tables.layout, tables.layout.at_positions(classes, *shape))
-    intervals = tables.layout.intervals_of(blocks)
+    cuts = decoder.decode(tables.cut_frequencies[blocks.classes]).astype(np.int64) + 1
+    intervals = tables.layout.intervals_of(blocks, cuts)
     bins = decoder.decode_uniform(intervals.flatten()).astype(np.int64).reshape(intervals.shape)
-    buckets = decoder.decode(tables.bucket_frequencies[blocks.classes]).astype(np.int64)
+    buckets = decoder.decode(tables.bucket_frequencies[cuts - 1]).astype(np.int64)
     starts, sizes = tables.buckets
     places = decoder.decode_uniform(sizes[buckets]).astype(np.int64)
-    return LayerCode(shape, blocks, bins, starts[buckets] + places)
+    return LayerCode(shape, blocks, cuts, bins, starts[buckets] + places)
 
 
 def layer_bits(tables: LayerTables, code: LayerCode) -> dict[str, float]:
     """Ideal code lengths of the parts of a layer, bits."""
     buckets, _, sizes = _split(tables, code.ranks)
-    chosen = tables.bucket_frequencies[code.blocks.classes, buckets]
+    cuts = tables.cut_frequencies[code.blocks.classes, code.cuts - 1]
+    chosen = tables.bucket_frequencies[code.cuts - 1, buckets]
     return {
-        "bins": float(np.log2(tables.layout.intervals_of(code.blocks)).sum()),
+        "cuts": float((PRECISION_BITS - np.log2(cuts)).sum()),
+        "bins": float(tables.layout.log2_bins[code.cuts - 1, code.blocks.lengths].sum()),
         "ranks": float((PRECISION_BITS - np.log2(chosen) + np.log2(sizes)).sum()),
     }
 

@@ -9,14 +9,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec.hierarchy.draws import block_keys
-from recvae.codec.hierarchy.layout import Blocks, Integers, Layout
+from recvae.codec.hierarchy.layout import Blocks, Integers
+from recvae.codec.hierarchy.payload import LayerCode
+from recvae.codec.hierarchy.tables import LayerTables
 from recvae.exact import to_float
 from recvae.rec import DiagonalGaussian, IndexCode, PartitionedORC
-from recvae.rec.partition import Partition
+from recvae.rec.partition import MAX_LOG2_BINS, Partition
 from recvae.rec.target import on_grid
 
 MIN_LOG2_CANDIDATES = 4
 FINISHERS_AT_ONCE = 1 << 20  # latents of candidates that are compared
+LEAST_FREQUENCY = 1 << 12  # cuts that are sent more seldom are not tried
+SEARCH_COST = 0.05  # bits that a bit of search KL may cost
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,67 +40,119 @@ class SearchEffort:
     keep: int = 64
 
 
-def search_blocks(
-    layout: Layout,
-    layer: int,
-    key: int,
-    blocks: Blocks,
-    mean: NDArray[np.float64],
-    scale: NDArray[np.float64],
-    codes: tuple[IndexCode, ...],
-    effort: SearchEffort,
-) -> tuple[Integers, Integers]:
-    """A code for each block: bins (total, channels) by position, and ranks (blocks,).
+@dataclass(frozen=True, eq=False)
+class Search:
+    """Searches the blocks of a layer.
 
-    Among the first finishers of a block's race the one with the largest log2 q/p minus the bits of
-    its rank is sent. A posterior is in proportion to the prior times exp(-distortion / lambda), so
-    that one has the least distortion + lambda * rate.
-
-    Args:
-        layout, layer, key, blocks: as for `draw_latents`.
-        mean, scale: of the posteriors of all positions, (positions, channels).
-        codes: of the ranks, for each class from 1 on.
+    Fields:
+        tables: of the layer.
+        layer: its number, which names its randomness.
+        key: of the model.
         effort: how long to search.
     """
-    bins = np.zeros((len(blocks.positions), layout.channels), np.int64)
-    ranks = np.zeros(len(blocks.classes), np.int64)
-    keys = block_keys(key, blocks.numbers)
-    for intervals, code, which in _alike(layout, blocks, codes):
-        rows = blocks.starts[which][:, None] + np.arange(len(intervals))
+
+    tables: LayerTables
+    layer: int
+    key: int
+    effort: SearchEffort
+
+    def __call__(
+        self, shape: tuple[int, int], blocks: Blocks, mean: Floats, scale: Floats
+    ) -> LayerCode:
+        """A code for each block.
+
+        Args:
+            shape: height and width of the layer.
+            blocks: of all pictures.
+            mean, scale: of the posteriors of all positions, (positions, channels).
+        """
+        channels = self.tables.layout.channels
+        bins = np.zeros((len(blocks.positions), channels), np.int64)
+        ranks = np.zeros(len(blocks.classes), np.int64)
+        cuts = np.zeros(len(blocks.classes), np.int64)
+        keys = block_keys(self.key, blocks.numbers)
+        for which in _alike(blocks.classes, blocks.lengths):
+            rows = blocks.starts[which][:, None] + np.arange(blocks.lengths[which[0]])
+            at = blocks.positions[rows]
+            cuts[which] = self._cheapest_cuts(int(blocks.classes[which[0]]), mean[at], scale[at])
+        for which in _alike(cuts, blocks.lengths):
+            rows = blocks.starts[which][:, None] + np.arange(blocks.lengths[which[0]])
+            at = blocks.positions[rows]
+            bins[rows], ranks[which] = self._codes(
+                int(cuts[which[0]]), mean[at], scale[at], keys[which]
+            )
+        return LayerCode(shape, blocks, cuts, bins, ranks)
+
+    def _cheapest_cuts(self, k: int, mean: Floats, scale: Floats) -> Integers:
+        """Which cut costs least for each of some blocks of a class: (blocks, positions, channels).
+
+        The cost is about log2(J + 2^KL) and the bits of the cut. A search KL beyond what the search
+        can do costs distortion, bit by bit.
+        """
+        costs: list[tuple[int, Floats]] = []
+        layout, length = self.tables.layout, mean.shape[1]
+        frequencies = self.tables.cut_frequencies[k]
+        for cut in range(1, len(frequencies) + 1):
+            log2_bins = layout.log2_bins[cut - 1, length]
+            if log2_bins > MAX_LOG2_BINS or (frequencies[cut - 1] < LEAST_FREQUENCY and costs):
+                continue
+            coder, target, _ = self._coder(cut, mean, scale, 1)
+            search_bits = coder.search_kl_bits(target).numpy()
+            kl_bits = target.kl_bits().sum(1).numpy()
+            missing = search_bits + self.effort.margin_bits - self.effort.max_log2_candidates
+            cost = np.logaddexp2(log2_bins, kl_bits) - np.log2(frequencies[cut - 1])
+            costs.append((cut, cost + SEARCH_COST * search_bits + np.maximum(missing, 0)))
+        best = np.array([cost for _, cost in costs]).argmin(axis=0)
+        return np.array([cut for cut, _ in costs])[best]
+
+    def _codes(
+        self, cut: int, mean: Floats, scale: Floats, keys: Tensor
+    ) -> tuple[Integers, Integers]:
+        """Bins (blocks, positions, channels) and ranks (blocks,) of blocks of one cut."""
+        code = self.tables.rank_codes[cut - 1]
+        bins, ranks = np.zeros(mean.shape, np.int64), np.zeros(len(mean), np.int64)
+        coder, target, sent = self._coder(cut, mean, scale, 1)
+        log2_n = torch.ceil(coder.search_kl_bits(target) + self.effort.margin_bits).long()
+        log2_n = log2_n.clamp(MIN_LOG2_CANDIDATES, self.effort.max_log2_candidates)
+        for exponent in log2_n.unique().tolist():
+            some = np.flatnonzero(log2_n.numpy() == exponent)
+            coder, part, _ = self._coder(cut, mean[some], scale[some], 1 << exponent)
+            found, ranks[some] = _cheapest(coder, code, part, keys[some], self.effort.keep)
+            own = np.zeros((len(some), *mean.shape[1:]), np.int64)
+            own[:, sent] = found
+            bins[some] = own
+        return bins, ranks
+
+    def _coder(
+        self, cut: int, mean: Floats, scale: Floats, num_candidates: int
+    ) -> tuple[PartitionedORC, DiagonalGaussian, NDArray[np.bool_]]:
+        """The coder of a cut, its targets, and which dimensions it sends, (positions, channels)."""
+        intervals = self.tables.layout.intervals[cut - 1, : mean.shape[1]]
         sent = intervals > 0
         partition = Partition(tuple(intervals[sent].tolist()))
-        posteriors = (torch.from_numpy(t[blocks.positions[rows]][:, sent]) for t in (mean, scale))
-        target = on_grid(DiagonalGaussian(*posteriors))
-        kl_bits = PartitionedORC(partition, 1).search_kl_bits(target)
-        log2_n = torch.ceil(kl_bits + effort.margin_bits).long()
-        log2_n = log2_n.clamp(MIN_LOG2_CANDIDATES, effort.max_log2_candidates)
-        for exponent in log2_n.unique().tolist():
-            some = torch.nonzero(log2_n == exponent)[:, 0]
-            coder = PartitionedORC(partition, 1 << exponent, block=layer)
-            part = DiagonalGaussian(target.mean[some], target.scale[some])
-            best_bins, best_ranks = _cheapest(coder, code, part, keys[which][some], effort.keep)
-            chosen = some.numpy()
-            all_bins = np.zeros((len(chosen), *intervals.shape), np.int64)
-            all_bins[:, sent] = best_bins
-            bins[rows[chosen]] = all_bins
-            ranks[which[chosen]] = best_ranks
-    return bins, ranks
+        target = DiagonalGaussian(*(torch.from_numpy(t[:, sent]) for t in (mean, scale)))
+        return (
+            PartitionedORC(partition, num_candidates, block=self.layer),
+            on_grid(target),
+            sent,
+        )
 
 
-def _alike(
-    layout: Layout, blocks: Blocks, codes: tuple[IndexCode, ...]
-) -> Iterator[tuple[Integers, IndexCode, Integers]]:
-    """Blocks of the same intervals at a time: these, their code of ranks, and which they are."""
-    kinds = blocks.classes * (int(layout.block_positions.max()) + 1) + blocks.lengths
-    for kind in np.unique(kinds):
-        which = np.flatnonzero(kinds == kind)
-        k, length = int(blocks.classes[which[0]]), int(blocks.lengths[which[0]])
-        yield layout.intervals[k - 1][:length], codes[k - 1], which
+def _alike(*numbers: Integers) -> Iterator[Integers]:
+    """Places of the same numbers, kind by kind."""
+    _, kinds = np.unique(np.stack(numbers), axis=1, return_inverse=True)
+    for kind in range(kinds.max() + 1 if kinds.size else 0):
+        yield np.flatnonzero(kinds == kind)
 
 
 def _cheapest(
     coder: PartitionedORC, code: IndexCode, target: DiagonalGaussian, keys: Tensor, keep: int
 ) -> tuple[Integers, Integers]:
+    """Of the first finishers of each race the one with the largest log2 q/p minus rank bits.
+
+    A posterior is in proportion to the prior times exp(-distortion / lambda), so that one has the
+    least distortion + lambda * rate.
+    """
     keep = min(keep, coder.num_candidates)
     step = max(1, FINISHERS_AT_ONCE // (keep * target.dim))
     bins, ranks = [], []

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec.hierarchy.draws import draw_latents, latents_to_float
-from recvae.codec.hierarchy.layout import Integers, cut_blocks
+from recvae.codec.hierarchy.layout import cut_blocks
 from recvae.codec.hierarchy.payload import LayerCode
-from recvae.codec.hierarchy.search import SearchEffort, search_blocks
+from recvae.codec.hierarchy.search import Search, SearchEffort
 from recvae.codec.hierarchy.streams import PictureCode
-from recvae.codec.hierarchy.tables import LayerTables, Tables
+from recvae.codec.hierarchy.tables import Tables
 from recvae.hierarchy.network import Hierarchy
 from recvae.hierarchy.quality import position_of
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
@@ -54,8 +54,14 @@ def send(
         nonlocal kl_bits
         kl = kl_nats(mean, log_scale).sum((1, 2, 3)) / NATS_PER_BIT
         kl_bits += kl.double().cpu().numpy()
-        posterior = (mean, log_scale.exp())
-        code, z = _send_layer(tables.layers[index], index, key, classes, *posterior, effort)
+        layout, shape = tables.layers[index].layout, (mean.shape[2], mean.shape[3])
+        blocks = cut_blocks(layout, layout.at_positions(classes, *shape))
+        posteriors = (
+            t.permute(0, 2, 3, 1).reshape(-1, layout.channels).double().cpu().numpy()
+            for t in (mean, log_scale.exp())
+        )
+        code = Search(tables.layers[index], index, key, effort)(shape, blocks, *posteriors)
+        z = draw_latents(layout, index, key, code, count * shape[0] * shape[1])
         layers.append(code)
         n = torch.from_numpy(latents_to_float(z)).to(mean.device)
         return n.reshape(count, *code.shape, -1).permute(0, 3, 1, 2)
@@ -94,27 +100,3 @@ def by_region(values: Tensor, region: int) -> Tensor:
     """Sums over regions, (n, rows, columns), of values of positions, (n, h, w)."""
     n, height, width = values.shape
     return values.reshape(n, height // region, region, width // region, region).sum((2, 4))
-
-
-def _send_layer(
-    tables: LayerTables,
-    index: int,
-    key: int,
-    classes: Integers,
-    mean: Tensor,
-    scale: Tensor,
-    effort: SearchEffort,
-) -> tuple[LayerCode, Integers]:
-    """The code of a layer, and its latents, (positions, channels) in units of 2^-28."""
-    height, width = mean.shape[2:]
-    layout = tables.layout
-    blocks = cut_blocks(layout, layout.at_positions(classes, height, width))
-    means, scales = (
-        t.permute(0, 2, 3, 1).reshape(-1, layout.channels).double().cpu().numpy()
-        for t in (mean, scale)
-    )
-    bins, ranks = search_blocks(
-        layout, index, key, blocks, means, scales, tables.rank_codes, effort
-    )
-    code = LayerCode((height, width), blocks, bins, ranks)
-    return code, draw_latents(layout, index, key, blocks, bins, ranks, len(means))

@@ -12,7 +12,10 @@ from recvae.hierarchy.quality import position_of
 
 
 def synthesise(
-    network: Hierarchy, latents: Sequence[Integers | None], qualities: Sequence[int], size: tuple[int, int]
+    network: Hierarchy,
+    latents: Sequence[Integers | None],
+    qualities: Sequence[int],
+    size: tuple[int, int],
 ) -> Tensor:
     """Pictures (n, 3, h, w) from the latents of each layer.
 

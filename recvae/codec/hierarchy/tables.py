@@ -19,21 +19,23 @@ class LayerTables:
 
     Fields:
         layout: its blocks.
-        rank_codes: for each class from 1 on; bucket e holds the ranks from 2^e - 1 to 2^(e+1) - 2.
+        cut_frequencies: (classes + 1, classes) int32, rows sum to 2^24: of the cuts from 1 on of
+            blocks of each class.
+        rank_codes: for each cut from 1 on; bucket e holds the ranks from 2^e - 1 to 2^(e+1) - 2.
     """
 
     layout: Layout
+    cut_frequencies: NDArray[np.int32]
     rank_codes: tuple[IndexCode, ...]
 
     @cached_property
     def bucket_frequencies(self) -> NDArray[np.int32]:
-        """Of the buckets of ranks, (classes, buckets); those of class 0 are never used."""
-        rows = [code.frequencies for code in self.rank_codes]
-        return np.array([rows[0], *rows], dtype=np.int32)
+        """Of the buckets of ranks for each cut from 1 on, (classes, buckets)."""
+        return np.array([code.frequencies for code in self.rank_codes], dtype=np.int32)
 
     @cached_property
     def buckets(self) -> tuple[Integers, Integers]:
-        """The first rank of each bucket and how many it holds: the same for all classes."""
+        """The first rank of each bucket and how many it holds: the same for all cuts."""
         sizes = np.array([1 << bits for bits in self.rank_codes[0].raw_bits], dtype=np.int64)
         return sizes.cumsum() - sizes, sizes
 

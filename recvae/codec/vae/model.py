@@ -22,7 +22,6 @@ from recvae.codec.model_folder import (
     HASH_BYTES,
     WEIGHTS_NAME,
     content_hash,
-    save_model,
     write_files,
 )
 from recvae.codec.models import JSON_NAME, load_model

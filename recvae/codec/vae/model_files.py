@@ -11,7 +11,6 @@ from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
-from recvae.codec.model_folder import read_tensors
 from recvae.codec.models import JSON_NAME, MAX_REASON, read_object
 from recvae.codec.vae.model_schema import model_schema
 from recvae.vae.networks import NETWORKS
