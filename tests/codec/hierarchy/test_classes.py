@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.hierarchy.tiny import random_class_tables
@@ -26,6 +26,7 @@ def maps(seed: int, shape: tuple[int, ...], classes: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, classes, shape)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(SIZES), st.integers(1, 3), st.integers(1, 64), st.integers(1, 100))
 def test_what_is_sent_is_received(
     size: tuple[int, int], count: int, classes: int, quality: int

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.hierarchy.tiny import random_code, random_layout
@@ -31,6 +31,7 @@ def by_the_coder(layout: Layout, layer: int, key: int, code: LayerCode, size: in
     return z
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 1 << 30),
     st.integers(1, 3),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.hierarchy.tiny import random_layout
@@ -14,6 +14,7 @@ def layout_of(block_positions: list[int], region: int = 1) -> Layout:
     return Layout(region, np.array(block_positions), np.full(shape, 3))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(1, 3), st.integers(0, 40), st.integers(1, 6))
 def test_every_position_that_sends_is_in_one_block(
     seed: int, pictures: int, size: int, classes: int
@@ -45,6 +46,7 @@ def test_every_position_that_sends_is_in_one_block(
         assert numbers.tolist() == list(range(len(numbers)))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(1, 4), st.integers(1, 30))
 def test_blocks_of_a_picture_are_those_it_has_alone(seed: int, pictures: int, size: int) -> None:
     random = np.random.default_rng(seed)

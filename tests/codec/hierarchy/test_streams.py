@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.hierarchy.tiny import random_code, random_tables
@@ -52,6 +52,7 @@ def assert_same(left: PictureCode, right: PictureCode, layers: int = len(REGIONS
         assert all(map(np.array_equal, one.blocks, other.blocks))
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 1 << 30),
     st.integers(0, 7),
@@ -79,6 +80,7 @@ def test_what_is_sent_is_received(
             assert_same(own, sent, 2)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(0, 7), st.integers(1, 3))
 def test_bits_are_what_the_streams_take(seed: int, which: int, count: int) -> None:
     random, tables, shapes = np.random.default_rng(seed), TABLES[which], shapes_of(4, 5)
@@ -110,12 +112,11 @@ def test_codes_of_several_pictures_are_split_into_their_own() -> None:
 
 def received(
     tables: Tables, streams: list[bytes], separate: bool, checking: bool = False
-) -> object:
+) -> tuple[int, list[PictureCode]] | None:
     """What streams of two pictures are decoded to; None if they are refused."""
     try:
         quality, pictures = decode_streams(tables, streams, 2, shapes_of(3, 3), separate, checking)
-    except ValueError as error:
-        assert str(error).isprintable()
+    except ValueError:
         return None
     for picture in pictures:
         assert picture.classes.min() >= 0
@@ -128,6 +129,7 @@ def received(
     return quality, pictures
 
 
+@settings(deadline=None)
 @given(st.integers(0, 7), st.booleans(), st.data())
 def test_damage_is_refused_or_decodes(which: int, separate: bool, data: st.DataObject) -> None:
     random, tables = np.random.default_rng(data.draw(st.integers(0, 99))), TABLES[which]
