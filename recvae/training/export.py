@@ -16,7 +16,6 @@ OPTIONS = {
 }
 """Which kind of model an option is for; all others are for both."""
 Calibrate = Callable[[Any, dict[str, Any], Any], Any]
-Save = Callable[[Any, Path], None]
 
 
 def export_parser() -> ArgumentParser:
@@ -54,6 +53,7 @@ def export(arguments: list[str]) -> None:
     """Calibrate a checkpoint on its training set and write the codec model."""
     options = export_parser().parse_args(arguments)
 
+    from recvae.codec.model_folder import save_model
     from recvae.files import translate_os_errors
     from recvae.training.checkpoints import read_checkpoint
 
@@ -64,7 +64,7 @@ def export(arguments: list[str]) -> None:
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"{folder}: cannot be written to")
     module, checkpoint = read_checkpoint(options.ckpt_path)
-    calibrate, save_model = _calibration(type(module).__name__, options)
+    calibrate = _calibration(type(module).__name__, options)
     options.name = options.name or options.out.resolve().name
     try:
         model = calibrate(module.eval().requires_grad_(False), checkpoint, options)
@@ -79,8 +79,8 @@ def export(arguments: list[str]) -> None:
     print(f"{options.out}: model {model.name!r}, hash {model.hash}")
 
 
-def _calibration(kind: str, options: Any) -> tuple[Calibrate, Save]:
-    """What makes a codec model of this kind of module, and what saves it.
+def _calibration(kind: str, options: Any) -> Calibrate:
+    """What makes a codec model of this kind of module.
 
     Raises `InputError` for options that are of another kind.
     """
@@ -91,13 +91,7 @@ def _calibration(kind: str, options: Any) -> tuple[Calibrate, Save]:
                 raise InputError(
                     f"{options.ckpt_path}: holds a {kind}: leave out --{option}, of a {other}"
                 )
-    if kind == "PictureVAE":
-        from recvae.codec.hierarchy.model import save_model as save_pictures
-
-        return _calibrate_pictures, save_pictures
-    from recvae.codec.vae.model import save_model as save_vae
-
-    return _calibrate_vae, save_vae
+    return _calibrate_pictures if kind == "PictureVAE" else _calibrate_vae
 
 
 def _calibrate_vae(vae: Any, checkpoint: dict[str, Any], options: Any) -> Any:

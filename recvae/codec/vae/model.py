@@ -29,7 +29,7 @@ from recvae.codec.vae.elbo import negative_elbo_bits
 from recvae.codec.vae.groups import decode_groups, encode_groups
 from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec
 from recvae.codec.vae.min_cost import MinCostSender, can_choose
-from recvae.codec.vae.model_files import FORMAT, read_description, read_tensors
+from recvae.codec.vae.model_files import FORMAT, read_description
 from recvae.codec.vae.parts import VaeParts
 from recvae.codec.vae.pixel_cost import PixelCost, make_pixel_cost
 from recvae.codec.vae.trace import Trace
