@@ -18,6 +18,7 @@ from safetensors.torch import load as from_safetensors
 
 from fuzz.invariants import refusal_is_one_line, scratch
 from recvae.codec import Codec, CodecModel
+from recvae.codec.model_folder import content_hash
 from recvae.codec.vae.latents import (
     BlockLatents,
     BranchAndBoundLatents,
@@ -25,7 +26,7 @@ from recvae.codec.vae.latents import (
     LatentCodec,
     fit_bins,
 )
-from recvae.codec.vae.model import content_hash, load_vae
+from recvae.codec.vae.model import load_vae
 from recvae.exact import FixedPoint
 from recvae.rec import Block, DiagonalGaussian
 from recvae.vae.networks import Architecture

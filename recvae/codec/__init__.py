@@ -32,6 +32,7 @@ __all__ = [
     "FoundQuality",
     "ImageCoder",
     "NegativeElbo",
+    "PictureModel",
     "TruncatedImages",
     "compress_file",
     "find_quality",

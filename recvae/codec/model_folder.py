@@ -1,4 +1,4 @@
-"""The two files of a model, `model.json` and `weights.safetensors`: hashed, written, read in bounds."""
+"""The two files of a model, `model.json` and `weights.safetensors`: hashed, written, read."""
 
 import hashlib
 import json

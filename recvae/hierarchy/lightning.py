@@ -82,7 +82,7 @@ class PictureVAE(OneCycleModule):
             )
 
     def terms(self, pictures: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Squared error, a mean over values, (b,), and KL of each layer, (b, layers), bits per pixel.
+        """Mean squared error, (b,), and KL of each layer, (b, layers), bits per pixel.
 
         Args:
             pictures: (b, 3, h, w) uint8.

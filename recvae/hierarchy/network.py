@@ -5,8 +5,9 @@ the coarsest to the finest; each latent layer adds its `n` to it. The prior of e
 whatever the state, so the rate lies in standard units; the state only scales what `n` adds.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -99,12 +100,12 @@ class Block(nn.Module):
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.condition = nn.Linear(64, 2 * width)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        _zero(self.second.weight, self.second.bias)
         nn.init.normal_(self.condition.weight, std=0.01)
-        nn.init.zeros_(self.condition.bias)
+        _zero(self.condition.bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(b, width, h, w), given features (b, 64), to the same shape."""
         scale, shift = self.condition(condition)[:, :, None, None].chunk(2, dim=1)
         hidden = self.first(F.silu(x)) * (1 + scale) + shift
         return x + self.second(F.silu(hidden))
@@ -122,9 +123,7 @@ class LatentLayer(nn.Module):
         self.gain = nn.Conv2d(width, channels, 1)
         self.add = nn.Conv2d(channels, width, 3, padding=1)
         self.blocks = nn.ModuleList([Block(width) for _ in range(blocks)])
-        nn.init.zeros_(self.posterior.bias)
-        nn.init.zeros_(self.gain.weight)
-        nn.init.zeros_(self.gain.bias)
+        _zero(self.posterior.bias, self.gain.weight, self.gain.bias)
 
     def infer(self, state: Tensor, features: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log scale (at most 0) of the posterior of `n`, (b, channels, h, w) float32."""
@@ -152,22 +151,21 @@ class Hierarchy(nn.Module):
         width, coarse = arguments.width, len(arguments.layers) - 1
         self.condition = Condition()
         self.stem = nn.Conv2d(12, width, 3, padding=1)
-        self.encoder = nn.ModuleList(
-            nn.ModuleList([Block(width) for _ in range(count)])
-            for count in arguments.encoder_blocks
-        )
+        encoder = [[Block(width) for _ in range(count)] for count in arguments.encoder_blocks]
+        self.encoder = cast("Sequence[Sequence[Block]]", nn.ModuleList(map(nn.ModuleList, encoder)))
         self.down = nn.ModuleList([nn.Conv2d(4 * width, width, 1) for _ in range(coarse)])
         self.start = nn.Parameter(torch.zeros(width))
-        self.layers = nn.ModuleList(
+        layers = nn.ModuleList(
             LatentLayer(width, channels, arguments.decoder_blocks)
             for count, channels in zip(arguments.layers, arguments.channels, strict=True)
             for _ in range(count)
         )
+        self.layers = cast("Sequence[LatentLayer]", layers)
         self.up = nn.ModuleList([nn.Conv2d(width, 4 * width, 1) for _ in range(coarse)])
         self.output = nn.ModuleList([Block(width) for _ in range(arguments.output_blocks)])
         self.out = nn.Conv2d(width, 12, 3, padding=1)
         nn.init.normal_(self.out.weight, std=0.01)
-        nn.init.zeros_(self.out.bias)
+        _zero(self.out.bias)
         self.resolution = [r for r, count in enumerate(arguments.layers) for _ in range(count)]
 
     def encode(self, pixels: Tensor, condition: Tensor) -> list[Tensor]:
@@ -241,3 +239,10 @@ class Hierarchy(nn.Module):
         for resolution in self.resolution:
             step = self.arguments.stride >> resolution
             yield self.arguments.channels[resolution], height // step, width // step
+
+
+def _zero(*parameters: Tensor | None) -> None:
+    """Begin at 0. The type of a bias says that it may be None; here none is."""
+    for parameter in parameters:
+        if parameter is not None:
+            nn.init.zeros_(parameter)

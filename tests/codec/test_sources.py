@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import recvae
 from recvae.codec import Codec, compress_file, salvage
-from recvae.codec.vae.model import save_model
+from recvae.codec.model_folder import save_model
 from recvae.errors import InputError
 from recvae.images import Images, image_stream, read_images, write_images
 

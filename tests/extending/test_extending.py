@@ -17,9 +17,9 @@ import torch
 from rec.backends import SEARCHES, check, served
 from recvae import cli
 from recvae.codec import IMAGE_CODERS, CodecModel, load_model
+from recvae.codec.model_folder import save_model
 from recvae.codec.vae.calibrate import CalibrationOptions, calibrate
 from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec
-from recvae.codec.vae.model import save_model
 from recvae.errors import InputError
 from recvae.images import (
     Images,

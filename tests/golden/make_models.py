@@ -11,6 +11,7 @@ from torch import nn
 
 from golden.steps import MODELS
 from recvae.codec import CodecModel
+from recvae.codec.model_folder import save_model
 from recvae.codec.vae.latents import (
     BlockLatents,
     BranchAndBoundLatents,
@@ -18,7 +19,6 @@ from recvae.codec.vae.latents import (
     LatentCodec,
     fit_bins,
 )
-from recvae.codec.vae.model import save_model
 from recvae.exact import FixedPoint
 from recvae.images import sample_images
 from recvae.rec import DiagonalGaussian, plan_blocks

@@ -163,7 +163,9 @@ def fit_tables(
     """Tables of a model but for the codes of ranks, which are fitted to what is sent."""
     regions = np.concatenate([one.regions.flatten() for one in information])
     edges = class_edges(regions, options).astype(np.float16).astype(np.float32)
-    classes = [np.searchsorted(edges, one.regions, side="right") for one in information]
+    classes = [
+        np.searchsorted(edges, one.regions, side="right").astype(np.int64) for one in information
+    ]
     frequencies = fit_classes(classes, [one.quality for one in information], options)
     layers = []
     for index in range(len(network.layers)):
@@ -185,7 +187,7 @@ def class_edges(
 
 
 def mean_by_class(
-    channels_bits: Sequence[NDArray[np.float32]],
+    channels_bits: Sequence[NDArray[np.floating]],
     classes: Sequence[Integers],
     options: CalibrationOptions,
 ) -> NDArray[np.float64]:
@@ -208,7 +210,7 @@ def mean_by_class(
 
 
 def fit_layout(region: int, means_bits: NDArray[np.float64], options: CalibrationOptions) -> Layout:
-    """Blocks of about `block_bits`, given the KL per position of each class, (classes, channels)."""
+    """Blocks of about `block_bits`, given the KL per position of classes, (classes, channels)."""
     sent = means_bits >= options.least_channel_bits
     totals = np.where(sent, means_bits, 0).sum(1)
     most = min(MAX_POSITIONS, MAX_DIMENSIONS // max(int(sent.sum(1).max()), 1))

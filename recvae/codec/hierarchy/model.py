@@ -210,7 +210,7 @@ class PictureModel(ImageCoder):
         found["classes.frequencies"] = torch.from_numpy(tables.classes.frequencies)
         found["classes.edges"] = torch.from_numpy(tables.classes.edges_bits).half()
         for layer, own in enumerate(tables.layers):
-            parts = {
+            parts: dict[str, NDArray[Any]] = {
                 "block_positions": own.layout.block_positions,
                 "intervals": own.layout.intervals,
                 "cuts": own.cut_frequencies,
@@ -275,7 +275,8 @@ def _tensor_specs(network: Hierarchy, text: dict[str, Any]) -> dict[str, Any]:
     """What `weights.safetensors` must hold."""
     if len(text["layers"]) != len(network.layers):
         raise ValueError(
-            f"{JSON_NAME}: layers: {len(text['layers'])}, the architecture has {len(network.layers)}"
+            f"{JSON_NAME}: layers: {len(text['layers'])} of them, the architecture has "
+            f"{len(network.layers)}"
         )
     specs: dict[str, Any] = {
         f"network.{name}": (torch.float16, tuple(tensor.shape))

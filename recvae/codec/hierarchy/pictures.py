@@ -40,7 +40,7 @@ def alike(spec: ImageSpec) -> Iterator[list[int]]:
 
 
 def to_network(pixels: Pixels, stride: int) -> Tensor:
-    """(n, h, w) or (n, h, w, 3) uint8 to (n, 3, H, W) float32, padded to multiples of the stride."""
+    """Pixels (n, h, w) or (n, h, w, 3) to (n, 3, H, W) float32, padded to multiples of a stride."""
     colour = pixels[..., None].repeat(RGB, axis=-1) if pixels.ndim == 3 else pixels
     down, right = (-side % stride for side in colour.shape[1:3])
     padded = np.pad(colour, ((0, 0), (0, down), (0, right), (0, 0)), mode="edge")

@@ -1,4 +1,4 @@
-"""From pictures to codes: layer by layer, each posterior given the latents that were sent before."""
+"""From pictures to codes: layer by layer, each posterior given the latents sent before."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -21,8 +21,8 @@ def synthesise(
 
     Args:
         network: whose device is used.
-        latents: (n * positions, channels) int64 in units of 2^-28; None for layers that are missing,
-            whose latents are 0.
+        latents: (n * positions, channels) int64 in units of 2^-28; None for layers that are
+            missing, whose latents are 0.
         qualities: of each picture.
         size: h and w, multiples of the stride.
     """

@@ -22,6 +22,7 @@ from recvae.codec.model_folder import (
     HASH_BYTES,
     WEIGHTS_NAME,
     content_hash,
+    read_tensors,
     write_files,
 )
 from recvae.codec.models import JSON_NAME, load_model

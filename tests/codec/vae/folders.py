@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from recvae.codec import load_model
-from recvae.codec.vae.model import content_hash
+from recvae.codec.model_folder import content_hash
 from recvae.errors import InputError
 
 JSON, WEIGHTS = "model.json", "weights.safetensors"

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 
 import recvae
 from recvae.codec import Codec, load_model, shipped_model_name, shipped_models
+from recvae.codec.model_folder import content_hash, save_model
 from recvae.codec.vae.latents import BlockLatents
-from recvae.codec.vae.model import content_hash, save_model
 from recvae.errors import InputError
 from recvae.rec import Block
 
