@@ -228,9 +228,7 @@ def fit_layout(region: int, means_bits: NDArray[np.float64], options: Calibratio
     return Layout(region, np.array([0, *counts]), np.array(intervals))
 
 
-def intervals_of(
-    share_bits: NDArray[np.float64], sent: NDArray[np.bool_], count: int
-) -> Integers:
+def intervals_of(share_bits: NDArray[np.float64], sent: NDArray[np.bool_], count: int) -> Integers:
     """Intervals of the positions of a block, (count, channels), given log2 J of each channel.
 
     Position by position, J_d is raised by one where most of the channel's share is left, again and

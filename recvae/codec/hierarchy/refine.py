@@ -15,7 +15,9 @@ Offsets = Sequence[tuple[Tensor, Tensor]]
 """Of each layer what is added to the mean and to the log scale of its posterior."""
 
 
-def shifted(mean: Tensor, log_scale: Tensor, offset: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def shifted(
+    mean: Tensor, log_scale: Tensor, offset: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
     """The posterior with an offset, within what posteriors may be."""
     return (
         (mean + offset[0]).clamp(-MAX_MEAN, MAX_MEAN),

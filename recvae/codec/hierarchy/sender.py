@@ -71,7 +71,9 @@ def send(
 
     run_chain(network, pixels, position, draw)
     by_picture = zip(*(code.split(count) for code in layers), strict=True)
-    codes = [PictureCode(classes[i : i + 1], list(own)) for i, own in enumerate(by_picture)]
+    codes = [
+        PictureCode(quality, classes[i : i + 1], list(own)) for i, own in enumerate(by_picture)
+    ]
     return Sent(codes, kl_bits)
 
 

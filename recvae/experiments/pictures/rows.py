@@ -27,7 +27,10 @@ PARTITION_QUALITY, PARTITION_IMAGES = 50, 32
 
 QUICK_IMAGES: dict[Data, int] = {"CIFAR-10": 6, "Kodak": 1}
 QUICK_QUALITIES, QUICK_EFFORTS = (20, 50, 80), (1, 2)
-STEPS: dict[Data, int] = {"CIFAR-10": 1, "Kodak": 2}  # every so manieth setting of a classical codec
+STEPS: dict[Data, int] = {
+    "CIFAR-10": 1,
+    "Kodak": 2,
+}  # every so manieth setting of a classical codec
 QUICK_STEP = 3
 QUICK_BLOCK_BITS, QUICK_PARTITION_IMAGES = (16, 32), 2
 
