@@ -91,9 +91,7 @@ def _calibration(kind: str, options: Any) -> Calibrate:
                 raise InputError(
                     f"{options.ckpt_path}: holds a {kind}: leave out --{option}, of a {other}"
                 )
-    if kind == "PictureVAE":
-        return _calibrate_pictures
-    return _calibrate_vae
+    return _calibrate_pictures if kind == "PictureVAE" else _calibrate_vae
 
 
 def _calibrate_vae(vae: Any, checkpoint: dict[str, Any], options: Any) -> Any:

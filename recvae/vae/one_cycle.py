@@ -17,6 +17,7 @@ from recvae.vae.progress import Progress, correct_progress
 RANDOM_STATE = "random_state"  # what a checkpoint holds besides Lightning's own
 
 
+WARM_UP = 0.1  # of the steps, to the peak of the learning rate
 SKIPPED = 10
 """Gradients so many times the largest norm are not clipped but skipped (Child, ICLR 2021)."""
 
@@ -55,8 +56,9 @@ class OneCycleModule(pl.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip)
-        # A step so far out of line ruins what was learned; clipped infinities are NaN.
-        if not norm <= SKIPPED * self.gradient_clip:
+        # A step so far out of line ruins what was learned; before the peak all are large.
+        learned = self.global_step > WARM_UP * self._total_steps
+        if not norm < (SKIPPED * self.gradient_clip if learned else math.inf):
             for parameter in self.parameters():
                 parameter.grad = None
         self.log("train/gradient_norm", norm)
@@ -110,6 +112,6 @@ class OneCycleModule(pl.LightningModule):
             optimizer,
             max_lr=self.learning_rate,
             total_steps=total_steps,
-            pct_start=0.1 if total_steps != 10 else 0.11,  # torch divides by 0.1 * 10 - 1
+            pct_start=WARM_UP if total_steps != 10 else 0.11,  # torch divides by 0.1 * 10 - 1
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

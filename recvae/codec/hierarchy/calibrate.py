@@ -28,6 +28,7 @@ from recvae.vae.objective import NATS_PER_BIT, kl_nats
 KEY = 1
 MAX_DIMENSIONS = 256
 MAX_POSITIONS = 64
+MAX_INTERVALS = 1 << 16
 MAX_SIDE = 256  # of what is taken of a picture, pixels
 QUALITIES = (6, 15, 24, 33, 42, 51, 60, 69, 78, 87, 96)
 CODED_QUALITIES = (20, 40, 60, 80)
@@ -180,8 +181,9 @@ def class_edges(
     regions_bits: NDArray[np.float32], options: CalibrationOptions
 ) -> NDArray[np.float64]:
     """Edges between classes in KL of a region, evenly spaced in its logarithm."""
-    high = max(float(np.quantile(regions_bits, 0.995)), 2 * options.least_bits)
-    return np.geomspace(options.least_bits, high, options.classes + 1)[:-1]
+    low, high = np.quantile(regions_bits, (0.003, 0.995))
+    low = max(float(low), options.least_bits)
+    return np.geomspace(low, max(float(high), 2 * low), options.classes + 1)[:-1]
 
 
 def mean_by_class(
@@ -229,18 +231,20 @@ def fit_layout(region: int, means_bits: NDArray[np.float64], options: Calibratio
 def intervals_of(share_bits: NDArray[np.float64], sent: NDArray[np.bool_], count: int) -> Integers:
     """Intervals of the positions of a block, (count, channels), given log2 J of each channel.
 
-    Each channel's share runs through the positions and is paid out as soon as it makes another
-    interval: a block of fewer positions has its share too.
+    Position by position, J_d is raised by one where most of the channel's share is left, again and
+    again until the share of all channels is used: a block of fewer positions has its share too.
     """
-    channels = len(share_bits)
-    # Channels begin at different points of their way, or they would all pay out at once.
-    debt_bits = ((np.arange(channels) * 0.618) % 1) * np.minimum(share_bits * count, 1.0) * 0.5
-    rows = np.zeros((count, channels), np.int64)
-    for p in range(count):
-        debt_bits = debt_bits + share_bits
-        for c in np.flatnonzero(sent):
-            rows[p, c] = int(2 ** np.clip(debt_bits[c], 0, 20) + 1e-9)
-            debt_bits[c] -= np.log2(rows[p, c])
+    rows = np.where(sent, 1, 0).astype(np.int64) * np.ones((count, 1), np.int64)
+    left_bits = np.where(sent, 0.0, -np.inf)
+    for row in rows:
+        left_bits = left_bits + share_bits
+        while (total := left_bits[sent].sum()) > 0:
+            c = int(left_bits.argmax())
+            raised_bits = float(np.log2((row[c] + 1) / row[c]))
+            if raised_bits > 2 * total or row[c] == MAX_INTERVALS:
+                break
+            row[c] += 1
+            left_bits[c] -= raised_bits
     return rows
 
 

@@ -1,5 +1,6 @@
 """The image coder that is a hierarchical VAE: networks and tables as safetensors and JSON."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -43,6 +44,8 @@ from recvae.rec.partition import MAX_LOG2_INTERVALS
 
 FORMAT = "recvae-hierarchy-1"
 DEFAULT_QUALITY = 50
+FIRST = SearchEffort()
+REFINEMENTS = 4  # for each unit of effort
 MAX_BLOCK_DIMENSIONS = 256
 
 
@@ -102,7 +105,7 @@ class PictureModel(ImageCoder):
     name: str
     shared: Shared
     quality: int = DEFAULT_QUALITY
-    search: SearchEffort = field(default_factory=SearchEffort)
+    search: SearchEffort = FIRST
     metadata: dict[str, Any] = field(default_factory=dict)
 
     summary = "lossy, pictures of any size"
@@ -154,6 +157,19 @@ class PictureModel(ImageCoder):
     def quality_of(self, group: Group) -> int | None:
         """See `ImageCoder.quality_of`: None of pictures that are stored as they are."""
         return group_quality(group)
+
+    def with_effort(self, effort: int) -> "PictureModel":
+        """As a sender that fits posteriors to the pictures and searches on."""
+        if effort == 1:
+            return self
+        more = math.ceil(math.log2(effort))
+        search = SearchEffort(
+            margin_bits=FIRST.margin_bits + more / 2,
+            max_log2_candidates=min(FIRST.max_log2_candidates + more // 2, MAX_LOG2_RANKS),
+            keep=FIRST.keep * (1 + more),
+            refinements=REFINEMENTS * effort,
+        )
+        return replace(self, search=search)
 
     def to(self, device: torch.device) -> "PictureModel":
         """See `ImageCoder.to`."""

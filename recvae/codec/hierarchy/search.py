@@ -33,11 +33,13 @@ class SearchEffort:
         margin_bits: log2 N exceeds the search KL of a block by so much,
         max_log2_candidates: but does not exceed this.
         keep: of the first so many finishers of the race the cheapest is sent.
+        refinements: steps by which posteriors are fitted to the pictures before; see `refine`.
     """
 
     margin_bits: float = 3.0
     max_log2_candidates: int = 18
     keep: int = 64
+    refinements: int = 0
 
 
 @dataclass(frozen=True, eq=False)

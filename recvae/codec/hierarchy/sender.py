@@ -11,6 +11,7 @@ from torch import Tensor
 from recvae.codec.hierarchy.draws import draw_latents, latents_to_float
 from recvae.codec.hierarchy.layout import cut_blocks
 from recvae.codec.hierarchy.payload import LayerCode
+from recvae.codec.hierarchy.refine import Offsets, find_offsets, shifted
 from recvae.codec.hierarchy.search import Search, SearchEffort
 from recvae.codec.hierarchy.streams import PictureCode
 from recvae.codec.hierarchy.tables import Tables
@@ -46,12 +47,14 @@ def send(
     """Codes for pictures (n, 3, h, w) in [0, 1], h and w multiples of the stride."""
     count = len(pixels)
     position = torch.full((count,), position_of(quality), device=pixels.device)
-    classes = tables.classes.choose(region_kl_bits(network, pixels, position))
+    offsets = find_offsets(network, pixels, position, effort.refinements)
+    classes = tables.classes.choose(region_kl_bits(network, pixels, position, offsets))
     layers: list[LayerCode] = []
     kl_bits = np.zeros(count)
 
     def draw(index: int, mean: Tensor, log_scale: Tensor) -> Tensor:
         nonlocal kl_bits
+        mean, log_scale = shifted(mean, log_scale, offsets[index])
         kl = kl_nats(mean, log_scale).sum((1, 2, 3)) / NATS_PER_BIT
         kl_bits += kl.double().cpu().numpy()
         layout, shape = tables.layers[index].layout, (mean.shape[2], mean.shape[3])
@@ -68,7 +71,9 @@ def send(
 
     run_chain(network, pixels, position, draw)
     by_picture = zip(*(code.split(count) for code in layers), strict=True)
-    codes = [PictureCode(classes[i : i + 1], list(own)) for i, own in enumerate(by_picture)]
+    codes = [
+        PictureCode(quality, classes[i : i + 1], list(own)) for i, own in enumerate(by_picture)
+    ]
     return Sent(codes, kl_bits)
 
 
@@ -79,7 +84,9 @@ def run_chain(network: Hierarchy, pixels: Tensor, position: Tensor, draw: Draw) 
         network(pixels, position, lambda mean, log_scale: draw(next(numbers), mean, log_scale))
 
 
-def region_kl_bits(network: Hierarchy, pixels: Tensor, position: Tensor) -> NDArray[np.float64]:
+def region_kl_bits(
+    network: Hierarchy, pixels: Tensor, position: Tensor, offsets: Offsets
+) -> NDArray[np.float64]:
     """KL of all layers in each region, (n, rows, columns), by a sample of each posterior.
 
     The samples are the same for the same sizes: what is sent depends on the pictures alone.
@@ -87,6 +94,7 @@ def region_kl_bits(network: Hierarchy, pixels: Tensor, position: Tensor) -> NDAr
     total: list[Tensor] = []
 
     def draw(index: int, mean: Tensor, log_scale: Tensor) -> Tensor:
+        mean, log_scale = shifted(mean, log_scale, offsets[index])
         total.append(by_region(kl_nats(mean, log_scale).sum(1), network.region_of(index)))
         noise = torch.Generator().manual_seed(index)
         one = torch.randn(mean.shape[1:], generator=noise).to(mean.device)

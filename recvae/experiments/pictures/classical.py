@@ -170,7 +170,7 @@ def _webp(image: RGB, quality: float) -> bytes:
 
 
 def _avif(image: RGB, quality: float) -> bytes:
-    speed = 0 if image.shape[0] * image.shape[1] <= SMALL_PIXELS else 3
+    speed = 0 if image.shape[0] * image.shape[1] <= SMALL_PIXELS else 6
     options = {"quality": int(quality), "subsampling": "4:4:4", "speed": speed, "max_threads": 1}
     return _with_pillow(image, format="AVIF", **options)
 
@@ -220,7 +220,7 @@ AVIF = ClassicalCodec(
     "pillow",
     _avif,
     _decode_with_pillow,
-    "4:4:4, speed 0 (the slowest); images of more than 2^16 pixels speed 3.",
+    "4:4:4, speed 0 (the slowest); images of more than 2^16 pixels speed 6.",
     avif_mdat_bytes,
     "the boxes ftyp and meta, which hold sizes, colours and the decoder's configuration, and the "
     "head of mdat",

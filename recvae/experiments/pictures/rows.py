@@ -27,7 +27,11 @@ PARTITION_QUALITY, PARTITION_IMAGES = 50, 32
 
 QUICK_IMAGES: dict[Data, int] = {"CIFAR-10": 6, "Kodak": 1}
 QUICK_QUALITIES, QUICK_EFFORTS = (20, 50, 80), (1, 2)
-QUICK_STEP = 3  # every so manieth setting of a classical codec
+STEPS: dict[Data, int] = {
+    "CIFAR-10": 1,
+    "Kodak": 2,
+}  # every so manieth setting of a classical codec
+QUICK_STEP = 3
 QUICK_BLOCK_BITS, QUICK_PARTITION_IMAGES = (16, 32), 2
 
 
@@ -95,7 +99,7 @@ def all_rows(quick: bool, classics: Sequence[ClassicalCodec]) -> list[Row]:
 def _classical(quick: bool, classics: Sequence[ClassicalCodec]) -> Iterator[Row]:
     for data, images in (QUICK_IMAGES if quick else IMAGES).items():
         for codec in classics:
-            for setting in codec.settings[:: QUICK_STEP if quick else 1]:
+            for setting in codec.settings[:: QUICK_STEP if quick else STEPS[data]]:
                 yield Row("classical", codec.name, data, images, setting)
 
 

@@ -1,0 +1,116 @@
+"""What becomes of files if blocks are partitioned in another way, at an equal search."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recvae.codec.hierarchy.calibrate import (
+    CalibrationOptions,
+    fit_layout,
+    fitted_codes,
+    unfitted_code,
+)
+from recvae.codec.hierarchy.coder import Shared, decode_groups, encode_groups
+from recvae.codec.hierarchy.layout import Integers, Layout
+from recvae.codec.hierarchy.model import PictureModel
+from recvae.codec.hierarchy.payload import layer_bits
+from recvae.codec.hierarchy.pictures import to_network
+from recvae.codec.hierarchy.search import SearchEffort
+from recvae.codec.hierarchy.sender import send
+from recvae.codec.hierarchy.tables import LayerTables, Tables
+from recvae.codec.image_coder import Pixels
+from recvae.exact.frequencies import PRECISION_BITS
+from recvae.rec.partition import random_intervals
+
+STRATEGIES = ("mutual information", "informative only", "random", "none")
+"""Bins by what each dimension carries; the same, but dimensions that carry little are not sent at
+all; bins shared at random; no bins. But for the second all dimensions are sent."""
+
+LEAST_BITS = 0.1  # of a dimension that carries something
+
+
+def partition_point(
+    model: PictureModel,
+    pictures: Pixels,
+    quality: int,
+    strategy: str,
+    block_bits: int,
+    log2_candidates: int,
+    seed: int,
+) -> tuple[float, float, float]:
+    """Overhead in bits per block, bits per pixel and PSNR in dB with another partition.
+
+    The overhead is that of bins and ranks, under a code fitted to them, over the KL; classes come
+    from the model, and each block is cut as its class says.
+
+    Args:
+        model: of the networks, the classes, and of what each dimension carries.
+        pictures: (n, h, w, 3) uint8.
+        quality: 1 to 100.
+        strategy: one of `STRATEGIES`.
+        block_bits: information of a block.
+        log2_candidates: of every block.
+        seed: of what is random.
+    """
+    shared = model.shared
+    layers = tuple(
+        _layer(own, strategy, block_bits, seed + index)
+        for index, own in enumerate(shared.tables.layers)
+    )
+    other = Shared(shared.network, Tables(shared.tables.classes, layers), shared.key)
+    effort = SearchEffort(margin_bits=100, max_log2_candidates=log2_candidates)
+    pixels = to_network(pictures, shared.network.arguments.stride)
+    sent = send(other.network, other.tables, other.key, pixels, quality, effort)
+    bits, blocks = 0.0, 0
+    for layer, own in enumerate(layers):
+        codes = [picture.layers[layer] for picture in sent.codes]
+        ranks = np.concatenate([code.ranks for code in codes])
+        blocks += len(ranks)
+        if len(ranks):
+            fitted = replace(own, rank_codes=fitted_codes([ranks] * len(own.rank_codes)))
+            for code in codes:
+                parts = layer_bits(fitted, code)
+                bits += parts["bins"] + parts["ranks"]
+    decoded = decode_groups(other, encode_groups(other, pictures, 1, quality, effort)[0])
+    error = (decoded.astype(float) - pictures.astype(float)) ** 2
+    psnr_db = 10 * np.log10(255**2 / error.reshape(len(pictures), -1).mean(1)).mean()
+    overhead_bits = (bits - float(sent.kl_bits.sum())) / max(blocks, 1)
+    return overhead_bits, bits / pictures[..., 0].size, float(psnr_db)
+
+
+def _layer(own: LayerTables, strategy: str, block_bits: int, seed: int) -> LayerTables:
+    """A layer with another layout; cuts are those of the classes."""
+    information = _information_bits(own.layout)
+    least = LEAST_BITS if strategy == "informative only" else 0.0
+    options = CalibrationOptions(block_bits=block_bits, least_channel_bits=least)
+    layout = fit_layout(own.layout.region, information, options)
+    if strategy == "none":
+        layout = replace(layout, intervals=np.minimum(layout.intervals, 1))
+    if strategy == "random":
+        layout = replace(layout, intervals=_shuffled(layout, seed))
+    count = len(own.rank_codes)
+    cuts = np.ones((count + 1, count), np.int32)
+    cuts[np.arange(count + 1), np.maximum(np.arange(count + 1) - 1, 0)] += (
+        1 << PRECISION_BITS
+    ) - count
+    return LayerTables(layout, cuts, (unfitted_code(),) * count)
+
+
+def _information_bits(layout: Layout) -> NDArray[np.float64]:
+    """KL per position of each channel in each class, (classes, channels), by how it is cut."""
+    share = CalibrationOptions().bins_per_information
+    sent = (layout.intervals > 0).any(1)
+    shares = np.log2(np.maximum(layout.intervals, 1)).mean(1) / share
+    return np.where(sent, np.maximum(shares, CalibrationOptions().least_channel_bits), 0.0)
+
+
+def _shuffled(layout: Layout, seed: int) -> Integers:
+    """As many bins as a layout has, at random among the dimensions of each cut."""
+    intervals = layout.intervals.copy()
+    for cut, rows in enumerate(intervals):
+        sent = rows > 0
+        log2_bins = min(float(np.log2(rows[sent]).sum()), 60.0)
+        shared = random_intervals(int(sent.sum()), log2_bins, seed * len(intervals) + cut)
+        rows[sent] = shared.intervals
+    return intervals
