@@ -31,7 +31,7 @@ def by_the_coder(layout: Layout, layer: int, key: int, code: LayerCode, size: in
     return z
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(
     st.integers(0, 1 << 30),
     st.integers(1, 3),

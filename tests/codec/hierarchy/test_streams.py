@@ -26,7 +26,11 @@ def shapes_of(rows: int, columns: int) -> list[tuple[int, int]]:
 
 
 def random_pictures(
-    random: np.random.Generator, tables: Tables, count: int, shapes: list[tuple[int, int]]
+    random: np.random.Generator,
+    tables: Tables,
+    count: int,
+    shapes: list[tuple[int, int]],
+    quality: int = 50,
 ) -> list[PictureCode]:
     """Some of which send nothing at all."""
     pictures = []
@@ -37,11 +41,12 @@ def random_pictures(
             random_code(random, own.layout, classes, shape)
             for own, shape in zip(tables.layers, shapes, strict=True)
         ]
-        pictures.append(PictureCode(classes, layers))
+        pictures.append(PictureCode(quality, classes, layers))
     return pictures
 
 
 def assert_same(left: PictureCode, right: PictureCode, layers: int = len(REGIONS)) -> None:
+    assert left.quality == right.quality
     assert np.array_equal(left.classes, right.classes)
     assert len(left.layers) == layers
     for one, other in zip(left.layers, right.layers[:layers], strict=True):
@@ -65,17 +70,17 @@ def test_what_is_sent_is_received(
     seed: int, which: int, count: int, size: tuple[int, int], quality: int, separate: bool
 ) -> None:
     random, tables, shapes = np.random.default_rng(seed), TABLES[which], shapes_of(*size)
-    pictures = random_pictures(random, tables, count, shapes)
-    streams = encode_streams(tables, pictures, quality, separate)
+    pictures = random_pictures(random, tables, count, shapes, quality)
+    streams = encode_streams(tables, pictures, separate)
     assert len(streams) == (len(REGIONS) if separate else 1)
+    assert read_quality(RangeDecoder(streams[0])) == quality
     for checking in (False, True):
-        found, received = decode_streams(tables, streams, count, shapes, separate, checking)
-        assert found == quality == read_quality(RangeDecoder(streams[0]))
+        received = decode_streams(tables, streams, count, shapes, separate, checking)
         assert len(received) == count
         for own, sent in zip(received, pictures, strict=True):
             assert_same(own, sent)
     if separate:  # and the first layers without the others
-        _, received = decode_streams(tables, streams[:2], count, shapes, True, True)
+        received = decode_streams(tables, streams[:2], count, shapes, True, True)
         for own, sent in zip(received, pictures, strict=True):
             assert_same(own, sent, 2)
 
@@ -87,10 +92,10 @@ def test_bits_are_what_the_streams_take(seed: int, which: int, count: int) -> No
     pictures = random_pictures(random, tables, count, shapes)
     bits = np.log2(100)
     for picture in pictures:
-        bits += class_bits(tables.classes, picture.classes, 30).sum()
+        bits += class_bits(tables.classes, picture.classes, 50).sum()
         for own, layer in zip(tables.layers, picture.layers, strict=True):
             bits += sum(layer_bits(own, layer).values())
-    (stream,) = encode_streams(tables, pictures, 30, False)
+    (stream,) = encode_streams(tables, pictures, False)
     # Zeros at the end are left out: of few bits that may be many.
     assert bits - 64 <= 8 * len(stream) <= bits * 1.002 + 24
 
@@ -112,10 +117,10 @@ def test_codes_of_several_pictures_are_split_into_their_own() -> None:
 
 def received(
     tables: Tables, streams: list[bytes], separate: bool, checking: bool = False
-) -> tuple[int, list[PictureCode]] | None:
+) -> list[PictureCode] | None:
     """What streams of two pictures are decoded to; None if they are refused."""
     try:
-        quality, pictures = decode_streams(tables, streams, 2, shapes_of(3, 3), separate, checking)
+        pictures = decode_streams(tables, streams, 2, shapes_of(3, 3), separate, checking)
     except ValueError:
         return None
     for picture in pictures:
@@ -126,7 +131,7 @@ def received(
             assert (code.bins >= 0).all()
             assert (code.bins < np.maximum(intervals, 1)).all()
             assert (code.ranks >= 0).all()
-    return quality, pictures
+    return pictures
 
 
 @settings(deadline=None)
@@ -134,7 +139,7 @@ def received(
 def test_damage_is_refused_or_decodes(which: int, separate: bool, data: st.DataObject) -> None:
     random, tables = np.random.default_rng(data.draw(st.integers(0, 99))), TABLES[which]
     pictures = random_pictures(random, tables, 2, shapes_of(3, 3))
-    streams = encode_streams(tables, pictures, 50, separate)
+    streams = encode_streams(tables, pictures, separate)
     layer = data.draw(st.integers(0, len(streams) - 1))
     damaged = bytearray(streams[layer])
     kind = data.draw(st.sampled_from(["flip", "cut", "longer", "any"]))
@@ -154,8 +159,7 @@ def test_damage_is_refused_or_decodes(which: int, separate: bool, data: st.DataO
     if checked is None:
         return
     assert found is not None
-    quality, again = checked
-    assert encode_streams(tables, again, quality, separate) == streams
+    assert encode_streams(tables, checked, separate) == streams
 
 
 @pytest.mark.parametrize("ending", [b"\0", b"\x01", b"\xff" * 5])
@@ -163,7 +167,7 @@ def test_damage_is_refused_or_decodes(which: int, separate: bool, data: st.DataO
 def test_checking_refuses_what_follows(ending: bytes, separate: bool) -> None:
     tables = TABLES[1]
     pictures = random_pictures(np.random.default_rng(0), tables, 2, shapes_of(3, 3))
-    streams = encode_streams(tables, pictures, 50, separate)
+    streams = encode_streams(tables, pictures, separate)
     assert received(tables, streams, separate, checking=True) is not None
     streams[-1] += ending
     assert received(tables, streams, separate, checking=True) is None
