@@ -1,5 +1,6 @@
 """Groups of pictures to streams and back."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from recvae.codec.hierarchy.layout import Integers
 from recvae.codec.hierarchy.payload import LayerCode, layer_bits
 from recvae.codec.hierarchy.pictures import (
     PIXELS_AT_ONCE,
+    TILE,
+    Area,
     alike,
     from_network,
     layers_of,
@@ -88,9 +91,9 @@ def encode_groups(
             for tile in range(len(areas))
         ]
         streams = [tile[layer] for layer in range(layers) for tile in by_tile]
-        raw = len(members) * spec.raw_bytes
-        if len(streams) == 1 and len(streams[0]) >= raw:
-            streams = [pixels[start : members.stop].tobytes()]
+        if layers == 1:
+            raw = [pixels[(slice(start, members.stop), *area)].tobytes() for area in areas]
+            streams = [min(pair, key=len) for pair in zip(raw, streams, strict=True)]
         groups.append(Group(len(members), spec, tuple(streams), layers, tile_of(spec)))
     return groups, bits
 
@@ -130,11 +133,10 @@ def decode_tile(
         else:
             waiting += enumerate(codes, first)
         first += group.num_images
-    height, width = (side.stop - side.start for side in area)
-    at_once = max(1, PIXELS_AT_ONCE // (height * width))
+    at_once = max(1, PIXELS_AT_ONCE // math.prod(_size(area)))
     for start in range(0, len(waiting), at_once):
         some = waiting[start : start + at_once]
-        decoded = _synthesised(shared, [code for _, code in some], (height, width), layers)
+        decoded = _synthesised(shared, [code for _, code in some], _size(area), layers)
         for (number, _), picture in zip(some, decoded, strict=True):
             pixels[number][area] = to_spec(picture, groups[0].spec)
 
@@ -150,12 +152,12 @@ def tile_codes(
 
     Raises InputError for what no encoder writes.
     """
-    streams = group.streams[tile :: num_tiles(group.spec, group.tile)]
-    rows, columns = tile_areas(group.spec, group.tile)[tile]
-    height, width = rows.stop - rows.start, columns.stop - columns.start
-    raw_bytes = group.num_images * height * width * group.spec.channels
-    if group.layers == 1 and len(streams[0]) == raw_bytes:
+    if group.tile != tile_of(group.spec):
+        raise InputError(f"a group in tiles of another size than {TILE} x {TILE}")
+    area = tile_areas(group.spec, group.tile)[tile]
+    if _is_stored(group, tile, area):
         return None
+    streams = group.streams[tile :: num_tiles(group.spec, group.tile)]
     num_layers = len(shared.tables.layers)
     if group.layers not in (1, num_layers):
         raise InputError(f"a group of {group.layers} layers: its model has {num_layers}")
@@ -165,7 +167,7 @@ def tile_codes(
             shared.tables,
             streams[:layers] if separate else streams,
             group.num_images,
-            shared.shapes(height, width),
+            shared.shapes(*_size(area)),
             separate,
             checking,
         )
@@ -175,18 +177,28 @@ def tile_codes(
 
 def group_quality(group: Group) -> int | None:
     """The quality of a group; None of pictures as they are."""
-    if group.layers == 1 and len(group.streams[0]) == group.raw_bytes:
-        return None
-    return read_quality(RangeDecoder(group.streams[0]))
+    for tile, area in enumerate(tile_areas(group.spec, group.tile)):
+        if not _is_stored(group, tile, area):
+            return read_quality(RangeDecoder(group.streams[tile]))
+    return None
+
+
+def _is_stored(group: Group, tile: int, area: Area) -> bool:
+    """Whether the stream of a tile is its pixels as they are."""
+    raw_bytes = group.num_images * math.prod(_size(area)) * group.spec.channels
+    return group.layers == 1 and len(group.streams[tile]) == raw_bytes
+
+
+def _size(area: Area) -> tuple[int, int]:
+    rows, columns = area
+    return rows.stop - rows.start, columns.stop - columns.start
 
 
 def _chunks(spec: ImageSpec, count: int) -> Iterator[list[tuple[int, int]]]:
     """All tiles of all pictures, as (tile, picture): those of one size, some at a time."""
     areas = tile_areas(spec, tile_of(spec))
     for tiles in alike(spec):
-        rows, columns = areas[tiles[0]]
-        size = (rows.stop - rows.start) * (columns.stop - columns.start)
-        at_once = max(1, PIXELS_AT_ONCE // size)
+        at_once = max(1, PIXELS_AT_ONCE // math.prod(_size(areas[tiles[0]])))
         every = [(tile, picture) for tile in tiles for picture in range(count)]
         for start in range(0, len(every), at_once):
             yield every[start : start + at_once]
