@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spec.coder import MASK64, RangeDecoder, philox, quantile
+from spec.coder import MASK64, RangeDecoder
+from spec.coder import latents as block_latents
 from spec.container import check
 from spec.groups_2 import Group, raw_bytes, tile_slices
 from spec.model import read_hashed
@@ -167,7 +168,7 @@ def decode_layer(
     ranks = [(1 << e) - 1 + coder.uniform(1 << e) for e in buckets]
     for i, (own, own_bins, rank) in enumerate(zip(dimensions, bins, ranks, strict=True)):
         key = model.text["key"] + i & MASK64
-        drawn = draw(key, number, [count for _, count in own], own_bins, rank, table)
+        drawn = block_latents(key, number, [count for _, count in own], own_bins, rank, table)
         for (place, _), value in zip(own, drawn, strict=True):
             z[place] = value
     return z
@@ -188,19 +189,3 @@ def cut_blocks(
         taken = order[: layer.block_positions[k]]
         yield k, [position for _, position in taken]
         order = order[len(taken) :]
-
-
-def draw(
-    key: int, layer: int, intervals: Sequence[int], bins: Sequence[int], rank: int, table: list[int]
-) -> list[int]:
-    """z of the dimensions of a block."""
-    words = philox(key, layer)
-    block_key, number = words[0] | words[1] << 32, 0
-    for count, b in zip(intervals, bins, strict=True):
-        number = number * count + b & MASK64
-    quads = -(-len(intervals) // 4)
-    u = [word for q in range(quads) for word in philox(block_key, number, rank * quads + q)]
-    return [
-        quantile(((b << 32) + u_d) // count, table)
-        for count, b, u_d in zip(intervals, bins, u, strict=False)
-    ]
