@@ -124,9 +124,9 @@ def test_any_group(
     """Of one stream, in layers, in tiles; of a quality in each band."""
     pixels = smooth(count, height, width, channels, seed=5)
     groups, _ = model.with_quality(quality).encode(pixels, group_size)
-    assert {hierarchy.decode_group(second, plain(group), TABLE)[-1].quality for group in groups} == {
-        quality
-    }
+    assert {
+        hierarchy.decode_group(second, plain(group), TABLE)[-1].quality for group in groups
+    } == {quality}
     theirs = in_order(second, [plain(group) for group in groups])
     for layer, ours in zip(theirs, latents_of(model, groups), strict=True):
         assert all(map(np.array_equal, layer, ours))
