@@ -17,8 +17,8 @@ from recvae.images.spec import ImageSpec
 from spec import version_2
 
 FORMAT = Path(__file__).parents[2] / "docs/format.md"
-FILES = sorted(V2.glob("*.recvae"))
 EXPECTED = json.loads((V2 / "groups.json").read_text())
+FILES = [V2 / f"{name}.recvae" for name in EXPECTED]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

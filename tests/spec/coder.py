@@ -82,12 +82,12 @@ def quantile(v: int, table: Sequence[int]) -> int:
 def latents(
     key: int, block: int, intervals: Sequence[int], bins: Sequence[int], rank: int, table: list[int]
 ) -> list[int]:
-    """z of one image in the dimensions of one block."""
+    """z of one image in the dimensions of one block; some models have numbers beyond 64 bits."""
     w = philox(key, block)
     block_key = w[0] | w[1] << 32
     number = 0
     for count, b in zip(intervals, bins, strict=True):
-        number = number * count + b
+        number = number * count + b & MASK64
     quads = -(-len(intervals) // 4)
     u = [word for q in range(quads) for word in philox(block_key, number, rank * quads + q)]
     return [

@@ -46,8 +46,8 @@ def read_safetensors(path: Path) -> dict[str, tuple[str, np.ndarray]]:
     }
 
 
-def read(folder: Path) -> Model:
-    """A model; ValueError if it is not the one that its hash names."""
+def read_hashed(folder: Path, format_name: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+    """The text without its hash, the tensors and the hash of a model; ValueError if it differs."""
     text = json.loads((folder / "model.json").read_text())
     tensors = read_safetensors(folder / "weights.safetensors")
     expected = text.pop("hash")
@@ -55,12 +55,18 @@ def read(folder: Path) -> Model:
     for name, (dtype, array) in sorted(tensors.items()):
         digest.update(f"{name} torch.{TYPES[dtype]} {array.shape}\n".encode())
         digest.update(array.tobytes())
-    if text["format"] != "recvae-model-1" or digest.hexdigest() != expected:
+    if text["format"] != format_name or digest.hexdigest() != expected:
         raise ValueError("the model's format or hash")
+    return text, {name: array for name, (_, array) in tensors.items()}, digest.digest()
+
+
+def read(folder: Path) -> Model:
+    """A model; ValueError if it is not the one that its hash names."""
+    text, tensors, digest = read_hashed(folder, "recvae-model-1")
     prefix = "decoder.decoder."
     decoder = {
         name.removeprefix(prefix): array.astype(np.int64)
-        for name, (_, array) in tensors.items()
+        for name, array in tensors.items()
         if name.startswith(prefix)
     }
-    return Model(text, decoder, digest.digest())
+    return Model(text, decoder, digest)
