@@ -18,7 +18,7 @@ from recvae.codec.hierarchy.sender import send
 from recvae.errors import InputError
 from recvae.images import ImageSpec
 
-SIZES = [(1, 1), (1, 50), (7, 9), (32, 32), (64, 70)]
+SIZES = [((1, 1), 3), ((1, 50), 1), ((7, 9), 3), ((32, 32), 1), ((32, 32), 3), ((64, 70), 3)]
 
 
 def groups_of(data: bytes) -> list[Group]:
@@ -53,8 +53,7 @@ def senders_pictures(model: PictureModel, pictures: np.ndarray) -> np.ndarray:
     return np.stack([to_spec(picture, spec) for picture in decoded])
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "channels"), SIZES)
 def test_pictures_come_back_as_the_sender_saw_them(
     pictures_codec: Codec, size: tuple[int, int], channels: int
 ) -> None:
@@ -166,7 +165,7 @@ def test_a_truncated_file_gives_the_layers_that_it_holds(
     pictures_codec: Codec, large: tuple[np.ndarray, bytes], model: PictureModel, tmp_path: Path
 ) -> None:
     model.save(tmp_path)
-    picture, data = large
+    _, data = large
     (group,) = groups_of(data)
     end = len(data) - sum(map(len, group.streams[4:])) // 2 - 60
     with open_truncated(data[:end], tmp_path) as images:
@@ -215,16 +214,16 @@ def test_one_layer(one_layer: PictureModel) -> None:
 
 def test_tiles_that_are_stored(one_layer: PictureModel) -> None:
     """A single stream that is no shorter than its tile is not sent."""
-    picture = smooth(2, 257, 1, 1)
-    groups, _ = one_layer.encode(picture, 2)
-    assert [len(stream) for stream in groups[0].streams][1] == 2
-    decoded = one_layer.decode(groups)
+    picture = smooth(1, 257, 1, 1)
+    (group,), _ = one_layer.encode(picture, 1)
+    assert group.streams[1] == picture[:, 256].tobytes()
+    decoded = one_layer.decode([group])
     assert np.array_equal(decoded[:, 256], picture[:, 256])
     assert not np.array_equal(decoded, picture)
-    assert one_layer.quality_of(groups[0]) == one_layer.quality
-    turned = replace(groups[0], streams=(picture[:, :256].tobytes(), groups[0].streams[1]))
-    assert one_layer.quality_of(turned) is None
-    assert np.array_equal(one_layer.decode([turned]), picture)
+    assert one_layer.quality_of(group) == one_layer.quality
+    stored = replace(group, streams=(picture[:, :256].tobytes(), group.streams[1]))
+    assert one_layer.quality_of(stored) is None
+    assert np.array_equal(one_layer.decode([stored]), picture)
 
 
 def test_black_pictures_of_no_information(model: PictureModel) -> None:
@@ -291,7 +290,7 @@ def test_salvage_keeps_what_is_whole(model: PictureModel, tmp_path: Path) -> Non
         (lambda g: {"layers": 3, "streams": (*g.streams, b"")}, "a group of 3 layers"),
         (
             lambda g: {"tile": (16, 16), "streams": (b"",) * 40},
-            "tiles of another size than 256 x 256",
+            "tiles of another size",
         ),
     ],
 )
