@@ -1,4 +1,4 @@
-"""Target: the streams of a group of pictures of a hierarchy, whatever a range decoder makes of them.
+"""Target: the streams of a group of pictures, whatever a range decoder makes of them.
 
 An input is a byte of choices and the streams, each but the last behind a byte of its length.
 """
@@ -76,7 +76,9 @@ def _models() -> list[PictureModel]:
     return tiny_models()
 
 
-def _chosen(choice: int) -> tuple[PictureModel, tuple[int, ImageSpec, bool, tuple[int, int] | None]]:
+def _chosen(
+    choice: int,
+) -> tuple[PictureModel, tuple[int, ImageSpec, bool, tuple[int, int] | None]]:
     """A model and a kind of group, by the six bits of a choice that name no more to try."""
     models, kinds = divmod(choice % BESIDE_OTHERS, len(KINDS))
     return _models()[models % len(_models())], KINDS[kinds]
@@ -97,7 +99,7 @@ def _joined(streams: Sequence[bytes]) -> bytes:
 
 def _split(data: bytes, count: int) -> list[bytes]:
     """So many streams, as `_joined` puts them together; fewer where the bytes end."""
-    streams = []
+    streams: list[bytes] = []
     while data and len(streams) < count - 1:
         end = 1 + data[0]
         streams.append(data[1:end])

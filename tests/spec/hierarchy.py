@@ -111,10 +111,7 @@ def decode_tile(
     size = model.size(0, height, width)
     classes = [decode_classes(model, coders[0], size, quality) for _ in range(count)]
     latents = [
-        [
-            decode_layer(model, number, layer, coder, own, (height, width), table)
-            for own in classes
-        ]
+        [decode_layer(model, number, layer, coder, own, (height, width), table) for own in classes]
         for number, (layer, coder) in enumerate(zip(model.layers, coders, strict=False))
     ]
     return quality, latents
