@@ -18,6 +18,7 @@ from statistics import median
 import numpy as np
 
 from recvae.codec import shipped_models
+from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
 from recvae.images import sample_images
 
 WAITING = {"spinning": {"GOMP_SPINCOUNT": "300000"}, "sleeping": {}}  # 300000 is its default
@@ -55,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.save(folder / "in.npy", np.concatenate([images] * copies)[: options.images])
-        for model in shipped_models():
+        for model in shipped_models(VAE_FORMAT):
             packed = folder / f"{model}.recvae"
             for command in (
                 ("compress", folder / "in.npy", packed, "--model", model),

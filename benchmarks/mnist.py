@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from recvae.codec import shipped_models
+from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
 from recvae.images import read_images, write_idx
 
 TEST, TRAIN = "t10k-images-idx3-ubyte", "train-images-idx3-ubyte"
@@ -74,7 +75,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("root", type=Path, help="folder that holds MNIST/raw")
-    parser.add_argument("--model", nargs="*", default=list(shipped_models()))
+    parser.add_argument("--model", nargs="*", default=list(shipped_models(VAE_FORMAT)))
     options = parser.parse_args()
     raw = options.root / "MNIST" / "raw"
     print(

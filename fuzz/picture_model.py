@@ -9,11 +9,11 @@ import torch
 
 from fuzz.invariants import refusal_is_one_line, scratch
 from fuzz.model import SEPARATOR, WHOLE_FILE, folder_of, mutate, parts_of
-from recvae.codec import PictureModel, load_model
+from recvae.codec import load_model
 from recvae.codec.hierarchy.classes import ClassTables
 from recvae.codec.hierarchy.coder import Shared
 from recvae.codec.hierarchy.layout import Layout
-from recvae.codec.hierarchy.model import as_stored
+from recvae.codec.hierarchy.model import PictureModel, as_stored
 from recvae.codec.hierarchy.search import SearchEffort
 from recvae.codec.hierarchy.tables import MAX_LOG2_RANKS, LayerTables, Tables
 from recvae.hierarchy.network import Hierarchy, HierarchyArguments

@@ -10,9 +10,9 @@ import numpy as np
 
 from fuzz.invariants import refusal_is_one_line
 from fuzz.picture_model import pictures_for, tiny_models
-from recvae.codec import PictureModel
 from recvae.codec.container import Group
 from recvae.codec.container.group import num_tiles
+from recvae.codec.hierarchy.model import PictureModel
 from recvae.codec.image_coder import Pixels
 from recvae.images.spec import ImageSpec
 

@@ -24,7 +24,8 @@ from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-PACKAGES = ("bitmaps", "exact", "rec")  # those that hold compiled functions, and what they use
+# Those that hold compiled functions, and what they use.
+PACKAGES = ("bitmaps", "codec", "exact", "rec")
 VERSIONS = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag
 DIGEST_BYTES = 32
 

@@ -11,6 +11,7 @@ import pytest
 
 import recvae
 from recvae.codec import shipped_models
+from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
 
 KERNELS = """
 import os, sys
@@ -57,11 +58,11 @@ def test_files_are_the_same_where_numba_is_disabled(tmp_path: Path, digits: np.n
     np.save(tmp_path / "x.npy", digits[:3])
     command = [sys.executable, "-W", "error", "-c", FILES, str(tmp_path / "x.npy")]
     run = subprocess.run(
-        [*command, *shipped_models()],
+        [*command, *shipped_models(VAE_FORMAT)],
         env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
         capture_output=True,
         text=True,
     )
     assert run.stderr == ""
-    expected = (recvae.load(name).compress(digits[:3]) for name in shipped_models())
+    expected = (recvae.load(name).compress(digits[:3]) for name in shipped_models(VAE_FORMAT))
     assert run.stdout.split() == [hashlib.sha256(data).hexdigest() for data in expected]

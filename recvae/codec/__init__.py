@@ -10,7 +10,6 @@ from recvae.codec.codec import (
     open_images,
 )
 from recvae.codec.compressed_images import CompressedImages
-from recvae.codec.hierarchy.model import PictureModel
 from recvae.codec.image_coder import IMAGE_CODERS, ImageCoder, register_image_coder
 from recvae.codec.models import load_model, shipped_model_name, shipped_models
 from recvae.codec.quality import FoundQuality, find_quality, psnr_db
@@ -32,7 +31,6 @@ __all__ = [
     "FoundQuality",
     "ImageCoder",
     "NegativeElbo",
-    "PictureModel",
     "TruncatedImages",
     "compress_file",
     "find_quality",

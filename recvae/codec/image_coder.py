@@ -7,6 +7,7 @@ elsewhere is registered by the `format` that its `model.json` states.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Self, TypeAlias
 
@@ -140,8 +141,11 @@ class ImageCoder(ABC):
         return True
 
 
-IMAGE_CODERS: dict[str, Callable[[Path], ImageCoder]] = {}
-"""What loads the model in a folder, by the `format` that its `model.json` states."""
+Load: TypeAlias = Callable[[Path], ImageCoder]
+
+IMAGE_CODERS: dict[str, Load | str] = {"recvae-hierarchy-1": "recvae.codec.hierarchy.model"}
+"""What loads the model in a folder, by the `format` that its `model.json` states; or the module
+that has it as `load`, imported when it is needed."""
 
 
 def register_image_coder(format_name: str, load: Callable[[Path], ImageCoder]) -> None:
@@ -153,3 +157,9 @@ def register_image_coder(format_name: str, load: Callable[[Path], ImageCoder]) -
     if format_name in IMAGE_CODERS:
         raise ValueError(f"format {format_name!r} is registered")
     IMAGE_CODERS[format_name] = load
+
+
+def loader_of(format_name: str) -> Load:
+    """What loads models of a format, which is in `IMAGE_CODERS`."""
+    load = IMAGE_CODERS[format_name]
+    return import_module(load).load if isinstance(load, str) else load

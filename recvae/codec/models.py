@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recvae.codec.container import Header
-from recvae.codec.image_coder import IMAGE_CODERS, ImageCoder
+from recvae.codec.image_coder import IMAGE_CODERS, ImageCoder, loader_of
 from recvae.errors import InputError
 
 JSON_NAME = "model.json"
@@ -30,12 +30,16 @@ def load_model(name_or_folder: str | PathLike[str]) -> ImageCoder:
         if not isinstance(format_name, str) or format_name not in IMAGE_CODERS:
             found, known = repr(format_name)[:MAX_REASON], " or ".join(map(repr, IMAGE_CODERS))
             raise ValueError(f"{JSON_NAME}: its format is {found}, this program reads {known}")
-        return IMAGE_CODERS[format_name](folder)
+        return loader_of(format_name)(folder)
 
 
-def shipped_models() -> dict[str, Path]:
-    """The models that come with the package, by name."""
-    return {path.parent.name: path.parent for path in sorted(PRETRAINED.glob(f"*/{JSON_NAME}"))}
+def shipped_models(format_name: str | None = None) -> dict[str, Path]:
+    """The models that come with the package, by name; all, or those of one `format`."""
+    return {
+        path.parent.name: path.parent
+        for path in sorted(PRETRAINED.glob(f"*/{JSON_NAME}"))
+        if format_name is None or read_object(path)["format"] == format_name
+    }
 
 
 def shipped_model_name(file_id: bytes) -> str | None:

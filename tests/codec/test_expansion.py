@@ -9,6 +9,7 @@ import torch
 import recvae
 from recvae.codec import Codec, shipped_models
 from recvae.codec.vae.elbo import negative_elbo_bits
+from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
 from recvae.exact import exact_arithmetic
 from recvae.vae.information import posterior
 from recvae.vae.networks.passes import Pass, run_passes
@@ -57,7 +58,7 @@ MIXTURES: dict[str, Callable[[Codec, Images, Images], Images]] = {
 }
 MODELS = [
     pytest.param(name, marks=pytest.mark.slow if name == "mnist-scans" else ())
-    for name in shipped_models()
+    for name in shipped_models(VAE_FORMAT)
 ]
 
 

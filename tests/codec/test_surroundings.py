@@ -9,6 +9,7 @@ import torch
 
 import recvae
 from recvae.codec import shipped_models
+from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
 
 
 @contextmanager
@@ -29,7 +30,7 @@ SURROUNDINGS = {
 }
 MODELS = [
     pytest.param(name, marks=pytest.mark.slow if name != "mnist" else ())
-    for name in shipped_models()
+    for name in shipped_models(VAE_FORMAT)
 ]
 
 

@@ -13,6 +13,7 @@ import recvae
 from golden import make_models
 from golden.steps import FOLDER, decode_steps, digests, model_folder
 from recvae.codec import shipped_models
+from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
 
 
 def images() -> np.ndarray:
@@ -23,7 +24,7 @@ def images() -> np.ndarray:
 def main() -> None:
     """Write what is not there yet."""
     make_models.main()
-    for model in [*shipped_models(), *make_models.LATENTS]:
+    for model in [*shipped_models(VAE_FORMAT), *make_models.LATENTS]:
         codec = recvae.load(model_folder(model))
         for name, group_size in ((f"v1-{model}", 8), (f"v1-{model}-single", 1)):
             path = FOLDER / f"{name}.recvae"

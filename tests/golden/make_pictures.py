@@ -17,7 +17,6 @@ import recvae
 from codec.hierarchy.tiny import module_of, smooth
 from golden.make_version_2 import V2, written
 from golden.pictures import MODELS, TINY, latents_of, layer_digests
-from recvae.codec import PictureModel
 from recvae.codec.container import Group, Header
 from recvae.codec.hierarchy.calibrate import (
     CalibrationOptions,
@@ -26,6 +25,7 @@ from recvae.codec.hierarchy.calibrate import (
 )
 from recvae.codec.hierarchy.classes import ClassTables
 from recvae.codec.hierarchy.coder import Shared
+from recvae.codec.hierarchy.model import PictureModel
 from recvae.codec.hierarchy.tables import Tables
 from recvae.codec.model_folder import save_model
 from recvae.hierarchy.network import HierarchyArguments

@@ -8,10 +8,10 @@ import numpy as np
 
 from golden.make_version_2 import V2
 from golden.steps import MODELS as MADE
-from recvae.codec import PictureModel
 from recvae.codec.container import Group
 from recvae.codec.container.group import num_tiles, tile_areas
 from recvae.codec.hierarchy.draws import draw_latents
+from recvae.codec.hierarchy.model import PictureModel
 from recvae.codec.hierarchy.streams import decode_streams
 from recvae.codec.models import PRETRAINED
 
@@ -82,7 +82,7 @@ def _of_tile(
     """Of each picture, each layer."""
     shared = model.shared
     shapes = shared.shapes(*size)
-    _, codes = decode_streams(
+    codes = decode_streams(
         shared.tables, streams, group.num_images, shapes, group.layers > 1, checking
     )
     return [

@@ -20,6 +20,7 @@ from golden.make_bad import BAD, WHOLE, refusal
 from golden.steps import FILES, model_folder
 from recvae.codec import load_model, shipped_models
 from recvae.codec.vae.latents import LATENT_CODECS
+from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
 
 TESTS = Path(__file__).parents[1]
 MESSAGES = json.loads((BAD / "bad.json").read_text())
@@ -52,7 +53,7 @@ def check_elsewhere(*arguments: str, **environment: str) -> str:
 
 def test_every_model_has_one() -> None:
     named = {model_name(file) for file in FILES}
-    assert named >= set(shipped_models())
+    assert named >= set(shipped_models(VAE_FORMAT))
     codecs = {load_model(model_folder(name)).latents.name for name in named}
     assert codecs == set(LATENT_CODECS)
 
@@ -64,7 +65,9 @@ def model_name(file: Path) -> str:
 @golden_files
 def test_images(file: Path) -> None:
     model = model_name(file)
-    with recvae.open(file, None if model in shipped_models() else model_folder(model)) as stored:
+    with recvae.open(
+        file, None if model in shipped_models(VAE_FORMAT) else model_folder(model)
+    ) as stored:
         assert np.array_equal(stored[:], images())
 
 

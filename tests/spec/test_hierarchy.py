@@ -22,8 +22,8 @@ from golden.pictures import (
     part_that_differs,
     pictures_of,
 )
-from recvae.codec import PictureModel
 from recvae.codec.container import Group
+from recvae.codec.hierarchy.model import PictureModel
 from recvae.images.spec import ImageSpec
 from spec import hierarchy, version_2
 from spec.synthesis import Synthesis, to_pixels

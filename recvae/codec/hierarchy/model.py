@@ -25,7 +25,7 @@ from recvae.codec.hierarchy.coder import (
 from recvae.codec.hierarchy.layout import Layout
 from recvae.codec.hierarchy.search import SearchEffort
 from recvae.codec.hierarchy.tables import MAX_LOG2_RANKS, LayerTables, Tables
-from recvae.codec.image_coder import Bits, ImageCoder, Pixels, register_image_coder
+from recvae.codec.image_coder import Bits, ImageCoder, Pixels
 from recvae.codec.model_folder import (
     HASH_BYTES,
     WEIGHTS_NAME,
@@ -239,7 +239,7 @@ def as_stored(network: Hierarchy) -> Hierarchy:
     return network.eval().requires_grad_(False)
 
 
-def _load(folder: Path) -> PictureModel:
+def load(folder: Path) -> PictureModel:
     """The model in a folder; ValueError if it cannot be used."""
     text = read_object(folder / JSON_NAME)
     check_schema(text, SCHEMA)
@@ -335,6 +335,3 @@ def _frequencies(name: str, tensors: dict[str, Tensor]) -> NDArray[np.int32]:
     if table.min() < 1 or (table.astype(np.int64).sum(-1) != 1 << PRECISION_BITS).any():
         raise ValueError(f"{name}: must be positive and sum to 2^24")
     return table
-
-
-register_image_coder(FORMAT, _load)

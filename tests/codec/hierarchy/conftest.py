@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from codec.hierarchy.tiny import ONE_LAYER, smooth, tiny_model
-from recvae.codec import Codec, PictureModel
+from recvae.codec import Codec
+from recvae.codec.hierarchy.model import PictureModel
 
 
 @pytest.fixture(scope="session")

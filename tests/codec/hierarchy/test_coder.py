@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from codec.hierarchy.tiny import QUICK, smooth
-from recvae.codec import Codec, PictureModel, compress_file, open_truncated, salvage
+from recvae.codec import Codec, compress_file, open_truncated, salvage
 from recvae.codec.container import ContainerReader, Group
 from recvae.codec.container.group import tile_areas
+from recvae.codec.hierarchy.model import PictureModel
 from recvae.codec.hierarchy.pictures import from_network, to_network, to_spec
 from recvae.codec.hierarchy.sender import send
 from recvae.errors import InputError

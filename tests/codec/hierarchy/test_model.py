@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 import recvae
 from codec.hierarchy.tiny import QUICK, smooth
 from codec.vae.folders import JSON, WEIGHTS, refused, rewrite, setting
-from recvae.codec import Codec, PictureModel, load_model
+from recvae.codec import Codec, load_model
 from recvae.codec.container import ContainerReader
+from recvae.codec.hierarchy.model import PictureModel
 from recvae.codec.model_folder import save_model
 from recvae.errors import InputError
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from codec.hierarchy.tiny import smooth
-from recvae.codec import PictureModel
 from recvae.codec.container import Group
 from recvae.codec.hierarchy.coder import tile_codes
 from recvae.codec.hierarchy.draws import draw_latents
+from recvae.codec.hierarchy.model import PictureModel
 from recvae.codec.hierarchy.pictures import from_network
 from recvae.codec.hierarchy.streams import PictureCode
 from recvae.codec.hierarchy.synthesis import synthesise

@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 import torch
 
-from recvae.codec import PictureModel
 from recvae.codec.hierarchy.calibrate import CalibrationOptions, calibrate_pictures
 from recvae.codec.hierarchy.classes import ClassTables
 from recvae.codec.hierarchy.layout import Layout, cut_blocks
+from recvae.codec.hierarchy.model import PictureModel
 from recvae.codec.hierarchy.payload import LayerCode
 from recvae.codec.hierarchy.search import SearchEffort
 from recvae.codec.hierarchy.tables import MAX_LOG2_RANKS, LayerTables, Tables
