@@ -11,11 +11,13 @@ from typing import Any, Protocol
 
 import safetensors
 import torch
+from jsonschema import Draft202012Validator
+from jsonschema.validators import extend
 from safetensors.torch import load as from_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from recvae.codec.models import JSON_NAME, load_model, read_bounded
+from recvae.codec.models import JSON_NAME, MAX_REASON, load_model, read_bounded
 from recvae.files import translate_os_errors
 from recvae.files.atomic import put_in_place, sync
 from recvae.vae.quantise import Spec, check_tensors
@@ -41,6 +43,25 @@ def content_hash(description: dict[str, Any], tensors: dict[str, Tensor]) -> str
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
+
+
+# JSON Schema takes 1.0 for an integer; Python's arithmetic does not.
+_OfIntegers = extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, it: type(it) is int
+    ),
+)
+
+
+def check_schema(text: dict[str, Any], schema: dict[str, Any]) -> None:
+    """Raise ValueError, in words that name the field, unless a description keeps to a schema."""
+    if error := next(_OfIntegers(schema).iter_errors(text), None):
+        field = error.json_path.removeprefix("$").removeprefix(".")
+        reason = error.message
+        if len(reason) > MAX_REASON:
+            reason = f"{error.validator} must be {error.validator_value!r}"
+        raise ValueError(f"{JSON_NAME}: {field}{': ' * bool(field)}{reason}")
 
 
 def write_files(folder: Path, description: dict[str, Any], tensors: dict[str, Tensor]) -> None:

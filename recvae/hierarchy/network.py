@@ -131,7 +131,9 @@ class LatentLayer(nn.Module):
         hidden = F.silu(self.look(hidden) + self.condition(condition)[:, :, None, None])
         mean, raw = self.posterior(hidden).float().chunk(2, dim=1)
         # Means stay where the prior has candidates. Scales begin at about 0.4: all layers carry.
-        return MAX_MEAN * torch.tanh(mean / MAX_MEAN), -F.softplus(raw + 0.5).clamp_max(-MIN_LOG_SCALE)
+        return MAX_MEAN * torch.tanh(mean / MAX_MEAN), -F.softplus(raw + 0.5).clamp_max(
+            -MIN_LOG_SCALE
+        )
 
     def take(self, state: Tensor, n: Tensor, condition: Tensor) -> Tensor:
         """The state behind this layer."""

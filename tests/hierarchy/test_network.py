@@ -69,7 +69,7 @@ def test_means_and_scales_keep_within_their_limits() -> None:
     _, means, log_scales = network(pixels, torch.tensor([0.0, 1.0]), draws(1))
     assert max(float(mean.abs().max()) for mean in means) == pytest.approx(MAX_MEAN)
     assert all(bool((mean.abs() <= MAX_MEAN).all()) for mean in means)
-    assert all(bool(((-8 <= scale) & (scale <= 0)).all()) for scale in log_scales)
+    assert all(bool(((scale >= -8) & (scale <= 0)).all()) for scale in log_scales)
     assert min(float(scale.min()) for scale in log_scales) == -8
 
 

@@ -1,4 +1,4 @@
-"""What becomes of files if blocks are partitioned in another way, at equal numbers of candidates."""
+"""What becomes of files if blocks are partitioned in another way, at an equal search."""
 
 from dataclasses import replace
 

@@ -54,11 +54,11 @@ class CalibrationOptions:
         bands: bands of qualities with frequencies of classes of their own.
     """
 
-    block_bits: float = 28.0
-    bins_per_information: float = 0.8
-    classes: int = 14
+    block_bits: float = 32.0
+    bins_per_information: float = 1.0
+    classes: int = 10
     least_bits: float = 1.0
-    least_channel_bits: float = 0.02
+    least_channel_bits: float = 0.01
     bands: int = 10
 
 
@@ -228,9 +228,7 @@ def fit_layout(region: int, means_bits: NDArray[np.float64], options: Calibratio
     return Layout(region, np.array([0, *counts]), np.array(intervals))
 
 
-def intervals_of(
-    share_bits: NDArray[np.float64], sent: NDArray[np.bool_], count: int
-) -> Integers:
+def intervals_of(share_bits: NDArray[np.float64], sent: NDArray[np.bool_], count: int) -> Integers:
     """Intervals of the positions of a block, (count, channels), given log2 J of each channel.
 
     Position by position, J_d is raised by one where most of the channel's share is left, again and

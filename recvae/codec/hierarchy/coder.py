@@ -1,8 +1,8 @@
 """Groups of pictures to streams and back."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,14 @@ from recvae.codec.hierarchy.layout import Integers
 from recvae.codec.hierarchy.payload import LayerCode, layer_bits
 from recvae.codec.hierarchy.pictures import (
     PIXELS_AT_ONCE,
+    TILE,
+    Area,
     alike,
     from_network,
     layers_of,
     tile_of,
     to_network,
+    to_spec,
 )
 from recvae.codec.hierarchy.search import SearchEffort
 from recvae.codec.hierarchy.sender import send
@@ -78,21 +81,19 @@ def encode_groups(
         for (tile, picture), code, kl in zip(some, sent.codes, sent.kl_bits, strict=True):
             codes[tile, picture] = code
             bits["kl"][picture] += kl
-            for part, amount in picture_bits(shared.tables, code, quality).items():
+            for part, amount in picture_bits(shared.tables, code).items():
                 bits[part][picture] += amount
     groups = []
     for start in range(0, count, group_size):
         members = range(start, min(start + group_size, count))
         by_tile = [
-            encode_streams(
-                shared.tables, [codes[tile, i] for i in members], quality, separate=layers > 1
-            )
+            encode_streams(shared.tables, [codes[tile, i] for i in members], separate=layers > 1)
             for tile in range(len(areas))
         ]
         streams = [tile[layer] for layer in range(layers) for tile in by_tile]
-        raw = len(members) * spec.raw_bytes
-        if len(streams) == 1 and len(streams[0]) >= raw:
-            streams = [pixels[start : members.stop].tobytes()]
+        if layers == 1:
+            raw = [pixels[(slice(start, members.stop), *area)].tobytes() for area in areas]
+            streams = [min(pair, key=len) for pair in zip(raw, streams, strict=True)]
         groups.append(Group(len(members), spec, tuple(streams), layers, tile_of(spec)))
     return groups, bits
 
@@ -121,91 +122,114 @@ def decode_tile(
     checking: bool = False,
 ) -> None:
     """Write a tile of all pictures of groups of one spec into their pixels."""
-    spec = groups[0].spec
-    area = tile_areas(spec, groups[0].tile)[tile]
-    height, width = (side.stop - side.start for side in area)
-    shapes = shared.shapes(height, width)
-    num_layers = len(shared.tables.layers)
+    area = tile_areas(groups[0].spec, groups[0].tile)[tile]
+    waiting: list[tuple[int, PictureCode]] = []  # pictures by number, and their codes
     first = 0
-    waiting: list[_Waiting] = []
     for group in groups:
-        streams = group.streams[tile :: num_tiles(spec, group.tile)]
-        places = range(first, first + group.num_images)
+        codes = tile_codes(shared, group, tile, layers, checking)
+        if codes is None:
+            own = pixels[(slice(first, first + group.num_images), *area)]
+            own[:] = np.frombuffer(group.streams[tile], np.uint8).reshape(own.shape)
+        else:
+            waiting += enumerate(codes, first)
         first += group.num_images
-        raw = group.num_images * height * width * spec.channels
-        if group.layers == 1 and len(streams[0]) == raw:
-            own = np.frombuffer(streams[0], np.uint8).reshape(group.num_images, height, width, -1)
-            pixels[(slice(places.start, places.stop), *area)] = own.reshape(
-                pixels[(slice(places.start, places.stop), *area)].shape
-            )
-            continue
-        if group.layers not in (1, num_layers):
-            raise InputError(f"a group of {group.layers} layers: its model has {num_layers}")
-        if group.layers > 1:
-            streams = streams[:layers]
-        try:
-            quality, codes = decode_streams(
-                shared.tables, streams, group.num_images, shapes, group.layers > 1, checking
-            )
-        except ValueError as error:
-            raise InputError(str(error)) from error
-        waiting += [
-            _Waiting(place, quality, code.layers) for place, code in zip(places, codes, strict=True)
-        ]
-    at_once = max(1, PIXELS_AT_ONCE // (height * width))
-    stride = shared.network.arguments.stride
-    size = (-(-height // stride) * stride, -(-width // stride) * stride)
+    at_once = max(1, PIXELS_AT_ONCE // math.prod(_size(area)))
     for start in range(0, len(waiting), at_once):
         some = waiting[start : start + at_once]
-        there = min(len(some[0].code), num_layers if layers is None else layers)
-        latents = [
-            np.concatenate([_latents(shared, layer, one.code[layer]) for one in some])
-            if layer < there
-            else None
-            for layer in range(num_layers)
-        ]
-        output = synthesise(shared.network, latents, [one.quality for one in some], size)
-        decoded = from_network(output, height, width, spec.channels)
-        for one, picture in zip(some, decoded, strict=True):
-            pixels[one.place][area] = picture
+        decoded = _synthesised(shared, [code for _, code in some], _size(area), layers)
+        for (number, _), picture in zip(some, decoded, strict=True):
+            pixels[number][area] = to_spec(picture, groups[0].spec)
+
+
+def tile_codes(
+    shared: Shared,
+    group: Group,
+    tile: int,
+    layers: int | None = None,
+    checking: bool = False,
+) -> list[PictureCode] | None:
+    """What the streams of a tile of a group hold; None if they are its pixels as they are.
+
+    Raises InputError for what no encoder writes.
+    """
+    if group.tile != tile_of(group.spec):
+        raise InputError(f"a group in tiles of another size than {TILE} x {TILE}")
+    area = tile_areas(group.spec, group.tile)[tile]
+    if _is_stored(group, tile, area):
+        return None
+    streams = group.streams[tile :: num_tiles(group.spec, group.tile)]
+    num_layers = len(shared.tables.layers)
+    if group.layers not in (1, num_layers):
+        raise InputError(f"a group of {group.layers} layers: its model has {num_layers}")
+    separate = group.layers > 1
+    try:
+        return decode_streams(
+            shared.tables,
+            streams[:layers] if separate else streams,
+            group.num_images,
+            shared.shapes(*_size(area)),
+            separate,
+            checking,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def group_quality(group: Group) -> int | None:
     """The quality of a group; None of pictures as they are."""
-    if group.layers == 1 and len(group.streams[0]) == group.raw_bytes:
-        return None
-    return read_quality(RangeDecoder(group.streams[0]))
+    for tile, area in enumerate(tile_areas(group.spec, group.tile)):
+        if not _is_stored(group, tile, area):
+            return read_quality(RangeDecoder(group.streams[tile]))
+    return None
 
 
-class _Waiting(NamedTuple):
-    """A picture whose latents are known: its place among all, its quality and codes."""
+def _is_stored(group: Group, tile: int, area: Area) -> bool:
+    """Whether the stream of a tile is its pixels as they are."""
+    raw_bytes = group.num_images * math.prod(_size(area)) * group.spec.channels
+    return group.layers == 1 and len(group.streams[tile]) == raw_bytes
 
-    place: int
-    quality: int
-    code: list[LayerCode]
+
+def _size(area: Area) -> tuple[int, int]:
+    rows, columns = area
+    return rows.stop - rows.start, columns.stop - columns.start
 
 
 def _chunks(spec: ImageSpec, count: int) -> Iterator[list[tuple[int, int]]]:
     """All tiles of all pictures, as (tile, picture): those of one size, some at a time."""
     areas = tile_areas(spec, tile_of(spec))
     for tiles in alike(spec):
-        rows, columns = areas[tiles[0]]
-        size = (rows.stop - rows.start) * (columns.stop - columns.start)
-        at_once = max(1, PIXELS_AT_ONCE // size)
+        at_once = max(1, PIXELS_AT_ONCE // math.prod(_size(areas[tiles[0]])))
         every = [(tile, picture) for tile in tiles for picture in range(count)]
         for start in range(0, len(every), at_once):
             yield every[start : start + at_once]
 
 
-def picture_bits(tables: Tables, code: PictureCode, quality: int) -> dict[str, float]:
+def picture_bits(tables: Tables, code: PictureCode) -> dict[str, float]:
     """Ideal code lengths of the parts of a picture, bits."""
     layers = [layer_bits(own, layer) for own, layer in zip(tables.layers, code.layers, strict=True)]
     return {
-        "classes": float(class_bits(tables.classes, code.classes, quality).sum()),
+        "classes": float(class_bits(tables.classes, code.classes, code.quality).sum()),
         "cuts": sum(bits["cuts"] for bits in layers),
         "bins": sum(bits["bins"] for bits in layers),
         "ranks": sum(bits["ranks"] for bits in layers),
     }
+
+
+def _synthesised(
+    shared: Shared, codes: Sequence[PictureCode], size: tuple[int, int], layers: int | None
+) -> Pixels:
+    """Pictures (n, height, width, 3) of codes of tiles of one size; of some layers, or of all."""
+    there = min(len(codes[0].layers), len(shared.tables.layers) if layers is None else layers)
+    latents = [
+        np.concatenate([_latents(shared, layer, code.layers[layer]) for code in codes])
+        if layer < there
+        else None
+        for layer in range(len(shared.tables.layers))
+    ]
+    stride = shared.network.arguments.stride
+    padded = (-(-size[0] // stride) * stride, -(-size[1] // stride) * stride)
+    output = synthesise(shared.network, latents, [code.quality for code in codes], padded)
+    return from_network(output, *size)
 
 
 def _latents(shared: Shared, layer: int, code: LayerCode) -> Integers:

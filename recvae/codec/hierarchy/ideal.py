@@ -1,11 +1,16 @@
-"""What a model's posteriors give without any coder: the curve that coded points are compared with."""
+"""What a model's posteriors give without a coder, and where the bits of files go."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from recvae.codec.container import Group
+from recvae.codec.container.group import num_tiles
+from recvae.codec.hierarchy.classes import class_bits
+from recvae.codec.hierarchy.coder import tile_codes
 from recvae.codec.hierarchy.model import PictureModel
+from recvae.codec.hierarchy.payload import layer_bits
 from recvae.codec.hierarchy.pictures import from_network, to_network
 from recvae.codec.hierarchy.refine import find_offsets, shifted
 from recvae.codec.image_coder import Pixels
@@ -57,5 +62,21 @@ def _sampled(
     with torch.no_grad():
         output = network(pixels, position, draw)[0]
     height, width = pictures.shape[1:3]
-    decoded = from_network(output, height, width, pictures.shape[3])
+    decoded = from_network(output, height, width)
     return torch.stack(kl_bits).sum(0).numpy(), decoded
+
+
+def bits_by_layer(model: PictureModel, groups: Sequence[Group]) -> list[float]:
+    """Ideal code lengths in bits of each layer of groups, coarse to fine, over all pictures.
+
+    The classes of regions count to the first layer; groups of pictures as they are count nothing.
+    """
+    tables = model.shared.tables
+    total = [0.0] * len(tables.layers)
+    for group in groups:
+        for tile in range(num_tiles(group.spec, group.tile)):
+            for code in tile_codes(model.shared, group, tile) or ():
+                total[0] += float(class_bits(tables.classes, code.classes, code.quality)[0])
+                for layer, own in enumerate(tables.layers):
+                    total[layer] += sum(layer_bits(own, code.layers[layer]).values())
+    return total

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jsonschema import Draft202012Validator
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -30,6 +29,7 @@ from recvae.codec.image_coder import Bits, ImageCoder, Pixels, register_image_co
 from recvae.codec.model_folder import (
     HASH_BYTES,
     WEIGHTS_NAME,
+    check_schema,
     content_hash,
     read_tensors,
     write_files,
@@ -40,7 +40,7 @@ from recvae.exact.frequencies import PRECISION_BITS
 from recvae.hierarchy.network import Hierarchy, HierarchyArguments
 from recvae.hierarchy.quality import MAX_QUALITY, MIN_QUALITY
 from recvae.rec import IndexCode
-from recvae.rec.partition import MAX_LOG2_INTERVALS
+from recvae.rec.partition import MAX_LOG2_BINS, MAX_LOG2_INTERVALS
 
 FORMAT = "recvae-hierarchy-1"
 DEFAULT_QUALITY = 50
@@ -242,8 +242,7 @@ def as_stored(network: Hierarchy) -> Hierarchy:
 def _load(folder: Path) -> PictureModel:
     """The model in a folder; ValueError if it cannot be used."""
     text = read_object(folder / JSON_NAME)
-    if error := next(Draft202012Validator(SCHEMA).iter_errors(text), None):
-        raise ValueError(f"{JSON_NAME}: {error.json_path[2:]}: {error.message[:200]}")
+    check_schema(text, SCHEMA)
     try:
         arguments = HierarchyArguments(**text["architecture"])
     except TypeError as error:
@@ -322,6 +321,8 @@ def _layer_tables(layer: int, network: Hierarchy, tensors: dict[str, Tensor]) ->
     if (intervals > 0).sum((1, 2)).max() > MAX_BLOCK_DIMENSIONS:
         raise ValueError(f"{prefix}.intervals: a block of more than 256 dimensions")
     layout = Layout(network.region_of(layer), block_positions, intervals)
+    if layout.log2_bins[:, block_positions.max()].min() > MAX_LOG2_BINS:
+        raise ValueError(f"{prefix}.intervals: there is no cut of at most 2^62 bins")
     ranks = _frequencies(f"{prefix}.ranks", tensors)
     raw_bits = tuple(range(MAX_LOG2_RANKS + 1))
     codes = tuple(IndexCode(tuple(row), raw_bits) for row in ranks.tolist())

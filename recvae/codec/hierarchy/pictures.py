@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec.container.group import tile_areas
@@ -47,12 +46,16 @@ def to_network(pixels: Pixels, stride: int) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(padded)).permute(0, 3, 1, 2).float() / 255
 
 
-def from_network(output: Tensor, height: int, width: int, channels: int) -> Pixels:
-    """(n, 3, H, W) to uint8 (n, height, width) or (n, height, width, 3); grey is the mean."""
-    values = output[:, :, :height, :width]
-    if channels == GREY:
-        values = values.mean(1, keepdim=True)
-    rounded: NDArray[np.uint8] = (
-        (values.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    )
-    return rounded[..., 0] if channels == GREY else rounded
+def from_network(output: Tensor, height: int, width: int) -> Pixels:
+    """(n, 3, H, W) about in [0, 1] to uint8 (n, height, width, 3)."""
+    values = output[:, :, :height, :width].clamp(0, 1) * 255
+    rounded: Pixels = values.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return rounded
+
+
+def to_spec(picture: Pixels, spec: ImageSpec) -> Pixels:
+    """A picture in colour as its spec has it: grey is the rounded mean of the channels."""
+    if spec.channels != GREY:
+        return picture
+    grey: Pixels = ((2 * picture.sum(-1, dtype=np.int64) + RGB) // (2 * RGB)).astype(np.uint8)
+    return grey

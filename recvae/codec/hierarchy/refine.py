@@ -15,7 +15,9 @@ Offsets = Sequence[tuple[Tensor, Tensor]]
 """Of each layer what is added to the mean and to the log scale of its posterior."""
 
 
-def shifted(mean: Tensor, log_scale: Tensor, offset: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def shifted(
+    mean: Tensor, log_scale: Tensor, offset: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
     """The posterior with an offset, within what posteriors may be."""
     return (
         (mean + offset[0]).clamp(-MAX_MEAN, MAX_MEAN),
@@ -35,10 +37,11 @@ def find_offsets(network: Hierarchy, pixels: Tensor, position: Tensor, steps: in
         position: of each picture's quality, (n,).
         steps: of Adam.
     """
-    offsets = [
-        tuple(torch.zeros((len(pixels), *shape), device=pixels.device) for _ in range(2))
+    zeros = [
+        torch.zeros((len(pixels), *shape), device=pixels.device)
         for shape in network.shapes(*pixels.shape[2:])
     ]
+    offsets = [(zero, zero.clone()) for zero in zeros]
     parameters = [tensor.requires_grad_() for pair in offsets for tensor in pair]
     optimiser = torch.optim.Adam(parameters, lr=LEARNING_RATE, betas=(0.9, 0.95))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)

@@ -15,6 +15,7 @@ from recvae.codec.hierarchy.refine import Offsets, find_offsets, shifted
 from recvae.codec.hierarchy.search import Search, SearchEffort
 from recvae.codec.hierarchy.streams import PictureCode
 from recvae.codec.hierarchy.tables import Tables
+from recvae.errors import InputError
 from recvae.hierarchy.network import Hierarchy
 from recvae.hierarchy.quality import position_of
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
@@ -44,11 +45,17 @@ def send(
     quality: int,
     effort: SearchEffort,
 ) -> Sent:
-    """Codes for pictures (n, 3, h, w) in [0, 1], h and w multiples of the stride."""
+    """Codes for pictures (n, 3, h, w) in [0, 1], h and w multiples of the stride.
+
+    Raises InputError for networks that overflow.
+    """
     count = len(pixels)
     position = torch.full((count,), position_of(quality), device=pixels.device)
     offsets = find_offsets(network, pixels, position, effort.refinements)
-    classes = tables.classes.choose(region_kl_bits(network, pixels, position, offsets))
+    region_bits = region_kl_bits(network, pixels, position, offsets)
+    if not np.isfinite(region_bits).all():
+        raise InputError("the model's networks give numbers that are not finite: it is no good one")
+    classes = tables.classes.choose(region_bits)
     layers: list[LayerCode] = []
     kl_bits = np.zeros(count)
 
@@ -71,7 +78,9 @@ def send(
 
     run_chain(network, pixels, position, draw)
     by_picture = zip(*(code.split(count) for code in layers), strict=True)
-    codes = [PictureCode(classes[i : i + 1], list(own)) for i, own in enumerate(by_picture)]
+    codes = [
+        PictureCode(quality, classes[i : i + 1], list(own)) for i, own in enumerate(by_picture)
+    ]
     return Sent(codes, kl_bits)
 
 

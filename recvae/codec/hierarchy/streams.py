@@ -20,23 +20,23 @@ class PictureCode:
     """What is sent of a tile of a picture.
 
     Fields:
+        quality: 1 to 100.
         classes: of its regions, (1, rows, columns).
         layers: the code of each layer that is there.
     """
 
+    quality: int
     classes: Integers
     layers: list[LayerCode]
 
 
-def encode_streams(
-    tables: Tables, pictures: Sequence[PictureCode], quality: int, separate: bool
-) -> list[bytes]:
-    """The streams of a tile of some pictures: one for all layers or, if `separate`, one for each.
+def encode_streams(tables: Tables, pictures: Sequence[PictureCode], separate: bool) -> list[bytes]:
+    """The streams of a tile of pictures of one quality: one for all layers or one for each.
 
     The first begins with the quality and the classes of all pictures. A stream holds its layers one
     after the other, of each layer all pictures.
     """
-    encoder = RangeEncoder()
+    encoder, quality = RangeEncoder(), pictures[0].quality
     encoder.encode_uniform(np.array([quality - MIN_QUALITY]), QUALITIES)
     for picture in pictures:
         encode_classes(encoder, tables.classes, picture.classes, quality)
@@ -57,8 +57,8 @@ def decode_streams(
     shapes: Sequence[tuple[int, int]],
     separate: bool,
     checking: bool = False,
-) -> tuple[int, list[PictureCode]]:
-    """The quality, and what the streams of a tile of `count` pictures hold.
+) -> list[PictureCode]:
+    """What the streams of a tile of `count` pictures hold.
 
     Args:
         tables: of the model.
@@ -74,7 +74,9 @@ def decode_streams(
     decoders = [make(stream) for stream in streams]
     quality = read_quality(decoders[0])
     pictures = [
-        PictureCode(decode_classes(decoders[0], tables.classes, (1, *shapes[0]), quality), [])
+        PictureCode(
+            quality, decode_classes(decoders[0], tables.classes, (1, *shapes[0]), quality), []
+        )
         for _ in range(count)
     ]
     for layer, layer_tables in enumerate(tables.layers[: len(streams) if separate else None]):
@@ -85,7 +87,7 @@ def decode_streams(
     for decoder in decoders:
         if isinstance(decoder, CheckingRangeDecoder) and not decoder.is_whole():
             raise ValueError("a stream is not what an encoder writes")
-    return quality, pictures
+    return pictures
 
 
 def read_quality(decoder: RangeDecoder) -> int:

@@ -20,16 +20,16 @@ def synthesise(
     """Pictures (n, 3, h, w) from the latents of each layer.
 
     Args:
-        network: whose device is used.
+        network: whose device and type of numbers are used.
         latents: (n * positions, channels) int64 in units of 2^-28; None for layers that are
             missing, whose latents are 0.
         qualities: of each picture.
         size: h and w, multiples of the stride.
     """
-    device = network.start.device
+    like = network.start  # whose device and type all have
     count = len(qualities)
     with torch.no_grad():
-        position = torch.tensor([position_of(q) for q in qualities], device=device)
+        position = torch.tensor([position_of(q) for q in qualities]).to(like)
         condition = network.condition(position)
         state = network.begin(count, *size)
         shapes = network.shapes(*size)
@@ -39,9 +39,9 @@ def synthesise(
             state = network.rise(index, state)
             channels, height, width = shape
             if z is None:
-                n = torch.zeros((count, *shape), device=device)
+                n = like.new_zeros((count, *shape))
             else:
-                n = torch.from_numpy(latents_to_float(z)).to(device)
+                n = torch.from_numpy(latents_to_float(z)).to(like)
                 n = n.reshape(count, height, width, channels).permute(0, 3, 1, 2)
             state = layer.take(state, n, condition)
         return network.finish(state, condition)

@@ -17,7 +17,7 @@ from PIL import Image, features
 RGB = NDArray[np.uint8]
 """One image, (height, width, 3)."""
 
-SMALL_PIXELS = 1 << 16  # images up to this size are worth AVIF's slowest search
+SMALL_PIXELS = 1 << 14  # images up to this size are worth AVIF's slowest search
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 
@@ -220,7 +220,7 @@ AVIF = ClassicalCodec(
     "pillow",
     _avif,
     _decode_with_pillow,
-    "4:4:4, speed 0 (the slowest); images of more than 2^16 pixels speed 6.",
+    "4:4:4, speed 0 (the slowest); images of more than 2^14 pixels speed 6.",
     avif_mdat_bytes,
     "the boxes ftyp and meta, which hold sizes, colours and the decoder's configuration, and the "
     "head of mdat",

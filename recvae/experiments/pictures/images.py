@@ -13,10 +13,12 @@ from recvae.experiments.pictures.classical import RGB
 
 Data: TypeAlias = Literal["CIFAR-10", "Kodak"]
 PLACES: dict[Data, str] = {"CIFAR-10": "CIFAR10/test.npy", "Kodak": "kodak"}
+SIDE = 256  # of the middle of each photograph, which is what is coded, pixels
 
 
 def load_images(root: str, data: Data, count: int) -> list[RGB]:
-    """The first `count` images, in the order of the file or of the files' names.
+    """The first `count` images, in the order of the file or of the files' names; of photographs
+    the middle.
 
     Args:
         root: folder that holds CIFAR10/test.npy, uint8 (n, height, width, 3), and kodak/*.png.
@@ -76,7 +78,7 @@ def _read_folder(folder: Path, count: int) -> list[RGB]:
             f"{folder}: no *.png; --data.root is the folder that holds "
             f"{' and '.join(PLACES.values())}"
         )
-    return [_read_picture(path) for path in paths]
+    return [_middle(_read_picture(path)) for path in paths]
 
 
 def _read_picture(path: Path) -> RGB:
@@ -88,3 +90,8 @@ def _read_picture(path: Path) -> RGB:
     if mode != "RGB":
         raise InputError(f"{path}: mode {mode}, need RGB")
     return pixels
+
+
+def _middle(pixels: RGB) -> RGB:
+    top, left = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])

@@ -75,7 +75,10 @@ def _coded(
     )
     sizes = [len(file) for file in files]
     each = [size for file in files for size in ours.one_file_each(file)]
-    layers = [sum(lengths) for lengths in zip(*map(ours.layer_bytes, files), strict=True)]
+    layers = [
+        sum(lengths)
+        for lengths in zip(*(ours.layer_bytes(codec, file) for file in files), strict=True)
+    ]
     return _file_cells(images, decoded, sizes, each, encode_seconds, decode_seconds) | {
         "layer_bpp": [8 * length / num_pixels(images) for length in layers]
     }

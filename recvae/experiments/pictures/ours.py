@@ -1,13 +1,16 @@
 """All that this experiment asks of our codec, one small function each."""
 
 import io
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
 import recvae
 from recvae.codec import Codec
 from recvae.codec.container import ContainerReader, ContainerWriter
+from recvae.codec.hierarchy.ablation import partition_point
+from recvae.codec.hierarchy.ideal import bits_by_layer, ideal_points
+from recvae.codec.hierarchy.model import PictureModel
 from recvae.errors import InputError
 from recvae.experiments.pictures.classical import RGB
 from recvae.experiments.pictures.rows import Partition
@@ -38,8 +41,9 @@ def load(model: str) -> Codec:
 
 def encode(codec: Codec, images: list[RGB], quality: int, effort: int) -> bytes:
     """A whole .recvae file of images of one size, each a group of its own."""
-    sender = Codec(codec.model.with_quality(quality), batch_size=codec.batch_size)
-    return sender.compress(np.stack(images), group_size=1, effort=effort, channels=3)
+    return codec.compress(
+        np.stack(images), group_size=1, effort=effort, quality=quality, channels=3
+    )
 
 
 def decode(codec: Codec, file: bytes) -> list[RGB]:
@@ -64,28 +68,53 @@ def stream_bytes(file: bytes) -> list[int]:
         return [group.num_bytes for group in reader.groups()]
 
 
-def layer_bytes(file: bytes) -> list[int]:
-    """Bytes of the streams of each layer, coarse to fine, over all images of a file."""
+def layer_bytes(codec: Codec, file: bytes) -> list[float]:
+    """Bytes of each layer, coarse to fine, over all images of a file.
+
+    Of a hierarchy ideal code lengths, since layers of small images share a stream.
+    """
     with ContainerReader(file) as reader:
-        lengths = [
-            np.reshape([len(stream) for stream in group.streams], (group.layers, -1)).sum(1)
-            for group in reader.groups()
-        ]
+        groups = list(reader.groups())
+    if isinstance(codec.model, PictureModel):
+        return [bits / 8 for bits in bits_by_layer(codec.model, groups)]
+    lengths = [
+        np.reshape([len(stream) for stream in group.streams], (group.layers, -1)).sum(1)
+        for group in groups
+    ]
     return np.sum(lengths, axis=0).tolist()
 
 
 def ideal(codec: Codec, images: list[RGB], quality: int, seed: int) -> tuple[float, float]:
     """KL of the posteriors in bits per pixel, and PSNR in dB of samples of them, decoded."""
-    from recvae.codec.hierarchy.ideal import ideal_points
-
-    ((bits_per_pixel, psnr_db),) = ideal_points(codec.model, images, [quality], seed)
-    return bits_per_pixel, psnr_db
+    model = _hierarchy(codec)
+    by_size: dict[tuple[int, ...], list[RGB]] = {}
+    for image in images:
+        by_size.setdefault(image.shape, []).append(image)
+    points = [
+        (len(same), *ideal_points(model, np.stack(same), [quality], seed)[0])
+        for same in by_size.values()
+    ]
+    count, bits_per_pixel, psnr_db = np.array(points).T
+    return (
+        float((count * bits_per_pixel).sum() / count.sum()),
+        float((count * psnr_db).sum() / count.sum()),
+    )
 
 
 def partitioned(
     codec: Codec, images: list[RGB], quality: int, partition: Partition, seed: int
 ) -> PartitionPoint:
     """What images cost if latents are partitioned in another way than the model's."""
-    from recvae.codec.hierarchy.ablation import partition_point
+    way = (partition.strategy, partition.block_bits, partition.log2_candidates)
+    return PartitionPoint(
+        *partition_point(_hierarchy(codec), np.stack(images), quality, *way, seed)
+    )
 
-    return PartitionPoint(*partition_point(codec.model, images, quality, *astuple(partition), seed))
+
+def _hierarchy(codec: Codec) -> PictureModel:
+    """Its model; InputError if that is of another kind, of which there is no ideal."""
+    if not isinstance(codec.model, PictureModel):
+        raise InputError(
+            f"model {codec.model.name!r} is no hierarchy: it has no KL to compare with"
+        )
+    return codec.model

@@ -14,7 +14,7 @@ OURS = "recvae"
 IMAGES: dict[Data, int] = {"CIFAR-10": 200, "Kodak": 24}
 QUALITIES: dict[Data, tuple[int, ...]] = {
     "CIFAR-10": (5, 20, 30, 40, 50, 60, 70, 80, 95),
-    "Kodak": (10, 30, 50, 70),
+    "Kodak": (15, 35, 55),
 }
 EFFORTS: dict[Data, tuple[int, ...]] = {"CIFAR-10": (1, 16), "Kodak": (1,)}
 
@@ -23,11 +23,11 @@ STRATEGIES = ("mutual information", "informative only", "random", "none")
 carry something; at random; not at all."""
 BLOCK_BITS = (16, 24, 32, 40, 48, 64)
 LOG2_CANDIDATES = 16
-PARTITION_QUALITY, PARTITION_IMAGES = 50, 32
+PARTITION_QUALITY, PARTITION_IMAGES = 50, 10
 
 QUICK_IMAGES: dict[Data, int] = {"CIFAR-10": 6, "Kodak": 1}
 QUICK_QUALITIES, QUICK_EFFORTS = (20, 50, 80), (1, 2)
-STEPS: dict[Data, int] = {"CIFAR-10": 1, "Kodak": 2}  # every so manieth setting of a classical codec
+STEPS: dict[Data, int] = {"CIFAR-10": 1, "Kodak": 2}  # every so manieth classical setting
 QUICK_STEP = 3
 QUICK_BLOCK_BITS, QUICK_PARTITION_IMAGES = (16, 32), 2
 

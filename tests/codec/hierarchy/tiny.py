@@ -9,7 +9,8 @@ import torch
 from recvae.codec import PictureModel
 from recvae.codec.hierarchy.calibrate import CalibrationOptions, calibrate_pictures
 from recvae.codec.hierarchy.classes import ClassTables
-from recvae.codec.hierarchy.layout import Layout
+from recvae.codec.hierarchy.layout import Layout, cut_blocks
+from recvae.codec.hierarchy.payload import LayerCode
 from recvae.codec.hierarchy.search import SearchEffort
 from recvae.codec.hierarchy.tables import MAX_LOG2_RANKS, LayerTables, Tables
 from recvae.hierarchy.lightning import PictureVAE
@@ -19,6 +20,7 @@ from recvae.rec.index_codes import to_frequencies
 
 TWO_LAYERS = HierarchyArguments(8, (1, 1, 0), (3, 4, 1), (1, 1, 1), 1, 1)
 ONE_LAYER = HierarchyArguments(8, (1,), (4,), (1,), 1, 1)
+LARGEST_RANK = (1 << MAX_LOG2_RANKS + 1) - 2
 QUICK = SearchEffort(margin_bits=1.0, max_log2_candidates=8, keep=4)
 
 
@@ -87,3 +89,16 @@ def random_tables(seed: int, classes: int = 4, regions: tuple[int, ...] = (1, 1,
         codes = tuple(IndexCode(to_frequencies(row), raw_bits) for row in ranks)
         layers.append(LayerTables(layout, cuts.astype(np.int32), codes))
     return Tables(random_class_tables(random, classes), tuple(layers))
+
+
+def random_code(
+    random: np.random.Generator, layout: Layout, regions: np.ndarray, shape: tuple[int, int]
+) -> LayerCode:
+    """A code that an encoder might have found, of first and last bins and ranks too."""
+    blocks = cut_blocks(layout, layout.at_positions(regions, *shape))
+    cuts = random.integers(1, len(layout.intervals) + 1, len(blocks.classes))
+    last = np.maximum(layout.intervals_of(blocks, cuts) - 1, 0)
+    bins = np.where(random.random(last.shape) < 0.3, last, random.integers(0, last + 1))
+    ranks = random.integers(0, 1 << random.integers(1, MAX_LOG2_RANKS + 1, len(cuts)))
+    ranks[random.random(len(cuts)) < 0.2] = LARGEST_RANK
+    return LayerCode(shape, blocks, cuts, bins, ranks)

@@ -102,8 +102,8 @@ def test_ours_is_what_the_codec_makes(data: Path, model: Path, table: list[dict[
     )
     each = [len(ours.encode(codec, [image], 20, 2)) for image in images]
     assert ours.one_file_each(file) == each
-    assert sum(ours.layer_bytes(file)) == sum(ours.stream_bytes(file))
-    assert len(ours.layer_bytes(file)) == 2
+    assert sum(ours.layer_bytes(codec, file)) == sum(ours.stream_bytes(file))
+    assert len(ours.layer_bytes(codec, file)) == 2
 
 
 @whole_run

@@ -14,7 +14,7 @@ from recvae.experiments.drawing import Drawing
 from recvae.experiments.figures import BLACK, BLUE, GREEN, GREY, VERMILLION, label, panels, styled
 from recvae.experiments.pictures.comparisons import EFFORT, IDEAL, comparisons, curves, is_coded
 from recvae.experiments.pictures.curves import Curve, curve_of, psnr_at
-from recvae.experiments.pictures.images import Data
+from recvae.experiments.pictures.images import SIDE, Data
 from recvae.experiments.pictures.published import ORC, PARTITIONED, SPLITS, THEORY
 from recvae.experiments.store import Measured
 
@@ -120,7 +120,8 @@ def cifar10(rows: Sequence[Measured]) -> Drawing:
 def kodak(rows: Sequence[Measured]) -> Drawing:
     """Kodak: ours and classical codecs."""
     caption = (
-        f"{_count(rows, 'Kodak')} photographs, a file each; whole files. "
+        f"The middle {SIDE} × {SIDE} pixels of {_count(rows, 'Kodak')} photographs, a file each; "
+        "whole files. "
         "Our model was trained on images of 32 × 32 pixels and never saw a photograph."
     )
     found = {n: c for n, c in curves(rows, "Kodak").items() if not n.endswith(" payload")}
