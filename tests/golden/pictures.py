@@ -82,7 +82,7 @@ def _of_tile(
     """Of each picture, each layer."""
     shared = model.shared
     shapes = shared.shapes(*size)
-    _, codes = decode_streams(
+    codes = decode_streams(
         shared.tables, streams, group.num_images, shapes, group.layers > 1, checking
     )
     return [
