@@ -20,8 +20,9 @@ KINDS = (
     (1, ImageSpec(5, 9, 3), False, None),
     (3, ImageSpec(4, 4), False, None),
     (2, ImageSpec(9, 3, 3), True, None),
-    (1, ImageSpec(7, 11), True, (4, 11)),
-    (2, ImageSpec(6, 5), False, (6, 3)),
+    (1, ImageSpec(257, 3), True, (256, 3)),
+    (2, ImageSpec(4, 260, 3), False, (4, 256)),
+    (1, ImageSpec(8, 8), False, (4, 8)),
 )
 """Pictures of a group, their spec, whether layers are apart, tiles."""
 BESIDE_OTHERS, PART = 64, 128  # bits of the first byte: what else to try

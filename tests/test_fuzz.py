@@ -56,7 +56,7 @@ def test_damaged_seeds(target: ModuleType, examples: int) -> None:
     holds()
 
 
-@pytest.mark.parametrize("target", [model, picture_model], ids=lambda target: target.__name__)
+@pytest.mark.parametrize("target", MODELS, ids=lambda target: target.__name__)
 def test_damaged_models(target: ModuleType) -> None:
     @settings(max_examples=60, deadline=None)
     @given(damaged(target))

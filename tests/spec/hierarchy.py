@@ -12,7 +12,7 @@ from spec.container import check
 from spec.groups_2 import Group, raw_bytes, tile_slices
 from spec.model import read_hashed
 
-FORMAT, MAX_BUCKET = "recvae-hierarchy-1", 20
+FORMAT, MAX_BUCKET, TILE = "recvae-hierarchy-1", 20, 256
 BESIDE = ((-1, 0), (1, 0), (0, -1), (0, 1))
 DIAGONAL = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 PASSES = ((0, 0, ()), (1, 1, DIAGONAL), (0, 1, BESIDE), (1, 0, BESIDE))
@@ -82,6 +82,8 @@ def decode_group(model: Hierarchy, group: Group, table: list[int]) -> list[Tile 
     Streams of the last layers may be missing, None.
     """
     check(group.layers in (1, len(model.layers)), "layers of a group")
+    expected = tuple(min(side, TILE) for side in group.spec[:2])
+    check(group.tile == expected, "tiles of a group")
     parts = tile_slices(group.spec, group.tile)
     tiles: list[Tile | np.ndarray] = []
     for number, (rows, columns) in enumerate(parts):

@@ -74,5 +74,7 @@ class Synthesis:
 
 def to_pixels(picture: np.ndarray, channels: int) -> np.ndarray:
     """(h, w, 3) to uint8 (h, w, channels)."""
-    values = picture.mean(2, keepdims=True) if channels == 1 else picture
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    values = np.rint(np.clip(picture, 0, 1) * 255).astype(np.int64)
+    if channels == 1:
+        values = (2 * values.sum(2, keepdims=True) + 3) // 6
+    return values.astype(np.uint8)

@@ -147,11 +147,12 @@ def test_what_both_refuse(model: PictureModel, second: hierarchy.Hierarchy) -> N
     spec = ImageSpec(8, 8, 3)
     for bad in (
         Group(1, spec, (b"a", b"b"), layers=2),
+        Group(1, spec, (b"a", b"b"), tile=(4, 8)),
         Group(1, spec, (bytes([255] * 8),)),
     ):
         with pytest.raises(recvae.InputError):
             model.decode([bad])
-        with pytest.raises(ValueError, match=r"layers|no encoder"):
+        with pytest.raises(ValueError, match=r"layers|tiles|no encoder"):
             hierarchy.decode_group(second, plain(bad), TABLE)
 
 
@@ -163,7 +164,7 @@ def test_any_streams(
     """Both find the same latents in them, or both refuse them."""
     spec, streams, layers, tile = (
         (ImageSpec(17, 9, 3), [first], 1, None),
-        (ImageSpec(9, 11), [first, other], 1, (9, 6)),
+        (ImageSpec(2, 260), [first, other], 1, (2, 256)),
         (ImageSpec(8, 16), [first, other, other, first], 4, None),
     )[kind]
     group = Group(2, spec, tuple(streams), layers, tile)
