@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from safetensors.torch import load as from_safetensors
 
 from fuzz.invariants import refusal_is_one_line, scratch
 from recvae.codec import Codec, CodecModel
-from recvae.codec.model_folder import content_hash
+from recvae.codec.model_folder import Saveable, content_hash
 from recvae.codec.vae.latents import (
     BlockLatents,
     BranchAndBoundLatents,
@@ -58,17 +59,22 @@ ANY: tuple[Any, ...] = (
 def seeds() -> Iterator[bytes]:
     """The architectures at their smallest, all of the file and by parts."""
     for model in tiny_models():
-        text = model.description() | {"hash": model.hash}
-        folder = scratch("seed")
-        folder.mkdir(exist_ok=True)
-        model.save(folder)
-        weights = (folder / "weights.safetensors").read_bytes()
-        start = 8 + int.from_bytes(weights[:8], "little")
-        parts = [json.dumps(text).encode(), weights[8:start].rstrip(), weights[start:]]
+        text, header, data, weights = parts_of(model)
         if len(weights) < 10_000:
-            yield bytes([0]) + SEPARATOR.join(parts)
-            yield bytes([WHOLE_FILE]) + SEPARATOR.join([parts[0], b"", weights])
-        yield bytes([0]) + SEPARATOR.join([*parts[:2], parts[2][:50]])
+            yield bytes([0]) + SEPARATOR.join([text, header, data])
+            yield bytes([WHOLE_FILE]) + SEPARATOR.join([text, b"", weights])
+        yield bytes([0]) + SEPARATOR.join([text, header, data[:50]])
+
+
+def parts_of(model: Saveable) -> tuple[bytes, bytes, bytes, bytes]:
+    """`model.json` in few bytes; of `weights.safetensors` the JSON, the data, and all of it."""
+    folder = scratch("seed")
+    folder.mkdir(exist_ok=True)
+    model.save(folder)
+    text = json.dumps(json.loads((folder / "model.json").read_bytes())).encode()
+    weights = (folder / "weights.safetensors").read_bytes()
+    start = 8 + int.from_bytes(weights[:8], "little")
+    return text, weights[8:start].rstrip(), weights[start:], weights
 
 
 def tiny_models() -> list[CodecModel]:
@@ -124,8 +130,8 @@ def images_for(model: CodecModel) -> np.ndarray:
     return np.where(values < 128, 0, values).astype(np.uint8)
 
 
-def check(data: bytes) -> None:
-    """A model that loads has the hash that it states, is saved the same, and codes."""
+def folder_of(data: bytes) -> Path:
+    """The folder that an input stands for."""
     flags = data[0] if data else 0
     parts = [*data[1:].split(SEPARATOR, 2), b"", b""]
     weights = parts[2] if flags & WHOLE_FILE else _weights(parts[1], parts[2])
@@ -134,10 +140,17 @@ def check(data: bytes) -> None:
     folder.mkdir(exist_ok=True)
     (folder / "model.json").write_bytes(text)
     (folder / "weights.safetensors").write_bytes(weights)
+    return folder
+
+
+def check(data: bytes) -> None:
+    """A model that loads has the hash that it states, is saved the same, and codes."""
+    folder = folder_of(data)
     with refusal_is_one_line():
         model = load_vae(folder)
-        assert model.hash == json.loads(text)["hash"]
-        assert sum(tensor.nbytes for tensor in model.tensors().values()) <= len(weights)
+        assert model.hash == json.loads((folder / "model.json").read_bytes())["hash"]
+        size = (folder / "weights.safetensors").stat().st_size
+        assert sum(tensor.nbytes for tensor in model.tensors().values()) <= size
         copy = scratch("copy")
         copy.mkdir(exist_ok=True)
         model.save(copy)

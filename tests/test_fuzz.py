@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fuzz import container, images, invariants, model, payload, salvage
+from fuzz import container, images, invariants, model, payload, picture_model, pictures, salvage
 from recvae.errors import InputError
 
-TARGETS = [container, salvage, images, model, payload]
 QUICK = [container, salvage, images]
-SEEDED = [*QUICK, *(pytest.param(target, marks=pytest.mark.slow) for target in (model, payload))]
+SLOW = [pytest.param(t, marks=pytest.mark.slow) for t in (pictures, model, picture_model, payload)]
+MODELS = [model, pytest.param(picture_model, marks=pytest.mark.slow)]
 # What stands in the way of a parser: limits of its numbers, and its signs.
 TOKENS = [b"\0", b"\xff", b"\xff" * 8, b"\x80\0\0\0", b"IHDR", b"IDAT", b"\x1f\x8b", b"CER\x89"]
 TOKENS += [b'"key"', b"{", b"[", b"}", b"-", b"1e9", b"null", b"(28,", b"|O", b"\xfe|\xfe", b"\xc0"]
@@ -24,7 +24,7 @@ def seeds_for(target: ModuleType) -> list[bytes]:
     return list(target.seeds())
 
 
-@pytest.mark.parametrize("target", SEEDED, ids=lambda target: target.__name__)
+@pytest.mark.parametrize("target", [*QUICK, *SLOW], ids=lambda target: target.__name__)
 def test_seeds(target: ModuleType) -> None:
     seeds = seeds_for(target)
     assert len(set(seeds)) >= 3
@@ -46,7 +46,7 @@ def damaged(draw: st.DrawFn, target: ModuleType) -> bytes:
 
 
 @pytest.mark.parametrize("examples", [60, pytest.param(1000, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("target", QUICK, ids=lambda target: target.__name__)
+@pytest.mark.parametrize("target", [*QUICK, *SLOW[:1]], ids=lambda target: target.__name__)
 def test_damaged_seeds(target: ModuleType, examples: int) -> None:
     @settings(max_examples=examples, deadline=None)
     @given(damaged(target))
@@ -56,23 +56,36 @@ def test_damaged_seeds(target: ModuleType, examples: int) -> None:
     holds()
 
 
-@settings(max_examples=60, deadline=None)
-@given(damaged(model))
-def test_damaged_models(data: bytes) -> None:
-    model.check(data)
+@pytest.mark.parametrize("target", [model, picture_model], ids=lambda target: target.__name__)
+def test_damaged_models(target: ModuleType) -> None:
+    @settings(max_examples=60, deadline=None)
+    @given(damaged(target))
+    def holds(data: bytes) -> None:
+        target.check(data)
+
+    holds()
 
 
-@settings(max_examples=80, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.data())
-def test_models_with_other_fields(seed: int, data: st.DataObject) -> None:
-    start = data.draw(st.sampled_from([s for s in seeds_for(model) if not s[0]]))
-    model.check(model.mutate(start, random.Random(seed)))
+@pytest.mark.parametrize("target", MODELS, ids=lambda target: target.__name__)
+def test_models_with_other_fields(target: ModuleType) -> None:
+    starts = [seed for seed in seeds_for(target) if not seed[0]]
+
+    @settings(max_examples=80, deadline=None)
+    @given(st.integers(0, 2**32 - 1), st.sampled_from(starts))
+    def holds(seed: int, start: bytes) -> None:
+        target.check(target.mutate(start, random.Random(seed)))
+
+    holds()
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 255), st.binary(max_size=60))
-def test_any_payload(choice: int, data: bytes) -> None:
-    payload.check(bytes([choice]) + data)
+@pytest.mark.parametrize("target", [payload, pictures], ids=lambda target: target.__name__)
+def test_any_payload(target: ModuleType) -> None:
+    @settings(max_examples=30, deadline=None)
+    @given(st.integers(0, 255), st.binary(max_size=60))
+    def holds(choice: int, data: bytes) -> None:
+        target.check(bytes([choice]) + data)
+
+    holds()
 
 
 @pytest.mark.parametrize("message", ["", "x" * 5001, "two\nlines"])

@@ -79,9 +79,9 @@ class RangeDecoder:
         self._uniform = Uniform()
 
     def decode(self, frequencies: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Symbols (n,) under frequencies (n, classes)."""
-        if not len(frequencies):
-            return np.zeros(0, dtype=np.int32)
+        """Symbols (n,) under frequencies (n, classes); of one class, without reading anything."""
+        if not len(frequencies) or frequencies.shape[-1] == 1:
+            return np.zeros(len(frequencies), dtype=np.int32)
         return self._decode(self._categorical, _weights(frequencies))
 
     def decode_repeated(self, frequencies: NDArray[np.int32], count: int) -> NDArray[np.int32]:

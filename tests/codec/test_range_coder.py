@@ -123,4 +123,5 @@ def test_what_is_certain_costs_nothing() -> None:
     encoder.encode(np.zeros(3, int), certain[None].repeat(3, 0))
     assert encoder.finish() == b""
     assert RangeDecoder(b"").decode_repeated(certain, 3).tolist() == [0, 0, 0]
+    assert RangeDecoder(b"").decode(certain[None].repeat(3, 0)).tolist() == [0, 0, 0]
     assert RangeDecoder(b"").decode_repeated(np.array([TOTAL - 1, 1], np.int32), 0).tolist() == []

@@ -52,7 +52,7 @@ def make_tiny() -> None:
 
 
 def varied(tables: Tables) -> Tables:
-    """Tables with all that there can be: all classes, all cuts, some of which send little."""
+    """Tables with all that there can be: all classes and cuts, some of which send less."""
     layers = []
     for number, own in enumerate(tables.layers):
         block_positions, intervals = own.layout.block_positions.copy(), own.layout.intervals.copy()

@@ -23,8 +23,13 @@ MOST_THAT_DIFFER = 1e-3
 """docs/format.md: of the values of pictures, on another machine, by 1."""
 
 
-def latents_of(model: PictureModel, groups: Iterable[Group]) -> list[list[np.ndarray]]:
-    """Of each layer: those of all pictures in order, tile by tile, (h, w, channels) int64."""
+def latents_of(
+    model: PictureModel, groups: Iterable[Group], checking: bool = True
+) -> list[list[np.ndarray]]:
+    """Of each layer: those of all pictures in order, tile by tile, (h, w, channels) int64.
+
+    ValueError for what no encoder writes, if `checking` also where it decodes.
+    """
     found: list[list[np.ndarray]] = [[] for _ in range(model.layers)]
     for group in groups:
         by_tile = []
@@ -34,7 +39,7 @@ def latents_of(model: PictureModel, groups: Iterable[Group]) -> list[list[np.nda
             streams = group.streams[tile::tiles]
             raw = group.num_images * size[0] * size[1] * group.spec.channels
             if group.layers > 1 or len(streams[0]) != raw:
-                by_tile.append(_of_tile(model, group, streams, size))
+                by_tile.append(_of_tile(model, group, streams, size, checking))
         for picture in range(group.num_images):
             for layers in by_tile:
                 for own, one in zip(found, layers[picture], strict=True):
@@ -68,13 +73,18 @@ def part_that_differs(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) 
 
 
 def _of_tile(
-    model: PictureModel, group: Group, streams: Sequence[bytes], size: tuple[int, int]
+    model: PictureModel,
+    group: Group,
+    streams: Sequence[bytes],
+    size: tuple[int, int],
+    checking: bool,
 ) -> list[list[np.ndarray]]:
     """Of each picture, each layer."""
     shared = model.shared
     shapes = shared.shapes(*size)
-    layers = group.layers > 1
-    _, codes = decode_streams(shared.tables, streams, group.num_images, shapes, layers, True)
+    _, codes = decode_streams(
+        shared.tables, streams, group.num_images, shapes, group.layers > 1, checking
+    )
     return [
         [
             draw_latents(own.layout, layer, shared.key, code, h * w).reshape(h, w, -1)

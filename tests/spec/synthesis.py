@@ -49,7 +49,7 @@ class Synthesis:
         return x + self.convolve(f"{path}.second", silu(hidden))
 
     def picture(self, latents: Sequence[np.ndarray], height: int, width: int) -> np.ndarray:
-        """Red, green, blue, (height, width, 3), about 0 to 1; latents may lack the last layers."""
+        """Red, green and blue, (height, width, 3), about 0 to 1; the last layers may be missing."""
         architecture = self.model.text["architecture"]
         size, resolution = self.model.size(0, height, width), 0
         state = np.broadcast_to(self.tensor("start"), (*size, architecture["width"]))

@@ -43,7 +43,8 @@ def test_header_of_an_empty_file(models: int, spec: Spec) -> None:
 
 
 def test_it_stands_alone() -> None:
-    code = "import sys, spec.version_2; print(*{name.split('.')[0] for name in sys.modules})"
+    code = "import sys, spec.version_2, spec.synthesis\n"
+    code += "print(*{name.split('.')[0] for name in sys.modules})"
     tests = Path(__file__).parents[1]
     names = subprocess.run([sys.executable, "-c", code], cwd=tests, capture_output=True, text=True)
     modules = set(names.stdout.split())

@@ -54,11 +54,11 @@ class CalibrationOptions:
         bands: bands of qualities with frequencies of classes of their own.
     """
 
-    block_bits: float = 28.0
-    bins_per_information: float = 0.8
-    classes: int = 14
+    block_bits: float = 32.0
+    bins_per_information: float = 1.0
+    classes: int = 10
     least_bits: float = 1.0
-    least_channel_bits: float = 0.02
+    least_channel_bits: float = 0.01
     bands: int = 10
 
 

@@ -16,6 +16,7 @@ from recvae.exact import to_float
 from recvae.rec import DiagonalGaussian, IndexCode, PartitionedORC
 from recvae.rec.partition import MAX_LOG2_BINS, Partition
 from recvae.rec.target import on_grid
+from recvae.vae.objective import NATS_PER_BIT
 
 MIN_LOG2_CANDIDATES = 4
 FINISHERS_AT_ONCE = 1 << 20  # latents of candidates that are compared
@@ -36,8 +37,8 @@ class SearchEffort:
         refinements: steps by which posteriors are fitted to the pictures before; see `refine`.
     """
 
-    margin_bits: float = 3.0
-    max_log2_candidates: int = 18
+    margin_bits: float = 4.0
+    max_log2_candidates: int = 19
     keep: int = 64
     refinements: int = 0
 
@@ -88,9 +89,11 @@ class Search:
     def _cheapest_cuts(self, k: int, mean: Floats, scale: Floats) -> Integers:
         """Which cut costs least for each of some blocks of a class: (blocks, positions, channels).
 
-        The cost is about log2(J + 2^KL) and the bits of the cut. A search KL beyond what the search
-        can do costs distortion, bit by bit.
+        What counts is bits - log2 q/p of what the receiver gets: of dimensions that are sent about
+        log2(J + 2^KL) - KL, of others that of 0. A search KL beyond what the search can do costs
+        as many bits.
         """
+        at_zero = -np.log2(scale) - 0.5 * (mean / scale) ** 2 / NATS_PER_BIT
         costs: list[tuple[int, Floats]] = []
         layout, length = self.tables.layout, mean.shape[1]
         frequencies = self.tables.cut_frequencies[k]
@@ -98,11 +101,12 @@ class Search:
             log2_bins = layout.log2_bins[cut - 1, length]
             if log2_bins > MAX_LOG2_BINS or (frequencies[cut - 1] < LEAST_FREQUENCY and costs):
                 continue
-            coder, target, _ = self._coder(cut, mean, scale, 1)
+            coder, target, sent = self._coder(cut, mean, scale, 1)
             search_bits = coder.search_kl_bits(target).numpy()
             kl_bits = target.kl_bits().sum(1).numpy()
             missing = search_bits + self.effort.margin_bits - self.effort.max_log2_candidates
-            cost = np.logaddexp2(log2_bins, kl_bits) - np.log2(frequencies[cut - 1])
+            overhead = np.logaddexp2(log2_bins, kl_bits) - kl_bits
+            cost = overhead - at_zero[:, ~sent].sum(1) - np.log2(frequencies[cut - 1])
             costs.append((cut, cost + SEARCH_COST * search_bits + np.maximum(missing, 0)))
         best = np.array([cost for _, cost in costs]).argmin(axis=0)
         return np.array([cut for cut, _ in costs])[best]
