@@ -57,7 +57,7 @@ def assert_same(left: PictureCode, right: PictureCode, layers: int = len(REGIONS
         assert all(map(np.array_equal, one.blocks, other.blocks))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     st.integers(0, 1 << 30),
     st.integers(0, 7),
@@ -85,7 +85,7 @@ def test_what_is_sent_is_received(
             assert_same(own, sent, 2)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.integers(0, 1 << 30), st.integers(0, 7), st.integers(1, 3))
 def test_bits_are_what_the_streams_take(seed: int, which: int, count: int) -> None:
     random, tables, shapes = np.random.default_rng(seed), TABLES[which], shapes_of(4, 5)
@@ -134,9 +134,20 @@ def received(
     return pictures
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 7), st.booleans(), st.data())
 def test_damage_is_refused_or_decodes(which: int, separate: bool, data: st.DataObject) -> None:
+    check_damage(which, separate, data)
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=2000)
+@given(st.integers(0, 7), st.booleans(), st.data())
+def test_much_damage_is_refused_or_decodes(which: int, separate: bool, data: st.DataObject) -> None:
+    check_damage(which, separate, data)
+
+
+def check_damage(which: int, separate: bool, data: st.DataObject) -> None:
     random, tables = np.random.default_rng(data.draw(st.integers(0, 99))), TABLES[which]
     pictures = random_pictures(random, tables, 2, shapes_of(3, 3))
     streams = encode_streams(tables, pictures, separate)
