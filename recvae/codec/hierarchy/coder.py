@@ -176,10 +176,13 @@ def tile_codes(
 
 
 def group_quality(group: Group) -> int | None:
-    """The quality of a group; None of pictures as they are."""
+    """The quality of a group; None of pictures as they are. InputError if none can be read."""
     for tile, area in enumerate(tile_areas(group.spec, group.tile)):
         if not _is_stored(group, tile, area):
-            return read_quality(RangeDecoder(group.streams[tile]))
+            try:
+                return read_quality(RangeDecoder(group.streams[tile]))
+            except ValueError as error:
+                raise InputError(str(error)) from error
     return None
 
 

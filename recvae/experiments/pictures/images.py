@@ -11,8 +11,12 @@ from PIL import Image
 from recvae.errors import InputError
 from recvae.experiments.pictures.classical import RGB
 
-Data: TypeAlias = Literal["CIFAR-10", "Kodak"]
-PLACES: dict[Data, str] = {"CIFAR-10": "CIFAR10/test.npy", "Kodak": "kodak"}
+Data: TypeAlias = Literal["CIFAR-10", "CIFAR-10, with effort", "Kodak"]
+PLACES: dict[Data, str] = {
+    "CIFAR-10": "CIFAR10/test.npy",
+    "CIFAR-10, with effort": "CIFAR10/test.npy",
+    "Kodak": "kodak",
+}
 SIDE = 256  # of the middle of each photograph, which is what is coded, pixels
 
 
@@ -62,7 +66,7 @@ def _read_array(path: Path) -> RGB:
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: cannot be read as .npy; --data.root is the folder that holds "
-            f"{' and '.join(PLACES.values())}"
+            f"{' and '.join(dict.fromkeys(PLACES.values()))}"
         ) from error
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not len(images):
         raise InputError(
@@ -76,7 +80,7 @@ def _read_folder(folder: Path, count: int) -> list[RGB]:
     if not paths:
         raise InputError(
             f"{folder}: no *.png; --data.root is the folder that holds "
-            f"{' and '.join(PLACES.values())}"
+            f"{' and '.join(dict.fromkeys(PLACES.values()))}"
         )
     return [_middle(_read_picture(path)) for path in paths]
 

@@ -43,7 +43,7 @@ def measure(
         cells |= {"bits_per_pixel": bits_per_pixel, "psnr_db": psnr_db}
     elif row.kind == "coded":
         assert row.effort is not None
-        cells |= _coded(codec, images, quality, row.effort, one_file=row.data == "CIFAR-10")
+        cells |= _coded(codec, images, quality, row.effort, one_file=row.data != "Kodak")
     else:
         (classic,) = (classic for classic in classics if classic.name == row.codec)
         cells |= _classical(classic, images, row.setting)

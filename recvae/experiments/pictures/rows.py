@@ -11,12 +11,17 @@ from recvae.experiments.pictures.images import Data
 Kind: TypeAlias = Literal["classical", "coded", "ideal", "partition"]
 OURS = "recvae"
 
-IMAGES: dict[Data, int] = {"CIFAR-10": 200, "Kodak": 24}
+IMAGES: dict[Data, int] = {"CIFAR-10": 200, "CIFAR-10, with effort": 40, "Kodak": 24}
 QUALITIES: dict[Data, tuple[int, ...]] = {
     "CIFAR-10": (5, 20, 30, 40, 50, 60, 70, 80, 95),
+    "CIFAR-10, with effort": (30, 40, 50, 60),
     "Kodak": (15, 35, 55),
 }
-EFFORTS: dict[Data, tuple[int, ...]] = {"CIFAR-10": (1, 16), "Kodak": (1,)}
+EFFORTS: dict[Data, tuple[int, ...]] = {
+    "CIFAR-10": (1,),
+    "CIFAR-10, with effort": (1, 16),
+    "Kodak": (1,),
+}
 
 STRATEGIES = ("mutual information", "informative only", "random", "none")
 """How bins are shared among a block's dimensions: by what each carries; evenly among those that
@@ -25,8 +30,8 @@ BLOCK_BITS = (16, 24, 32, 40, 48, 64)
 LOG2_CANDIDATES = 16
 PARTITION_QUALITY, PARTITION_IMAGES = 50, 10
 
-QUICK_IMAGES: dict[Data, int] = {"CIFAR-10": 6, "Kodak": 1}
-QUICK_QUALITIES, QUICK_EFFORTS = (20, 50, 80), (1, 2)
+QUICK_IMAGES: dict[Data, int] = {"CIFAR-10": 6, "CIFAR-10, with effort": 2, "Kodak": 1}
+QUICK_QUALITIES, QUICK_EFFORT = (20, 50, 80), 2
 STEPS: dict[Data, int] = {"CIFAR-10": 1, "Kodak": 2}  # every so manieth classical setting
 QUICK_STEP = 3
 QUICK_BLOCK_BITS, QUICK_PARTITION_IMAGES = (16, 32), 2
@@ -94,9 +99,10 @@ def all_rows(quick: bool, classics: Sequence[ClassicalCodec]) -> list[Row]:
 
 
 def _classical(quick: bool, classics: Sequence[ClassicalCodec]) -> Iterator[Row]:
-    for data, images in (QUICK_IMAGES if quick else IMAGES).items():
+    for data, step in STEPS.items():
+        images = (QUICK_IMAGES if quick else IMAGES)[data]
         for codec in classics:
-            for setting in codec.settings[:: QUICK_STEP if quick else STEPS[data]]:
+            for setting in codec.settings[:: QUICK_STEP if quick else step]:
                 yield Row("classical", codec.name, data, images, setting)
 
 
@@ -105,9 +111,10 @@ def _ours(quick: bool) -> Iterator[Row]:
         qualities = QUICK_QUALITIES if quick else QUALITIES[data]
         for quality in qualities:
             yield Row("ideal", OURS, data, images, quality)
-        for effort in QUICK_EFFORTS if quick else EFFORTS[data]:
+        for effort in EFFORTS[data]:
             for quality in qualities:
-                yield Row("coded", OURS, data, images, quality, effort)
+                taken = min(effort, QUICK_EFFORT) if quick else effort
+                yield Row("coded", OURS, data, images, quality, taken)
 
 
 def _partitions(quick: bool) -> Iterator[Row]:
