@@ -35,8 +35,8 @@ CODED_QUALITIES = (20, 40, 60, 80)
 MEASURED_PIXELS, CODED_PIXELS = 400 << 10, 40 << 10
 PIXELS_AT_ONCE = 1 << 15
 FIRST_SEARCHES = (
-    SearchEffort(max_log2_candidates=12, keep=8),
-    SearchEffort(max_log2_candidates=14, keep=16),
+    SearchEffort(max_log2_candidates=12, keep=8, refinements=0),
+    SearchEffort(max_log2_candidates=16, keep=16, refinements=0),
 )
 ENOUGH = 200  # regions or ranks that a class needs for numbers of its own
 
@@ -56,7 +56,7 @@ class CalibrationOptions:
 
     block_bits: float = 32.0
     bins_per_information: float = 1.0
-    classes: int = 10
+    classes: int = 8
     least_bits: float = 1.0
     least_channel_bits: float = 0.01
     bands: int = 10

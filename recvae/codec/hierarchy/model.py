@@ -167,7 +167,7 @@ class PictureModel(ImageCoder):
             margin_bits=FIRST.margin_bits + more / 2,
             max_log2_candidates=min(FIRST.max_log2_candidates + more // 2, MAX_LOG2_RANKS),
             keep=FIRST.keep * (1 + more),
-            refinements=REFINEMENTS * effort,
+            refinements=FIRST.refinements + REFINEMENTS * effort,
         )
         return replace(self, search=search)
 

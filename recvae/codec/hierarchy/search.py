@@ -40,7 +40,7 @@ class SearchEffort:
     margin_bits: float = 4.0
     max_log2_candidates: int = 19
     keep: int = 64
-    refinements: int = 0
+    refinements: int = 8
 
 
 @dataclass(frozen=True, eq=False)
