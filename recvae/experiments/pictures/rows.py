@@ -11,11 +11,11 @@ from recvae.experiments.pictures.images import Data
 Kind: TypeAlias = Literal["classical", "coded", "ideal", "partition"]
 OURS = "recvae"
 
-IMAGES: dict[Data, int] = {"CIFAR-10": 200, "CIFAR-10, with effort": 40, "Kodak": 24}
+IMAGES: dict[Data, int] = {"CIFAR-10": 200, "CIFAR-10, with effort": 20, "Kodak": 6}
 QUALITIES: dict[Data, tuple[int, ...]] = {
-    "CIFAR-10": (5, 20, 30, 40, 50, 60, 70, 80, 95),
-    "CIFAR-10, with effort": (30, 40, 50, 60),
-    "Kodak": (15, 35, 55),
+    "CIFAR-10": (20, 34, 44, 58, 80),
+    "CIFAR-10, with effort": (38, 54),
+    "Kodak": (25, 50),
 }
 EFFORTS: dict[Data, tuple[int, ...]] = {
     "CIFAR-10": (1,),
@@ -26,9 +26,9 @@ EFFORTS: dict[Data, tuple[int, ...]] = {
 STRATEGIES = ("mutual information", "informative only", "random", "none")
 """How bins are shared among a block's dimensions: by what each carries; evenly among those that
 carry something; at random; not at all."""
-BLOCK_BITS = (16, 24, 32, 40, 48, 64)
+BLOCK_BITS = (16, 32, 48)
 LOG2_CANDIDATES = 16
-PARTITION_QUALITY, PARTITION_IMAGES = 50, 10
+PARTITION_QUALITY, PARTITION_IMAGES = 50, 6
 
 QUICK_IMAGES: dict[Data, int] = {"CIFAR-10": 6, "CIFAR-10, with effort": 2, "Kodak": 1}
 QUICK_QUALITIES, QUICK_EFFORT = (20, 50, 80), 2
