@@ -12,7 +12,6 @@ from recvae.codec.hierarchy.coder import tile_codes
 from recvae.codec.hierarchy.model import PictureModel
 from recvae.codec.hierarchy.payload import layer_bits
 from recvae.codec.hierarchy.pictures import from_network, to_network
-from recvae.codec.hierarchy.refine import find_offsets, shifted
 from recvae.codec.image_coder import Pixels
 from recvae.hierarchy.quality import position_of
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
@@ -25,7 +24,8 @@ def ideal_points(
 ) -> list[tuple[float, float]]:
     """KL in bits per pixel, and the PSNR in dB of what samples of the posteriors decode to.
 
-    Means over pictures (n, h, w, 3) uint8, of any one size, at each quality.
+    Means over pictures (n, h, w, 3) uint8, of any one size, at each quality. The posteriors are
+    the encoder's, without what a sender may fit to each picture.
     """
     generator = torch.Generator().manual_seed(seed)
     points = []
@@ -51,11 +51,9 @@ def _sampled(
     network = model.shared.network
     pixels = to_network(pictures, network.arguments.stride)
     position = torch.full((len(pixels),), position_of(quality))
-    offsets = find_offsets(network, pixels, position, model.search.refinements)
     kl_bits: list[torch.Tensor] = []
 
     def draw(mean: torch.Tensor, log_scale: torch.Tensor) -> torch.Tensor:
-        mean, log_scale = shifted(mean, log_scale, offsets[len(kl_bits)])
         kl_bits.append(kl_nats(mean, log_scale).sum((1, 2, 3)) / NATS_PER_BIT)
         return mean + log_scale.exp() * torch.randn(mean.shape, generator=generator)
 

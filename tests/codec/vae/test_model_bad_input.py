@@ -77,7 +77,7 @@ def test_what_is_no_description(folder: Path, kind: str) -> None:
     piped(folder / JSON) if kind == "pipe" else (folder / JSON).unlink()
     if kind == "folder":
         (folder / JSON).mkdir()
-    with pytest.raises(InputError, match=r"^no model '.*': pass one of mnist"):
+    with pytest.raises(InputError, match=r"^no model '.*': pass one of cifar10, mnist"):
         load_model(folder)
 
 
