@@ -42,7 +42,7 @@ class Shown:
     images: int
 
 
-SHOWN, QUICKLY_SHOWN = Shown((20, 50, 80), 16, 4), Shown((50,), 1, 1)
+SHOWN, QUICKLY_SHOWN = Shown((20, 50, 80), 1, 4), Shown((50,), 1, 1)
 
 
 def run(out: str, root: str, model: str, quick: bool, seed: int) -> None:
