@@ -19,7 +19,7 @@ from safetensors.torch import load as from_safetensors
 
 from fuzz.invariants import refusal_is_one_line, scratch
 from recvae.codec import Codec, CodecModel
-from recvae.codec.model_folder import Saveable, content_hash
+from recvae.codec.model_folder import FolderModel, content_hash
 from recvae.codec.vae.latents import (
     BlockLatents,
     BranchAndBoundLatents,
@@ -66,7 +66,7 @@ def seeds() -> Iterator[bytes]:
         yield bytes([0]) + SEPARATOR.join([text, header, data[:50]])
 
 
-def parts_of(model: Saveable) -> tuple[bytes, bytes, bytes, bytes]:
+def parts_of(model: FolderModel) -> tuple[bytes, bytes, bytes, bytes]:
     """`model.json` in few bytes; of `weights.safetensors` the JSON, the data, and all of it."""
     folder = scratch("seed")
     folder.mkdir(exist_ok=True)

@@ -32,56 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"recvae {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    compress = commands.add_parser("compress", help="images to a .recvae file")
-    compress.add_argument(
-        "input",
-        help="idx file or .npy (plain or .gz), a picture, a folder of pictures, or - for stdin",
-    )
-    compress.add_argument("output", help="the .recvae file to write, or - for stdout")
-    compress.add_argument("--model", help="name or folder (default: mnist)")
-    compress.add_argument(
-        "--group-size",
-        type=int,
-        help="images that share an entropy coder: larger is smaller, and it takes a whole group to "
-        "decode one image (1 to 1024, default: 64, of lossy models 1)",
-    )
-    compress.add_argument(
-        "--effort",
-        type=int,
-        default=1,
-        help="candidates for each block of latents that are tried with the decoder: more take "
-        "longer and make smaller files, which decode as fast (1 to 256, default: 1)",
-    )
-    quality = compress.add_mutually_exclusive_group()
-    quality.add_argument(
-        "--quality", type=int, help="of lossy models: 1 to 100 (default: the model's own)"
-    )
-    quality.add_argument(
-        "--target-bpp",
-        type=float,
-        metavar="BITS",
-        help="of lossy models: the highest quality whose file takes at most so many bits per "
-        "pixel; it is found by coding the images seven times, of more than 64 images or 16 "
-        "megapixels a part of them, so that the file of all is near the target only",
-    )
-    quality.add_argument(
-        "--target-psnr",
-        type=float,
-        metavar="DECIBELS",
-        help="of lossy models: the lowest quality whose mean PSNR over the images is at least so "
-        "much, found likewise",
-    )
-    compress.add_argument(
-        "--elbo",
-        action="store_true",
-        help="also evaluate -ELBO, the bound, and the overhead over it",
-    )
-    compress.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on where an interrupted run with the same input and options ended; the file will "
-        "be the same as without interruption",
-    )
+    _add_compress_options(commands.add_parser("compress", help="images to a .recvae file"))
 
     decompress = commands.add_parser("decompress", help="a .recvae file to images")
     decompress.add_argument("input", help="the .recvae file, or - for stdin")
@@ -124,6 +75,59 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_shared_options(commands.choices)
     return parser
+
+
+def _add_compress_options(compress: argparse.ArgumentParser) -> None:
+    compress.add_argument(
+        "input",
+        help="idx file or .npy (plain or .gz), a picture, a folder of pictures, or - for stdin",
+    )
+    compress.add_argument("output", help="the .recvae file to write, or - for stdout")
+    compress.add_argument("--model", help="name or folder (default: mnist)")
+    compress.add_argument(
+        "--group-size",
+        type=int,
+        help="images that share an entropy coder: larger is smaller, and it takes a whole group to "
+        "decode one image (1 to 1024, default: 64, of lossy models 1)",
+    )
+    compress.add_argument(
+        "--effort",
+        type=int,
+        default=1,
+        help="more takes longer and decodes as fast: smaller files, by so many candidates for each "
+        "block of latents that are tried with the decoder; of lossy models better pictures "
+        "(1 to 256, default: 1)",
+    )
+    quality = compress.add_mutually_exclusive_group()
+    quality.add_argument(
+        "--quality", type=int, help="of lossy models: 1 to 100 (default: the model's own)"
+    )
+    quality.add_argument(
+        "--target-bpp",
+        type=float,
+        metavar="BITS",
+        help="of lossy models: the highest quality whose file takes at most so many bits per "
+        "pixel; it is found by coding the images seven times, of more than 64 images or 16 "
+        "megapixels a part of them, so that the file of all is near the target only",
+    )
+    quality.add_argument(
+        "--target-psnr",
+        type=float,
+        metavar="DECIBELS",
+        help="of lossy models: the lowest quality whose mean PSNR over the images is at least so "
+        "much, found likewise",
+    )
+    compress.add_argument(
+        "--elbo",
+        action="store_true",
+        help="also evaluate -ELBO, the bound, and the overhead over it",
+    )
+    compress.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an interrupted run with the same input and options ended; the file will "
+        "be the same as without interruption",
+    )
 
 
 def _add_shared_options(commands: Mapping[str, argparse.ArgumentParser]) -> None:

@@ -76,7 +76,8 @@ class Codec:
         coder: larger groups are smaller, and it takes a whole group to decode one image of it; 64
         without it, or 1 with a lossy model.
         `effort`, 1 to 256, is how many candidates for each block of latents are tried with the
-        decoder: more take longer and make a smaller file, which decodes as fast. `quality`, 1 to
+        decoder: more take longer and make a smaller file, which decodes as fast; with a lossy model
+        it is better pictures that more effort makes. `quality`, 1 to
         100, is for lossy models, which have one of their own without it. Raises InputError for
         images that do not fit the model.
         """

@@ -3,11 +3,13 @@
 import hashlib
 import json
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import safetensors
 import torch
@@ -29,11 +31,30 @@ MAX_HEADER_BYTES = 1 << 20  # of weights.safetensors: names, types, shapes and p
 _TYPES = {"I16": torch.int16, "I32": torch.int32, "U8": torch.uint8, "F16": torch.float16}
 
 
-class Saveable(Protocol):
-    """A model that writes its two files into a folder that exists."""
+class FolderModel(ABC):
+    """A model that is a description and tensors: what its folder holds, and its hash is of."""
+
+    @abstractmethod
+    def description(self) -> dict[str, Any]:
+        """What `model.json` states, but for the hash."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """What `weights.safetensors` holds."""
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over description and tensors, as hexadecimal digits."""
+        return content_hash(self.description(), self.tensors())
+
+    @property
+    def file_id(self) -> bytes:
+        """The part of the hash that stands in a file's header."""
+        return bytes.fromhex(self.hash)[:HASH_BYTES]
 
     def save(self, folder: Path) -> None:
-        """Write them."""
+        """Write the two files into a folder that exists."""
+        write_files(folder, self.description(), self.tensors())
 
 
 def content_hash(description: dict[str, Any], tensors: dict[str, Tensor]) -> str:
@@ -71,7 +92,7 @@ def write_files(folder: Path, description: dict[str, Any], tensors: dict[str, Te
     (folder / JSON_NAME).write_text(json.dumps(stated, indent=1) + "\n")
 
 
-def save_model(model: Saveable, folder: str | PathLike[str]) -> None:
+def save_model(model: FolderModel, folder: str | PathLike[str]) -> None:
     """Write a model to a folder; an old one in it is replaced when the new one is complete.
 
     Raises InputError if it cannot be written, or if what was written does not load.

@@ -220,6 +220,13 @@ class Hierarchy(nn.Module):
         Returns:
             the pictures, and means and log scales of all layers.
         """
+        state, condition, means, log_scales = self.descend(pixels, position, draw)
+        return self.finish(state, condition), means, log_scales
+
+    def descend(
+        self, pixels: Tensor, position: Tensor, draw: Callable[[Tensor, Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
+        """As `forward`, but the state behind the last layer and the condition for the pictures."""
         condition = self.condition(position)
         maps = self.encode(pixels, condition)
         state = self.begin(len(pixels), *pixels.shape[2:])
@@ -230,7 +237,7 @@ class Hierarchy(nn.Module):
             state = layer.take(state, draw(mean, log_scale).to(state.dtype), condition)
             means.append(mean)
             log_scales.append(log_scale)
-        return self.finish(state, condition), means, log_scales
+        return state, condition, means, log_scales
 
     def region_of(self, layer: int) -> int:
         """Side of what a position of the coarsest resolution covers, in positions of a layer."""

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from recvae.codec.hierarchy.layout import Integers, Layout
 from recvae.codec.hierarchy.payload import LayerCode
-from recvae.exact.gaussian import FIRST_ENTRY, MANTISSA_BITS, REST_BITS, gaussian_table
-from recvae.jit import compiled, kernel
+from recvae.exact.gaussian import FRACTION_BITS, gaussian_table
+from recvae.jit import compiled
 from recvae.rec.randomness import key_tensor, shared_key
-from recvae.rec.search.numba.words import HALF, MASK, philox, shared_counter
+from recvae.rec.search.numba.quantile import quantile
+from recvae.rec.search.numba.words import HALF, philox, shared_counter
 
 _U64 = np.uint64
-_ENTRY_SHIFT, _REST_SHIFT = _U64(52 - MANTISSA_BITS), _U64(52 - MANTISSA_BITS - REST_BITS)
-_FIRST_ENTRY, _REST_MASK = _U64(FIRST_ENTRY), (1 << REST_BITS) - 1
 
 
 def block_keys(key: int, numbers: Integers) -> torch.Tensor:
@@ -50,17 +49,6 @@ def draw_latents(layout: Layout, layer: int, key: int, code: LayerCode, size: in
     return z
 
 
-@kernel
-def _quantile(position, table):
-    """As exact.gaussian.quantile."""
-    pattern = np.float64(np.float64(min(position, MASK - position)) + 0.5).view(np.uint64)
-    entry = (pattern >> _ENTRY_SHIFT) - _FIRST_ENTRY
-    rest = np.int64(pattern >> _REST_SHIFT) & _REST_MASK
-    drop = np.int64(table[entry]) - np.int64(table[entry + _U64(1)])
-    magnitude = np.int64(table[entry]) - (drop * rest >> REST_BITS)
-    return magnitude if position > MASK >> _U64(1) else -magnitude
-
-
 @compiled(nogil=True)
 def _draw(positions, starts, cuts, intervals, bins, ranks, keys, table, z):
     channels = z.shape[1]
@@ -83,10 +71,10 @@ def _draw(positions, starts, cuts, intervals, bins, ranks, keys, table, z):
                     counter = shared_counter(number, first_count + _U64(d // 4))
                     words = philox(counter, keys[block, 0], keys[block, 1])
                 position = (bins[begin + p, c] << HALF | words[d % 4]) // rows[p, c]
-                z[positions[begin + p], c] = _quantile(position, table)
+                z[positions[begin + p], c] = quantile(position, table)
                 d += 1
 
 
 def latents_to_float(z: Integers) -> NDArray[np.float32]:
     """In units of 1."""
-    return (z * 2.0**-28).astype(np.float32)
+    return (z * 2.0**-FRACTION_BITS).astype(np.float32)

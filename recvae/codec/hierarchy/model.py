@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,11 @@ from recvae.codec.hierarchy.search import SearchEffort
 from recvae.codec.hierarchy.tables import MAX_LOG2_RANKS, LayerTables, Tables
 from recvae.codec.image_coder import Bits, ImageCoder, Pixels
 from recvae.codec.model_folder import (
-    HASH_BYTES,
     WEIGHTS_NAME,
+    FolderModel,
     check_schema,
     content_hash,
     read_tensors,
-    write_files,
 )
 from recvae.codec.models import JSON_NAME, read_object
 from recvae.errors import InputError
@@ -91,7 +89,7 @@ SCHEMA: dict[str, Any] = {
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PictureModel(ImageCoder):
+class PictureModel(FolderModel, ImageCoder):
     """A trained hierarchy ready to code with.
 
     Fields:
@@ -152,7 +150,7 @@ class PictureModel(ImageCoder):
             raise InputError(
                 f"quality is {quality!r}: it must be an integer from {MIN_QUALITY} to {MAX_QUALITY}"
             )
-        return replace(self, quality=quality)
+        return self._as_sender(quality=quality)
 
     def quality_of(self, group: Group) -> int | None:
         """See `ImageCoder.quality_of`: None of pictures that are stored as they are."""
@@ -169,22 +167,12 @@ class PictureModel(ImageCoder):
             keep=FIRST.keep * (1 + more),
             refinements=FIRST.refinements + REFINEMENTS * effort,
         )
-        return replace(self, search=search)
+        return self._as_sender(search=search)
 
     def to(self, device: torch.device) -> "PictureModel":
         """See `ImageCoder.to`."""
         self.shared.network.to(device)
         return self
-
-    @cached_property
-    def hash(self) -> str:
-        """SHA-256 over description and tensors, as hexadecimal digits."""
-        return content_hash(self.description(), self.tensors())
-
-    @property
-    def file_id(self) -> bytes:
-        """The part of the hash that stands in a file's header."""
-        return bytes.fromhex(self.hash)[:HASH_BYTES]
 
     def description(self) -> dict[str, Any]:
         """What `model.json` states, but for the hash."""
@@ -220,9 +208,11 @@ class PictureModel(ImageCoder):
                 found[f"layers.{layer}.{part}"] = torch.from_numpy(values.astype(np.int32))
         return {name: tensor.cpu().contiguous() for name, tensor in found.items()}
 
-    def save(self, folder: Path) -> None:
-        """Write the two files into a folder that exists."""
-        write_files(folder, self.description(), self.tensors())
+    def _as_sender(self, **changes: Any) -> "PictureModel":
+        """The same model, whose hash need not be computed again, as another sender."""
+        sender = replace(self, **changes)
+        sender.__dict__["hash"] = self.hash
+        return sender
 
     def _is_written(self, group: Group) -> bool:
         try:

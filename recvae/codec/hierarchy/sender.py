@@ -88,7 +88,9 @@ def run_chain(network: Hierarchy, pixels: Tensor, position: Tensor, draw: Draw) 
     """Call `draw` for each layer, from the coarsest to the finest."""
     numbers = iter(range(len(network.layers)))
     with torch.no_grad():
-        network(pixels, position, lambda mean, log_scale: draw(next(numbers), mean, log_scale))
+        network.descend(
+            pixels, position, lambda mean, log_scale: draw(next(numbers), mean, log_scale)
+        )
 
 
 def region_kl_bits(

@@ -19,11 +19,10 @@ from torch import Tensor, nn
 from recvae.codec.container import Group
 from recvae.codec.image_coder import Bits, ImageCoder, Pixels, register_image_coder
 from recvae.codec.model_folder import (
-    HASH_BYTES,
     WEIGHTS_NAME,
+    FolderModel,
     content_hash,
     read_tensors,
-    write_files,
 )
 from recvae.codec.models import JSON_NAME, load_model
 from recvae.codec.vae.elbo import negative_elbo_bits
@@ -45,7 +44,7 @@ PARTS = ("bins", "ranks", "pixels", "stored", "kl")  # of `Bits`
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc, override]
+class CodecModel(VaeParts, FolderModel, ImageCoder):  # type: ignore[misc, override]
     """A trained model ready to code with: the image coder that is a VAE.
 
     Fields besides those of `VaeParts`:
@@ -113,16 +112,6 @@ class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc, override]
             if len(group.streams) != 1:
                 raise InputError(f"a group of {len(group.streams)} streams where there is one")
 
-    @cached_property
-    def hash(self) -> str:
-        """SHA-256 over description and tensors, as hexadecimal digits."""
-        return content_hash(self.description(), self.tensors())
-
-    @property
-    def file_id(self) -> bytes:
-        """The part of the hash that stands in a file's header."""
-        return bytes.fromhex(self.hash)[:HASH_BYTES]
-
     def description(self) -> dict[str, Any]:
         """What `model.json` states, but for the hash."""
         return {
@@ -141,10 +130,6 @@ class CodecModel(VaeParts, ImageCoder):  # type: ignore[misc, override]
         encoder = {f"encoder.{k}": v.half() for k, v in self.encoder.state_dict().items()}
         decoder = {f"decoder.{k}": v for k, v in self.decoder.state_dict().items()}
         return {k: v.cpu().contiguous() for k, v in (encoder | decoder).items()}
-
-    def save(self, folder: Path) -> None:
-        """Write the two files into a folder that exists."""
-        write_files(folder, self.description(), self.tensors())
 
     def to(self, device: torch.device) -> "CodecModel":
         """Move the networks to a device; returns self."""

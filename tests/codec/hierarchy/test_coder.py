@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,19 +38,20 @@ def senders_pictures(model: PictureModel, pictures: np.ndarray) -> np.ndarray:
     """What the sender's own pass through the network ends with, of pictures of one tile."""
     network = model.shared.network
     pixels = to_network(pictures, network.arguments.stride)
-    outputs: list[torch.Tensor] = []
-    finish = network.finish
+    ends: list[tuple[torch.Tensor, torch.Tensor]] = []
+    descend = network.descend
 
-    def kept(state: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        outputs.append(finish(state, condition))
-        return outputs[-1]
+    def kept(*arguments: Any) -> Any:
+        found = descend(*arguments)
+        ends.append(found[:2])
+        return found
 
-    network.finish = kept  # type: ignore[method-assign]
+    network.descend = kept  # type: ignore[method-assign]
     try:
         send(network, model.shared.tables, model.shared.key, pixels, model.quality, model.search)
     finally:
-        del network.finish
-    decoded = from_network(outputs[-1], *pictures.shape[1:3])
+        del network.descend
+    decoded = from_network(network.finish(*ends[-1]), *pictures.shape[1:3])
     spec = ImageSpec.from_shape(pictures.shape)
     return np.stack([to_spec(picture, spec) for picture in decoded])
 

@@ -4,14 +4,10 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.exact.gaussian import FIRST_ENTRY, MANTISSA_BITS, REST_BITS
 from recvae.jit import inlined, kernel
 from recvae.rec.search.numba.constants import U64
-from recvae.rec.search.numba.words import HALF, MASK, philox, shared_counter
-
-_ENTRY_SHIFT, _REST_SHIFT = U64(52 - MANTISSA_BITS), U64(52 - MANTISSA_BITS - REST_BITS)
-_FIRST_ENTRY, _REST_MASK = U64(FIRST_ENTRY), (1 << REST_BITS) - 1
-
+from recvae.rec.search.numba.quantile import quantile
+from recvae.rec.search.numba.words import HALF, philox, shared_counter
 
 Item = namedtuple(
     "Item", "key intervals strides offsets quantiles step_bits base center quadratic linear"
@@ -33,13 +29,7 @@ def _exact_ratio(number, rank, item):
             words = philox(shared_counter(number, count), item.key[0], item.key[1])
         digit = number // item.strides[d] % item.intervals[d]
         position = ((digit << HALF) | words[d % 4]) // item.intervals[d]
-        # As in exact.gaussian.quantile.
-        pattern = np.float64(np.float64(min(position, MASK - position)) + 0.5).view(np.uint64)
-        entry = (pattern >> _ENTRY_SHIFT) - _FIRST_ENTRY
-        rest = np.int64(pattern >> _REST_SHIFT) & _REST_MASK
-        drop = np.int64(table[entry]) - np.int64(table[entry + U64(1)])
-        magnitude = np.float64(np.int64(table[entry]) - (drop * rest >> REST_BITS))
-        s = (magnitude if position > MASK >> U64(1) else -magnitude) - item.center[d]
+        s = np.float64(quantile(position, table)) - item.center[d]
         ratio += s * (item.quadratic[d] * s + item.linear[d])
     return ratio
 
