@@ -53,8 +53,8 @@ def find_offsets(network: Hierarchy, pixels: Tensor, position: Tensor, steps: in
         def draw(mean: Tensor, log_scale: Tensor, rates: list[Tensor] = rates) -> Tensor:
             mean, log_scale = shifted(mean, log_scale, offsets[len(rates)])
             rates.append(kl_nats(mean, log_scale).sum((1, 2, 3)))
-            noise = torch.randn(mean.shape, generator=generator).to(mean.device)
-            return mean + log_scale.exp() * noise
+            noise = torch.randn(mean.shape[1:], generator=generator).to(mean.device)
+            return mean + log_scale.exp() * noise  # of every picture, wherever it is in a batch
 
         output = network(pixels, position, draw)[0]
         error = (output - pixels).square().mean((1, 2, 3))

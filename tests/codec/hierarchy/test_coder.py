@@ -322,3 +322,11 @@ def test_random_streams_are_refused_or_decode(model: PictureModel) -> None:
         except InputError:
             refused += 1
     assert refused < 15
+
+
+def test_what_is_sent_of_a_picture_depends_on_it_alone(pictures_codec: Codec) -> None:
+    pictures = smooth(5, 24, 16, 3)
+    together = groups_of(pictures_codec.compress(pictures, 1, channels=3))
+    for place in (0, 3):
+        (alone,) = groups_of(pictures_codec.compress(pictures[place], 1, channels=3))
+        assert alone.streams == together[place].streams
