@@ -7,9 +7,9 @@ import numpy as np
 
 from recvae.codec import CompressedImages
 from recvae.codec.image_coder import Pixels
-from recvae.codec.quality import psnr_db
 from recvae.errors import InputError
 from recvae.images import ImageStream, default_names, regroup
+from recvae.images.psnr import psnr_db
 from recvae.images.stream import Runs, images_at_once
 from recvae.wording import sizes_in_words
 

@@ -12,12 +12,13 @@ from recvae.codec.codec import (
 from recvae.codec.compressed_images import CompressedImages
 from recvae.codec.image_coder import IMAGE_CODERS, ImageCoder, register_image_coder
 from recvae.codec.models import load_model, shipped_model_name, shipped_models
-from recvae.codec.quality import FoundQuality, find_quality, psnr_db
+from recvae.codec.quality import FoundQuality, find_quality
 from recvae.codec.report import CompressionReport
 from recvae.codec.resume import compress_file
 from recvae.codec.salvage import salvage
 from recvae.codec.truncated import TruncatedImages, open_truncated
 from recvae.codec.vae.model import CodecModel
+from recvae.images.psnr import psnr_db
 
 __all__ = [
     "DEFAULT_BATCH_SIZE",

@@ -1,4 +1,4 @@
-"""The quality of lossy coding: PSNR, and a search for the quality that meets a target."""
+"""The quality of lossy coding that meets a target."""
 
 import io
 import math
@@ -9,7 +9,6 @@ from functools import cache
 from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recvae.codec.codec import MAX_QUALITY, Codec
 from recvae.codec.compression import DEFAULT_EFFORT
@@ -17,10 +16,10 @@ from recvae.codec.image_coder import Pixels
 from recvae.codec.sources import ImageSource, images_for
 from recvae.errors import InputError
 from recvae.images import ImageStream
+from recvae.images.psnr import BEST_PSNR, psnr_db
 from recvae.images.spec import GREY, ImageSpec
 
 MOST_IMAGES, MOST_PIXELS = 64, 1 << 24  # that a search codes: of more images some, evenly spaced
-BEST_PSNR = 100.0  # dB, of images that come back as they were
 
 
 @dataclass(frozen=True)
@@ -99,17 +98,6 @@ def find_quality(
         best = measured(MAX_QUALITY).psnr_db
         raise InputError(f"target psnr is {target}: quality {MAX_QUALITY} gives {best:.2f} dB")
     return measured(quality)
-
-
-def psnr_db(images: Pixels, others: Pixels) -> NDArray[np.float64]:
-    """PSNR of each image against the other, (n,), 10 log10(255^2 / mean squared error), in dB.
-
-    Both are (n, ...) of one shape. At most 100, which is that of equal images.
-    """
-    errors = np.subtract(images, others, dtype=np.float32).reshape(len(images), -1)
-    squared = np.square(errors, out=errors).mean(axis=1, dtype=np.float64)
-    least = 255**2 / 10 ** (BEST_PSNR / 10)
-    return 10 * np.log10(255**2 / np.maximum(squared, least))
 
 
 def _sample(chunks: Iterable[Pixels]) -> list[Pixels]:

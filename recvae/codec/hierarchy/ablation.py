@@ -5,22 +5,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from recvae.codec.container.group import num_tiles
 from recvae.codec.hierarchy.calibrate import (
     CalibrationOptions,
     fit_layout,
     fitted_codes,
     unfitted_code,
 )
-from recvae.codec.hierarchy.coder import Shared, decode_groups, encode_groups
+from recvae.codec.hierarchy.coder import Shared, decode_groups, encode_groups, tile_codes
 from recvae.codec.hierarchy.layout import Integers, Layout
 from recvae.codec.hierarchy.model import PictureModel
 from recvae.codec.hierarchy.payload import layer_bits
-from recvae.codec.hierarchy.pictures import to_network
 from recvae.codec.hierarchy.search import SearchEffort
-from recvae.codec.hierarchy.sender import send
 from recvae.codec.hierarchy.tables import LayerTables, Tables
 from recvae.codec.image_coder import Pixels
 from recvae.exact.frequencies import PRECISION_BITS
+from recvae.images.psnr import psnr_db
 from recvae.rec.partition import random_intervals
 
 STRATEGIES = ("mutual information", "informative only", "random", "none")
@@ -60,11 +60,16 @@ def partition_point(
     )
     other = Shared(shared.network, Tables(shared.tables.classes, layers), shared.key)
     effort = SearchEffort(margin_bits=100, max_log2_candidates=log2_candidates)
-    pixels = to_network(pictures, shared.network.arguments.stride)
-    sent = send(other.network, other.tables, other.key, pixels, quality, effort)
+    groups, by_part = encode_groups(other, pictures, 1, quality, effort)
+    sent = [
+        code
+        for group in groups
+        for tile in range(num_tiles(group.spec, group.tile))
+        for code in tile_codes(other, group, tile) or ()
+    ]
     bits, blocks = 0.0, 0
     for layer, own in enumerate(layers):
-        codes = [picture.layers[layer] for picture in sent.codes]
+        codes = [code.layers[layer] for code in sent]
         ranks = np.concatenate([code.ranks for code in codes])
         blocks += len(ranks)
         if len(ranks):
@@ -72,11 +77,9 @@ def partition_point(
             for code in codes:
                 parts = layer_bits(fitted, code)
                 bits += parts["bins"] + parts["ranks"]
-    decoded = decode_groups(other, encode_groups(other, pictures, 1, quality, effort)[0])
-    error = (decoded.astype(float) - pictures.astype(float)) ** 2
-    psnr_db = 10 * np.log10(255**2 / error.reshape(len(pictures), -1).mean(1)).mean()
-    overhead_bits = (bits - float(sent.kl_bits.sum())) / max(blocks, 1)
-    return overhead_bits, bits / pictures[..., 0].size, float(psnr_db)
+    decibels = psnr_db(decode_groups(other, groups), pictures).mean()
+    overhead_bits = (bits - float(by_part["kl"].sum())) / max(blocks, 1)
+    return overhead_bits, bits / pictures[..., 0].size, float(decibels)
 
 
 def _layer(own: LayerTables, strategy: str, block_bits: int, seed: int) -> LayerTables:

@@ -14,6 +14,7 @@ from recvae.codec.hierarchy.payload import layer_bits
 from recvae.codec.hierarchy.pictures import from_network, to_network
 from recvae.codec.image_coder import Pixels
 from recvae.hierarchy.quality import position_of
+from recvae.images.psnr import psnr_db
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
 
 PICTURES_AT_ONCE = 32
@@ -30,16 +31,15 @@ def ideal_points(
     generator = torch.Generator().manual_seed(seed)
     points = []
     for quality in qualities:
-        bits, psnr_db = [], []
+        bits, decibels = [], []
         for start in range(0, len(pictures), PICTURES_AT_ONCE):
             some = pictures[start : start + PICTURES_AT_ONCE]
             kl_bits, decoded = _sampled(model, some, quality, generator)
-            error = (decoded.astype(float) - some.astype(float)) ** 2
-            psnr_db.append(10 * np.log10(255**2 / error.reshape(len(some), -1).mean(1)))
+            decibels.append(psnr_db(decoded, some))
             bits.append(kl_bits)
         pixels = pictures[0, ..., 0].size
         points.append(
-            (float(np.concatenate(bits).mean() / pixels), float(np.concatenate(psnr_db).mean()))
+            (float(np.concatenate(bits).mean() / pixels), float(np.concatenate(decibels).mean()))
         )
     return points
 
