@@ -56,13 +56,17 @@ class RangeEncoder:
         length = num_words * WORD_BYTES + STATE_BYTES
         sealed = words.astype(">u4").tobytes()
         inside = int.from_bytes(sealed.ljust(length, b"\0"))
-        start = inside - (inside - lower) % (1 << 64)
-        for tail_bytes in range(min(STATE_BYTES, length), -1, -1):
-            unit = 1 << (8 * tail_bytes)
-            number = -(-start // unit) * unit
-            if number < start + size:
-                break
-        return number.to_bytes(length)[: length - tail_bytes]
+        return shortest(inside - (inside - lower) % (1 << 64), size, length)
+
+
+def shortest(start: int, size: int, length: int) -> bytes:
+    """The fewest bytes that begin a number of `length` bytes in [start, start + size), then zeros."""
+    for tail_bytes in range(min(STATE_BYTES, length), -1, -1):
+        unit = 1 << (8 * tail_bytes)
+        number = -(-start // unit) * unit
+        if number < start + size:
+            break
+    return number.to_bytes(length)[: length - tail_bytes]
 
 
 class RangeDecoder:

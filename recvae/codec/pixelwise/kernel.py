@@ -1,0 +1,133 @@
+"""The loop over the pixels of a tile: what is known, what the network makes of it, range coder.
+
+Sender and receiver run the same function, so both have the same frequencies.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from recvae.codec.pixelwise import mixture as mixtures
+from recvae.codec.pixelwise import range_coder
+from recvae.codec.pixelwise.dense import add_products
+from recvae.jit import inlined, threaded
+from recvae.pixelwise import context
+
+MOST_ACTIVATION = 4095  # 2^-7 each
+
+Layer = namedtuple("Layer", "weights bias shift")
+"""A dense layer: weights as `dense.pack` has them, bias (outputs,) int32, shift of its sums."""
+
+Network = namedtuple("Network", "shape layers components")
+"""shape: what it sees of a pixel. layers: three. components: of the mixture."""
+
+Tables = namedtuple("Tables", "inputs weights inverses logistic")
+"""Those of `recvae.pixelwise.tables`; of the inputs two."""
+
+
+@threaded
+def encode_image(coder, pixels, network, tables, filters):
+    """Code an image (height, width, channels) uint8; filters (channels, d) int32 learn on."""
+    _code(coder, pixels, network, tables, filters, False)
+
+
+@threaded
+def decode_image(coder, pixels, network, tables, filters):
+    """Fill in an image that was coded."""
+    _code(coder, pixels, network, tables, filters, True)
+
+
+@inlined
+def _code(coder, pixels, network, tables, filters, decoding):
+    height, width, channels = pixels.shape
+    first, second, last = network.layers
+    state = context.new_state(filters, width)
+    mixture = mixtures.new_mixture(network.components)
+    inputs = np.zeros(2 * first.weights.shape[0], np.int16)
+    hidden = np.zeros(2 * second.weights.shape[0], np.int16)
+    features = np.zeros(2 * last.weights.shape[0], np.int16)
+    outputs = np.zeros(last.bias.size, np.int32)
+    sums = np.zeros(max(first.bias.size, second.bias.size), np.int32)
+    for y in range(height):
+        context.begin_row(state, y)
+        for x in range(width):
+            context.look(network.shape, state, y, x)
+            context.find_inputs(network.shape, state, x, tables.inputs, inputs)
+            _activate(first, inputs, sums, hidden)
+            _activate(second, hidden, sums, features)
+            _add_up(last, features, outputs)
+            for k in range(outputs.size):
+                outputs[k] >>= last.shift
+            mixtures.weigh(mixture, outputs, tables.weights)
+            for c in range(channels):
+                mixtures.place(
+                    mixture, outputs, state.medians, state.predictions,
+                    state.rows[0, x + context.PAD], c, tables.inverses,
+                )  # fmt: skip
+                if decoding:
+                    value = _decode(coder, mixture, tables.logistic)
+                    pixels[y, x, c] = value
+                else:
+                    value = np.int64(pixels[y, x, c])
+                    _encode(coder, mixture, tables.logistic, value)
+                if c + 1 < channels:
+                    mixtures.narrow(mixture)
+                context.learn(network.shape, state, x, c, value)
+
+
+@inlined
+def _encode(coder, mixture, logistic, value):
+    left = mixtures.begins(mixture, value, logistic, mixture.below)
+    right = mixtures.begins(mixture, value + 1, logistic, mixture.above)
+    range_coder.encode(coder, left, right - left)
+
+
+@inlined
+def _decode(coder, mixture, logistic):
+    """The symbol whose interval holds the coder's place: steps out from a guess, then halves."""
+    place = range_coder.look_up(coder)
+    low, high = 0, mixtures.LEVELS
+    left = mixtures.begins(mixture, low, logistic, mixture.below)
+    right = mixtures.begins(mixture, high, logistic, mixture.above)
+    middle, step = _guess(mixture), 1
+    while high - low > 1:
+        begin = mixtures.begins(mixture, middle, logistic, mixture.ends)
+        if place >= begin:
+            low, left = middle, begin
+            mixture.below[:] = mixture.ends
+            middle = low + step if high == mixtures.LEVELS else (low + high) // 2
+        else:
+            high, right = middle, begin
+            mixture.above[:] = mixture.ends
+            middle = high - step if low == 0 else (low + high) // 2
+        step *= 2
+        if not low < middle < high:
+            middle = (low + high) // 2
+    range_coder.accept(coder, left, right - left)
+    return np.int64(low)
+
+
+@inlined
+def _guess(mixture):
+    """The mean of the component that weighs most, 1 to 255."""
+    most = 0
+    for k in range(1, mixture.weights.size):
+        if mixture.weights[k] > mixture.weights[most]:
+            most = k
+    mean = mixture.means[most] >> mixtures.MEAN_BITS
+    return min(max(mean, 1), mixtures.LEVELS - 1)
+
+
+@inlined
+def _add_up(layer, inputs, sums):
+    for o in range(layer.bias.size):
+        sums[o] = layer.bias[o]
+    add_products(layer.weights, inputs, sums)
+
+
+@inlined
+def _activate(layer, inputs, sums, outputs):
+    """ReLU of a layer, up to a bound, into int16."""
+    _add_up(layer, inputs, sums)
+    for o in range(layer.bias.size):
+        outputs[o] = min(max(sums[o] >> layer.shift, 0), MOST_ACTIVATION)

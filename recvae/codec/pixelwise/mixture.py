@@ -1,0 +1,131 @@
+"""A mixture of discretised logistic distributions as frequencies, in integers.
+
+The integer form of `recvae.pixelwise.network.law_bits`: outputs are in 1/256. The components are
+those of all channels together: what a channel turned out to be tells of the next one.
+
+With w the weights, which sum to 2^16, and S(t) 2^22 times the logistic function, symbol v begins at
+
+    v + (sum_k w_k S((v - 1/2 - mean_k) / scale_k)) (2^24 - 256) / 2^38       rounded down
+
+of 2^24; symbol 0 begins at 0. All are functions of numba.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from recvae.codec.pixelwise.range_coder import TOTAL
+from recvae.jit import inlined
+from recvae.pixelwise.tables import (
+    INVERSE_BITS,
+    LEAST_LOG_SCALE,
+    LOGISTIC_BITS,
+    LOGISTIC_RANGE,
+    LOGISTIC_STEPS,
+    MOST_LOG_SCALE,
+)
+
+LEVELS = 256
+MIX_BITS = 16
+MEAN_BITS = 5  # means are in 1/32 grey values
+FIRST_LOG_SCALE = 384  # 1.5
+_FRACTION_BITS = MEAN_BITS + INVERSE_BITS - 6  # of a step of the table of 1/64
+_MOST_STEPS = LOGISTIC_RANGE * LOGISTIC_STEPS
+
+Mixture = namedtuple("Mixture", "weights means inverses below above ends")
+"""Of K components: weights, (k,) int64; means, 1/32, and 2^12 / scale, (k,) int64; logistic
+function at the lower and the upper end of the value, and room for another, (k,) int64."""
+
+
+@inlined
+def new_mixture(components):
+    """Of so many components."""
+    return Mixture(
+        np.zeros(components, np.int64),
+        np.zeros(components, np.int64),
+        np.zeros(components, np.int64),
+        np.zeros(components, np.int64),
+        np.zeros(components, np.int64),
+        np.zeros(components, np.int64),
+    )
+
+
+@inlined
+def weigh(mixture, outputs, weight_table):
+    """Begin a pixel: weights from their logarithms."""
+    weights = mixture.weights
+    most = outputs[0]
+    for k in range(1, weights.size):
+        most = max(most, outputs[k])
+    for k in range(weights.size):
+        weights[k] = weight_table[min(np.int64(most - outputs[k]), weight_table.size - 1)]
+    _normalise(weights)
+
+
+@inlined
+def place(mixture, outputs, medians, predictions, row, c, inverse_table):
+    """Begin channel `c`: means and scales, given predictions in 1/16 and the channels before.
+
+    `row` has the values of the pixel's channels that are known.
+    """
+    channels, components = medians.size, mixture.weights.size
+    follow = components * (1 + 2 * channels)
+    further = np.int64(predictions[c] - 16 * medians[c])
+    centre = (np.int64(medians[c]) << MEAN_BITS) + ((outputs[follow + c] * further) >> 7)
+    pairs = follow + channels + c * (c - 1) // 2
+    for before in range(c):
+        centre += (np.int64(outputs[pairs + before]) * (row[before] - medians[before])) >> 3
+    for k in range(components):
+        mixture.means[k] = centre + outputs[components * (1 + c) + k]
+        log_scale = outputs[components * (1 + channels + c) + k] + FIRST_LOG_SCALE
+        log_scale = min(max(log_scale, LEAST_LOG_SCALE), MOST_LOG_SCALE)
+        mixture.inverses[k] = inverse_table[log_scale - LEAST_LOG_SCALE]
+
+
+@inlined
+def begins(mixture, value, logistic, ends):
+    """Where the symbol `value`, 0 to 256, begins among 2^24; keeps the logistic functions there."""
+    if value <= 0:
+        ends[:] = 0
+        return np.int64(0)
+    if value >= LEVELS:
+        ends[:] = 1 << LOGISTIC_BITS
+        return np.int64(TOTAL)
+    at = (value << MEAN_BITS) - (1 << (MEAN_BITS - 1))
+    total = np.int64(0)
+    for k in range(ends.size):
+        steps = (at - mixture.means[k]) * mixture.inverses[k]
+        whole = steps >> _FRACTION_BITS
+        if whole < -_MOST_STEPS:
+            ends[k] = logistic[0]
+        elif whole >= _MOST_STEPS:
+            ends[k] = logistic[2 * _MOST_STEPS]
+        else:
+            first = np.int64(logistic[whole + _MOST_STEPS])
+            rise = logistic[whole + _MOST_STEPS + 1] - first
+            part = steps & ((1 << _FRACTION_BITS) - 1)
+            ends[k] = first + ((rise * part) >> _FRACTION_BITS)
+        total += mixture.weights[k] * ends[k]
+    return value + ((total * (TOTAL - LEVELS)) >> (MIX_BITS + LOGISTIC_BITS))
+
+
+@inlined
+def narrow(mixture):
+    """Weigh components by what they gave the value that lies between `below` and `above`."""
+    weights = mixture.weights
+    for k in range(weights.size):
+        weights[k] = ((weights[k] * (mixture.above[k] - mixture.below[k])) >> 8) + 1
+    _normalise(weights)
+
+
+@inlined
+def _normalise(weights):
+    """Let weights, which are not negative and not all 0, sum to 2^16."""
+    total = np.int64(0)
+    for k in range(weights.size):
+        total += weights[k]
+    left = np.int64(1 << MIX_BITS)
+    for k in range(weights.size):
+        weights[k] = (weights[k] << MIX_BITS) // total
+        left -= weights[k]
+    weights[0] += left

@@ -1,0 +1,95 @@
+"""The format's range coder inside kernels: the same bytes as `recvae.codec.range_coder`.
+
+A carry goes back into the words that were written, which are all kept.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from recvae.codec.range_coder import shortest
+from recvae.jit import inlined, threaded
+
+PRECISION_BITS = 24
+TOTAL = 1 << PRECISION_BITS
+WORD_BITS = 32
+
+_SHIFT, _WORD = np.uint64(PRECISION_BITS), np.uint64(WORD_BITS)
+_LOW_WORD, _LAST = np.uint64(0xFFFFFFFF), np.uint64(TOTAL - 1)
+
+Coder = namedtuple("Coder", "state words place")
+"""state: lower end, size and, of a decoder, point of the interval, (3,) uint64. words: uint32.
+place: of the next word, and 1 if words did not suffice or no encoder wrote them, (2,) int64."""
+
+
+@inlined
+def new_encoder(words):
+    """Writes into words, as many as there are."""
+    state = np.zeros(3, np.uint64)
+    state[1] = ~np.uint64(0)
+    return Coder(state, words, np.zeros(2, np.int64))
+
+
+@inlined
+def new_decoder(words):
+    """Reads words, and zeros behind them."""
+    coder = new_encoder(words)
+    for _ in range(2):
+        _read(coder)
+    return coder
+
+
+@inlined
+def encode(coder, left, frequency):
+    """Code the symbol whose interval of 2^24 begins at `left` and is `frequency` wide."""
+    state, words, place = coder
+    scale = state[1] >> _SHIFT
+    before = state[0]
+    state[0] = before + scale * np.uint64(left)
+    if state[0] < before:
+        i = place[0] - 1
+        while words[i] == np.uint32(0xFFFFFFFF):
+            words[i] = 0
+            i -= 1
+        words[i] += np.uint32(1)
+    state[1] = scale * np.uint64(frequency)
+    if state[1] <= _LOW_WORD:
+        if place[0] < words.size:
+            words[place[0]] = np.uint32(state[0] >> _WORD)
+            place[0] += 1
+        else:
+            place[1] = 1
+        state[0] <<= _WORD
+        state[1] <<= _WORD
+
+
+@inlined
+def look_up(coder):
+    """The place among 2^24 of the symbol to decode."""
+    state = coder.state
+    place = (state[2] - state[0]) // (state[1] >> _SHIFT)
+    if place > _LAST:
+        coder.place[1] = 1
+        place = _LAST
+    return np.int64(place)
+
+
+@inlined
+def accept(coder, left, frequency):
+    """Go on behind the symbol that `look_up` led to."""
+    state = coder.state
+    scale = state[1] >> _SHIFT
+    state[0] += scale * np.uint64(left)
+    state[1] = scale * np.uint64(frequency)
+    if state[1] <= _LOW_WORD:
+        state[0] <<= _WORD
+        state[1] <<= _WORD
+        _read(coder)
+
+
+@inlined
+def _read(coder):
+    state, words, place = coder
+    word = words[place[0]] if place[0] < words.size else np.uint32(0)
+    place[0] += 1
+    state[2] = (state[2] << _WORD) | np.uint64(word)

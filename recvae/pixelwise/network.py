@@ -1,0 +1,156 @@
+"""The network that gives the law of a pixel's values: a small one, run once for each pixel.
+
+Three dense layers turn what is known of a pixel into a mixture of discretised logistic
+distributions (PixelCNN++, Salimans et al., ICLR 2017, section 2). The mean of a channel starts at
+its median edge prediction and follows, as far as the network says, the channels before it and the
+prediction of its adaptive filter.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from recvae.errors import InputError
+from recvae.pixelwise.tables import LEAST_LOG_SCALE, MOST_LOG_SCALE, UNIT
+
+INPUT_UNIT = 32  # an input of 1 is 32 in integers
+MEAN_UNIT = 8  # grey values that an output of 1 moves a mean by
+FIRST_LOG_SCALE = 1.5
+MOST_ACTIVATION = 31.9
+LEAST_PROBABILITY = 2.0**-23
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class PixelArguments:
+    """Sizes of a network and what it sees.
+
+    Fields:
+        hidden: widths of the two hidden layers.
+        components: of the mixture.
+        reach: how far the neighbours lie: so many pixels to the left; then for each row above, how
+            many to either side of the pixel's column.
+        filter_reach: the same of the adaptive filters.
+        filter_rate: how fast filters learn.
+    """
+
+    hidden: tuple[int, int] = (96, 96)
+    components: int = 4
+    reach: tuple[int, ...] = (3, 3, 2, 1)
+    filter_reach: tuple[int, ...] = (2, 2, 1)
+    filter_rate: int = 150_000
+
+    def __post_init__(self) -> None:
+        bounds = {"hidden": (2, 2, 8, 256), "reach": (2, 4, 0, 4), "filter_reach": (2, 4, 0, 4)}
+        for name, (fewest, most, low, high) in bounds.items():
+            values = tuple(getattr(self, name))
+            object.__setattr__(self, name, values)
+            good = all(type(v) is int and low <= v <= high for v in values)
+            if not (fewest <= len(values) <= most and good):
+                raise InputError(
+                    f"{name} is {list(values)}; need {fewest} to {most} integers of {low} to {high}"
+                )
+        for name, high in (("components", 16), ("filter_rate", 500_000)):
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= high:
+                raise InputError(f"{name} is {value!r}; need an integer of 1 to {high}")
+        if self.reach[0] < 1 or self.filter_reach[0] < 1:
+            raise InputError("reach and filter_reach must begin with at least 1")
+
+    @property
+    def neighbours(self) -> Pairs:
+        """Rows up and columns to the right of each, in raster order from the pixel's row up."""
+        return _places(self.reach)
+
+    @property
+    def filter_neighbours(self) -> Pairs:
+        """The same of the filters."""
+        return _places(self.filter_reach)
+
+    def num_inputs(self, channels: int) -> int:
+        """What the network sees of a pixel: neighbours, median predictions, filters, errors."""
+        return channels * (len(self.neighbours) + 3)
+
+    def num_outputs(self, channels: int) -> int:
+        """What it says: see `law`."""
+        return self.components * (1 + 2 * channels) + channels + channels * (channels - 1) // 2
+
+    def num_filter_inputs(self, channels: int) -> int:
+        """What each filter sees: differences of neighbours and of the channels before."""
+        return channels * len(self.filter_neighbours) + channels - 1
+
+
+def _places(reach: tuple[int, ...]) -> Pairs:
+    own = [(0, right) for right in range(-reach[0], 0)]
+    above = [(up, r) for up, side in enumerate(reach[1:], 1) for r in range(-side, side + 1)]
+    return tuple(own + above)
+
+
+class PixelNetwork(nn.Sequential):
+    """Inputs (n, inputs), divided by 32, to outputs (n, outputs)."""
+
+    def __init__(self, arguments: PixelArguments, channels: int) -> None:
+        sizes = (
+            arguments.num_inputs(channels),
+            *arguments.hidden,
+            arguments.num_outputs(channels),
+        )
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(inputs, outputs), nn.Hardtanh(0, MOST_ACTIVATION)]
+        super().__init__(*layers[:-1])
+        with torch.no_grad():
+            self[-1].weight.mul_(0.1)
+            self[-1].bias.zero_()
+
+
+def law_bits(
+    outputs: Tensor, values: Tensor, medians: Tensor, predictions: Tensor, components: int
+) -> Tensor:
+    """Bits that pixels take, (n,), all channels together.
+
+    Outputs of c channels and K components: K logarithms of weights; c * K means, in 8 grey values,
+    from the median prediction; c * K logarithms of scales less 1.5; for each channel how far
+    its means follow its filter; for each pair of channels, (1, 0), (2, 0), (2, 1), how far those of
+    the one follow the other.
+
+    Args:
+        outputs: (n, outputs).
+        values, medians: (n, c), grey values.
+        predictions: of the filters, (n, c), grey values.
+        components: K.
+    """
+    channels = values.shape[1]
+    weights, means, log_scales, follow, pairs = outputs.split(
+        [
+            components,
+            components * channels,
+            components * channels,
+            channels,
+            channels * (channels - 1) // 2,
+        ],
+        dim=1,
+    )
+    values, medians = values.float(), medians.float()
+    centre = follow * (predictions - medians)
+    pair = 0
+    moved = [centre[:, 0]]
+    for c in range(1, channels):
+        own = centre[:, c]
+        for before in range(c):
+            own = own + pairs[:, pair] * (values - medians)[:, before]
+            pair += 1
+        moved.append(own)
+    shape = (-1, channels, components)
+    x = (values - medians - torch.stack(moved, dim=1))[:, :, None] - MEAN_UNIT * means.reshape(shape)
+    bounds = (LEAST_LOG_SCALE / UNIT, MOST_LOG_SCALE / UNIT)
+    inverse = torch.exp(-(log_scales.reshape(shape) + FIRST_LOG_SCALE).clamp(*bounds))
+    above = torch.sigmoid((x + 0.5) * inverse)
+    below = torch.sigmoid((x - 0.5) * inverse)
+    above = torch.where(values[:, :, None] == 255, 1.0, above)
+    below = torch.where(values[:, :, None] == 0, 0.0, below)
+    log_probability = (above - below).clamp_min(LEAST_PROBABILITY).log().sum(1)
+    nats = -torch.logsumexp(torch.log_softmax(weights, dim=1) + log_probability, dim=1)
+    return nats / math.log(2)

@@ -1,0 +1,76 @@
+"""What training sees: pixels, each with what is known of it, as the coder's own functions find it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recvae.jit import threaded
+from recvae.pixelwise import context
+from recvae.pixelwise.tables import difference_table, magnitude_table
+
+
+class Rows(NamedTuple):
+    """Some pixels of c channels.
+
+    Fields:
+        inputs: of the network, (n, inputs) int8.
+        values, medians: grey values, (n, c) uint8.
+        predictions: of the filters, 1/16 grey value, (n, c) int16.
+    """
+
+    inputs: NDArray[np.int8]
+    values: NDArray[np.uint8]
+    medians: NDArray[np.uint8]
+    predictions: NDArray[np.int16]
+
+
+def shape_of(
+    neighbours: Sequence[Sequence[int]], filter_neighbours: Sequence[Sequence[int]], rate: int
+) -> context.Shape:
+    """What is looked at, as kernels take it."""
+    places = (np.array(part, dtype=np.int64) for part in (neighbours, filter_neighbours))
+    return context.Shape(*places, rate)
+
+
+def find_rows(
+    image: NDArray[np.uint8],
+    chosen: NDArray[np.bool_],
+    shape: context.Shape,
+    filters: NDArray[np.int32],
+) -> Rows:
+    """The chosen pixels, (height, width) bool, of an image (height, width, c), in raster order.
+
+    `filters` (c, filter inputs) are what the filters begin with, and in the end what they learned.
+    """
+    channels, count = image.shape[2], int(chosen.sum())
+    rows = Rows(
+        np.zeros((count, channels * (len(shape.neighbours) + 3)), np.int8),
+        np.zeros((count, channels), np.uint8),
+        np.zeros((count, channels), np.uint8),
+        np.zeros((count, channels), np.int16),
+    )
+    _find(image, chosen, shape, filters, (difference_table(), magnitude_table()), rows)
+    return rows
+
+
+@threaded
+def _find(image, chosen, shape, filters, tables, rows):
+    height, width, channels = image.shape
+    state = context.new_state(filters, width)
+    row = 0
+    for y in range(height):
+        context.begin_row(state, y)
+        for x in range(width):
+            context.look(shape, state, y, x)
+            if chosen[y, x]:
+                context.find_inputs(shape, state, x, tables, rows.inputs[row])
+            for c in range(channels):
+                value = np.int64(image[y, x, c])
+                if chosen[y, x]:
+                    rows.values[row, c] = value
+                    rows.medians[row, c] = state.medians[c]
+                    rows.predictions[row, c] = state.predictions[c]
+                context.learn(shape, state, x, c, value)
+            row += chosen[y, x]
