@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load as from_safetensors
+from safetensors.numpy import load as from_safetensors
 
 from fuzz.invariants import refusal_is_one_line, scratch
 from recvae.codec import Codec, CodecModel

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from rich.console import Console
 
 from recvae.codec import (
     DEFAULT_MODEL,
@@ -195,6 +194,8 @@ def salvage(options: Namespace) -> int:
 
 def demo(options: Namespace) -> None:
     """Compress the images that come with the package; see `recvae.demo`."""
+    from rich.console import Console
+
     from recvae.demo import fitting_models, run
 
     images = sample_images("test")

@@ -10,10 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from recvae.codec.compression import Progress as ProgressHook
+from recvae.codec.compression import Progress, no_progress
 from recvae.errors import InputError
 from recvae.files import translate_os_errors
 from recvae.files.streams import whole_writes
@@ -109,24 +106,25 @@ def _words(options: Namespace, result: dict[str, Any], text: str) -> str:
 
 
 @contextmanager
-def progress(
-    options: Namespace, num_images: int | None, image_pixels: float
-) -> Iterator[ProgressHook]:
+def progress(options: Namespace, num_images: int | None, image_pixels: float) -> Iterator[Progress]:
     """A progress bar on a terminal, nothing elsewhere and with --quiet or --json."""
+    if options.quiet or options.json or not sys.stderr.isatty():
+        yield no_progress
+        return
+    from rich import progress as bars  # imported here: most runs show none
+    from rich.console import Console
+
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
     )
     started = time.perf_counter()
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=options.quiet or options.json or not console.is_terminal,
+    with bars.Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task("images", total=num_images, rate="")
 

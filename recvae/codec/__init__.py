@@ -1,4 +1,9 @@
-"""Images to files and back: the codec, image coders behind one protocol, the container."""
+"""Images to files and back: the codec, image coders behind one protocol, the container.
+
+Torch comes with the image coders that need it; so `CodecModel` is imported when first asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from recvae.codec.bound import NegativeElbo
 from recvae.codec.codec import (
@@ -17,8 +22,10 @@ from recvae.codec.report import CompressionReport
 from recvae.codec.resume import compress_file
 from recvae.codec.salvage import salvage
 from recvae.codec.truncated import TruncatedImages, open_truncated
-from recvae.codec.vae.model import CodecModel
 from recvae.images.psnr import psnr_db
+
+if TYPE_CHECKING:
+    from recvae.codec.vae.model import CodecModel
 
 __all__ = [
     "DEFAULT_BATCH_SIZE",
@@ -45,3 +52,11 @@ __all__ = [
     "shipped_model_name",
     "shipped_models",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "CodecModel":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from recvae.codec.vae.model import CodecModel
+
+    return CodecModel

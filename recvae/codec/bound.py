@@ -1,11 +1,14 @@
 """The bound that a file is measured against: -ELBO with the decoder that really decodes."""
 
 from collections.abc import Iterable, Iterator
-
-import torch
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.codec.report import CompressionReport
+
+if TYPE_CHECKING:
+    import torch
 
 BOUND_SEED = 1
 
@@ -16,7 +19,6 @@ class NegativeElbo:
     def __init__(self, model: ImageCoder, batch: int = 256) -> None:
         self.total_bits = 0.0
         self._model, self._batch = model, batch
-        self._generator = torch.Generator().manual_seed(BOUND_SEED)
 
     def over(self, chunks: Iterable[Pixels]) -> Iterator[Pixels]:
         """Yield the chunks of images, and count them. InputError if the model has no ELBO."""
@@ -24,6 +26,12 @@ class NegativeElbo:
             bits = self._model.negative_elbo_bits(chunk, self._batch, self._generator)
             self.total_bits += float(bits.sum())
             yield chunk
+
+    @cached_property
+    def _generator(self) -> "torch.Generator":
+        import torch
+
+        return torch.Generator().manual_seed(BOUND_SEED)
 
     def as_dict(self, report: CompressionReport) -> dict[str, float]:
         """-ELBO and the overhead of the images' file over it, both in bits per pixel."""

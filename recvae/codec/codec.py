@@ -21,7 +21,7 @@ from recvae.codec.container.compact import pack_compact, unpack_compact
 from recvae.codec.container.header import MAX_GROUP_SIZE
 from recvae.codec.container.names import NAMES
 from recvae.codec.container.source import Data, Source, to_bytes
-from recvae.codec.device import find_device
+from recvae.codec.device import on_device
 from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.codec.limits import MAX_PIXELS
 from recvae.codec.models import load_model, shipped_model_for
@@ -56,7 +56,7 @@ class Codec:
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch size is {batch_size}: it must be at least 1")
-        self.model = model.to(find_device(device))
+        self.model = on_device(model, device)
         self.batch_size = batch_size
 
     def __repr__(self) -> str:

@@ -9,15 +9,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from recvae.codec.container import Group
 from recvae.errors import InputError
 from recvae.images.spec import GREY, ImageSpec
+
+if TYPE_CHECKING:
+    import torch
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """Images of one spec: uint8 (n, height, width) or, of RGB, (n, height, width, 3)."""
@@ -41,6 +43,7 @@ class ImageCoder(ABC):
         lossy: what comes back is not what was given; such a coder knows qualities.
         layers: how many layers, coarse to fine, it can make a picture of.
         tiles_apart: `decode_area` needs the streams of those tiles alone that meet the area.
+        cpu_only: it runs on the CPU, without torch, which is then not imported; `to` is not called.
     """
 
     name: str
@@ -51,6 +54,7 @@ class ImageCoder(ABC):
     lossy: bool = False
     layers: int = 1
     tiles_apart: bool = False
+    cpu_only: bool = False
 
     @property
     @abstractmethod
@@ -124,12 +128,12 @@ class ImageCoder(ABC):
         return self.decode([group])[:, rows, columns]
 
     def negative_elbo_bits(
-        self, pixels: Pixels, batch_size: int, generator: torch.Generator
+        self, pixels: Pixels, batch_size: int, generator: "torch.Generator"
     ) -> NDArray[np.float64]:
         """-ELBO of each image in bits, (n,), the bound of its file; InputError if there is none."""
         raise InputError(f"model {self.name!r} has no ELBO to compare with")
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: "torch.device") -> Self:
         """Move networks to a device; returns self."""
         return self
 
@@ -143,7 +147,10 @@ class ImageCoder(ABC):
 
 Load: TypeAlias = Callable[[Path], ImageCoder]
 
-IMAGE_CODERS: dict[str, Load | str] = {"recvae-hierarchy-1": "recvae.codec.hierarchy.model"}
+IMAGE_CODERS: dict[str, Load | str] = {
+    "recvae-hierarchy-1": "recvae.codec.hierarchy.model",
+    "recvae-model-1": "recvae.codec.vae.model",
+}
 """What loads the model in a folder, by the `format` that its `model.json` states; or the module
 that has it as `load`, imported when it is needed."""
 

@@ -5,30 +5,33 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import safetensors
-import torch
-from jsonschema import Draft202012Validator
-from jsonschema.validators import extend
-from safetensors.torch import load as from_safetensors
-from safetensors.torch import save as to_safetensors
-from torch import Tensor
+from numpy.typing import DTypeLike, NDArray
+from safetensors.numpy import save as to_safetensors
 
 from recvae.codec.models import JSON_NAME, MAX_REASON, load_model, read_bounded
 from recvae.files import translate_os_errors
 from recvae.files.atomic import put_in_place, sync
-from recvae.vae.quantise import Spec, check_tensors
+from recvae.tensors import check_tensors
 
 WEIGHTS_NAME = "weights.safetensors"
 HASH_BYTES = 16  # of the SHA-256, in a file's header
 MAX_HEADER_BYTES = 1 << 20  # of weights.safetensors: names, types, shapes and places of tensors
 
-_TYPES = {"I16": torch.int16, "I32": torch.int32, "U8": torch.uint8, "F16": torch.float16}
+Tensors: TypeAlias = Mapping[str, NDArray[Any]]
+Spec: TypeAlias = tuple[DTypeLike, tuple[int, ...]]
+"""Type and shape of a tensor."""
+
+_TYPES: dict[str, type[np.generic]] = {
+    "I8": np.int8, "I16": np.int16, "I32": np.int32, "U8": np.uint8, "F16": np.float16,
+}  # fmt: skip
 
 
 class FolderModel(ABC):
@@ -39,7 +42,7 @@ class FolderModel(ABC):
         """What `model.json` states, but for the hash."""
 
     @abstractmethod
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> Tensors:
         """What `weights.safetensors` holds."""
 
     @cached_property
@@ -57,27 +60,23 @@ class FolderModel(ABC):
         write_files(folder, self.description(), self.tensors())
 
 
-def content_hash(description: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+def content_hash(description: dict[str, Any], tensors: Tensors) -> str:
     """SHA-256 of a canonical form of both, as hexadecimal digits."""
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
+        digest.update(f"{name} {_type_name(tensor.dtype)} {tensor.shape}\n".encode())
+        digest.update(tensor.tobytes())
     return digest.hexdigest()
 
 
-# JSON Schema takes 1.0 for an integer; Python's arithmetic does not.
-_OfIntegers = extend(
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, it: type(it) is int
-    ),
-)
+def _type_name(dtype: DTypeLike) -> str:
+    """As torch prints it: hashes have it so."""
+    return f"torch.{np.dtype(dtype)}"
 
 
 def check_schema(text: dict[str, Any], schema: dict[str, Any]) -> None:
     """Raise ValueError, in words that name the field, unless a description keeps to a schema."""
-    if error := next(_OfIntegers(schema).iter_errors(text), None):
+    if error := next(_validator()(schema).iter_errors(text), None):
         field = error.json_path.removeprefix("$").removeprefix(".")
         reason = error.message
         if len(reason) > MAX_REASON:
@@ -85,10 +84,22 @@ def check_schema(text: dict[str, Any], schema: dict[str, Any]) -> None:
         raise ValueError(f"{JSON_NAME}: {field}{': ' * bool(field)}{reason}")
 
 
-def write_files(folder: Path, description: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+@cache
+def _validator() -> Any:
+    """That of JSON Schema, which takes 1.0 for an integer; Python's arithmetic does not."""
+    from jsonschema import Draft202012Validator  # imported here: not every coder has a schema
+    from jsonschema.validators import extend
+
+    checker = Draft202012Validator.TYPE_CHECKER
+    integers = checker.redefine("integer", lambda _, it: type(it) is int)
+    return extend(Draft202012Validator, type_checker=integers)
+
+
+def write_files(folder: Path, description: dict[str, Any], tensors: Tensors) -> None:
     """Write the two files, the description with its hash."""
     stated = description | {"hash": content_hash(description, tensors)}
-    (folder / WEIGHTS_NAME).write_bytes(to_safetensors(tensors))
+    rows = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    (folder / WEIGHTS_NAME).write_bytes(to_safetensors(rows))  # which takes the bytes as they lie
     (folder / JSON_NAME).write_text(json.dumps(stated, indent=1) + "\n")
 
 
@@ -112,20 +123,27 @@ def save_model(model: FolderModel, folder: str | PathLike[str]) -> None:
             put_in_place(new / name, folder / name, folder, force=True)
 
 
-def read_tensors(path: Path, needed: Mapping[str, Spec]) -> dict[str, Tensor]:
+def read_tensors(path: Path, needed: Mapping[str, Spec]) -> dict[str, NDArray[Any]]:
     """The tensors in a safetensors file, by name.
 
     Raises ValueError, naming a tensor, unless they are just those `needed`; OSError if it cannot be
     read.
     """
-    sizes = (dtype.itemsize * math.prod(shape) for dtype, shape in needed.values())
+    sizes = (np.dtype(dtype).itemsize * math.prod(shape) for dtype, shape in needed.values())
     data = read_bounded(path, sum(sizes) + MAX_HEADER_BYTES)
     try:
-        given = {
-            name: (_TYPES.get(entry["dtype"], entry["dtype"]), tuple(entry["shape"]))
-            for name, entry in safetensors.deserialize(data)
-        }
+        given = dict(safetensors.deserialize(data))
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path.name}: {error}") from error
-    check_tensors(given, needed)
-    return from_safetensors(data)
+    names = {kind: _type_name(dtype) for kind, dtype in _TYPES.items()}
+    check_tensors(
+        {
+            name: (names.get(entry["dtype"], entry["dtype"]), tuple(entry["shape"]))
+            for name, entry in given.items()
+        },
+        {name: (_type_name(dtype), shape) for name, (dtype, shape) in needed.items()},
+    )
+    return {
+        name: np.frombuffer(given[name]["data"], dtype).reshape(shape)
+        for name, (dtype, shape) in needed.items()
+    }

@@ -12,7 +12,7 @@ from recvae.codec.container.joined import Rescue
 from recvae.codec.container.salvage import salvage_files
 from recvae.codec.container.salvaged import Check
 from recvae.codec.container.source import Data, to_bytes
-from recvae.codec.device import find_device
+from recvae.codec.device import on_device
 from recvae.codec.image_coder import ImageCoder
 from recvae.codec.limits import check_claim
 from recvae.codec.models import load_model, shipped_model_for, shipped_models
@@ -50,7 +50,7 @@ def salvage(
     @cache
     def coder(header: Header) -> ImageCoder:
         found = shipped_model_for(header, name) if model is None else model
-        loaded = load_model(found).to(find_device(device))
+        loaded = on_device(load_model(found), device)
         check_header(loaded, header, name)
         return loaded
 

@@ -1,21 +1,24 @@
 """What images a caller gives: arrays, tensors, iterables, streams; checked on their way."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.errors import InputError
 from recvae.images import ImageStream
 from recvae.images.spec import GREY, MAX_SIDE, RGB, ImageSpec
 
-ImageSource = Pixels | Tensor | Iterable[Pixels] | Iterable[Tensor] | ImageStream
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ImageSource: TypeAlias = "Pixels | Tensor | Iterable[Pixels] | Iterable[Tensor] | ImageStream"
 """Images, uint8: an array or a tensor (n, height, width) or, of RGB, (n, height, width, 3), or of
 one image without n; an iterable of such, as a DataLoader of images is; or a stream."""
 
@@ -48,7 +51,7 @@ def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> 
         _check_stream(coder, source)
         checked = (_checked(coder, chunk) for chunk in source.chunks)
         return GivenImages(source.runs[0][0], source.spec is not None, checked, source.count)
-    if isinstance(source, np.ndarray | Tensor):
+    if isinstance(source, np.ndarray) or _is_tensor(source):
         batch = _batch(coder, source, channels)
         spec, chunk = ImageSpec.from_shape(batch.shape), _checked(coder, batch)
         return GivenImages(spec, True, iter([chunk]), len(batch))
@@ -84,10 +87,10 @@ def _check_side(spec: ImageSpec, name: str) -> None:
 
 def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
     """Images with the axes that `channels` says; InputError if the array has others."""
-    if not isinstance(array, np.ndarray | Tensor):
+    if not (isinstance(array, np.ndarray) or _is_tensor(array)):
         raise _no_images(array)
     _check_dtype(array)
-    if isinstance(array, Tensor):
+    if _is_tensor(array):
         array = array.cpu().numpy()
     axes = 3 if channels == GREY else 4
     if array.ndim == axes - 1 and (not coder.spec or array.shape == coder.spec.shape):
@@ -109,6 +112,11 @@ def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
     raise InputError(f"images have shape {array.shape}, not {expected}{hint}")
 
 
+def _is_tensor(given: object) -> "TypeGuard[Tensor]":
+    """Whether it is torch's; who has one has imported torch."""
+    return isinstance(given, getattr(sys.modules.get("torch"), "Tensor", ()))
+
+
 def _without_channel(shape: tuple[int, ...]) -> str:
     """How to be rid of an axis of one channel; nothing if there is none."""
     if len(shape) != 4 or 1 not in (shape[1], shape[3]):
@@ -126,14 +134,14 @@ def _no_images(given: object) -> InputError:
     return InputError(f"images are {type(given).__name__}: give arrays or tensors of uint8{advice}")
 
 
-def _check_dtype(array: NDArray[Any] | Tensor) -> None:
+def _check_dtype(array: "NDArray[Any] | Tensor") -> None:
     """Raise InputError unless it is uint8; numpy may not even have the dtype of a tensor."""
     name = str(array.dtype).removeprefix("torch.")
     if name == "uint8":
         return
     advice = "convert them first"
     if "float" in name:
-        convert = "to(torch.uint8)" if isinstance(array, Tensor) else "astype(numpy.uint8)"
+        convert = "to(torch.uint8)" if _is_tensor(array) else "astype(numpy.uint8)"
         advice += f", those of 0 to 1 by (images * 255).round().{convert}"
     raise InputError(f"images are {name}: they must be uint8; {advice}")
 

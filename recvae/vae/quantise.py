@@ -1,8 +1,7 @@
 """From a trained decoder to one in integer arithmetic, after training and without retraining."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from recvae.exact import (
     quantise_dense,
     quantise_embedding,
 )
+from recvae.tensors import check_tensors
 from recvae.vae.networks.decoder import Decoder, Spec
 from recvae.vae.networks.layers import Dense, Embedding, Residual
 from recvae.vae.networks.passes import Pass, Passes
@@ -134,21 +134,6 @@ def exact_specs(decoder: Decoder) -> dict[str, Spec]:
             specs[f"decoder.{path}.table"] = torch.int16, (layer.count, layer.columns)
     extra = decoder.extra_tensor_specs().items()
     return specs | {f"decoder.{name}": spec for name, spec in extra}
-
-
-def check_tensors(
-    given: Mapping[str, tuple[Any, tuple[int, ...]]], needed: Mapping[str, Spec]
-) -> None:
-    """Raises ValueError, naming a tensor, unless both are the same: names, types and shapes."""
-    if missing := sorted(needed.keys() - given.keys()):
-        raise ValueError(f"tensor {missing[0]} is missing")
-    if superfluous := sorted(given.keys() - needed.keys()):
-        raise ValueError(f"tensor {superfluous[0]!r} is not part of the architecture")
-    for name, spec in needed.items():
-        if given[name] != spec:
-            raise ValueError(
-                f"tensor {name} is {given[name][0]} {given[name][1]}; needed: {spec[0]} {spec[1]}"
-            )
 
 
 def _with_integer_layers(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from recvae.codec.container import Group
 from recvae.codec.container.group import tile_areas
@@ -28,6 +27,8 @@ from recvae.codec.image_coder import Bits, ImageCoder, Pixels
 from recvae.codec.model_folder import (
     WEIGHTS_NAME,
     FolderModel,
+    Spec,
+    Tensors,
     check_schema,
     content_hash,
     read_tensors,
@@ -190,13 +191,15 @@ class PictureModel(FolderModel, ImageCoder):
             "facts": self.metadata,
         }
 
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> Tensors:
         """What `weights.safetensors` holds: the networks in float16, the tables in integers."""
         network = self.shared.network.state_dict().items()
         tables = self.shared.tables
-        found = {f"network.{name}": tensor.half() for name, tensor in network}
-        found["classes.frequencies"] = torch.from_numpy(tables.classes.frequencies)
-        found["classes.edges"] = torch.from_numpy(tables.classes.edges_bits).half()
+        found: dict[str, NDArray[Any]] = {
+            f"network.{name}": tensor.half().cpu().numpy() for name, tensor in network
+        }
+        found["classes.frequencies"] = tables.classes.frequencies
+        found["classes.edges"] = tables.classes.edges_bits.astype(np.float16)
         for layer, own in enumerate(tables.layers):
             parts: dict[str, NDArray[Any]] = {
                 "block_positions": own.layout.block_positions,
@@ -205,8 +208,8 @@ class PictureModel(FolderModel, ImageCoder):
                 "ranks": own.bucket_frequencies,
             }
             for part, values in parts.items():
-                found[f"layers.{layer}.{part}"] = torch.from_numpy(values.astype(np.int32))
-        return {name: tensor.cpu().contiguous() for name, tensor in found.items()}
+                found[f"layers.{layer}.{part}"] = values.astype(np.int32)
+        return found
 
     def _as_sender(self, **changes: Any) -> "PictureModel":
         """The same model, whose hash need not be computed again, as another sender."""
@@ -244,7 +247,7 @@ def load(folder: Path) -> PictureModel:
     if content_hash(text, tensors) != stated_hash:
         raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
     weights = {
-        name.removeprefix("network."): tensor.float()
+        name.removeprefix("network."): torch.from_numpy(tensor).float()
         for name, tensor in tensors.items()
         if name.startswith("network.")
     }
@@ -260,20 +263,20 @@ def load(folder: Path) -> PictureModel:
     return model
 
 
-def _tensor_specs(network: Hierarchy, text: dict[str, Any]) -> dict[str, Any]:
+def _tensor_specs(network: Hierarchy, text: dict[str, Any]) -> dict[str, Spec]:
     """What `weights.safetensors` must hold."""
     if len(text["layers"]) != len(network.layers):
         raise ValueError(
             f"{JSON_NAME}: layers: {len(text['layers'])} of them, the architecture has "
             f"{len(network.layers)}"
         )
-    specs: dict[str, Any] = {
-        f"network.{name}": (torch.float16, tuple(tensor.shape))
+    specs: dict[str, Spec] = {
+        f"network.{name}": (np.float16, tuple(tensor.shape))
         for name, tensor in network.state_dict().items()
     }
     classes, bands = text["classes"], text["bands"]
-    specs["classes.frequencies"] = (torch.int32, (bands, classes + 2, classes + 1))
-    specs["classes.edges"] = (torch.float16, (classes,))
+    specs["classes.frequencies"] = (np.int32, (bands, classes + 2, classes + 1))
+    specs["classes.edges"] = (np.float16, (classes,))
     for layer, fields in enumerate(text["layers"]):
         channels = network.arguments.channels[network.resolution[layer]]
         shapes = {
@@ -282,23 +285,22 @@ def _tensor_specs(network: Hierarchy, text: dict[str, Any]) -> dict[str, Any]:
             "cuts": (classes + 1, classes),
             "ranks": (classes, MAX_LOG2_RANKS + 1),
         }
-        specs |= {f"layers.{layer}.{part}": (torch.int32, shape) for part, shape in shapes.items()}
+        specs |= {f"layers.{layer}.{part}": (np.int32, shape) for part, shape in shapes.items()}
     return specs
 
 
-def _class_tables(tensors: dict[str, Tensor]) -> ClassTables:
-    edges = tensors["classes.edges"].float().numpy()
+def _class_tables(tensors: Tensors) -> ClassTables:
+    edges = tensors["classes.edges"].astype(np.float32)
     if not bool(np.isfinite(edges).all()) or (np.diff(edges) < 0).any():
         raise ValueError("classes.edges: not in order")
     return ClassTables(_frequencies("classes.frequencies", tensors), edges)
 
 
-def _layer_tables(layer: int, network: Hierarchy, tensors: dict[str, Tensor]) -> LayerTables:
+def _layer_tables(layer: int, network: Hierarchy, tensors: Tensors) -> LayerTables:
     """The tables of a layer; ValueError for values that no model has."""
     prefix = f"layers.{layer}"
     block_positions, intervals = (
-        tensors[f"{prefix}.{part}"].numpy().astype(np.int64)
-        for part in ("block_positions", "intervals")
+        tensors[f"{prefix}.{part}"].astype(np.int64) for part in ("block_positions", "intervals")
     )
     if block_positions.min() < 0 or block_positions.max() > intervals.shape[1]:
         raise ValueError(f"{prefix}.block_positions: a block of more positions than intervals")
@@ -319,9 +321,9 @@ def _layer_tables(layer: int, network: Hierarchy, tensors: dict[str, Tensor]) ->
     return LayerTables(layout, _frequencies(f"{prefix}.cuts", tensors), codes)
 
 
-def _frequencies(name: str, tensors: dict[str, Tensor]) -> NDArray[np.int32]:
+def _frequencies(name: str, tensors: Tensors) -> NDArray[np.int32]:
     """A table of frequencies; ValueError unless its rows are such."""
-    table: NDArray[np.int32] = tensors[name].numpy()
+    table: NDArray[np.int32] = tensors[name]
     if table.min() < 1 or (table.astype(np.int64).sum(-1) != 1 << PRECISION_BITS).any():
         raise ValueError(f"{name}: must be positive and sum to 2^24")
     return table

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recvae.codec.container import Group
-from recvae.codec.image_coder import Bits, ImageCoder, Pixels, register_image_coder
+from recvae.codec.image_coder import Bits, ImageCoder, Pixels
 from recvae.codec.model_folder import (
     WEIGHTS_NAME,
     FolderModel,
+    Spec,
+    Tensors,
     content_hash,
     read_tensors,
 )
@@ -38,7 +40,7 @@ from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.images.spec import ImageSpec
 from recvae.vae.networks import Architecture, Decoder
-from recvae.vae.quantise import Spec, exact_specs, from_tensors
+from recvae.vae.quantise import exact_specs, from_tensors
 
 PARTS = ("bins", "ranks", "pixels", "stored", "kl")  # of `Bits`
 
@@ -124,12 +126,12 @@ class CodecModel(VaeParts, FolderModel, ImageCoder):  # type: ignore[misc, overr
             "facts": self.metadata,
         }
 
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> Tensors:
         """What `weights.safetensors` holds: the encoder in float16, the decoder in integers."""
         # The encoder may differ between machines; half precision costs no measurable rate.
         encoder = {f"encoder.{k}": v.half() for k, v in self.encoder.state_dict().items()}
         decoder = {f"decoder.{k}": v for k, v in self.decoder.state_dict().items()}
-        return {k: v.cpu().contiguous() for k, v in (encoder | decoder).items()}
+        return {k: v.cpu().numpy() for k, v in (encoder | decoder).items()}
 
     def to(self, device: torch.device) -> "CodecModel":
         """Move the networks to a device; returns self."""
@@ -146,7 +148,7 @@ def load_vae(name_or_folder: str | PathLike[str]) -> CodecModel:
     return model
 
 
-def _load(folder: Path) -> CodecModel:
+def load(folder: Path) -> CodecModel:
     """The model in a folder; ValueError if it cannot be used.
 
     It costs some times the bytes of its files, which may be no more than its architecture needs;
@@ -155,10 +157,11 @@ def _load(folder: Path) -> CodecModel:
     text = read_description(folder)
     architecture = Architecture(**text["architecture"])
     encoder, decoder = architecture.build_empty()
-    tensors = read_tensors(folder / WEIGHTS_NAME, _tensor_specs(encoder, decoder))
+    arrays = read_tensors(folder / WEIGHTS_NAME, _tensor_specs(encoder, decoder))
     stated_hash = text.pop("hash")
-    if content_hash(text, tensors) != stated_hash:
+    if content_hash(text, arrays) != stated_hash:
         raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     model = build_model(text, architecture, encoder, decoder, tensors)
     # What a model says of itself must be what its hash is of: a file names the hash.
     if model.description() != text:
@@ -168,11 +171,13 @@ def _load(folder: Path) -> CodecModel:
 
 def _tensor_specs(encoder: nn.Module, decoder: Decoder) -> dict[str, Spec]:
     """What `weights.safetensors` must hold for these networks; see `CodecModel.tensors`."""
-    encoder_tensors = encoder.state_dict().items()
     specs: dict[str, Spec] = {
-        f"encoder.{name}": (torch.float16, tuple(tensor.shape)) for name, tensor in encoder_tensors
+        f"encoder.{name}": (np.float16, tuple(tensor.shape))
+        for name, tensor in encoder.state_dict().items()
     }
-    return specs | {f"decoder.{name}": spec for name, spec in exact_specs(decoder).items()}
+    for name, (dtype, shape) in exact_specs(decoder).items():
+        specs[f"decoder.{name}"] = str(dtype).removeprefix("torch."), shape
+    return specs
 
 
 def build_model(
@@ -224,6 +229,3 @@ def _latents_from(text: dict[str, Any]) -> LatentCodec:
         return LATENT_CODECS[name].from_json(text["key"], constants)
     except (KeyError, TypeError) as error:  # the schema knows only the codecs that ship
         raise ValueError(f"latents: no {name!r}: {type(error).__name__}: {error}") from error
-
-
-register_image_coder(FORMAT, _load)

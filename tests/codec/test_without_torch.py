@@ -1,0 +1,61 @@
+"""A model that needs no torch codes without importing it, or anything else that is slow."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from recvae.images import Images, read_images, write_images
+
+SLOW = ["torch", "torchvision", "pytorch_lightning", "numba", "scipy", "jsonschema", "rich"]
+SCRIPT = f"""
+import sys
+
+def check(step):
+    assert not (slow := set({SLOW}) & set(sys.modules)), f"{{step}} imports {{slow}}"
+
+import recvae
+check("recvae")
+from recvae.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    check("--help")
+
+import numpy as np
+from codec.shifted import Shifted
+from recvae.codec.model_folder import save_model
+shifts = np.array([[1, -1], [-128, 127], [0, 5]], np.int8).T  # whose bytes lie in another order
+save_model(Shifted(shifts), "model")
+check("a model")
+for command in (
+    ["compress", "x.png", "x.recvae"],
+    ["info", "x.recvae"],
+    ["verify", "x.recvae", "--against", "x.png"],
+    ["decompress", "x.recvae", "y.png"],
+    ["decompress", "x.recvae", "y.npy"],
+    ["salvage", "x.recvae", "z.recvae"],
+):
+    assert main([*command, "--model", "model"]) == 0
+    check(command)
+assert main(["verify", "x.recvae", "--model", "model", "--device", "cuda"]) == 2
+check("cuda")
+with recvae.open("x.recvae", model="model") as images:
+    assert np.array_equal(images[0], np.load("y.npy")[0])
+check("open")
+"""
+
+
+def test_coding_imports_nothing_slow(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 5, 7, 3)).astype(np.uint8)
+    write_images(tmp_path / "x.png", Images(pixels))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    command = [sys.executable, "-c", SCRIPT]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    reason = "device is 'cuda', but model 'shifted' runs on the CPU only: choose cpu or auto"
+    assert done.stderr == f"recvae: {reason}\n"
+    assert np.array_equal(np.load(tmp_path / "y.npy"), pixels)
+    assert np.array_equal(read_images(tmp_path / "y.png").pixels, pixels)
