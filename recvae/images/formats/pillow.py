@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from recvae.images.formats.registry import PictureFormat, register_format
 from recvae.images.formats.unsupported import unsupported
@@ -69,6 +70,8 @@ class PillowFormat:
 
     def _decode(self, data: bytes) -> np.ndarray:
         with self._open(BytesIO(data)) as image, _silent_libtiff(image):
+            with _without_limit():
+                image.load_prepare()  # where TIFFs are held to it once more
             pixels = np.array(image)
             if image.mode == "1":
                 return pixels * np.uint8(255)
@@ -90,7 +93,7 @@ class PillowFormat:
             return self.end(image, data)
 
     @contextmanager
-    def _open(self, file: BinaryIO) -> Iterator[Image.Image]:
+    def _open(self, file: BinaryIO) -> Iterator[ImageFile]:
         """A picture of a kind that is supported, not decoded yet."""
         num_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -117,15 +120,21 @@ class PillowFormat:
         return colour or _OTHERS.get(image.mode, image.mode)
 
 
-def open_without_limit(file: BinaryIO, name: str) -> Image.Image:
+def open_without_limit(file: BinaryIO, name: str) -> ImageFile:
     """Open a picture of a format of Pillow, which has one limit of pixels for all who use it.
 
     The registry asks for sizes before pixels are decoded, and holds them to the caller's limit.
     """
+    with _without_limit():
+        return Image.open(file, formats=[name])
+
+
+@contextmanager
+def _without_limit() -> Iterator[None]:
     with _LIMIT_LOCK:
         kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file, formats=[name])
+            yield
         finally:
             Image.MAX_IMAGE_PIXELS = kept
 

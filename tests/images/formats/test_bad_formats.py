@@ -234,7 +234,7 @@ def test_what_is_cut_short_is_never_filled(known: PictureFormat, data: bytes, ca
             np.testing.assert_array_equal(known.read(data[:end], "x"), whole)
         except InputError:
             refused += 1
-    assert refused > 95
+    assert refused > 95 or refused == len(data)
     assert capfd.readouterr() == ("", "")
 
 
