@@ -1,6 +1,7 @@
-"""QOI, by Pillow, which writes it from version 12 on: https://qoiformat.org/qoi-specification.pdf.
+"""QOI, by Pillow, of which older versions only read it.
 
 QOI has no grey: its pictures are RGB, with alpha or without.
+Source: https://qoiformat.org/qoi-specification.pdf
 """
 
 import struct
