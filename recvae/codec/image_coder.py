@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from recvae.codec.container import Group
 from recvae.errors import InputError
-from recvae.images.spec import GREY, KINDS, RGB, ImageSpec
+from recvae.images.spec import GREY, GREY_ALPHA, KINDS, RGB, RGBA, ImageSpec
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """Images of one spec: uint8 (n, height, width), or (n, height, width, channels) of 2 to 4."""
@@ -142,15 +142,13 @@ class ImageCoder(ABC):
     def _check_channels(self, spec: ImageSpec) -> None:
         if spec.channels in self.channels:
             return
-        without_alpha = (
-            spec.channels - 1 if spec.channels - 1 in self.channels else self.channels[0]
-        )
-        mode = "L" if without_alpha == GREY else "RGB"
-        raise InputError(
-            f"images are {spec.kind}: model {self.name!r} codes "
-            f"{' and '.join(KINDS[known] for known in self.channels)}; take another model, or "
-            f'drop alpha, for example with Pillow\'s Image.open(...).convert("{mode}").save(...)'
-        )
+        advice = "take another model"
+        if spec.channels in (GREY_ALPHA, RGBA) and spec.channels - 1 in self.channels:
+            mode = "L" if spec.channels == GREY_ALPHA else "RGB"
+            convert = f'Image.open(...).convert("{mode}").save(...)'
+            advice += f", or drop alpha, for example with Pillow's {convert}"
+        kinds = " and ".join(KINDS[known] for known in self.channels)
+        raise InputError(f"images are {spec.kind}: model {self.name!r} codes {kinds}; {advice}")
 
     def _decodes(self, group: Group) -> bool:
         try:
