@@ -21,7 +21,8 @@ from recvae.images.stream import Runs
 AS_IT_IS, GZIPPED, CHUNKS, SCANLINES, FOLDER, COLOUR = range(6)  # by the first byte modulo 6
 SEPARATOR = b"\xfe|\xfe"
 # Of run lengths or constants these make more of fewer bytes than deflate does.
-MAX_RATIOS = {b"II": 1 << 15, b"MM": 1 << 15, b"WEBP": 1 << 28}
+MAX_RATIOS = {b"II": 3 << 15, b"MM": 3 << 15, b"WEBP": 1 << 28, b"PLTE": 32 * MAX_DEFLATE_RATIO}
+MAX_RATIOS |= {b"IHDR": 16 * MAX_DEFLATE_RATIO}  # one bit becomes grey and alpha
 
 
 def seeds() -> Iterator[bytes]:
@@ -35,7 +36,7 @@ def seeds() -> Iterator[bytes]:
         stream = io.BytesIO()
         np.save(stream, array)
         yield bytes([AS_IT_IS]) + stream.getvalue()
-    for mode in ("L", "1", "P", "RGB", "LA", "I;16"):
+    for mode in ("L", "1", "P", "RGB", "LA", "RGBA", "I;16"):
         stream = io.BytesIO()
         Image.new(mode, (5, 3)).save(stream, "PNG")
         yield bytes([CHUNKS]) + stream.getvalue()
@@ -44,14 +45,20 @@ def seeds() -> Iterator[bytes]:
     yield bytes([CHUNKS]) + png
     yield bytes([SCANLINES]) + struct.pack(">2I5B", 4, 3, 8, 0, 0, 0, 0) + bytes(15)
     yield bytes([SCANLINES]) + struct.pack(">2I5B", 4, 3, 8, 2, 0, 0, 0) + bytes(39)
+    few = struct.pack(">2I5B", 4, 3, 2, 3, 0, 0, 0)  # a palette of three, one of them transparent
+    palette, rows = bytes(range(9)), zlib.compress(3 * b"\0\x1a")
+    chunks = ((b"IHDR", few), (b"PLTE", palette), (b"tRNS", b"\7"), (b"IDAT", rows), (b"IEND", b""))
+    parts_of_png = (struct.pack(">I", len(b)) + a + b + bytes(4) for a, b in chunks)
+    yield bytes([CHUNKS]) + PNG_MAGIC + b"".join(parts_of_png)
     small = encode_png(digits[0, 8:12, 8:12])
     yield bytes([FOLDER]) + SEPARATOR.join([b"a.png", small, "ä.PNG".encode(), small])
     grey = digits[0, 8:20, 8:18]
     colour = np.stack([grey, grey.T[:10].repeat(2, 0)[:12, :10], grey[::-1]], axis=2)
     parts: list[bytes] = []
+    four = np.dstack([colour, grey])
     for known in picture_formats():
-        for pixels in (grey, colour):
-            if (RGB if pixels.ndim == 3 else GREY) in known.channels:
+        for channels, pixels in enumerate((grey, four[..., 2:], colour, four), GREY):
+            if channels in known.channels:
                 file = known.encode(pixels)
                 yield bytes([AS_IT_IS]) + file
                 parts += [f"{len(parts)}{known.endings[-1]}".encode(), file]

@@ -10,7 +10,8 @@ from recvae.program import run_program
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Returns its exit status, see `run_program`: 1 is that of `salvage` if it could not save all.
+    Returns its exit status, see `run_program`: 1 is that of `salvage` if it could not save all, and
+    of `compress --skip-bad` if it skipped a file.
     """
 
     def run() -> int | None:
@@ -80,9 +81,16 @@ def _parser() -> argparse.ArgumentParser:
 def _add_compress_options(compress: argparse.ArgumentParser) -> None:
     compress.add_argument(
         "input",
-        help="idx file or .npy (plain or .gz), a picture, a folder of pictures, or - for stdin",
+        help="idx file or .npy (plain or .gz), a picture, a folder of pictures, or - for stdin; "
+        "pixels come back, metadata as EXIF and colour profiles do not",
     )
     compress.add_argument("output", help="the .recvae file to write, or - for stdout")
+    compress.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="pass over files of a folder that cannot be read, and name them (status 1); all files "
+        "are read once more for that",
+    )
     compress.add_argument("--model", help="name or folder (default: mnist)")
     compress.add_argument(
         "--group-size",
@@ -141,15 +149,17 @@ def _add_shared_options(commands: Mapping[str, argparse.ArgumentParser]) -> None
             "--channels",
             type=int,
             default=1,
-            choices=[1, 3],
-            help="3: arrays of .npy and idx files are RGB, (n, height, width, 3) (default: 1)",
+            choices=[1, 2, 3, 4],
+            help="3: arrays of .npy and idx files are RGB, (n, height, width, 3); 2 and 4: those "
+            "of .npy files are grey or RGB with alpha, which comes last (default: 1)",
         )
-    for command in some("decompress", "verify"):
+    for command in some("compress", "decompress", "verify"):
         command.add_argument(
             "--max-pixels",
             type=int,
             default=1 << 28,
-            help="refuse a file that claims larger pictures, as a damaged one may (default: 2^28)",
+            help="refuse a file that claims larger pictures, as a damaged one may: a picture that "
+            "is compressed, a .recvae file otherwise (default: 2^28)",
         )
     for command in some("decompress", "info", "verify", "salvage"):
         command.add_argument("--model", help="folder of the model, if it is not one that ships")

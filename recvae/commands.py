@@ -46,7 +46,8 @@ from recvae.errors import InputError
 from recvae.files import atomic_file, translate_os_errors
 from recvae.files.atomic import refuse_file
 from recvae.files.streams import whole_reads
-from recvae.images import default_names, image_stream, sample_images, write_chunks
+from recvae.images import ImageStream, default_names, image_stream, sample_images, write_chunks
+from recvae.images.formats.folder import Skip
 from recvae.images.stream import Runs
 from recvae.wording import (
     compression_line,
@@ -58,15 +59,21 @@ from recvae.wording import (
 )
 
 
-def compress(options: Namespace) -> None:
-    """Images to a .recvae file."""
+def compress(options: Namespace) -> int:
+    """Images to a .recvae file; 1 if files were skipped, else 0."""
     check_output(options)
     check_recvae_name(options)
     codec = _codec(options)
     started = time.perf_counter()
     found = _found_quality(codec, options)
     how = {"effort": options.effort, "quality": found.quality if found else options.quality}
-    with image_stream(source(options.input), options.channels) as images:
+    skipped: list[dict[str, str]] = []
+
+    def skip(name: str, reason: str) -> None:
+        skipped.append({"name": name, "reason": reason})
+        print(f"recvae: skipped: {reason}", file=sys.stderr)
+
+    with _images(options, skip) as images:
         names = images.names
         if names is not None and names == default_names(len(names)):
             names = None  # what decompressing makes up anyhow
@@ -93,7 +100,10 @@ def compress(options: Namespace) -> None:
         result |= bound.as_dict(report)
     if found and found.psnr_db is not None:
         result |= {"psnr_db": round(found.psnr_db, 3), "psnr_images": found.num_images}
+    if options.skip_bad:
+        result["skipped"] = skipped
     say(options, result, compression_line(options, report, result))
+    return 1 if skipped else 0
 
 
 def decompress(options: Namespace) -> int:
@@ -157,7 +167,8 @@ def verify(options: Namespace) -> None:
         hook = stack.enter_context(progress(options, len(images), _mean_pixels(images.runs())))
         decoded = images.batches(hook)
         if options.against:
-            against = stack.enter_context(image_stream(source(options.against), options.channels))
+            given = (source(options.against), options.channels, options.max_pixels)
+            against = stack.enter_context(image_stream(*given))
             decibels = compare(images, decoded, against, options.against)
             done = len(decibels)
         else:
@@ -214,6 +225,12 @@ def _codec(options: Namespace) -> Codec:
     return load(model, options.device, options.batch_size)
 
 
+def _images(options: Namespace, skip: Skip) -> AbstractContextManager[ImageStream]:
+    """What is to be compressed."""
+    how = (options.channels, options.max_pixels, skip if options.skip_bad else None)
+    return image_stream(source(options.input), *how)
+
+
 def _open(options: Namespace) -> CompressedImages:
     how = (options.model, options.device, options.batch_size, options.max_pixels)
     return opened(options, lambda given: open_images(given, *how))
@@ -245,7 +262,7 @@ def _found_quality(codec: Codec, options: Namespace) -> FoundQuality | None:
     if options.output != STANDARD:  # before the search, which takes long
         with translate_os_errors(options.output):
             refuse_file(options.output, Path(os.path.realpath(options.output)), options.force)
-    with image_stream(options.input, options.channels) as images:
+    with _images(options, lambda name, reason: None) as images:  # told when they are compressed
         targets = (options.target_bpp, options.target_psnr)
         return find_quality(codec, images, *targets, options.group_size, options.effort)
 

@@ -10,7 +10,7 @@ from recvae.codec import CompressionReport, shipped_model_name
 from recvae.codec.container.salvage import OTHER_MODEL
 from recvae.codec.truncated import TruncatedImages
 from recvae.console import STANDARD
-from recvae.images.spec import RGB
+from recvae.images.spec import GREY
 from recvae.images.stream import Runs
 
 
@@ -30,7 +30,8 @@ def sizes_in_words(runs: Runs, unit: str = " pixels") -> str:
     if len(specs) > 1:
         return f"{len(specs)} sizes"
     (spec,) = specs
-    return f"{spec.height} x {spec.width}{unit}{' in RGB' * (spec.channels == RGB)}"
+    kind = "" if spec.channels == GREY else f" in {spec.kind}"
+    return f"{spec.height} x {spec.width}{unit}{kind}"
 
 
 def compression_line(options: Namespace, report: CompressionReport, result: dict[str, Any]) -> str:
@@ -45,6 +46,8 @@ def compression_line(options: Namespace, report: CompressionReport, result: dict
         f"({', '.join(parts)}), "
         f"{(result['images'] - result['resumed_images']) / result['seconds']:.0f} images/s"
     )
+    if skipped := len(result.get("skipped", ())):
+        line += f"; {skipped} file{'s' * (skipped > 1)} skipped"
     if "quality" in result:
         line += f"; quality {result['quality']}"
     if "psnr_db" in result:

@@ -72,7 +72,8 @@ class Codec:
     ) -> bytes:
         """A .recvae file of images, uint8 (n, height, width), numpy or torch, or many of these.
 
-        With `channels=3` they are RGB, (n, height, width, 3). `group_size` images share one entropy
+        With `channels=3` they are RGB, (n, height, width, 3), with 2 grey and with 4 RGB, each with
+        alpha last. `group_size` images share one entropy
         coder: larger groups are smaller, and it takes a whole group to decode one image of it; 64
         without it, or 1 with a lossy model.
         `effort`, 1 to 256, is how many candidates for each block of latents are tried with the
@@ -109,7 +110,8 @@ class Codec:
             group_size, effort, quality: as in `compress`.
             names: a file name for each image, to be kept.
             progress: called after each batch.
-            channels: 3 if arrays are RGB, (n, height, width, 3); a stream says itself what it is.
+            channels: 3 if arrays are RGB, (n, height, width, 3); 2 or 4 if they are grey or RGB
+                with alpha; a stream says itself what it is.
             arrays: others to keep beside the images, by name, such as labels: numbers of 8 to 64
                 bits, or sequences of strings.
 

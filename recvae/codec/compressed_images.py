@@ -19,7 +19,7 @@ from recvae.images.spec import ImageSpec
 class CompressedImages:
     """The images of a .recvae file: `len`, indexing, slices and iteration decode what they need.
 
-    An index gives (height, width) or, of RGB, (height, width, 3), uint8. A slice gives them in one
+    An index gives (height, width) or (height, width, channels), uint8. A slice gives them in one
     array (n, ...), or in a list if images of the file differ in size or channels. The group that an
     index needed last is kept, so that images one by one in order cost one decode a group. Close it,
     or use it in a `with` statement.
@@ -74,7 +74,7 @@ class CompressedImages:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, height, width) or, of RGB, (n, height, width, 3); InputError if they differ."""
+        """(n, height, width) or (n, height, width, channels); InputError if they differ."""
         if self.spec is None:
             raise InputError(f"{self.reader.name}: holds images of different sizes")
         return (len(self), *self.spec.shape)

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from recvae.codec.container import Group
 from recvae.errors import InputError
-from recvae.images.spec import GREY, ImageSpec
+from recvae.images.spec import GREY, GREY_ALPHA, KINDS, RGB, RGBA, ImageSpec
 
 if TYPE_CHECKING:
     import torch
 
 Pixels: TypeAlias = NDArray[np.uint8]
-"""Images of one spec: uint8 (n, height, width) or, of RGB, (n, height, width, 3)."""
+"""Images of one spec: uint8 (n, height, width), or (n, height, width, channels) of 2 to 4."""
 
 Bits: TypeAlias = Mapping[str, NDArray[np.float64]]
 """Where the bits of images go: ideal code lengths by part of the file, each (n,).
@@ -37,6 +37,8 @@ class ImageCoder(ABC):
     Attributes:
         name: what messages call it.
         spec: what all of its images must be; None if it takes more than one spec.
+        channels: of the images that it takes, if it has no spec: grey and RGB, if it does not say
+            that it takes 2 and 4, those with alpha, too.
         summary: what tables say of it, in about five words.
         parts: the keys of its bits.
         plain: its groups are one stream each, without tiles and layers, as version 1 has them.
@@ -48,6 +50,7 @@ class ImageCoder(ABC):
 
     name: str
     spec: ImageSpec | None = None
+    channels: tuple[int, ...] = (GREY, RGB)
     summary: str = ""
     parts: tuple[str, ...] = ("pixels",)
     plain: bool = True
@@ -76,11 +79,14 @@ class ImageCoder(ABC):
     def check(self, spec: ImageSpec, num_images: int) -> None:
         """Raise InputError unless it codes images of this spec; levels do not matter."""
         own = self.spec
-        if own is None or own.shape == spec.shape:
+        if own is None:
+            self._check_channels(spec)
+            return
+        if own.shape == spec.shape:
             return
         if own.channels == GREY != spec.channels:
             raise InputError(
-                f"images are RGB: model {self.name!r} codes grey ones of {own.height} x "
+                f"images are {spec.kind}: model {self.name!r} codes grey ones of {own.height} x "
                 f"{own.width}; convert them first, for example with Pillow's "
                 'Image.open(...).convert("L").save(...)'
             )
@@ -136,6 +142,17 @@ class ImageCoder(ABC):
     def to(self, device: "torch.device") -> Self:
         """Move networks to a device; returns self."""
         return self
+
+    def _check_channels(self, spec: ImageSpec) -> None:
+        if spec.channels in self.channels:
+            return
+        advice = "take another model"
+        if spec.channels in (GREY_ALPHA, RGBA) and spec.channels - 1 in self.channels:
+            mode = "L" if spec.channels == GREY_ALPHA else "RGB"
+            convert = f'Image.open(...).convert("{mode}").save(...)'
+            advice += f", or drop alpha, for example with Pillow's {convert}"
+        kinds = " and ".join(KINDS[known] for known in self.channels)
+        raise InputError(f"images are {spec.kind}: model {self.name!r} codes {kinds}; {advice}")
 
     def _decodes(self, group: Group) -> bool:
         try:

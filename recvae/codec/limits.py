@@ -2,8 +2,8 @@
 
 from recvae.codec.container import Group
 from recvae.errors import InputError
+from recvae.images.spec import MAX_PIXELS as MAX_PIXELS
 
-MAX_PIXELS = 1 << 28
 PIXELS_PER_BYTE = 256  # that a group may claim whatever the limit: what it costs is there
 
 

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.errors import InputError
 from recvae.images import ImageStream
-from recvae.images.spec import GREY, MAX_SIDE, RGB, ImageSpec
+from recvae.images.spec import GREY, KINDS, MAX_SIDE, RGBA, ImageSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ImageSource: TypeAlias = "Pixels | Tensor | Iterable[Pixels] | Iterable[Tensor] | ImageStream"
-"""Images, uint8: an array or a tensor (n, height, width) or, of RGB, (n, height, width, 3), or of
-one image without n; an iterable of such, as a DataLoader of images is; or a stream."""
+"""Images, uint8: an array or a tensor (n, height, width) or (n, height, width, channels), or of one
+image without n; an iterable of such, as a DataLoader of images is; or a stream."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ class GivenImages:
 
 
 def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> GivenImages:
-    """What a coder is to code; `channels`, 1 or 3, says what the last axis of arrays is.
+    """What a coder is to code; `channels`, 2 to 4, says that arrays have an axis of so many.
 
     Raises InputError where the first images do not fit, the chunks where later ones do not.
     """
-    if channels not in (GREY, RGB):
-        raise InputError(f"channels is {channels!r}: it must be {GREY} or {RGB}")
+    if channels not in KINDS:
+        raise InputError(f"channels is {channels!r}: it must be {GREY} to {RGBA}")
     if isinstance(source, ImageStream):
         _check_stream(coder, source)
         checked = (_checked(coder, chunk) for chunk in source.chunks)
@@ -68,8 +68,14 @@ def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> 
 def _check_stream(coder: ImageCoder, source: ImageStream) -> None:
     """Raise InputError unless the coder takes all of its images."""
     if coder.spec is None:
-        for spec, _ in source.runs:
+        first = 0
+        for spec, count in source.runs:
             _check_side(spec, source.source)
+            try:
+                coder.check(spec, count)
+            except InputError as error:
+                raise InputError(f"{source.source}: {source.name_of(first)}: {error}") from error
+            first += count
         return
     spec = ImageSpec.from_shape(source.shape)
     try:
@@ -96,7 +102,7 @@ def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
     if array.ndim == axes - 1 and (not coder.spec or array.shape == coder.spec.shape):
         array = array[None]
     has_pixels = 0 not in array.shape[1:]
-    if array.ndim == axes and has_pixels and (channels == GREY or array.shape[-1] == RGB):
+    if array.ndim == axes and has_pixels and (channels == GREY or array.shape[-1] == channels):
         return array
     advice = _without_channel(array.shape)
     if coder.spec:
@@ -105,10 +111,10 @@ def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
         raise InputError(
             f"images have shape {array.shape}: model {coder.name!r} codes (n, {expected}); {advice}"
         )
-    if array.shape[-1:] == (RGB,):
-        advice = "pass channels=3 if the last axis is colour"
+    if (last := array.shape[-1] if array.ndim else GREY) in KINDS and last not in (GREY, channels):
+        advice = f"pass channels={last} if the last axis is {KINDS[last]}"
     hint = f": {advice}" if advice else ""
-    expected = "(n, height, width)" if channels == GREY else "(n, height, width, 3)"
+    expected = "(n, height, width)" if channels == GREY else f"(n, height, width, {channels})"
     raise InputError(f"images have shape {array.shape}, not {expected}{hint}")
 
 

@@ -110,7 +110,9 @@ def read_grey(root: str) -> np.ndarray:
     """Return grey images of one size, uint8 (n, h, w); raises `InputError` for any others."""
     images = read_images(root)
     if images.spec.channels != GREY:
-        raise InputError(f"{root}: holds RGB images; models are trained with grey ones")
+        raise InputError(
+            f"{root}: holds {images.spec.kind} images; models are trained with grey ones"
+        )
     return images.pixels
 
 

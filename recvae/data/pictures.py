@@ -115,6 +115,10 @@ def read_pictures(root: str, reduce: float = 1.0) -> list[Tensor]:
     `InputError` for what cannot be read, and where there are no pictures.
     """
     with image_stream(root, RGB if _is_colour(root) else GREY) as images:
+        if other := next((s for s, _ in images.runs if s.channels not in (GREY, RGB)), None):
+            raise InputError(
+                f"{root}: holds pictures of {other.kind}; models are trained with grey and RGB ones"
+            )
         pictures = [_planes(pixels, reduce) for chunk in images.chunks for pixels in chunk]
     if not pictures:
         raise InputError(f"{root}: holds no pictures to train on")

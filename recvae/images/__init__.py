@@ -5,7 +5,7 @@
 
 # Messages list the formats in this order.
 # isort: off
-from recvae.images.formats import idx, npy, png, webp, tiff, bmp, ppm  # noqa: F401
+from recvae.images.formats import idx, npy, png, webp, tiff, bmp, ppm, qoi  # noqa: F401
 
 # isort: on
 from recvae.images.formats.idx import write_idx

@@ -17,7 +17,7 @@ import numpy as np
 from recvae.errors import InputError
 from recvae.files.errors import translate_os_errors
 from recvae.files.streams import read_whole, whole_reads
-from recvae.images.formats.folder import folder_images
+from recvae.images.formats.folder import Skip, folder_images
 from recvae.images.formats.gz import GZIP_MAGIC, unpacked
 from recvae.images.formats.registry import (
     FORMATS,
@@ -28,7 +28,7 @@ from recvae.images.formats.registry import (
     with_article,
 )
 from recvae.images.names import check_names
-from recvae.images.spec import GREY, RGB, ImageSpec
+from recvae.images.spec import GREY, KINDS, MAX_PIXELS, RGBA, ImageSpec
 from recvae.images.stream import ImageStream, Runs, check_pixels
 
 Source = str | PathLike[str] | BinaryIO
@@ -39,9 +39,9 @@ _RECVAE_MAGIC = b"\x89REC"  # of files that hold images, though not to be read h
 class Images:
     """Images of one spec, all in memory.
 
-    `pixels` is uint8 (n, height, width) or, of RGB, (n, height, width, 3), height and width at
-    least 1; `names` are distinct bare file names of pictures, one an image, or None. Raises
-    `InputError` for anything else.
+    `pixels` is uint8 (n, height, width) or, of 2 to 4 channels, (n, height, width, channels),
+    height and width at least 1; `names` are distinct bare file names of pictures, one an image, or
+    None. Raises `InputError` for anything else.
     """
 
     pixels: np.ndarray
@@ -59,7 +59,8 @@ class Images:
 
     @property
     def _channels(self) -> int:
-        return RGB if self.pixels.ndim == 4 else GREY
+        last = self.pixels.shape[-1] if self.pixels.ndim == 4 else GREY
+        return last if last in KINDS else GREY
 
 
 def read_images(source: Source, channels: int = GREY) -> Images:
@@ -76,31 +77,45 @@ def read_images(source: Source, channels: int = GREY) -> Images:
 
 
 @contextmanager
-def image_stream(source: Source, channels: int = GREY) -> Iterator[ImageStream]:
+def image_stream(
+    source: Source,
+    channels: int = GREY,
+    max_pixels: int = MAX_PIXELS,
+    skip: Skip | None = None,
+) -> Iterator[ImageStream]:
     """Open an array of images, idx or .npy, a picture of a registered format, or a folder of such.
 
     A source is a path or a binary stream, which may be a pipe and stays open. The kind is told by
     the first bytes; gzip around arrays is undone. `channels` says what an array holds: with 1 grey
-    images (n, height, width), with 3 RGB (n, height, width, 3), and in .npy an array without n is
-    one image; pictures say so themselves. A folder gives its images in the order of their names,
-    and their names. What is open is read on, whatever takes its name meanwhile. Raises `InputError`
-    for everything that is not entirely such an input, at the end of the chunks at the latest.
+    images (n, height, width), with 2 to 4 (n, height, width, channels), those of 2 and 4 with alpha
+    last; and in .npy an array without n is one image. Pictures say so themselves. A folder gives
+    its images in the order of their names, and their names. What is open is read on, whatever takes
+    its name meanwhile. Metadata of pictures, as EXIF and colour profiles, are left behind.
+
+    Raises `InputError` for everything that is not entirely such an input, at the end of the chunks
+    at the latest, and for a picture of more than `max_pixels`. With `skip`, which is told of each
+    at the beginning, files of a folder that cannot be read are passed over; all files are decoded
+    once more for that. It needs a folder.
     """
-    if channels not in (GREY, RGB):
-        raise InputError(f"channels: {channels}, must be {GREY} or {RGB}")
+    if channels not in KINDS:
+        raise InputError(f"channels: {channels}, must be {GREY} to {RGBA}")
+    if max_pixels < 1:
+        raise InputError(f"max_pixels: {max_pixels}, must be at least 1")
     if isinstance(source, PathLike):
         source = os.fspath(source)
     with ExitStack() as stack:
         name = source_name(source)
+        if skip and not (isinstance(source, str) and os.path.isdir(source)):
+            raise InputError(f"{name}: only of a folder can files be skipped (--skip-bad)")
         with _tell_damage(name):
             names = None
             if not isinstance(source, str):
-                runs, chunks = _steady_images(source, name, channels)
+                runs, chunks = _steady_images(source, name, channels, max_pixels)
             elif os.path.isdir(source):
-                runs, chunks, names = folder_images(Path(source))
+                runs, chunks, names = folder_images(Path(source), max_pixels, skip)
             else:
                 file = stack.enter_context(_open(source))
-                runs, chunks = _steady_images(file, name, channels)
+                runs, chunks = _steady_images(file, name, channels, max_pixels)
             try:
                 images = ImageStream(runs, _told(chunks, name), names, name)
             except InputError as error:
@@ -132,10 +147,12 @@ def _open(path: str | PathLike[str]) -> BinaryIO:
     return open(path, "rb")
 
 
-def _steady_images(file: BinaryIO, name: str, channels: int) -> tuple[Runs, Iterator[np.ndarray]]:
+def _steady_images(
+    file: BinaryIO, name: str, channels: int, max_pixels: int
+) -> tuple[Runs, Iterator[np.ndarray]]:
     """What `_file_images` returns, of a file that nobody writes to meanwhile."""
     version = _version(file)
-    runs, chunks = _file_images(file, name, channels)
+    runs, chunks = _file_images(file, name, channels, max_pixels)
 
     def checked() -> Iterator[np.ndarray]:
         yield from chunks
@@ -154,11 +171,13 @@ def _version(file: BinaryIO) -> tuple[int, int] | None:
     return None
 
 
-def _file_images(file: BinaryIO, name: str, channels: int) -> tuple[Runs, Iterator[np.ndarray]]:
+def _file_images(
+    file: BinaryIO, name: str, channels: int, max_pixels: int
+) -> tuple[Runs, Iterator[np.ndarray]]:
     head, file = _peek(file)
     known = format_by_head(head)
     if isinstance(known, PictureFormat):
-        pixels = known.read(file.read(), name)
+        pixels = known.read(file.read(), name, max_pixels)
         return ((pixel_spec(pixels), 1),), iter([pixels[None]])
     if head.startswith(GZIP_MAGIC):
         head, file = _peek(unpacked(file))
@@ -170,6 +189,8 @@ def _file_images(file: BinaryIO, name: str, channels: int) -> tuple[Runs, Iterat
     if known is None or isinstance(known, PictureFormat):
         kinds = ", ".join(map(with_article, FORMATS))
         raise InputError(f"{name}: unknown kind of file; give {kinds} or a folder of pictures")
+    if channels not in known.channels:
+        raise InputError(f"{name}: {with_article(known.name)} has no {KINDS[channels]} images")
     spec, count, chunks = known.read(file, name, channels)
     return ((spec, count),), chunks
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from recvae.errors import InputError
 from recvae.images.names import check_names
-from recvae.images.spec import GREY, RGB, ImageSpec
+from recvae.images.spec import GREY, KINDS, ImageSpec
 
 CHUNK_BYTES = 1 << 20
 Runs = tuple[tuple[ImageSpec, int], ...]
@@ -23,7 +23,7 @@ class ImageStream:
     Fields:
         runs: known before the first of them: how many follow each other of one spec, of another,
             and so on; no images are one run of 0.
-        chunks: uint8 (k, height, width) or, of RGB, (k, height, width, 3): images of one spec, a
+        chunks: uint8 (k, height, width) or (k, height, width, channels): images of one spec, a
             megabyte at a time or one image if that is more. Raises InputError where damage shows
             late: only at the end is what came known to be whole.
         names: distinct bare file names of pictures, one an image, or None.
@@ -58,10 +58,10 @@ class ImageStream:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, height, width) or, of RGB, (n, height, width, 3); InputError where images differ."""
+        """(n, height, width) or (n, height, width, channels); InputError where images differ."""
         if self.spec is None:
             (first, count), (other, _), *_ = self.runs
-            name, other_name = self._name(0), self._name(count)
+            name, other_name = self.name_of(0), self.name_of(count)
             raise InputError(
                 f"{self.source}: images differ in size: {name} is {first} and {other_name} is "
                 f"{other}; give one folder per size"
@@ -73,7 +73,8 @@ class ImageStream:
         """Bytes of all images as they are."""
         return sum(count * spec.raw_bytes for spec, count in self.runs)
 
-    def _name(self, index: int) -> str:
+    def name_of(self, index: int) -> str:
+        """Return what messages call an image."""
         return self.names[index] if self.names else f"image {index}"
 
 
@@ -82,21 +83,27 @@ def check_pixels(
 ) -> tuple[ImageSpec, int]:
     """Return spec and number of the images of an array.
 
-    Raises `InputError` unless it is uint8 (n, height, width), or (n, height, width, 3) for 3
-    channels, with pixels.
+    Raises `InputError` unless it is uint8 (n, height, width), or (n, height, width, channels) for
+    more channels than 1, with pixels.
     """
     if dtype != np.uint8:
         raise InputError(f"holds {dtype} where pixels are uint8: convert it first")
-    if channels == RGB and (len(shape) != 4 or shape[3] != RGB):
-        raise InputError(f"has shape {shape}, not (n, height, width, {RGB})")
-    if channels == GREY and len(shape) != 3:
-        is_colour = len(shape) == 4 and shape[3] == RGB
-        hint = f": pass channels {RGB} (--channels {RGB}) if the last axis is colour" * is_colour
-        raise InputError(f"has shape {shape}, not (n, height, width){hint}")
+    last = () if channels == GREY else (channels,)
+    if len(shape) != 3 + len(last) or shape[3:] != last:
+        expected = ", ".join(map(str, ("n", "height", "width", *last)))
+        raise InputError(f"has shape {shape}, not ({expected}){_channels_hint(shape, channels)}")
     too_large = not shape[0] and max(shape) >= 1 << 31  # arrays have limits even where empty
     if 0 in shape[1:] or too_large:
         raise InputError(f"holds no pixels: its shape is {shape}")
     return ImageSpec.of(shape, channels), shape[0]
+
+
+def _channels_hint(shape: tuple[int, ...], channels: int) -> str:
+    """What to pass for an array whose last axis holds channels."""
+    found = shape[3] if len(shape) == 4 else GREY
+    if found in (GREY, channels) or found not in KINDS:
+        return ""
+    return f": pass channels {found} (--channels {found}) if the last axis is {KINDS[found]}"
 
 
 def read_chunks(

@@ -14,7 +14,7 @@ from recvae.errors import InputError
 from recvae.files.atomic import atomic_file, atomic_folder
 from recvae.files.streams import whole_writes
 from recvae.images.formats.gz import GZIP_ENDING, packed_by_name
-from recvae.images.formats.idx import write_idx_chunks
+from recvae.images.formats.idx import IDX
 from recvae.images.formats.registry import (
     FORMATS,
     ArrayFormat,
@@ -24,7 +24,7 @@ from recvae.images.formats.registry import (
 )
 from recvae.images.names import check_names_here, default_names
 from recvae.images.reading import Images, source_name
-from recvae.images.spec import GREY, ImageSpec
+from recvae.images.spec import ImageSpec
 from recvae.images.stream import Runs, images_at_once
 
 _FILE_ENDING = re.compile(r"\.[a-z]{2,}[0-9]*")  # .txt, .recvae, .jp2, but not .v2 or .28
@@ -60,7 +60,9 @@ def write_chunks(
     images = _checked(chunks, runs)
     if not isinstance(output, str | PathLike):
         stream = whole_writes(output)
-        write_idx_chunks(stream, *_only_run(output, runs), images)
+        run = _only_run(output, runs)
+        _check_channels(source_name(output), IDX, run[0])
+        IDX.write(stream, *run, images)
         stream.flush()
         return
     output = os.fspath(output)
@@ -124,6 +126,7 @@ def _write_array(
     force: bool,
 ) -> None:
     run = _only_run(path, runs)
+    _check_channels(path, known, run[0])
     with atomic_file(path, force) as file, packed_by_name(file, path) as inner:
         known.write(inner, *run, chunks)
 
@@ -173,7 +176,6 @@ def _picture_format(name: str) -> PictureFormat:
     return known
 
 
-def _check_channels(path: object, known: PictureFormat, spec: ImageSpec) -> None:
+def _check_channels(path: object, known: Format, spec: ImageSpec) -> None:
     if spec.channels not in known.channels:
-        colour = "grey" if spec.channels == GREY else "RGB"
-        raise InputError(f"{path}: {known.name} has no {colour} pictures: choose another format")
+        raise InputError(f"{path}: {known.name} has no {spec.kind} pictures: choose another format")

@@ -16,6 +16,7 @@ class Tiled(ImageCoder):
     name = "tiled"
     file_id = b"tiled pixels 1.0"
     plain = False
+    channels = (1, 2, 3, 4)
 
     def encode(self, pixels, group_size):
         spec, tile = ImageSpec.from_shape(pixels.shape), (4, 5)

@@ -177,3 +177,10 @@ def test_inputs_without_pictures_are_named(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(InputError, match=message):
             read_pictures(str(tmp_path / name))
+
+
+def test_pictures_with_alpha_are_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
+    Image.new("LA", (20, 20)).save(tmp_path / "b.png")
+    with pytest.raises(InputError, match="holds pictures of grey with alpha; models are trained"):
+        read_pictures(str(tmp_path))

@@ -1,4 +1,4 @@
-"""An image coder: pixels as they are, of any size, grey or RGB."""
+"""An image coder: pixels as they are, of any size, grey or RGB, with alpha or without."""
 
 import hashlib
 
@@ -12,6 +12,7 @@ from recvae.images import ImageSpec
 
 class Stored(ImageCoder):
     name = "stored"
+    channels = (1, 2, 3, 4)
     file_id = hashlib.sha256(b"stored-1").digest()[:16]
 
     def encode(self, pixels, group_size):

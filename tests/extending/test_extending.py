@@ -188,8 +188,9 @@ def test_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_image_format(tmp_path: Path) -> None:
     register("pam")
-    colour = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
-    for name, pixels in (("grey.pam", colour[..., 0]), ("colour.pam", colour)):
+    four = np.arange(80, dtype=np.uint8).reshape(4, 5, 4)
+    kinds = {"grey": four[..., 0], "both": four[..., 2:], "colour": four[..., 1:], "all": four}
+    for name, pixels in ((f"{kind}.pam", pixels) for kind, pixels in kinds.items()):
         write_images(tmp_path / name, Images(pixels[None]))
         data = (tmp_path / name).read_bytes()
         assert data.startswith(b"P7\nWIDTH 5\nHEIGHT 4\n")
@@ -201,7 +202,7 @@ def test_an_image_format(tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data.replace(b"255", b"127"))
     with pytest.raises(InputError, match=f"{name}: a PAM of another kind than 8-bit grey"):
         read_images(tmp_path / name)
-    with pytest.raises(InputError, match=r"unknown kind of file; give .* a PPM, a PAM or a folder"):
+    with pytest.raises(InputError, match=r"unknown kind of file; give .* a QOI, a PAM or a folder"):
         read_images(io.BytesIO(b"P9"))
     del FORMATS["PAM"]
     with pytest.raises(InputError, match="unknown kind of file"):

@@ -21,7 +21,7 @@ from spec import version_2
 V2 = FOLDER / "v2"
 STORED = hashlib.sha256(b"stored-1").digest()[:16]  # of the coder in docs/extending.md
 OTHERS = (bytes(range(16)), bytes(range(16, 32)))
-GREY, RGB = ImageSpec(9, 7), ImageSpec(6, 20, 3)
+GREY, RGB, RGBA = ImageSpec(9, 7), ImageSpec(6, 20, 3), ImageSpec(5, 4, 4)
 ONE = Header(STORED, 9, 7, 3, version=2)
 SEVERAL = Header(STORED, 6, 20, 2, 3, version=2, more_models=OTHERS)
 
@@ -59,11 +59,13 @@ def groups() -> dict[str, tuple[Header, list[Group], dict[str, Any]]]:
         Group(1, RGB, (b"one stream of another model",), model=2),
         Group(2, ImageSpec(2, 2, 1, 16), (b"a", b"b"), layers=2, model=1),
     ]
+    alpha = [stored(pixels(6, 2, RGBA)), stored(pixels(7, 1, ImageSpec(3, 8, 2)), (2, 8))]
     return {
         "mixed": (ONE, mixed, arrays),
         "tiled": (ONE, tiled, {}),
         "layers": (SEVERAL, layers, {"empty": np.zeros((0, 3), np.int64)}),
         "empty": (ONE, [], {}),
+        "alpha": (Header(STORED, 5, 4, 2, 4, version=2), alpha, {}),
         "many": (ONE, [stored(pixels(i, 1 + i % 3, GREY)) for i in range(130)], {}),
     }
 

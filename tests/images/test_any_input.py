@@ -17,7 +17,8 @@ from images.files import chunk, idx
 from recvae.errors import InputError
 from recvae.images import read_images
 
-KINDS = [b"IHDR", b"IDAT", b"tRNS", b"acTL", b"tEXt", b"PLTE", b"fcTL", b"IEND", b"gAMA", b"iCCP"]
+KINDS = [b"IHDR", b"IDAT", b"acTL", b"tEXt", b"fcTL", b"IEND", b"gAMA", b"iCCP"]
+KINDS += 3 * [b"tRNS", b"PLTE"]
 
 
 def read_or_refuse(data: bytes, channels: int = 1) -> np.ndarray | None:
@@ -61,7 +62,7 @@ def test_any_idx_is_read_exactly_or_refused(
     shape=st.lists(SIZES | st.sampled_from([-1, 1.0, True, "2", 3]), max_size=4).map(tuple),
     data=st.binary(max_size=70) | st.integers(0, 70).map(bytes),
     version=st.sampled_from([b"\1\0", b"\2\0", b"\3\0", b"\1\1"]),
-    channels=st.sampled_from([1, 3]),
+    channels=st.integers(1, 4),
 )
 @settings(deadline=None)
 def test_any_npy_is_read_exactly_or_refused(
@@ -74,7 +75,7 @@ def test_any_npy_is_read_exactly_or_refused(
     )
     if pixels is not None:
         assert pixels.shape == (shape if len(shape) == (3 if channels == 1 else 4) else (1, *shape))
-        assert channels == 1 or shape[-1] == 3
+        assert channels in (1, shape[-1])
         assert pixels.tobytes(order="F" if order else "C") == data
 
 
@@ -82,17 +83,17 @@ def test_any_npy_is_read_exactly_or_refused(
     header=st.tuples(SIZES, SIZES, *[st.integers(0, 9)] * 5)
     | st.tuples(
         *[st.integers(1, 5)] * 2,
-        st.just(8),
-        st.sampled_from([0, 2]),
+        st.sampled_from([1, 2, 4, 8, 8, 8]),
+        st.sampled_from([0, 0, 2, 3, 3, 4, 6]),
         *[st.just(0)] * 2,
         st.integers(0, 1),
     ),
     rows=st.binary(max_size=40) | st.integers(0, 40).map(bytes),
-    extra=st.lists(st.tuples(st.sampled_from(KINDS), st.binary(max_size=8)), max_size=2),
+    extra=st.lists(st.tuples(st.sampled_from(KINDS), st.binary(max_size=9)), max_size=2),
     behind=st.just(b"") | st.binary(max_size=8),
 )
 @settings(deadline=None)
-def test_any_png_is_grey_or_rgb_and_whole_or_refused(
+def test_any_png_is_whole_or_refused(
     header: tuple[int, ...], rows: bytes, extra: list[tuple[bytes, bytes]], behind: bytes
 ) -> None:
     chunks = [(b"IHDR", struct.pack(">2I5B", *header)), *extra, (b"IDAT", zlib.compress(rows))]
@@ -101,8 +102,13 @@ def test_any_png_is_grey_or_rgb_and_whole_or_refused(
     if pixels is not None:
         assert not behind
         width, height = header[:2]
-        channels = {0: (), 2: (3,)}[header[3]]
-        assert pixels.shape == (1, height, width, *channels)
-        assert (header[2], *header[4:6]) == (8, 0, 0)
-        assert header[6] or len(rows) == height * (1 + width * math.prod(channels))
-        assert not {kind for kind, _ in extra} & {b"IHDR", b"tRNS", b"acTL"}
+        depth, colour = header[2:4]
+        samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+        before = [kind for kind, _ in chunks[: [kind for kind, _ in chunks].index(b"IDAT")]]
+        channels = 3 if colour == 3 else samples
+        channels += b"tRNS" in before and colour in (0, 2, 3)
+        assert pixels.shape == (1, height, width, *([channels] if channels > 1 else []))
+        assert depth == 8 or (depth in (1, 2, 4) and colour in (0, 3))
+        assert header[4:6] == (0, 0)
+        assert header[6] or len(rows) == height * (1 + -(-width * samples * depth // 8))
+        assert not {kind for kind, _ in extra} & {b"IHDR", b"acTL"}

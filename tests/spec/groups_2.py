@@ -59,7 +59,7 @@ def number(data: bytes, at: int, size: int) -> tuple[int, int]:
 def parse_spec(height: int, width: int, channels: int, levels_less_1: int) -> Spec:
     """A spec whose fields are allowed."""
     check(0 < height < 65536 and 0 < width < 65536, "height and width")
-    check(channels in (1, 3), "channels")
+    check(channels in (1, 2, 3, 4), "channels")
     return Spec(height, width, channels, levels_less_1 + 1)
 
 

@@ -35,7 +35,7 @@ from spec.version_2 import Group, Spec
 
 
 @pytest.mark.parametrize("models", [1, 3])
-@pytest.mark.parametrize("spec", [GREY, RGB])
+@pytest.mark.parametrize("spec", [GREY, RGB, Spec(3, 5, 2, 256), Spec(3, 5, 4, 9)])
 def test_header_of_an_empty_file(models: int, spec: Spec) -> None:
     read = version_2.read(file(header(spec, models, 1024), [], []))
     assert read == (HASHES[:models], spec, 1024, [], {})
@@ -52,7 +52,7 @@ def test_it_stands_alone() -> None:
     assert not modules & {"recvae", "torch", "safetensors", "constriction"}
 
 
-SIZES = [GREY, Spec(1, 1, 1, 256), Spec(7, 300, 3, 256), Spec(400, 2, 1, 3), GREY]
+SIZES = [GREY, Spec(1, 1, 2, 256), Spec(7, 300, 3, 256), Spec(400, 2, 4, 3), GREY]
 
 
 @pytest.mark.parametrize("tile", [None, (1, 1), (3, 2), (2, 9)])

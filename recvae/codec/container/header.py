@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Self
 
 from recvae.errors import InputError
-from recvae.images.spec import GREY, MAX_SIDE, RGB, ImageSpec
+from recvae.images.spec import GREY, KINDS, MAX_SIDE, RGBA, ImageSpec
 
 MAGIC = b"\x89REC\r\n\x1a\n"  # as PNG's: the high bit and the line ends tell of text-mode transfers
 VERSIONS = (1, 2)
@@ -57,8 +57,8 @@ class Header:
         for field, most in limits:
             if not 1 <= getattr(self, field) <= most:
                 raise InputError(f"{field}: {getattr(self, field)}, must be 1 to {most}")
-        if self.channels not in (GREY, RGB):
-            raise InputError(f"channels: {self.channels}, must be {GREY} or {RGB}")
+        if self.channels not in KINDS:
+            raise InputError(f"channels: {self.channels}, must be {GREY} to {RGBA}")
         if not 1 <= self.levels <= 256:
             raise InputError(f"levels: {self.levels}, must be 1 to 256")
         if self.version not in VERSIONS:

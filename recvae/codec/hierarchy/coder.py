@@ -14,6 +14,7 @@ from recvae.codec.hierarchy.draws import draw_latents
 from recvae.codec.hierarchy.layout import Integers
 from recvae.codec.hierarchy.payload import LayerCode, layer_bits
 from recvae.codec.hierarchy.pictures import (
+    CHANNELS,
     PIXELS_AT_ONCE,
     TILE,
     Area,
@@ -152,6 +153,8 @@ def tile_codes(
 
     Raises InputError for what no encoder writes.
     """
+    if group.spec.channels not in CHANNELS:
+        raise InputError(f"a group of {group.spec.kind} pictures, which a hierarchy does not code")
     if group.tile != tile_of(group.spec):
         raise InputError(f"a group in tiles of another size than {TILE} x {TILE}")
     area = tile_areas(group.spec, group.tile)[tile]

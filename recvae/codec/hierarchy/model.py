@@ -21,6 +21,7 @@ from recvae.codec.hierarchy.coder import (
     group_quality,
 )
 from recvae.codec.hierarchy.layout import Layout
+from recvae.codec.hierarchy.pictures import CHANNELS
 from recvae.codec.hierarchy.search import SearchEffort
 from recvae.codec.hierarchy.tables import MAX_LOG2_RANKS, LayerTables, Tables
 from recvae.codec.image_coder import Bits, ImageCoder, Pixels
@@ -108,6 +109,7 @@ class PictureModel(FolderModel, ImageCoder):
     metadata: dict[str, Any] = field(default_factory=dict)
 
     summary = "lossy, pictures of any size"
+    channels = CHANNELS
     parts = ("classes", "cuts", "bins", "ranks", "kl")
     plain = False
     lossy = True

@@ -10,6 +10,7 @@ from recvae.codec.container.group import tile_areas
 from recvae.codec.image_coder import Pixels
 from recvae.images.spec import GREY, RGB, ImageSpec
 
+CHANNELS = (GREY, RGB)  # of the pictures that a hierarchy codes
 TILE = 256
 PIXELS_AT_ONCE = 1 << 18
 ONE_STREAM_PIXELS = 1 << 12

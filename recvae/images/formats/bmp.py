@@ -1,4 +1,7 @@
-"""BMP, of 24 bits or 256 greys."""
+"""BMP, of 24 bits, greys or a palette.
+
+Those with alpha, which few programs read, cannot be written, and so are not read either.
+"""
 
 import struct
 from typing import BinaryIO
@@ -8,14 +11,30 @@ from PIL import Image
 from recvae.images.formats.pillow import PillowFormat
 
 _FILE_BYTES, _INFO, _IMAGE_BYTES, _PROFILE = 2, 14, 34, 126  # where they stand in a file
-_V3_BYTES, _V5_BYTES = 40, 124  # of the information header at `_INFO`, which begins with its size
+_V2_BITS, _BITS = 24, 28
+_GREY_BITS = {"1": 1, "L": 8}  # of modes
+_V2_BYTES, _V3_BYTES, _V5_BYTES = 12, 40, 124
+"""Of the information header at `_INFO`, which begins with its size."""
 
 
-def _detail(image: Image.Image, _: BinaryIO) -> str | None:
-    arrangement = image.tile[0][3][0]  # type: ignore[attr-defined]
+def _detail(image: Image.Image, file: BinaryIO) -> str | None:
+    codec, _, _, (arrangement, *_) = image.tile[0]  # type: ignore[attr-defined]
+    if codec == "raw" and image.mode in _GREY_BITS:
+        bits = _bits(file)
+        if bits != _GREY_BITS[image.mode]:  # Pillow goes by the colours, and errs
+            return f"{bits}-bit"
     if ";" in arrangement:
         return "5-bit" if image.mode == "RGB" else None
     return "4-channel" if image.mode == "RGB" and len(arrangement) == 4 else None
+
+
+def _bits(file: BinaryIO) -> int:
+    """Bits of a pixel."""
+    file.seek(0)
+    head = file.read(_BITS + 2)
+    (info_bytes,) = struct.unpack_from("<I", head, _INFO)
+    (bits,) = struct.unpack_from("<H", head, _V2_BITS if info_bytes == _V2_BYTES else _BITS)
+    return int(bits)
 
 
 def _end(image: Image.Image, data: bytes) -> int:

@@ -83,12 +83,11 @@ def _read_shape(file: BinaryIO, name: str, channels: int) -> tuple[int, ...]:
     return tuple(shape)
 
 
-register_format(
-    ArrayFormat(
-        name="idx file",
-        endings=(".idx", ".idx3", "-ubyte"),
-        matches=lambda head: head != b"" and IDX_MAGIC.startswith(head[: len(IDX_MAGIC)]),
-        read=read_idx,
-        write=write_idx_chunks,
-    )
+IDX = ArrayFormat(
+    name="idx file",
+    endings=(".idx", ".idx3", "-ubyte"),
+    matches=lambda head: head != b"" and IDX_MAGIC.startswith(head[: len(IDX_MAGIC)]),
+    read=read_idx,
+    write=write_idx_chunks,
 )
+register_format(IDX)

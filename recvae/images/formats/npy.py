@@ -10,7 +10,7 @@ from numpy.lib import format as npy_format
 
 from recvae.errors import InputError
 from recvae.images.formats.registry import ArrayFormat, Arrays, register_format
-from recvae.images.spec import RGB, ImageSpec
+from recvae.images.spec import GREY, KINDS, ImageSpec
 from recvae.images.stream import check_pixels, read_chunks
 
 NPY_MAGIC = b"\x93NUMPY"
@@ -19,9 +19,9 @@ NPY_MAGIC = b"\x93NUMPY"
 def read_npy(file: BinaryIO, name: str, channels: int) -> Arrays:
     """Return spec, number and chunks of the images of an uint8 array.
 
-    An array (height, width) or, for 3 channels, (height, width, 3) is one image. One of several
-    images in Fortran order, in which their pixels lie mixed, comes in one chunk. Raises
-    `InputError` that names the file.
+    An array (height, width) or, of more channels than 1, (height, width, channels) is one image.
+    One of several images in Fortran order, in which their pixels lie mixed, comes in one chunk.
+    Raises `InputError` that names the file.
     """
     try:
         with warnings.catch_warnings():
@@ -32,7 +32,7 @@ def read_npy(file: BinaryIO, name: str, channels: int) -> Arrays:
     except Exception as error:  # numpy reads the header with Python's parser, which may raise any
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{name}: not a readable .npy array ({reason})") from error
-    is_one = len(shape) == (3 if channels == RGB else 2)
+    is_one = len(shape) == (2 if channels == GREY else 3)
     try:
         spec, count = check_pixels(dtype, (1, *shape) if is_one else shape, channels)
     except InputError as error:
@@ -44,7 +44,7 @@ def read_npy(file: BinaryIO, name: str, channels: int) -> Arrays:
 
 
 def write_npy(file: BinaryIO, spec: ImageSpec, count: int, chunks: Iterable[np.ndarray]) -> None:
-    """Write images as an uint8 array (n, height, width) or, of RGB, (n, height, width, 3)."""
+    """Write images as an uint8 array (n, height, width) or (n, height, width, channels)."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, *spec.shape)}
     npy_format.write_array_header_1_0(file, header)
     for chunk in chunks:
@@ -77,5 +77,6 @@ register_format(
         matches=lambda head: head.startswith(NPY_MAGIC),
         read=read_npy,
         write=write_npy,
+        channels=tuple(KINDS),
     )
 )

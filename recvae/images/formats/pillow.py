@@ -16,18 +16,16 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
-from recvae.errors import InputError
 from recvae.images.formats.registry import PictureFormat, register_format
 from recvae.images.formats.unsupported import unsupported
-from recvae.images.spec import GREY, RGB, ImageSpec
+from recvae.images.spec import GREY, GREY_ALPHA, KINDS, RGB, RGBA, ImageSpec
 
-_KINDS = {
-    "1": "1-bit grey",
-    "P": "palette",
+_CHANNELS = {"1": GREY, "L": GREY, "LA": GREY_ALPHA, "P": RGB, "RGB": RGB, "RGBA": RGBA}
+_OTHERS = {
     "PA": "palette with alpha",
-    "LA": "grey with alpha",
-    "RGBA": "RGB with alpha",
+    "La": "premultiplied grey with alpha",
     "I": "32-bit grey",
     "F": "float grey",
 } | dict.fromkeys(("I;16", "I;16B", "I;16L", "I;16N"), "16-bit grey")
@@ -35,7 +33,7 @@ _STDERR = 2  # the file descriptor
 _CLAIM_BYTES = 30
 _FREE_BYTES = 1 << 26  # of pixels, that a WebP of one colour may claim in some bytes
 _FREE_RATIO = 1 << 15  # bytes of pixels for each byte of a larger one
-_LOCK = Lock()
+_LOCK, _LIMIT_LOCK = Lock(), Lock()
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints what it logs of damage
 
 
@@ -46,50 +44,56 @@ class PillowFormat:
     Fields:
         name: of the format, in any case.
         end: where the picture ends within the bytes of a file that could be decoded.
+        channels: of the pictures that the format holds, as `PictureFormat` says.
         max_ratio: bounds the bytes of pixels for each byte of a file, where the format does.
         claim: the bytes of pixels that a file claims by its beginning, where Pillow allocates them
             at once.
         detail: what besides the mode makes a picture of an open file unsupported, or None. Raises
             ValueError for a damaged one.
         options: of `save`.
+        finished: the bytes that Pillow made of pixels, to those of the file.
     """
 
     name: str
     end: Callable[[Image.Image, bytes], int]
+    channels: tuple[int, ...] = (GREY, RGB)
     max_ratio: int | None = None
     claim: Callable[[bytes], int] = lambda head: 0
     detail: Callable[[Image.Image, BinaryIO], str | None] = lambda image, file: None
     options: dict[str, Any] = field(default_factory=dict)
+    finished: Callable[[bytes, np.ndarray], bytes] = lambda data, pixels: data
 
-    def register(
-        self,
-        endings: tuple[str, ...],
-        matches: Callable[[bytes], bool],
-        channels: tuple[int, ...] = (GREY, RGB),
-    ) -> None:
+    def register(self, endings: tuple[str, ...], matches: Callable[[bytes], bool]) -> None:
         """Make the format known, as `PictureFormat` says."""
-        known = (self._decode, self._encode, channels, self._peek, self._end)
+        known = (self._decode, self._encode, self.channels, self._peek, self._end)
         register_format(PictureFormat(self.name, endings, matches, *known))
 
     def _decode(self, data: bytes) -> np.ndarray:
         with self._open(BytesIO(data)) as image, _silent_libtiff(image):
-            return np.array(image)
+            with _without_limit():
+                image.load_prepare()  # where TIFFs are held to it once more
+            pixels = np.array(image)
+            if image.mode == "1":
+                return pixels * np.uint8(255)
+            if image.mode == "P":
+                return by_palette(pixels, bytes(image.getpalette("RGB") or ()))
+            return pixels
 
     def _encode(self, pixels: np.ndarray) -> bytes:
         stream = BytesIO()
         Image.fromarray(pixels).save(stream, self.name.upper(), **self.options)
-        return stream.getvalue()
+        return self.finished(stream.getvalue(), pixels)
 
     def _peek(self, file: BinaryIO) -> ImageSpec:
         with self._open(file) as image:
-            return ImageSpec(image.height, image.width, GREY if image.mode == "L" else RGB)
+            return ImageSpec(image.height, image.width, _CHANNELS[image.mode])
 
     def _end(self, data: bytes) -> int:
         with self._open(BytesIO(data)) as image:
             return self.end(image, data)
 
     @contextmanager
-    def _open(self, file: BinaryIO) -> Iterator[Image.Image]:
+    def _open(self, file: BinaryIO) -> Iterator[ImageFile]:
         """A picture of a kind that is supported, not decoded yet."""
         num_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
@@ -98,22 +102,60 @@ class PillowFormat:
         file.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with metadata
-            try:
-                with Image.open(file, formats=[self.name]) as image:
-                    if kind := self._unsupported_kind(image, file):
-                        raise unsupported(self.name, kind)
-                    size = image.width * image.height * len(image.getbands())
-                    if self.max_ratio and size > self.max_ratio * num_bytes:
-                        raise ValueError("too short")  # before anything of that size is allocated
-                    yield image
-            except Image.DecompressionBombError as error:
-                raise InputError(f"too many pixels ({error})") from error
+            with open_without_limit(file, self.name) as image:
+                if kind := self._unsupported_kind(image, file):
+                    raise unsupported(self.name, kind, self.channels)
+                size = image.width * image.height * len(image.getbands())
+                if self.max_ratio and size > self.max_ratio * num_bytes:
+                    raise ValueError("too short")  # before anything of that size is allocated
+                yield image
 
     def _unsupported_kind(self, image: Image.Image, file: BinaryIO) -> str | None:
-        colour = "grey" if image.mode == "L" else "RGB" if image.mode == "RGB" else None
+        channels = _CHANNELS.get(image.mode)
+        colour = "palette" if image.mode == "P" else KINDS[channels] if channels else ""
         if detail := self.detail(image, file):
-            return f"{detail} {colour or ''}".strip()
-        return None if colour else _KINDS.get(image.mode, image.mode)
+            return f"{detail} {colour}".strip()
+        if channels in self.channels:
+            return None
+        return colour or _OTHERS.get(image.mode, image.mode)
+
+
+def open_without_limit(file: BinaryIO, name: str) -> ImageFile:
+    """Open a picture of a format of Pillow, which has one limit of pixels for all who use it.
+
+    The registry asks for sizes before pixels are decoded, and holds them to the caller's limit.
+    """
+    with _without_limit():
+        return Image.open(file, formats=[name])
+
+
+@contextmanager
+def _without_limit() -> Iterator[None]:
+    with _LIMIT_LOCK:
+        kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = kept
+
+
+def by_palette(indices: np.ndarray, colours: bytes, alpha: bytes = b"") -> np.ndarray:
+    """Return the colours of pixels, (h, w, 3), or (h, w, 4) if some entries have an alpha.
+
+    Args:
+        indices: of the pixels, uint8 (h, w).
+        colours: red, green, blue of the entries of the palette, one after the other.
+        alpha: of the first entries; that of others is 255.
+
+    Raises ValueError for a pixel beyond the palette.
+    """
+    palette = np.frombuffer(colours, np.uint8).reshape(-1, RGB)
+    if indices.size and int(indices.max()) >= len(palette):
+        raise ValueError("a pixel beyond the palette")
+    if alpha:
+        opaque = np.frombuffer(alpha[: len(palette)].ljust(len(palette), b"\xff"), np.uint8)
+        palette = np.concatenate([palette, opaque[:, None]], axis=1)
+    return palette[indices]
 
 
 @contextmanager

@@ -1,5 +1,11 @@
-"""One 8-bit image, grey or RGB, as the bytes of a PNG, and back."""
+"""One 8-bit image, grey or RGB, with alpha or without, as the bytes of a PNG, and back.
 
+A palette is read as RGB, grey of fewer bits as that of 8, and what is said to be transparent, a
+colour or entries of a palette, as alpha of 0 to 255. Sources: PNG, third edition, sections 11.2.1,
+11.3.1 and 13.12.
+"""
+
+import io
 import struct
 import zlib
 from collections import defaultdict
@@ -11,17 +17,22 @@ import numpy as np
 from PIL import Image
 
 from recvae.errors import InputError
+from recvae.images.formats.pillow import by_palette, open_without_limit
 from recvae.images.formats.registry import PictureFormat, register_format
 from recvae.images.formats.unsupported import unsupported
-from recvae.images.spec import GREY, RGB, ImageSpec
+from recvae.images.spec import GREY_ALPHA, KINDS, RGB, RGBA, ImageSpec
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 MAX_DEFLATE_RATIO = 1032  # no deflate stream expands more (zlib's technical notes)
-_COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
-_CHANNELS = {0: GREY, 2: RGB}
+_GREY, _RGB, _PALETTE = 0, 2, 3  # types of colour that can have a tRNS
+_COLOURS = {_GREY: "grey", _RGB: "RGB", _PALETTE: "palette", 4: KINDS[GREY_ALPHA], 6: KINDS[RGBA]}
+_SAMPLES = {_GREY: 1, _RGB: 3, _PALETTE: 1, 4: 2, 6: 4}
+_CHANNELS = _SAMPLES | {_PALETTE: RGB}
+_DEPTHS = {_GREY: (1, 2, 4, 8), _PALETTE: (1, 2, 4, 8)}  # of others 8
 _HEADER = struct.Struct(">2I5B")
 _CHUNK_HEADER = struct.Struct(">I4s")
 _CRC_BYTES = 4
+_HEAD_BYTES = len(PNG_MAGIC) + _CHUNK_HEADER.size + _HEADER.size + _CRC_BYTES
 _WHOLE = [(0, 0, 1, 1)]  # first row and column of a pass, and the steps between them
 _ADAM7 = [
     (0, 0, 8, 8),
@@ -35,40 +46,70 @@ _ADAM7 = [
 
 
 def decode_png(data: bytes) -> np.ndarray:
-    """Return the pixels, uint8 (height, width) or (height, width, 3), of an 8-bit PNG.
+    """Return the pixels, uint8 (height, width) or (height, width, channels), of a PNG.
 
-    Raises `InputError` for every kind of PNG but grey and RGB, which would not come back as they
-    were, and other exceptions for damaged data. Text, time and colour profile of the PNG are not
-    pixels and are left behind.
+    Raises `InputError` for one of 16 bits or animated, and other exceptions for damaged data. Text,
+    time, EXIF and colour profile of the PNG are not pixels and are left behind.
     """
     if data[:8] != PNG_MAGIC or data[12:16] != b"IHDR":
         raise InputError("not a PNG file")
     chunks = _chunks(data)
     depth, colour = _HEADER.unpack(chunks[b"IHDR"])[2:4]
-    if depth != 8 or colour not in _CHANNELS or {b"tRNS", b"acTL"} & chunks.keys():
-        kinds = {"transparent": b"tRNS" in chunks, "animated": b"acTL" in chunks}
-        kind = next((kind for kind, is_so in kinds.items() if is_so), f"{depth}-bit")
-        raise unsupported("PNG", f"{kind} {_COLOURS.get(colour, 'unknown')}")
+    if depth not in _DEPTHS.get(colour, (8,)) or colour not in _COLOURS or b"acTL" in chunks:
+        kind = "animated" if b"acTL" in chunks else f"{depth}-bit"
+        raise unsupported("PNG", f"{kind} {_COLOURS.get(colour, 'unknown')}", tuple(KINDS))
     _check_length(chunks)
-    return _pixels(chunks)
+    samples, before = _samples(chunks), _before_pixels(chunks)
+    if colour == _PALETTE:
+        return by_palette(samples, before[b"PLTE"], before.get(b"tRNS", b""))
+    if colour in (_GREY, _RGB) and b"tRNS" in before:
+        return _with_alpha(samples, before[b"tRNS"], depth)
+    return samples
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """Return uint8 (height, width) or (height, width, 3) as the bytes of an 8-bit PNG."""
+    """Return uint8 (height, width) or (height, width, channels) as the bytes of an 8-bit PNG."""
     stream = BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG")
     return stream.getvalue()
 
 
 def peek_png(file: BinaryIO) -> ImageSpec | None:
-    """Return what the header of a PNG announces, None unless that is whole and of 8 bits."""
-    head = file.read(33)
+    """Return what the chunks before the pixels of a PNG announce, None unless that is supported."""
+    head = file.read(_HEAD_BYTES)
     if head[8:16] != b"\0\0\0\rIHDR" or zlib.crc32(head[12:29]) != int.from_bytes(head[29:], "big"):
         return None
     width, height, depth, colour = _HEADER.unpack(head[16:29])[:4]
-    if depth != 8 or colour not in _CHANNELS:
+    if depth not in _DEPTHS.get(colour, (8,)) or colour not in _COLOURS:
         return None
-    return ImageSpec(height, width, _CHANNELS[colour])
+    kinds = set(_kinds_before_pixels(file))
+    if b"IDAT" not in kinds or b"acTL" in kinds:
+        return None
+    has_key = colour in (_GREY, _RGB, _PALETTE) and b"tRNS" in kinds
+    return ImageSpec(height, width, _CHANNELS[colour] + has_key)
+
+
+def _kinds_before_pixels(file: BinaryIO) -> Iterator[bytes]:
+    """The kinds of the chunks behind the header of an open PNG, up to the first of pixels."""
+    kind = b""
+    while kind != b"IDAT" and len(head := file.read(_CHUNK_HEADER.size)) == _CHUNK_HEADER.size:
+        length, kind = _CHUNK_HEADER.unpack(head)
+        file.seek(length + _CRC_BYTES, io.SEEK_CUR)
+        yield kind
+
+
+def _with_alpha(samples: np.ndarray, key: bytes, depth: int) -> np.ndarray:
+    """Pixels (h, w) or (h, w, 3) and an alpha channel, 0 where they have the value of the key.
+
+    The key has 16 bits for each sample, of which those of the depth count.
+    """
+    top = (1 << depth) - 1
+    scaled = [(value & top) * 255 // top for (value,) in struct.iter_unpack(">H", key)]
+    values = samples.reshape(*samples.shape[:2], -1)
+    if len(scaled) != values.shape[-1]:
+        raise ValueError("a key of another length")
+    alpha = np.where((values == np.array(scaled, np.uint8)).all(-1, keepdims=True), 0, 255)
+    return np.concatenate([values, alpha.astype(np.uint8)], axis=-1)
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
@@ -83,6 +124,12 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
             raise ValueError("checksum")
         chunks[kind].append(data[begin:end])
     return {kind: b"".join(parts) for kind, parts in chunks.items()}
+
+
+def _before_pixels(chunks: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """The chunks that come before the pixels, where a peek finds them; others are passed over."""
+    kinds = list(chunks)
+    return {kind: chunks[kind] for kind in kinds[: kinds.index(b"IDAT")]}
 
 
 def _end(data: bytes) -> int:
@@ -102,15 +149,16 @@ def _places(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 def _check_length(chunks: dict[bytes, bytes]) -> None:
     """Raise `ValueError` unless the pixels are all there: Pillow makes zeros of those missing."""
-    width, height, _, colour, compression, filtering, interlaced = _HEADER.unpack(chunks[b"IHDR"])
-    if compression or filtering or interlaced > 1:
+    width, height, depth, colour, *methods, interlaced = _HEADER.unpack(chunks[b"IHDR"])
+    if any(methods) or interlaced > 1:
         raise ValueError("unknown method")
     passes = _ADAM7 if interlaced else _WHOLE
     sizes = [
         (len(range(top, height, down)), len(range(left, width, right)))
         for top, left, down, right in passes
     ]
-    expected = sum(rows * (1 + _CHANNELS[colour] * columns) for rows, columns in sizes if columns)
+    bits = _SAMPLES[colour] * depth
+    expected = sum(rows * (1 + -(-columns * bits // 8)) for rows, columns in sizes if columns)
     stream = chunks[b"IDAT"]
     decoder = zlib.decompressobj()
     if expected > MAX_DEFLATE_RATIO * len(stream):  # before anything of that size is allocated
@@ -121,18 +169,19 @@ def _check_length(chunks: dict[bytes, bytes]) -> None:
         raise ValueError("not as many pixels as its header announces")
 
 
-def _pixels(chunks: dict[bytes, bytes]) -> np.ndarray:
-    """The pixels of a PNG whose chunks are whole; Pillow sees those alone that matter."""
+def _samples(chunks: dict[bytes, bytes]) -> np.ndarray:
+    """The samples of a PNG whose chunks are whole; Pillow sees those alone that matter.
+
+    Grey of fewer bits comes scaled to 8; of a palette come indices.
+    """
     needed = [(kind, chunks[kind]) for kind in (b"IHDR", b"IDAT", b"IEND")]
     file = PNG_MAGIC + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         for kind, body in needed
     )
-    try:
-        with Image.open(BytesIO(file)) as image:
-            return np.asarray(image)
-    except Image.DecompressionBombError as error:
-        raise InputError(f"too many pixels ({error})") from error
+    with open_without_limit(BytesIO(file), "PNG") as image:
+        samples = np.asarray(image)
+        return samples * np.uint8(255) if image.mode == "1" else samples
 
 
 register_format(
@@ -142,6 +191,7 @@ register_format(
         matches=lambda head: head.startswith(PNG_MAGIC),
         decode=decode_png,
         encode=encode_png,
+        channels=tuple(KINDS),
         peek=peek_png,
         end=_end,
     )

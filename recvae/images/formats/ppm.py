@@ -1,4 +1,4 @@
-"""PPM and PGM, in bytes and in text."""
+"""PPM, PGM and PBM, in bytes and in text; what is written is a PPM or a PGM."""
 
 import re
 from itertools import islice
@@ -24,17 +24,19 @@ def _end(image: Image.Image, data: bytes) -> int:
     """Behind as many values as the header announces; in text, behind space and comments too."""
     codec, _, offset, _ = image.tile[0]  # type: ignore[attr-defined]
     count = image.width * image.height * len(image.getbands())
+    has_bits = image.mode == "1"
     if codec == "raw":
-        return offset + count
+        return offset + (-(-image.width // 8) * image.height if has_bits else count)
     text = re.sub(rb"#[^\r\n]*", lambda comment: b" " * len(comment[0]), data[offset:])
-    behind = next(islice(re.finditer(rb"\S+", text), count, None), None)
+    value = rb"\S" if has_bits else rb"\S+"  # bits need no space between them
+    behind = next(islice(re.finditer(value, text), count, None), None)
     return offset + behind.start() if behind else len(data)
 
 
 PillowFormat(
     "PPM",
     end=_end,
-    max_ratio=1,
+    max_ratio=8,  # of bits
     detail=_detail,
 ).register(
     endings=(".ppm", ".pgm", ".pnm"),

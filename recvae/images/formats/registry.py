@@ -7,12 +7,13 @@ format is called, begins with and ends in stands in its own file alone.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO
 
 import numpy as np
 
 from recvae.errors import InputError
-from recvae.images.spec import GREY, RGB, ImageSpec
+from recvae.images.spec import GREY, MAX_PIXELS, RGB, ImageSpec
 
 HEAD_BYTES = 16  # enough to tell every format
 Arrays = tuple[ImageSpec, int, Iterator[np.ndarray]]
@@ -26,10 +27,10 @@ class PictureFormat:
         name: what messages call such a file, as "PNG".
         endings: of the names of such files, in lower case.
         matches: whether a file that begins with these bytes, up to `HEAD_BYTES`, is of this format.
-        decode: the bytes of a file to pixels, uint8 (height, width) or, of RGB, (height, width, 3).
+        decode: the bytes of a file to pixels, uint8 (height, width) or (height, width, channels).
             Raises InputError for what is not supported, any other exception for damage.
         encode: such pixels to the bytes of a file, which decodes to the same pixels.
-        channels: of the images that `encode` takes.
+        channels: of the images that `encode` takes, and `decode` gives.
         peek: what an open file will decode to, from a look at its beginning, or None where that
             does not tell. Raises as `decode` does. By default all of the file is decoded to know.
         end: where the picture ends within the bytes of a file that could be decoded: what trails it
@@ -46,28 +47,29 @@ class PictureFormat:
     peek: Callable[[BinaryIO], ImageSpec | None] = lambda _: None
     end: Callable[[bytes], int] = len
 
-    def read(self, data: bytes, source: object) -> np.ndarray:
-        """Return the pixels of a file; raises InputError that names `source`."""
+    def read(self, data: bytes, source: object, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+        """Return the pixels of a file; raises InputError that names `source`.
+
+        It does so, too, for more than `max_pixels` before they are decoded, if a peek tells.
+        """
         with self._damage_told(source):
+            _check_size(self.peek(BytesIO(data)), max_pixels)
             pixels = self.decode(data)
-            pixel_spec(pixels)
-            if (end := self.end(data)) < len(data):
-                raise InputError(
-                    f"bytes trail the picture, which ends at byte {end:,} of {len(data):,}: save "
-                    "each picture as a file of its own"
-                )
+            _check_size(pixel_spec(pixels), max_pixels)
+            check_end(self.end(data), data)
         return pixels
 
-    def look(self, file: BinaryIO, source: object) -> ImageSpec:
+    def look(self, file: BinaryIO, source: object, max_pixels: int = MAX_PIXELS) -> ImageSpec:
         """Return what `read` will give of an open file; raises InputError that names `source`."""
         with self._damage_told(source):
             if not self.matches(file.read(HEAD_BYTES)):
                 raise InputError(f"not a {self.name} file")
             file.seek(0)
             spec = self.peek(file)
+            _check_size(spec, max_pixels)
         if spec is None:
             file.seek(0)
-            spec = pixel_spec(self.read(file.read(), source))
+            spec = pixel_spec(self.read(file.read(), source, max_pixels))
         return spec
 
     def write(self, pixels: np.ndarray, path: object) -> bytes:
@@ -98,6 +100,7 @@ class ArrayFormat:
             to the spec, the number and the chunks of its images, as `ImageStream` has them. Raises
             InputError that names the file.
         write: images, as `read` gives them, to an open file.
+        channels: of the images that it reads and writes.
     """
 
     name: str
@@ -105,6 +108,7 @@ class ArrayFormat:
     matches: Callable[[bytes], bool]
     read: Callable[[BinaryIO, str, int], Arrays]
     write: Callable[[BinaryIO, ImageSpec, int, Iterable[np.ndarray]], None]
+    channels: tuple[int, ...] = (GREY, RGB)
 
 
 Format = PictureFormat | ArrayFormat
@@ -143,7 +147,24 @@ def pixel_spec(pixels: np.ndarray) -> ImageSpec:
     """Return the spec of one image; raises ValueError unless it is uint8 of a right shape."""
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
         raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}")
-    return ImageSpec.of(pixels.shape, RGB if pixels.ndim == 3 else GREY)
+    return ImageSpec.from_shape((1, *pixels.shape))
+
+
+def check_end(end: int, data: bytes) -> None:
+    """Raise InputError if a picture ends before its file does."""
+    if end < len(data):
+        raise InputError(
+            f"bytes trail the picture, which ends at byte {end:,} of {len(data):,}: save each "
+            "picture as a file of its own"
+        )
+
+
+def _check_size(spec: ImageSpec | None, max_pixels: int) -> None:
+    if spec and spec.num_pixels > max_pixels:
+        raise InputError(
+            f"a picture of {spec} pixels is beyond the limit of {max_pixels} pixels: if it is "
+            "meant, raise max_pixels (--max-pixels)"
+        )
 
 
 def joined(words: Iterable[str], last: str = "or") -> str:

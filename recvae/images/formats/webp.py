@@ -1,20 +1,22 @@
 """WebP, lossless: RFC 9649.
 
-A lossy WebP is read as any other: pixels are pixels. WebP has no grey: its pictures are RGB, and
-grey images cannot be written as WebP, since they would come back as RGB.
+A lossy WebP is read as any other: pixels are pixels. WebP has no grey: its pictures are RGB, with
+alpha or without, and grey images cannot be written as WebP, since they would come back as RGB.
 """
 
 import struct
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image
 
 from recvae.images.formats.pillow import PillowFormat
-from recvae.images.spec import RGB
+from recvae.images.spec import RGB, RGBA
 
 _CHUNK = struct.Struct("<4sI")
 _FILE_HEADER_BYTES = 12  # "RIFF", the bytes that follow, "WEBP"
 _IMAGE_CHUNKS = {b"VP8 ", b"VP8L"}
+_HINT_BYTE, _HAS_ALPHA = 24, 0x10  # of a VP8L that is the first chunk (RFC 9649, section 3.4)
 
 
 def _claim(head: bytes) -> int:
@@ -52,14 +54,26 @@ def _end(image: Image.Image, data: bytes) -> int:
     return end
 
 
+def _finished(data: bytes, pixels: np.ndarray) -> bytes:
+    """Let what has alpha say so, also where that is 255 everywhere: else it comes back without."""
+    if pixels.shape[-1] == RGB:
+        return data
+    if data[12:16] != b"VP8L":
+        raise ValueError("not a lossless WebP of one chunk")
+    file = bytearray(data)
+    file[_HINT_BYTE] |= _HAS_ALPHA
+    return bytes(file)
+
+
 PillowFormat(
     "WebP",
     end=_end,
+    channels=(RGB, RGBA),
     claim=_claim,
     detail=_detail,
     options={"lossless": True, "exact": True},
+    finished=_finished,
 ).register(
     endings=(".webp",),
     matches=lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP",
-    channels=(RGB,),
 )

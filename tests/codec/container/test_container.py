@@ -216,7 +216,7 @@ def test_writer_refuses_a_wrong_order_of_calls():
         ({"height": 0}, "height: 0, must be 1 to 65535"),
         ({"width": 65536}, "width: 65536"),
         ({"group_size": 1025}, "group_size: 1025, must be 1 to 1024"),
-        ({"channels": 2}, "channels: 2, must be 1 or 3"),
+        ({"channels": 5}, "channels: 5, must be 1 to 4"),
     ],
 )
 def test_header_limits(change, message):

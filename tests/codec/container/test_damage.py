@@ -198,7 +198,7 @@ def test_names_are_refused_or_are_the_same_again(text, num_images, pack):
         (SMALL[:-1], "truncated file: the index is missing"),
         (SMALL[:20] + b"?" + SMALL[21:], r"the header is damaged \(bytes 0 to 37\)"),
         (header_with(8, b"\3"), "format version 3; this program reads 1 and 2: upgrade"),
-        (header_with(8, b"\2"), "header, channels: 0, must be 1 or 3"),
+        (header_with(8, b"\2"), "header, channels: 0, must be 1 to 4"),
         (header_with(8, b"\0"), "format version 0; this program reads 1 and 2$"),
         (header_with(10, b"\0\1"), "byte 10: flags are 0x0001"),
         (header_with(9, b"\7"), "header, pixel_format: 7"),

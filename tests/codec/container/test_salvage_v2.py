@@ -28,7 +28,7 @@ from recvae.images.spec import ImageSpec
 
 HASH, OTHER = bytes(range(16)), bytes(range(1, 17))
 HEADER = Header(HASH, 4, 5, 3, version=2)
-SPECS = (HEADER.spec, ImageSpec(2, 3, 3), ImageSpec(7, 9))
+SPECS = (HEADER.spec, ImageSpec(2, 3, 4), ImageSpec(7, 9, 2))
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from recvae.errors import InputError
 from recvae.images import image_stream, read_images, register_format, write_chunks
 from recvae.images.formats.registry import FORMATS, PictureFormat, picture_formats
 from recvae.images.formats.tiff_directories import referred_end
-from recvae.images.spec import RGB
 
 COLOUR = np.random.default_rng(1).integers(0, 256, (6, 5, 3)).astype(np.uint8)
 GREY = COLOUR[..., 0].copy()
+FOUR = np.dstack([COLOUR, GREY[::-1]])
 TRAILS = r"bytes trail the picture, which ends at byte {:,} of {:,}: save each .* of its own$"
 
 
@@ -41,10 +41,10 @@ def ends(data: bytes, pixels: np.ndarray, more: Iterable[bytes] = (b"\n", b"\0" 
 
 
 PICTURES = [
-    pytest.param(known, pixels, id=f"{known.name} {pixels.ndim}")
+    pytest.param(known, pixels, id=f"{known.name} {channels}")
     for known in picture_formats()
-    for pixels in (GREY, COLOUR)
-    if pixels.ndim == 3 or known.channels != (RGB,)
+    for channels, pixels in enumerate((GREY, FOUR[..., :2], COLOUR, FOUR), 1)
+    if channels in known.channels
 ]
 
 
