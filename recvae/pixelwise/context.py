@@ -1,6 +1,6 @@
 """What sender and receiver know of a pixel before it is coded, in integers.
 
-Images are coded in raster order. Of each pixel there are its neighbours above and to the left; the
+Images are coded in raster order. Of each pixel there are its neighbours to the left and above; the
 median edge prediction of each channel from three of them; and the prediction of a linear filter
 that learns as it goes (normalised least mean squares), with its late errors. The filter of a
 channel also sees the channels of the pixel that came before.
@@ -14,28 +14,40 @@ from collections import namedtuple
 import numpy as np
 
 from recvae.jit import inlined
+from recvae.pixelwise.lanes import (
+    DOT_SHIFT,
+    MAX_WEIGHT,
+    UPDATE_SHIFT,
+    WEIGHT_BITS,
+    dot,
+    update,
+)
 from recvae.pixelwise.tables import MAX_DIFFERENCE, MAX_SIXTEENTHS
 
 PAD = 4  # pixels beside a row: no neighbour is farther
 ROWS = 4  # the pixel's own and those above it
 FIRST = 128  # what is assumed where nothing is known
-WEIGHT_BITS = 16  # a filter's weight of 1 is 2^16
-MAX_WEIGHT = 1 << 18
-UPDATE_BITS = 8
+PREDICTION_SHIFT = WEIGHT_BITS - DOT_SHIFT - 4  # to sixteenths
 LEAST_ENERGY = 256
 
-Shape = namedtuple("Shape", "neighbours filter_neighbours rate")
-"""What is looked at: rows up and columns to the right of each neighbour, (n, 2) int64 each, of the
-network and of the filters; how fast filters learn."""
+_U = np.uint64  # of places that are not negative: numba would count those from the end
 
-State = namedtuple("State", "rows medians differences weights predictions errors late energy")
+Shape = namedtuple("Shape", "reach filter_reach filter_neighbours rate")
+"""What is looked at, by the network and by the filters: pixels to the left; then, for each row
+above, pixels to either side of the pixel's column, (rows,) int64 each. How many neighbours that is
+for the filters, and how fast they learn."""
+
+State = namedtuple(
+    "State", "rows medians tiled differences own sums weights predictions errors late energy"
+)
 """What changes from pixel to pixel.
 
-rows: the pixel's own and three above, with `PAD` columns more on both sides, (4, width + 8, c).
-medians: of each channel, (c,). differences: inputs of the filters, (d,). weights: of the filter of
-each channel, (c, d). predictions: of each channel, 1/16, (c,). errors: magnitudes of the last
-ones, 1/16, (c,). late: those of the row above and of this row, (2, width + 2, c). energy: sum of
-squares of the differences, (1,).
+rows: the pixel's own and three above, with `PAD` columns more on both sides, (4, (width + 8) * c).
+medians: of each channel, (c,). tiled: the same, repeated for 9 pixels. differences: of neighbours to the medians, what the
+filters see, and zeros, (d,), d a multiple of 16; own: those of the channels that came before, (c,).
+sums: what the filters make of neighbours, (c,). weights: of the filter of each channel, (c, d), those
+of channels that came before behind those of neighbours. predictions: of each channel, 1/16, (c,). errors: magnitudes of the last ones, 1/16, (c,). late: those of the row above and of this row,
+(2, width + 2, c). energy: sum of squares of the differences, (1,).
 """
 
 
@@ -44,9 +56,12 @@ def new_state(weights, width):
     """Of a tile or image that is `width` wide; the weights are those that filters go on from."""
     channels, dimensions = weights.shape
     return State(
-        np.full((ROWS, width + 2 * PAD, channels), FIRST, np.int32),
+        np.full((ROWS, (width + 2 * PAD) * channels), FIRST, np.int32),
         np.zeros(channels, np.int32),
+        np.zeros((2 * PAD + 1) * channels, np.int32),
         np.zeros(dimensions, np.int32),
+        np.zeros(channels, np.int32),
+        np.zeros(channels, np.int32),
         weights,
         np.zeros(channels, np.int32),
         np.full(channels, 32, np.int32),
@@ -58,35 +73,38 @@ def new_state(weights, width):
 @inlined
 def begin_row(state, y):
     """Move on to row `y`; left of it is what lies above its first pixel."""
-    rows, late = state.rows, state.late
-    end = rows.shape[1] - PAD
+    rows, late, channels = state.rows, state.late, state.medians.size
+    pad = PAD * channels
+    end = rows.shape[1] - pad
     if y > 0:
-        for x in range(PAD):
-            rows[0, x] = rows[0, PAD]
-            rows[0, end + x] = rows[0, end - 1]
-        if y == 1:
-            rows[1:] = rows[0]
-        else:
-            rows[3], rows[2], rows[1] = rows[2], rows[1], rows[0]
-        for x in range(PAD):
-            rows[0, x] = rows[1, PAD]
-        late[0] = late[1]
-        late[0, 0], late[0, -1] = late[0, 1], late[0, -2]
+        for i in range(pad):
+            rows[0, i] = rows[0, pad + i % channels]
+            rows[0, end + i] = rows[0, end - channels + i % channels]
+        for i in range(rows.shape[1]):
+            rows[3, i] = rows[2, i] if y > 1 else rows[0, i]
+            rows[2, i] = rows[1, i] if y > 1 else rows[0, i]
+            rows[1, i] = rows[0, i]
+        for i in range(pad):
+            rows[0, i] = rows[1, pad + i % channels]
+        for c in range(channels):
+            for x in range(1, late.shape[1] - 1):
+                late[0, x, c] = late[1, x, c]
+            late[0, 0, c] = late[1, 1, c]
+            late[0, late.shape[1] - 1, c] = late[1, late.shape[1] - 2, c]
 
 
 @inlined
 def look(shape, state, y, x):
     """Find medians, differences and predictions of the pixel in row `y`, column `x`."""
-    rows, medians, differences = state.rows, state.medians, state.differences
+    rows, medians, tiled, differences = state.rows, state.medians, state.tiled, state.differences
     channels = medians.size
-    at = x + PAD
+    at = (x + PAD) * channels
     if y == 0:  # all above is as what came last
         for row in range(1, ROWS):
-            for column in range(at - PAD, at + PAD + 1):
-                for c in range(channels):
-                    rows[row, column, c] = rows[0, at - 1, c]
+            for i in range(at - PAD * channels, at + (PAD + 1) * channels):
+                rows[row, i] = rows[0, at - channels + (i - at) % channels]
     for c in range(channels):
-        left, above, corner = rows[0, at - 1, c], rows[1, at, c], rows[1, at - 1, c]
+        left, above, corner = rows[0, at + c - channels], rows[1, at + c], rows[1, at + c - channels]
         low, high = min(left, above), max(left, above)
         if corner >= high:
             medians[c] = low
@@ -94,51 +112,65 @@ def look(shape, state, y, x):
             medians[c] = high
         else:
             medians[c] = left + above - corner
-    energy = np.int32(0)
-    d = 0
-    for i in range(shape.filter_neighbours.shape[0]):
-        up, right = shape.filter_neighbours[i]
+    for i in range(0, tiled.size, channels):
         for c in range(channels):
-            difference = np.int32(rows[up, at + right, c] - medians[c])
-            differences[d] = difference
-            energy = np.int32(energy + difference * difference)
-            d += 1
+            tiled[i + c] = medians[c]
+    d = 0
+    for up in range(shape.filter_reach.size):
+        first, count = _run(shape.filter_reach, up, at, channels)
+        for i in range(count):
+            differences[_U(d + i)] = rows[up, _U(first + i)] - tiled[i]
+        d += count
+    energy = np.int32(0)
+    for i in range(d):
+        energy = np.int32(energy + np.int32(differences[i] * differences[i]))
     for rest in range(d, differences.size):
         differences[rest] = 0
     state.energy[0] = energy
     for c in range(channels):
-        predict(state, c)
+        state.own[c] = 0
+        state.sums[c] = dot(state.weights, c, differences)
+        _predict(state, c, 0)
 
 
 @inlined
-def predict(state, c):
-    """The filter's prediction of channel `c`, in sixteenths, from the differences that are known."""
-    weights, differences = state.weights[c], state.differences
-    total = np.int32(0)
-    for d in range(differences.size):
-        total = np.int32(total + np.int32(np.int32(weights[d] >> 2) * differences[d]))
-    prediction = 16 * state.medians[c] + (total >> (WEIGHT_BITS - 2 - 4))
+def _run(reach, up, at, channels):
+    """Where the neighbours of a row begin in it, and how many values they have."""
+    if up == 0:
+        return at - reach[0] * channels, reach[0] * channels
+    return at - reach[up] * channels, (2 * reach[up] + 1) * channels
+
+
+@inlined
+def _predict(state, c, total):
+    """The filter's prediction of channel `c`, in sixteenths; `total` is for the channels before."""
+    prediction = 16 * state.medians[c] + (np.int32(state.sums[c] + total) >> PREDICTION_SHIFT)
     state.predictions[c] = min(max(prediction, 0), MAX_SIXTEENTHS)
 
 
 @inlined
 def learn(shape, state, x, c, value):
     """Take in the value of channel `c` of the pixel in column `x`; predict the next channel."""
-    weights, differences = state.weights[c], state.differences
+    weights, own, channels = state.weights, state.own, state.medians.size
     error = np.int32(16 * value - state.predictions[c])
-    step = np.int32(error * shape.rate) // np.int32(state.energy[0] + LEAST_ENERGY)
-    for d in range(differences.size):
-        weight = np.int32(weights[d] + (np.int32(step * differences[d]) >> UPDATE_BITS))
-        weights[d] = min(max(weight, -MAX_WEIGHT), MAX_WEIGHT)
+    step = np.int32((error * shape.rate) // (state.energy[0] + LEAST_ENERGY))
+    update(weights, c, state.differences, step)
+    # By themselves, since a vector that holds what was just written is slow to load.
+    first = shape.filter_neighbours * channels
+    for before in range(c):
+        weight = weights[c, first + before] + (np.int32(step * own[before]) >> UPDATE_SHIFT)
+        weights[c, first + before] = min(max(weight, -MAX_WEIGHT), MAX_WEIGHT)
     magnitude = abs(error)
     state.errors[c] = magnitude
     state.late[1, x + 1, c] = magnitude
-    state.rows[0, x + PAD, c] = value
-    if c + 1 < state.medians.size:
-        difference = np.int32(value - state.medians[c])
-        differences[shape.filter_neighbours.shape[0] * state.medians.size + c] = difference
-        state.energy[0] += difference * difference
-        predict(state, c + 1)
+    state.rows[0, (x + PAD) * channels + c] = value
+    if c + 1 < channels:
+        own[c] = value - state.medians[c]
+        state.energy[0] += own[c] * own[c]
+        total = np.int32(0)
+        for before in range(c + 1):
+            total = np.int32(total + (weights[c + 1, first + before] >> DOT_SHIFT) * own[before])
+        _predict(state, c + 1, total)
 
 
 @inlined
@@ -146,12 +178,14 @@ def find_inputs(shape, state, x, tables, inputs):
     """Fill in what the network sees of the pixel in column `x`, -127 to 127 each."""
     rows, medians = state.rows, state.medians
     of_difference, of_magnitude = tables
-    channels, at, i = medians.size, x + PAD, 0
-    for n in range(shape.neighbours.shape[0]):
-        up, right = shape.neighbours[n]
+    channels, i = medians.size, 0
+    for up in range(shape.reach.size):
+        first, count = _run(shape.reach, up, (x + PAD) * channels, channels)
         for c in range(channels):
-            inputs[i] = of_difference[rows[up, at + right, c] - medians[c] + MAX_DIFFERENCE]
-            i += 1
+            middle = MAX_DIFFERENCE - medians[c]
+            for j in range(c, count, channels):
+                inputs[_U(i + j)] = of_difference[_U(rows[up, _U(first + j)] + middle)]
+        i += count
     inputs[i] = medians[0] >> 1
     i += 1
     for c in range(1, channels):

@@ -68,7 +68,7 @@ class PixelPredictor(OneCycleModule):
         self.pixels_per_crop = pixels_per_crop
         self.arguments = {RGB: given["rgb"], GREY: given["grey"]}
         self.shapes = {
-            channels: shape_of(own.neighbours, own.filter_neighbours, own.filter_rate)
+            channels: shape_of(own.reach, own.filter_reach, own.filter_rate)
             for channels, own in self.arguments.items()
         }
         self.networks = nn.ModuleDict(

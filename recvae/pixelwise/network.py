@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from recvae.errors import InputError
+from recvae.pixelwise.rows import num_inputs, num_neighbours
 from recvae.pixelwise.tables import LEAST_LOG_SCALE, MOST_LOG_SCALE, UNIT
 
 INPUT_UNIT = 32  # an input of 1 is 32 in integers
@@ -20,7 +21,6 @@ MEAN_UNIT = 8  # grey values that an output of 1 moves a mean by
 FIRST_LOG_SCALE = 1.5
 MOST_ACTIVATION = 31.9
 LEAST_PROBABILITY = 2.0**-23
-Pairs = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -59,33 +59,13 @@ class PixelArguments:
         if self.reach[0] < 1 or self.filter_reach[0] < 1:
             raise InputError("reach and filter_reach must begin with at least 1")
 
-    @property
-    def neighbours(self) -> Pairs:
-        """Rows up and columns to the right of each, in raster order from the pixel's row up."""
-        return _places(self.reach)
-
-    @property
-    def filter_neighbours(self) -> Pairs:
-        """The same of the filters."""
-        return _places(self.filter_reach)
-
-    def num_inputs(self, channels: int) -> int:
-        """What the network sees of a pixel: neighbours, median predictions, filters, errors."""
-        return channels * (len(self.neighbours) + 3)
-
     def num_outputs(self, channels: int) -> int:
         """What it says: see `law`."""
-        return self.components * (1 + 2 * channels) + channels + channels * (channels - 1) // 2
+        return self.components * (1 + 3 * channels + channels * (channels - 1) // 2)
 
     def num_filter_inputs(self, channels: int) -> int:
         """What each filter sees: differences of neighbours and of the channels before."""
-        return channels * len(self.filter_neighbours) + channels - 1
-
-
-def _places(reach: tuple[int, ...]) -> Pairs:
-    own = [(0, right) for right in range(-reach[0], 0)]
-    above = [(up, r) for up, side in enumerate(reach[1:], 1) for r in range(-side, side + 1)]
-    return tuple(own + above)
+        return channels * num_neighbours(self.filter_reach) + channels - 1
 
 
 class PixelNetwork(nn.Sequential):
@@ -93,7 +73,7 @@ class PixelNetwork(nn.Sequential):
 
     def __init__(self, arguments: PixelArguments, channels: int) -> None:
         sizes = (
-            arguments.num_inputs(channels),
+            num_inputs(arguments.reach, channels),
             *arguments.hidden,
             arguments.num_outputs(channels),
         )
@@ -111,10 +91,10 @@ def law_bits(
 ) -> Tensor:
     """Bits that pixels take, (n,), all channels together.
 
-    Outputs of c channels and K components: K logarithms of weights; c * K means, in 8 grey values,
-    from the median prediction; c * K logarithms of scales less 1.5; for each channel how far
-    its means follow its filter; for each pair of channels, (1, 0), (2, 0), (2, 1), how far those of
-    the one follow the other.
+    Outputs of c channels and K components, each K numbers: logarithms of weights; for each channel
+    means, in 8 grey values from the median prediction; for each channel logarithms of scales,
+    less 1.5; for each channel how far its means follow its filter; for each pair of channels, (1, 0),
+    (2, 0), (2, 1), how far the means of the one follow the other.
 
     Args:
         outputs: (n, outputs).
@@ -123,34 +103,23 @@ def law_bits(
         components: K.
     """
     channels = values.shape[1]
-    weights, means, log_scales, follow, pairs = outputs.split(
-        [
-            components,
-            components * channels,
-            components * channels,
-            channels,
-            channels * (channels - 1) // 2,
-        ],
-        dim=1,
-    )
     values, medians = values.float(), medians.float()
-    centre = follow * (predictions - medians)
-    pair = 0
-    moved = [centre[:, 0]]
-    for c in range(1, channels):
-        own = centre[:, c]
-        for before in range(c):
-            own = own + pairs[:, pair] * (values - medians)[:, before]
-            pair += 1
-        moved.append(own)
-    shape = (-1, channels, components)
-    x = (values - medians - torch.stack(moved, dim=1))[:, :, None] - MEAN_UNIT * means.reshape(shape)
+    parts = outputs.reshape(len(outputs), -1, components)
+    pairs = channels * (channels - 1) // 2
+    weights, means, log_scales, follow, of_pairs = parts.split(
+        [1, channels, channels, channels, pairs], dim=1
+    )
+    means = MEAN_UNIT * means + follow * (predictions - medians)[:, :, None]
+    moved = list(means.unbind(1))
+    for pair, (c, before) in enumerate((c, b) for c in range(channels) for b in range(c)):
+        moved[c] = moved[c] + of_pairs[:, pair] * (values - medians)[:, before, None]
+    x = (values - medians)[:, :, None] - torch.stack(moved, dim=1)
     bounds = (LEAST_LOG_SCALE / UNIT, MOST_LOG_SCALE / UNIT)
-    inverse = torch.exp(-(log_scales.reshape(shape) + FIRST_LOG_SCALE).clamp(*bounds))
+    inverse = torch.exp(-(log_scales + FIRST_LOG_SCALE).clamp(*bounds))
     above = torch.sigmoid((x + 0.5) * inverse)
     below = torch.sigmoid((x - 0.5) * inverse)
     above = torch.where(values[:, :, None] == 255, 1.0, above)
     below = torch.where(values[:, :, None] == 0, 0.0, below)
     log_probability = (above - below).clamp_min(LEAST_PROBABILITY).log().sum(1)
-    nats = -torch.logsumexp(torch.log_softmax(weights, dim=1) + log_probability, dim=1)
+    nats = -torch.logsumexp(torch.log_softmax(weights[:, 0], dim=1) + log_probability, dim=1)
     return nats / math.log(2)

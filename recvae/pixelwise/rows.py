@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recvae.jit import threaded
 from recvae.pixelwise import context
+from recvae.pixelwise.lanes import LANES
 from recvae.pixelwise.tables import difference_table, magnitude_table
 
 
@@ -26,12 +27,25 @@ class Rows(NamedTuple):
     predictions: NDArray[np.int16]
 
 
-def shape_of(
-    neighbours: Sequence[Sequence[int]], filter_neighbours: Sequence[Sequence[int]], rate: int
-) -> context.Shape:
-    """What is looked at, as kernels take it."""
-    places = (np.array(part, dtype=np.int64) for part in (neighbours, filter_neighbours))
-    return context.Shape(*places, rate)
+def shape_of(reach: Sequence[int], filter_reach: Sequence[int], rate: int) -> context.Shape:
+    """What is looked at, as kernels take it; see `PixelArguments`."""
+    reaches = np.array(reach, np.int64), np.array(filter_reach, np.int64)
+    return context.Shape(*reaches, num_neighbours(filter_reach), rate)
+
+
+def num_neighbours(reach: Sequence[int]) -> int:
+    """How many neighbours there are."""
+    return int(reach[0] + sum(2 * side + 1 for side in reach[1:]))
+
+
+def num_inputs(reach: Sequence[int], channels: int) -> int:
+    """What the network sees of a pixel: neighbours, median predictions, filters, errors."""
+    return channels * (num_neighbours(reach) + 3)
+
+
+def widened(filters: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Weights of filters with zeros behind them, as many as kernels need."""
+    return np.pad(filters, ((0, 0), (0, -filters.shape[1] % LANES)))
 
 
 def find_rows(
@@ -44,14 +58,16 @@ def find_rows(
 
     `filters` (c, filter inputs) are what the filters begin with, and in the end what they learned.
     """
+    weights = widened(filters)
     channels, count = image.shape[2], int(chosen.sum())
     rows = Rows(
-        np.zeros((count, channels * (len(shape.neighbours) + 3)), np.int8),
+        np.zeros((count, num_inputs(shape.reach, channels)), np.int8),
         np.zeros((count, channels), np.uint8),
         np.zeros((count, channels), np.uint8),
         np.zeros((count, channels), np.int16),
     )
-    _find(image, chosen, shape, filters, (difference_table(), magnitude_table()), rows)
+    _find(image, chosen, shape, weights, (difference_table(), magnitude_table()), rows)
+    filters[:] = weights[:, : filters.shape[1]]
     return rows
 
 

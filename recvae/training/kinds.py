@@ -11,11 +11,12 @@ from jsonargparse import get_loader, set_dumper, set_loader
 
 from recvae.errors import InputError
 from recvae.hierarchy.lightning import PictureVAE
+from recvae.pixelwise.lightning import PixelPredictor
 from recvae.vae.lightning import VAE
 from recvae.vae.one_cycle import OneCycleModule
 
 KINDS: dict[str, type[OneCycleModule]] = {
-    f"{kind.__module__}.{kind.__qualname__}": kind for kind in (VAE, PictureVAE)
+    f"{kind.__module__}.{kind.__qualname__}": kind for kind in (VAE, PictureVAE, PixelPredictor)
 }
 """By the class path that a config names; one that names none trains the first."""
 

@@ -60,10 +60,7 @@ def _code(coder, pixels, network, tables, filters, decoding):
                 outputs[k] >>= last.shift
             mixtures.weigh(mixture, outputs, tables.weights)
             for c in range(channels):
-                mixtures.place(
-                    mixture, outputs, state.medians, state.predictions,
-                    state.rows[0, x + context.PAD], c, tables.inverses,
-                )  # fmt: skip
+                mixtures.place(mixture, outputs, state, c, tables.inverses)
                 if decoding:
                     value = _decode(coder, mixture, tables.logistic)
                     pixels[y, x, c] = value

@@ -30,7 +30,8 @@ MIX_BITS = 16
 MEAN_BITS = 5  # means are in 1/32 grey values
 FIRST_LOG_SCALE = 384  # 1.5
 _FRACTION_BITS = MEAN_BITS + INVERSE_BITS - 6  # of a step of the table of 1/64
-_MOST_STEPS = LOGISTIC_RANGE * LOGISTIC_STEPS
+_FRACTION = (1 << _FRACTION_BITS) - 1
+_MIDDLE = (LOGISTIC_RANGE * LOGISTIC_STEPS) << _FRACTION_BITS
 
 Mixture = namedtuple("Mixture", "weights means inverses below above ends")
 """Of K components: weights, (k,) int64; means, 1/32, and 2^12 / scale, (k,) int64; logistic
@@ -63,20 +64,18 @@ def weigh(mixture, outputs, weight_table):
 
 
 @inlined
-def place(mixture, outputs, medians, predictions, row, c, inverse_table):
-    """Begin channel `c`: means and scales, given predictions in 1/16 and the channels before.
-
-    `row` has the values of the pixel's channels that are known.
-    """
-    channels, components = medians.size, mixture.weights.size
-    follow = components * (1 + 2 * channels)
-    further = np.int64(predictions[c] - 16 * medians[c])
-    centre = (np.int64(medians[c]) << MEAN_BITS) + ((outputs[follow + c] * further) >> 7)
-    pairs = follow + channels + c * (c - 1) // 2
-    for before in range(c):
-        centre += (np.int64(outputs[pairs + before]) * (row[before] - medians[before])) >> 3
+def place(mixture, outputs, state, c, inverse_table):
+    """Begin channel `c`: means and scales, given the `context.State` of the pixel."""
+    channels, components, median = state.medians.size, mixture.weights.size, state.medians[c]
+    further = np.int64(state.predictions[c] - 16 * median)
+    first_pair = 1 + 3 * channels + c * (c - 1) // 2
     for k in range(components):
-        mixture.means[k] = centre + outputs[components * (1 + c) + k]
+        mean = outputs[components * (1 + c) + k] + (np.int64(median) << MEAN_BITS)
+        mean += (outputs[components * (1 + 2 * channels + c) + k] * further) >> 7
+        for before in range(c):
+            follow = np.int64(outputs[components * (first_pair + before) + k])
+            mean += (follow * state.own[before]) >> 3
+        mixture.means[k] = mean
         log_scale = outputs[components * (1 + channels + c) + k] + FIRST_LOG_SCALE
         log_scale = min(max(log_scale, LEAST_LOG_SCALE), MOST_LOG_SCALE)
         mixture.inverses[k] = inverse_table[log_scale - LEAST_LOG_SCALE]
@@ -95,16 +94,11 @@ def begins(mixture, value, logistic, ends):
     total = np.int64(0)
     for k in range(ends.size):
         steps = (at - mixture.means[k]) * mixture.inverses[k]
+        steps = min(max(steps + _MIDDLE, 0), 2 * _MIDDLE - 1)
         whole = steps >> _FRACTION_BITS
-        if whole < -_MOST_STEPS:
-            ends[k] = logistic[0]
-        elif whole >= _MOST_STEPS:
-            ends[k] = logistic[2 * _MOST_STEPS]
-        else:
-            first = np.int64(logistic[whole + _MOST_STEPS])
-            rise = logistic[whole + _MOST_STEPS + 1] - first
-            part = steps & ((1 << _FRACTION_BITS) - 1)
-            ends[k] = first + ((rise * part) >> _FRACTION_BITS)
+        first = np.int64(logistic[whole])
+        rise = logistic[whole + 1] - first
+        ends[k] = first + ((rise * (steps & _FRACTION)) >> _FRACTION_BITS)
         total += mixture.weights[k] * ends[k]
     return value + ((total * (TOTAL - LEVELS)) >> (MIX_BITS + LOGISTIC_BITS))
 
