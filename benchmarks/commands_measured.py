@@ -44,9 +44,7 @@ def patchwork(pictures: Sequence[Picture], megapixels: float) -> Picture:
     return made
 
 
-def large_picture(
-    model: str, pictures: Sequence[Picture], megapixels: float, folder: Path
-) -> str:
+def large_picture(model: str, pictures: Sequence[Picture], megapixels: float, folder: Path) -> str:
     """A table of compressing and decompressing a patchwork by commands, and of its regions."""
     picture = patchwork(pictures, megapixels)
     packed = folder / "large.recvae"
@@ -55,24 +53,24 @@ def large_picture(
     loaded_mb = small[0]["peak_mb"]
     megapixels = picture.size / 3e6
     rows = [
-        _row("compress: peak memory", f"{coded['peak_mb']:.0f} MB"),
-        _row(f"the same of {SMALL} × {SMALL} pixels", f"{loaded_mb:.0f} MB"),
-        _row("compress: above that", f"{coded['peak_mb'] - loaded_mb:.0f} MB"),
-        _row("decompress: peak memory", f"{decoded['peak_mb']:.0f} MB"),
-        _row("decompress imports torch", "yes" if decoded["torch"] else "no"),
-        _row("compress, start included", f"{megapixels / coded['wall_seconds']:.2f} MP/s"),
-        _row("decompress, start included", f"{megapixels / decoded['wall_seconds']:.2f} MP/s"),
-        _row("rate", f"{8 * packed.stat().st_size / picture.size:.3f} bits per sub-pixel"),
-        _row(
+        ["compress: peak memory", f"{coded['peak_mb']:.0f} MB"],
+        [f"the same of {SMALL} × {SMALL} pixels", f"{loaded_mb:.0f} MB"],
+        ["compress: above that", f"{coded['peak_mb'] - loaded_mb:.0f} MB"],
+        ["decompress: peak memory", f"{decoded['peak_mb']:.0f} MB"],
+        ["decompress imports torch", "yes" if decoded["torch"] else "no"],
+        ["compress, start included", f"{megapixels / coded['wall_seconds']:.2f} MP/s"],
+        ["decompress, start included", f"{megapixels / decoded['wall_seconds']:.2f} MP/s"],
+        ["rate", f"{8 * packed.stat().st_size / picture.size:.3f} bits per sub-pixel"],
+        [
             f"a region of {REGION} × {REGION}, model loaded, median of {REPEATS}",
             f"{_region_seconds(model, picture, packed):.3f} s",
-        ),
+        ],
     ]
     return f"## {megapixels:.1f} megapixels, one picture\n\n{markdown_grid(('', 'measured'), rows)}"
 
 
 def start_seconds(model: str, picture: Picture, folder: Path) -> str:
-    """A table of `recvae decompress` in a fresh process, to the end of a picture and of a small one."""
+    """A table of `recvae decompress` in fresh processes, of a picture and of a corner of it."""
     rows = []
     for given in (picture[:SMALL, :SMALL], picture):
         packed, back = folder / "start.recvae", folder / "start.ppm"
@@ -120,7 +118,3 @@ def _region_seconds(model: str, picture: Picture, packed: Path) -> float:
         if not np.array_equal(region, picture[y : y + height, x : x + width]):
             sys.exit(f"{packed}: another region came back")
     return median(passes)
-
-
-def _row(what: str, value: str) -> list[str]:
-    return [what, value]

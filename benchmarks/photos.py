@@ -1,12 +1,13 @@
 """Lossless codecs on pictures, as files on disk: bits per sub-pixel and times.
 
     python benchmarks/photos.py FOLDER [FOLDER_OR_NPY ...] [--model NAME] [--out results/photos]
-    python benchmarks/photos.py --synthetic
+    python benchmarks/photos.py --synthetic [--out DIR]
 
 Of a folder each picture is a file. Of a .npy of many images, (n, height, width) or
 (n, height, width, 3), recvae makes one file, the others one of a mosaic. Everything that is decoded
 is compared with the original. Codecs of others run in one thread; recvae takes the cores that it
-may have (`taskset -c 0` leaves it one). "Cores" are CPU seconds a second, as measured.
+may have (`taskset -c 0` leaves it one). MP/s are megapixels a second; "a core", a CPU second of all
+threads, which tells more where other programs run.
 
 With --large, pictures of FOLDER make up one of so many megapixels: peak memory of the commands,
 seconds of a region. With --start: seconds of `recvae decompress` from the shell to the end.
@@ -42,20 +43,29 @@ ENDINGS = {".png", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".jpg", ".j
 MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
 HEADINGS = (
     "codec", "mean bits per sub-pixel", "in all", "bytes",
-    "encode MP/s", "cores", "decode MP/s", "cores",
+    "encode MP/s", "a core", "decode MP/s", "a core",
 )  # fmt: skip
 
 
 def read_parts(path: Path, limit: int | None) -> list[Part]:
     """Each picture of a folder, a picture, or the images of a .npy; InputError for others."""
     if path.suffix == ".npy":
-        pixels = np.load(path, mmap_mode="r")[:limit]
-        if pixels.dtype != np.uint8 or pixels.ndim not in (3, 4) or pixels.shape[3:] not in ((), (3,)):
+        try:
+            pixels = np.load(path, mmap_mode="r")[:limit]
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be read as .npy") from error
+        if (
+            pixels.dtype != np.uint8
+            or pixels.ndim not in (3, 4)
+            or pixels.shape[3:] not in ((), (3,))
+        ):
             raise InputError(
                 f"{path}: {pixels.dtype} {pixels.shape}, need uint8 (n, height, width) or "
                 "(n, height, width, 3)"
             )
         return [Part(path.name, f"{len(pixels)} images", np.ascontiguousarray(pixels))]
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
     paths = [path]
     if path.is_dir():
         paths = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in ENDINGS)
@@ -64,13 +74,17 @@ def read_parts(path: Path, limit: int | None) -> list[Part]:
     return [Part(path.name, entry.stem, _read_picture(entry)[None]) for entry in paths[:limit]]
 
 
-def to_markdown(rows: Sequence[Measured], lines: Sequence[str], codecs: Sequence[LosslessCodec]) -> str:
+def to_markdown(
+    rows: Sequence[Measured], lines: Sequence[str], codecs: Sequence[LosslessCodec]
+) -> str:
     """A table for each set, the pictures of the synthetic one each on their own, then `lines`."""
     parts = ["# Lossless pictures", ", ".join(f"{key} {value}" for key, value in machine().items())]
     summaries = summarised(rows)
     for data in dict.fromkeys(row.data for row in rows):
         parts.append(f"## {data}")
-        parts.append(markdown_grid(HEADINGS, [_cells(row) for row in summaries if row.data == data]))
+        parts.append(
+            markdown_grid(HEADINGS, [_cells(row) for row in summaries if row.data == data])
+        )
         if data == SYNTHETIC:
             parts.append(_each_picture([row for row in rows if row.data == data]))
     parts += lines
@@ -95,9 +109,9 @@ def _cells(row: Summary) -> list[str]:
         f"{row.total_bits_per_sub_pixel:.3f}",
         f"{row.file_bytes:,}",
         f"{row.encode_megapixels_per_second:.2f}",
-        f"{row.encode_cores:.1f}",
+        f"{row.encode_megapixels_per_cpu_second:.2f}",
         f"{row.decode_megapixels_per_second:.2f}",
-        f"{row.decode_cores:.1f}",
+        f"{row.decode_megapixels_per_cpu_second:.2f}",
     ]
 
 
@@ -150,6 +164,12 @@ def _commands(options: argparse.Namespace, parts: Sequence[Part], folder: Path) 
         yield start_seconds(options.model, pictures[0], folder)
 
 
+def _count(text: str) -> int:
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return count
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -158,7 +178,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--synthetic", action="store_true", help="pictures that are made here")
     parser.add_argument("--model", default="photos", help="name or folder (default: photos)")
     parser.add_argument("--codecs", nargs="+", metavar="NAME", help="these alone (default: all)")
-    parser.add_argument("--limit", type=int, help="so many pictures or images of each input")
+    parser.add_argument("--limit", type=_count, help="so many pictures or images of each input")
     parser.add_argument("--large", type=float, metavar="MEGAPIXELS", help="of one picture, as 16")
     parser.add_argument("--start", action="store_true", help="seconds from the shell to the end")
     parser.add_argument("--out", help="folder for table.md, table.csv, pictures.csv")

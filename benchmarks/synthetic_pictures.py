@@ -1,7 +1,7 @@
 """Pictures that are no photographs, drawn here: screens, text, scans, plots, maps, sprites.
 
-`python benchmarks/synthetic_pictures.py FOLDER` writes them as PNG. Each is the same every time, but
-for the versions of Pillow and matplotlib, which draw text and lines.
+`python benchmarks/synthetic_pictures.py FOLDER` writes them as PNG. Each is the same every time
+with the same versions of Pillow and matplotlib, which draw text and lines.
 """
 
 import io
@@ -187,7 +187,9 @@ def icons() -> Image.Image:
             elif kind == 1:
                 draw.rounded_rectangle(box, 40, colour)
             elif kind == 2:
-                draw.regular_polygon((left + 128, top + 128, 96), int(rng.integers(3, 8)), 9, colour)
+                draw.regular_polygon(
+                    (left + 128, top + 128, 96), int(rng.integers(3, 8)), 9, colour
+                )
             else:
                 draw.arc(box, 30, 330, colour, 28)
             draw.line((left + 88, top + 128, left + 168, top + 128), WHITE, 20)

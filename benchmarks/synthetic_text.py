@@ -1,4 +1,4 @@
-"""Words for synthetic pictures: sentences, a program, a listing of files; the same ones each time."""
+"""Text for synthetic pictures: sentences, a program, a listing of files; the same each time."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ Colour = tuple[int, int, int]
 Words = list[tuple[str, Colour]]
 """A line: words and the spaces between them, each with its colour."""
 
-VOCABULARY = (
-    "river stone light letter garden winter paper window market bridge morning engine harbour "
-    "signal number table carries finds opens keeps measures draws follows moves under behind "
-    "between across slowly often never small quiet early yellow open the a of and with to in"
-).split()
+VOCABULARY = """
+    river stone light letter garden winter paper window market bridge morning engine harbour
+    signal number table carries finds opens keeps measures draws follows moves under behind
+    between across slowly often never small quiet early yellow open the a of and with to in
+""".split()
 
 PALETTES: dict[str, tuple[Colour, dict[str, Colour]]] = {
     "dark": (
@@ -54,7 +54,12 @@ def code_lines(seed: int, count: int, colours: dict[str, Colour]) -> list[Words]
         one, two, three = (str(word) for word in rng.choice(VOCABULARY[:30], 3))
         number = str(int(rng.integers(1000)))
         lines: list[list[tuple[str, str]]] = [
-            [("keyword", "    if "), ("name", f"{one}.{two} > "), ("number", number), ("name", ":")],
+            [
+                ("keyword", "    if "),
+                ("name", f"{one}.{two} > "),
+                ("number", number),
+                ("name", ":"),
+            ],
             [("name", f"        {one} = {two}("), ("text", f'"{three}"'), ("name", ")")],
             [("keyword", "        return "), ("name", f"{one}[{two} + "), ("number", f"{number}]")],
             [("comment", f"    # {one} {two} the {three}")],
