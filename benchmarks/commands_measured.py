@@ -35,9 +35,9 @@ def patchwork(pictures: Sequence[Picture], megapixels: float) -> Picture:
     made = np.empty((side, side, 3), np.uint8)
     for top in range(0, side, block):
         for left in range(0, side, block):
-            picture = pictures[rng.integers(len(pictures))]
+            picture = pictures[int(rng.integers(len(pictures)))]
             y, x = (int(rng.integers(length - block + 1)) for length in picture.shape[:2])
-            part = np.rot90(picture[y : y + block, x : x + block], rng.integers(4))
+            part = np.rot90(picture[y : y + block, x : x + block], int(rng.integers(4)))
             part = part[:: rng.choice((1, -1))].reshape(block, block, -1)
             place = made[top : top + block, left : left + block]
             place[:] = part[: place.shape[0], : place.shape[1]]

@@ -8,6 +8,7 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,7 @@ def terminal() -> Image.Image:
 def plot() -> Image.Image:
     """Curves with axes, by matplotlib."""
 
-    def draw(axes) -> None:
+    def draw(axes: Any) -> None:
         x, rng = np.linspace(0, 10, 200), np.random.default_rng(4)
         for number in range(4):
             axes.plot(x, np.sin(x + number) * np.exp(-x / (3 + number)), label=f"run {number}")
@@ -94,7 +95,7 @@ def plot() -> Image.Image:
 def chart() -> Image.Image:
     """Bars with a legend, by matplotlib."""
 
-    def draw(axes) -> None:
+    def draw(axes: Any) -> None:
         heights = np.random.default_rng(5).uniform(2, 9, (4, 6))
         for number, row in enumerate(heights):
             axes.bar(np.arange(6) + number / 5, row, 0.2, label=f"Region {'ABCD'[number]}")

@@ -6,11 +6,12 @@ Colour = tuple[int, int, int]
 Words = list[tuple[str, Colour]]
 """A line: words and the spaces between them, each with its colour."""
 
-VOCABULARY = """
+WORDS = """
     river stone light letter garden winter paper window market bridge morning engine harbour
     signal number table carries finds opens keeps measures draws follows moves under behind
     between across slowly often never small quiet early yellow open the a of and with to in
-""".split()
+"""
+VOCABULARY = WORDS.split()
 
 PALETTES: dict[str, tuple[Colour, dict[str, Colour]]] = {
     "dark": (

@@ -66,8 +66,8 @@ def missing_lossless_codecs() -> list[str]:
 def _indexed_png(picture: Picture) -> bytes:
     """The smaller of the PNG of its values and, of at most 256 colours, one with a palette."""
     files = [pillow_file(picture, format="PNG", optimize=True)]
-    values = np.atleast_3d(picture).astype(np.uint32)
-    values = values * [0x10101] if picture.ndim == 2 else values @ [1, 1 << 8, 1 << 16]
+    weights = [0x010101] if picture.ndim == 2 else [1, 1 << 8, 1 << 16]
+    values = np.atleast_3d(picture) @ np.array(weights, np.uint32)
     colours, indices = np.unique(values, return_inverse=True)
     if len(colours) <= 256:
         size = picture.shape[1], picture.shape[0]
