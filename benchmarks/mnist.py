@@ -7,13 +7,11 @@ decompress, compare every byte. Seconds include starting Python and loading the 
 """
 
 import argparse
-import json
-import os
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
+
+from command import run
 
 from recvae.codec import shipped_models
 from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
@@ -25,26 +23,6 @@ COLUMNS = (
     "peak MB",
 )  # fmt: skip
 TRAIN_IMAGES = 10_000  # of the training set, to show overfitting
-
-
-def run(*arguments: str) -> dict[str, Any]:
-    """One command in a new process: its JSON, its wall time in seconds and peak memory in MB."""
-    read, write = os.pipe()
-    started = time.perf_counter()
-    process = os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-m", "recvae", *arguments, "--json"],
-        dict(os.environ),
-        file_actions=[(os.POSIX_SPAWN_DUP2, write, 1), (os.POSIX_SPAWN_CLOSE, read)],
-    )
-    os.close(write)
-    with open(read) as output:
-        text = output.read()
-    _, status, usage = os.wait4(process, 0)
-    if status:
-        sys.exit(f"recvae {' '.join(arguments)} failed")
-    seconds = time.perf_counter() - started
-    return json.loads(text) | {"wall_seconds": seconds, "peak_mb": usage.ru_maxrss / 1024}
 
 
 def row(model: str, images: Path, group_size: int, folder: Path) -> None:

@@ -4,11 +4,11 @@ import bz2
 import lzma
 import math
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
+
+from recvae.evaluation.image_files import pillow_file
 
 WEBP_MAX_SIDE = 16383  # pixels; the format has 14 bits for a side
 _ZLIB_STRATEGIES = range(5)  # which one is best depends on the image
@@ -39,9 +39,11 @@ def reference_sizes(pixels: np.ndarray) -> list[ReferenceSize]:
 def mosaics(pixels: np.ndarray) -> Iterator[np.ndarray]:
     """Tile uint8 (n, height, width) into near-square images, none over WebP's limit if tiles allow.
 
+    Of RGB, (n, height, width, 3), likewise.
+
     Images run row by row; a last row that they do not fill ends in zeros.
     """
-    _, height, width = pixels.shape
+    height, width = pixels.shape[1:3]
     most = max(1, WEBP_MAX_SIDE // height) * max(1, WEBP_MAX_SIDE // width)
     for start in range(0, len(pixels), most):
         yield _mosaic(pixels[start : start + most])
@@ -56,12 +58,12 @@ def mosaic_grid(count: int, height: int, width: int) -> tuple[int, int]:
 
 
 def _mosaic(pixels: np.ndarray) -> np.ndarray:
-    count, height, width = pixels.shape
+    count, height, width, *channels = pixels.shape
     rows, columns = mosaic_grid(count, height, width)
-    tiles = np.zeros((rows * columns, height, width), np.uint8)
+    tiles = np.zeros((rows * columns, *pixels.shape[1:]), np.uint8)
     tiles[:count] = pixels
-    grid = tiles.reshape(rows, columns, height, width).swapaxes(1, 2)
-    return grid.reshape(rows * height, columns * width)
+    grid = tiles.reshape(rows, columns, *pixels.shape[1:]).swapaxes(1, 2)
+    return grid.reshape(rows * height, columns * width, *channels)
 
 
 def _image_row(name: str, pack: Pack, pixels: np.ndarray) -> ReferenceSize:
@@ -84,9 +86,7 @@ def _webp_bytes(pixels: np.ndarray) -> int:
 
 
 def _pillow_bytes(pixels: np.ndarray, **options: Any) -> int:
-    stream = BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, **options)
-    return stream.tell()
+    return len(pillow_file(pixels, **options))
 
 
 def _stream_codecs() -> dict[str, Pack]:

@@ -7,12 +7,11 @@ headers: where a format tells what is a header, the bytes without it are counted
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
-from io import BytesIO
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, features
+
+from recvae.evaluation.image_files import is_installed, left_out, pillow_file, pillow_pixels
 
 RGB = NDArray[np.uint8]
 """One image, (height, width, 3)."""
@@ -98,12 +97,7 @@ def classical_codecs() -> list[ClassicalCodec]:
 
 def missing_codecs() -> list[str]:
     """A line on each codec that is not installed."""
-    return [
-        f"{codec.name} is left out: {codec.package} is missing, or was built without it; "
-        "pip install 'recvae[benchmarks]'."
-        for codec, installed in _all()
-        if not installed
-    ]
+    return [left_out(codec.name, codec.package) for codec, installed in _all() if not installed]
 
 
 def fit_to_bytes(
@@ -136,48 +130,30 @@ def _all() -> list[tuple[ClassicalCodec, bool]]:
     """Each codec, and whether it is installed."""
     return [
         (JPEG, True),
-        (WEBP, bool(features.check("webp"))),
-        (AVIF, bool(features.check("avif"))),
-        (JPEG_XL, _has_jpeg_xl()),
-        (JPEG_2000, bool(features.check("jpg_2000"))),
+        (WEBP, is_installed("pillow", "webp")),
+        (AVIF, is_installed("pillow", "avif")),
+        (JPEG_XL, is_installed("imagecodecs", "JPEGXL")),
+        (JPEG_2000, is_installed("pillow", "jpg_2000")),
     ]
 
 
-def _has_jpeg_xl() -> bool:
-    try:
-        import imagecodecs
-    except ImportError:
-        return False
-    return bool(imagecodecs.JPEGXL.available)
-
-
-def _with_pillow(image: RGB, **options: Any) -> bytes:
-    stream = BytesIO()
-    Image.fromarray(image).save(stream, **options)
-    return stream.getvalue()
-
-
-def _decode_with_pillow(file: bytes) -> RGB:
-    return np.asarray(Image.open(BytesIO(file)).convert("RGB"))
-
-
 def _jpeg(image: RGB, quality: float) -> bytes:
-    return _with_pillow(image, format="JPEG", quality=int(quality), subsampling=0, optimize=True)
+    return pillow_file(image, format="JPEG", quality=int(quality), subsampling=0, optimize=True)
 
 
 def _webp(image: RGB, quality: float) -> bytes:
-    return _with_pillow(image, format="WEBP", quality=int(quality), method=6)
+    return pillow_file(image, format="WEBP", quality=int(quality), method=6)
 
 
 def _avif(image: RGB, quality: float) -> bytes:
     speed = 0 if image.shape[0] * image.shape[1] <= SMALL_PIXELS else 6
     options = {"quality": int(quality), "subsampling": "4:4:4", "speed": speed, "max_threads": 1}
-    return _with_pillow(image, format="AVIF", **options)
+    return pillow_file(image, format="AVIF", **options)
 
 
 def _jpeg_2000(image: RGB, psnr_db: float) -> bytes:
     options = {"quality_mode": "dB", "quality_layers": [psnr_db], "irreversible": True}
-    return _with_pillow(image, format="JPEG2000", mct=1, no_jp2=True, **options)
+    return pillow_file(image, format="JPEG2000", mct=1, no_jp2=True, **options)
 
 
 def _jpeg_xl(image: RGB, distance: float) -> bytes:
@@ -198,7 +174,7 @@ JPEG = ClassicalCodec(
     (5, 10, 20, 30, 45, 60, 75, 85, 90, 95),
     "pillow",
     _jpeg,
-    _decode_with_pillow,
+    pillow_pixels,
     "4:4:4, baseline, Huffman tables made for each image.",
     jpeg_scan_bytes,
     "all but the entropy-coded bytes of its one scan (SOI, APP0, DQT, SOF0, DHT, SOS and EOI); the "
@@ -210,7 +186,7 @@ WEBP = ClassicalCodec(
     (0, 5, 15, 30, 45, 60, 75, 85, 90, 95),
     "pillow",
     _webp,
-    _decode_with_pillow,
+    pillow_pixels,
     "Method 6; colours are 4:2:0, the format knows no other.",
 )
 AVIF = ClassicalCodec(
@@ -219,7 +195,7 @@ AVIF = ClassicalCodec(
     (5, 15, 25, 35, 45, 55, 65, 75, 85),
     "pillow",
     _avif,
-    _decode_with_pillow,
+    pillow_pixels,
     "4:4:4, speed 0 (the slowest); images of more than 2^14 pixels speed 6.",
     avif_mdat_bytes,
     "the boxes ftyp and meta, which hold sizes, colours and the decoder's configuration, and the "
@@ -240,6 +216,6 @@ JPEG_2000 = ClassicalCodec(
     (20, 22, 24, 26, 28, 30, 32, 34, 37, 40),
     "pillow",
     _jpeg_2000,
-    _decode_with_pillow,
+    pillow_pixels,
     "Irreversible wavelet and colour transform, bare codestream.",
 )
