@@ -1,0 +1,1 @@
+"""The image coder that is a causal network in integers: lossless, of any size, pixel by pixel."""
