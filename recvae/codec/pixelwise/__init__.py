@@ -1,1 +1,1 @@
-"""Pictures without loss, pixel by pixel: an integer network gives the law of the next value."""
+"""The image coder that is a causal network in integers: lossless, any size, pixel by pixel."""
