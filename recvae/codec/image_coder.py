@@ -167,6 +167,7 @@ Load: TypeAlias = Callable[[Path], ImageCoder]
 IMAGE_CODERS: dict[str, Load | str] = {
     "recvae-hierarchy-1": "recvae.codec.hierarchy.model",
     "recvae-model-1": "recvae.codec.vae.model",
+    "recvae-pixelwise-1": "recvae.codec.pixelwise.model",
 }
 """What loads the model in a folder, by the `format` that its `model.json` states; or the module
 that has it as `load`, imported when it is needed."""

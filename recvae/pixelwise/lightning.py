@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from recvae.errors import InputError
 from recvae.images.spec import GREY, RGB
-from recvae.pixelwise.network import INPUT_UNIT, PixelArguments, PixelNetwork, law_bits
+from recvae.pixelwise.arguments import PixelArguments
+from recvae.pixelwise.network import INPUT_UNIT, PixelNetwork, law_bits
 from recvae.pixelwise.rows import find_rows, shape_of
 from recvae.vae.one_cycle import OneCycleModule
 

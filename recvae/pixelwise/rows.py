@@ -38,11 +38,6 @@ def num_neighbours(reach: Sequence[int]) -> int:
     return int(reach[0] + sum(2 * side + 1 for side in reach[1:]))
 
 
-def num_inputs(reach: Sequence[int], channels: int) -> int:
-    """What the network sees of a pixel: neighbours, median predictions, filters, errors."""
-    return channels * (num_neighbours(reach) + 3)
-
-
 def widened(filters: NDArray[np.int32]) -> NDArray[np.int32]:
     """Weights of filters with zeros behind them, as many as kernels need."""
     return np.pad(filters, ((0, 0), (0, -filters.shape[1] % LANES)))
@@ -61,7 +56,7 @@ def find_rows(
     weights = widened(filters)
     channels, count = image.shape[2], int(chosen.sum())
     rows = Rows(
-        np.zeros((count, num_inputs(shape.reach, channels)), np.int8),
+        np.zeros((count, channels * (num_neighbours(shape.reach) + 3)), np.int8),
         np.zeros((count, channels), np.uint8),
         np.zeros((count, channels), np.uint8),
         np.zeros((count, channels), np.int16),

@@ -25,8 +25,8 @@ def export_parser() -> ArgumentParser:
     parser.add_argument("--out", required=True, type=Path, help="folder to write the model to")
     parser.add_argument(
         "--data.root",
-        required=True,
-        help="folder of MNIST/raw, or the images or pictures that the model was trained on",
+        help="folder of MNIST/raw, or the images or pictures that the model was trained on; a "
+        "PixelPredictor needs none",
     )
     parser.add_argument("--name", help="of the model, if not that of the folder")
     parser.add_argument("--force", action="store_true", help="replace an existing model")
@@ -91,7 +91,17 @@ def _calibration(kind: str, options: Any) -> Calibrate:
                 raise InputError(
                     f"{options.ckpt_path}: holds a {kind}: leave out --{option}, of a {other}"
                 )
+    if kind == "PixelPredictor":
+        return _quantise
+    if options.data.root is None:
+        raise InputError(f"{options.ckpt_path}: holds a {kind}: pass --data.root to calibrate it")
     return _calibrate_pictures if kind == "PictureVAE" else _calibrate_vae
+
+
+def _quantise(module: Any, checkpoint: dict[str, Any], options: Any) -> Any:
+    from recvae.codec.pixelwise.quantise import quantise
+
+    return quantise(module, options.name, _metadata(checkpoint))
 
 
 def _calibrate_vae(vae: Any, checkpoint: dict[str, Any], options: Any) -> Any:

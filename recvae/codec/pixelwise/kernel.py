@@ -1,4 +1,4 @@
-"""The loop over the pixels of a tile: what is known, what the network makes of it, range coder.
+"""The loop over the pixels of an image: what is known, what the network says, the range coder.
 
 Sender and receiver run the same function, so both have the same frequencies.
 """
@@ -26,19 +26,11 @@ Tables = namedtuple("Tables", "inputs weights inverses logistic")
 
 
 @threaded
-def encode_image(coder, pixels, network, tables, filters):
-    """Code an image (height, width, channels) uint8; filters (channels, d) int32 learn on."""
-    _code(coder, pixels, network, tables, filters, False)
+def code_image(coder, pixels, network, tables, filters, decoding):
+    """Code an image (height, width, channels) uint8, or fill it in.
 
-
-@threaded
-def decode_image(coder, pixels, network, tables, filters):
-    """Fill in an image that was coded."""
-    _code(coder, pixels, network, tables, filters, True)
-
-
-@inlined
-def _code(coder, pixels, network, tables, filters, decoding):
+    The filters, (channels, d) int32, go on from what they learned.
+    """
     height, width, channels = pixels.shape
     first, second, last = network.layers
     state = context.new_state(filters, width)

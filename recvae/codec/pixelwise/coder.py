@@ -1,0 +1,114 @@
+"""Groups of pictures to streams and back: tiles in threads."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+from recvae.codec.container import Group
+from recvae.codec.container.group import num_tiles, tile_areas
+from recvae.codec.image_coder import Pixels
+from recvae.codec.pixelwise.tile import Images, Networks, decode_tile, encode_tile
+from recvae.errors import InputError
+from recvae.images.spec import ImageSpec
+
+TILE = 256
+Area = tuple[slice, slice]
+Job, Result = TypeVar("Job"), TypeVar("Result")
+
+
+def tile_of(spec: ImageSpec) -> tuple[int, int] | None:
+    """The tiles that pictures are cut into; None for those that are one tile."""
+    tile = min(TILE, spec.height), min(TILE, spec.width)
+    return None if tile == (spec.height, spec.width) else tile
+
+
+def encode_groups(networks: Networks, pixels: Pixels, group_size: int) -> list[Group]:
+    """Groups of pictures of one spec."""
+    spec = ImageSpec.from_shape(pixels.shape)
+    areas = tile_areas(spec, tile_of(spec))
+    starts = range(0, len(pixels), group_size)
+
+    def stream(job: tuple[int, Area]) -> bytes:
+        start, area = job
+        images = with_channels(pixels[(slice(start, start + group_size), *area)])
+        return encode_tile(networks, images) or images.tobytes()
+
+    streams = in_threads(stream, [(start, area) for start in starts for area in areas])
+    return [
+        Group(
+            len(pixels[start : start + group_size]),
+            spec,
+            tuple(next(streams) for _ in areas),
+            tile=tile_of(spec),
+        )
+        for start in starts
+    ]
+
+
+def decode_groups(networks: Networks, groups: Sequence[Group]) -> Pixels:
+    """Pictures of groups of one spec, (n, ...). InputError for what no encoder writes."""
+    spec = groups[0].spec
+    pixels = np.zeros((sum(group.num_images for group in groups), *spec.shape), np.uint8)
+    jobs, first = [], 0
+    for group in groups:
+        own = pixels[first : first + group.num_images]
+        jobs += [(group, tile, own) for tile in range(num_tiles(spec, group.tile))]
+        first += group.num_images
+
+    def fill(job: tuple[Group, int, Pixels]) -> None:
+        decode_into(networks, *job)
+
+    for _ in in_threads(fill, jobs):
+        pass
+    return pixels
+
+
+def decode_into(networks: Networks, group: Group, tile: int, pixels: Pixels) -> list[int] | None:
+    """Fill in a tile of the pixels of a group; returns the modes, None of pixels as they are.
+
+    Raises InputError for what no encoder writes.
+    """
+    if group.tile != tile_of(group.spec):
+        raise InputError(f"a group in tiles of another size than {TILE} x {TILE}")
+    if group.layers != 1:
+        raise InputError(f"a group of {group.layers} layers: its model has one")
+    area = tile_areas(group.spec, group.tile)[tile]
+    place, stream = (slice(None), *area), group.streams[tile]
+    images = np.zeros_like(with_channels(pixels[place]))
+    if len(stream) == images.nbytes:
+        pixels[place] = np.frombuffer(stream, np.uint8).reshape(pixels[place].shape)
+        return None
+    try:
+        modes = decode_tile(networks, stream, images)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    pixels[place] = images.reshape(pixels[place].shape)
+    return modes
+
+
+def is_written(networks: Networks, group: Group) -> bool:
+    """Whether an encoder can have written a group: whether encoding it again gives its bytes."""
+    pixels = np.zeros((group.num_images, *group.spec.shape), np.uint8)
+    for tile, area in enumerate(tile_areas(group.spec, group.tile)):
+        try:
+            modes = decode_into(networks, group, tile, pixels)
+        except InputError:
+            return False
+        images = with_channels(pixels[(slice(None), *area)])
+        if modes is not None and encode_tile(networks, images, modes) != group.streams[tile]:
+            return False
+    return True
+
+
+def with_channels(pixels: Pixels) -> Images:
+    """(n, height, width) or (n, height, width, channels) with an axis of channels."""
+    return pixels[..., None] if pixels.ndim == 3 else pixels
+
+
+def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+    """Results in order, of as many jobs at once as there are CPUs."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        yield from pool.map(work, jobs)

@@ -1,0 +1,151 @@
+"""A tile of the images of a group to a stream and back.
+
+All in one range coder, image after image: its colour or grey, then its alpha, if it has one. Each of
+these parts says whether it is coded by the network or by copies, and follows; an image of one
+channel takes the network of grey.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recvae.codec.pixelwise import copies, kernel, range_coder
+from recvae.codec.pixelwise.networks import TABLES, IntegerNetwork
+from recvae.codec.range_coder import shortest
+from recvae.images.spec import GREY, RGB
+from recvae.jit import threaded
+
+NETWORK, COPIES = 0, 1
+ALIKE = 0.2
+"""Copies are tried where this share of the pixels is like a neighbour."""
+
+WORD_BYTES, STATE_BYTES = 4, 8
+Images = NDArray[np.uint8]
+Networks = Mapping[int, IntegerNetwork]
+
+
+class _Memory(NamedTuple):
+    """What goes from image to image of a stream: learned filters and copies, by channels."""
+
+    filters: dict[int, NDArray[np.int32]]
+    copies: copies.Copies
+
+    @classmethod
+    def new(cls, networks: Networks) -> "_Memory":
+        return cls({c: own.new_filters() for c, own in networks.items()}, copies.new_copies())
+
+
+def encode_tile(networks: Networks, images: Images, modes: list[int] | None = None) -> bytes | None:
+    """The stream of images (n, height, width, channels); None if it would be no shorter than they.
+
+    `modes` are those of the parts of all images, in order; without them the shorter is taken.
+    """
+    memory, given = _Memory.new(networks), iter(modes or ())
+    words = np.zeros(images.size // WORD_BYTES + 1, np.uint32)
+    coder = _new_encoder(words)
+    for image in images:
+        for part in _parts(image):
+            mode = next(given) if modes else _shorter_mode(networks, part)
+            _encode_mode(coder, mode)
+            _code(coder, networks, memory, part, mode, False)
+            if coder.place[1]:
+                return None
+    data = _finish(coder)
+    return data if len(data) < images.nbytes else None
+
+
+def decode_tile(networks: Networks, data: bytes, images: Images) -> list[int]:
+    """Fill in images (n, height, width, channels); returns the modes of their parts.
+
+    Raises ValueError for data that no encoder writes, where it can tell.
+    """
+    memory, modes = _Memory.new(networks), []
+    words = np.frombuffer(data + bytes(-len(data) % WORD_BYTES), dtype=">u4").astype(np.uint32)
+    coder = _new_decoder(words)
+    for image in images:
+        parts = list(_parts(image))
+        for part in parts:
+            modes.append(int(_decode_mode(coder)))
+            _code(coder, networks, memory, part, modes[-1], True)
+            if coder.place[1]:
+                raise ValueError("the range coder's data is not valid")
+        np.concatenate(parts, axis=2, out=image)
+    return modes
+
+
+def _parts(image: Images) -> Iterator[Images]:
+    """Colour or grey, then alpha, of an image (height, width, channels), as arrays of their own."""
+    channels = image.shape[2]
+    colour = RGB if channels >= RGB else GREY
+    yield np.array(image[:, :, :colour], order="C")
+    if channels > colour:
+        yield np.array(image[:, :, colour:], order="C")
+
+
+def _shorter_mode(networks: Networks, part: Images) -> int:
+    """Tries both where copies may be shorter."""
+    if not _is_alike(part):
+        return NETWORK
+    lengths = []
+    for mode in (NETWORK, COPIES):
+        coder = _new_encoder(np.zeros(part.size // WORD_BYTES + 1, np.uint32))
+        _code(coder, networks, _Memory.new(networks), part, mode, False)
+        lengths.append(part.nbytes if coder.place[1] else len(_finish(coder)))
+    return lengths.index(min(lengths))
+
+
+def _is_alike(part: Images) -> bool:
+    """Whether many pixels are just like the one to the left or above."""
+    left = (part[:, 1:] == part[:, :-1]).all(2)
+    above = (part[1:] == part[:-1]).all(2)
+    alike = int(left.sum()) + int(above.sum())
+    return bool(alike >= ALIKE * max(left.size + above.size, 1))
+
+
+def _code(
+    coder: range_coder.Coder,
+    networks: Networks,
+    memory: _Memory,
+    part: Images,
+    mode: int,
+    decoding: bool,
+) -> None:
+    if mode == COPIES:
+        copies.code_image(coder, part, memory.copies, decoding)
+    else:
+        channels = part.shape[2]
+        network, filters = networks[channels].for_kernel, memory.filters[channels]
+        kernel.code_image(coder, part, network, TABLES, filters, decoding)
+
+
+def _finish(coder: range_coder.Coder) -> bytes:
+    words, count = coder.words, int(coder.place[0])
+    sealed = int.from_bytes(words[:count].astype(">u4").tobytes())
+    start = (sealed << (8 * STATE_BYTES)) + int(coder.state[0])
+    return shortest(start, int(coder.state[1]), WORD_BYTES * count + STATE_BYTES)
+
+
+@threaded
+def _new_encoder(words: Any) -> Any:
+    return range_coder.new_encoder(words)
+
+
+@threaded
+def _new_decoder(words: Any) -> Any:
+    return range_coder.new_decoder(words)
+
+
+@threaded
+def _encode_mode(coder: Any, mode: Any) -> Any:
+    half = range_coder.TOTAL // 2
+    range_coder.encode(coder, mode * half, half)
+
+
+@threaded
+def _decode_mode(coder: Any) -> Any:
+    half = range_coder.TOTAL // 2
+    mode = range_coder.look_up(coder) // half
+    range_coder.accept(coder, mode * half, half)
+    return mode

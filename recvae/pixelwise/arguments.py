@@ -1,0 +1,55 @@
+"""Sizes of a network, and what it sees of a pixel."""
+
+from dataclasses import dataclass
+
+from recvae.errors import InputError
+from recvae.pixelwise.rows import num_neighbours
+
+
+@dataclass(frozen=True)
+class PixelArguments:
+    """Sizes of a network and what it sees.
+
+    Fields:
+        hidden: widths of the two hidden layers.
+        components: of the mixture.
+        reach: how far the neighbours lie: so many pixels to the left; then for each row above, how
+            many to either side of the pixel's column.
+        filter_reach: the same of the adaptive filters.
+        filter_rate: how fast filters learn.
+    """
+
+    hidden: tuple[int, int] = (96, 96)
+    components: int = 4
+    reach: tuple[int, ...] = (3, 3, 2, 1)
+    filter_reach: tuple[int, ...] = (2, 2, 1)
+    filter_rate: int = 150_000
+
+    def __post_init__(self) -> None:
+        bounds = {"hidden": (2, 2, 8, 256), "reach": (2, 4, 0, 4), "filter_reach": (2, 4, 0, 4)}
+        for name, (fewest, most, low, high) in bounds.items():
+            values = tuple(getattr(self, name))
+            object.__setattr__(self, name, values)
+            good = all(type(v) is int and low <= v <= high for v in values)
+            if not (fewest <= len(values) <= most and good):
+                raise InputError(
+                    f"{name} is {list(values)}; need {fewest} to {most} integers of {low} to {high}"
+                )
+        for name, high in (("components", 16), ("filter_rate", 500_000)):
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= high:
+                raise InputError(f"{name} is {value!r}; need an integer of 1 to {high}")
+        if self.reach[0] < 1 or self.filter_reach[0] < 1:
+            raise InputError("reach and filter_reach must begin with at least 1")
+
+    def num_inputs(self, channels: int) -> int:
+        """What the network sees of a pixel: neighbours, median predictions, filters, errors."""
+        return channels * (num_neighbours(self.reach) + 3)
+
+    def num_outputs(self, channels: int) -> int:
+        """What it says: see `law_bits`."""
+        return self.components * (1 + 3 * channels + channels * (channels - 1) // 2)
+
+    def num_filter_inputs(self, channels: int) -> int:
+        """What each filter sees: differences of neighbours and of the channels before."""
+        return channels * num_neighbours(self.filter_reach) + channels - 1
