@@ -23,6 +23,7 @@ ALIGNED_BYTES = 64  # a vector that lies across two lines of the cache is read t
 _INT16, _INT32 = ir.IntType(16), ir.IntType(32)
 _PAIRED, _SUMS = ir.VectorType(_INT16, 2 * LANES), ir.VectorType(_INT32, LANES)
 _PRODUCTS = ir.VectorType(_INT32, 2 * LANES)
+_intrinsic: Any = intrinsic(prefer_literal=True)  # sees how many vectors a call asks for
 
 
 def pack(weights: NDArray[np.int16]) -> NDArray[np.int16]:
@@ -53,7 +54,7 @@ def add_products(packed: Any, inputs: Any, sums: Any) -> None:
     Raises ValueError if the sizes do not fit.
     """
     pairs, outputs, two = packed.shape
-    if outputs % 16 or two != 2 or inputs.size < 2 * pairs or sums.size < outputs:
+    if outputs % LANES or two != 2 or inputs.size < 2 * pairs or sums.size < outputs:
         raise ValueError("sizes of weights, inputs and sums do not fit")
     for first in range(0, outputs - 63, 64):
         _add_block(packed, inputs, sums, first, 4)
@@ -63,7 +64,7 @@ def add_products(packed: Any, inputs: Any, sums: Any) -> None:
         _add_block(packed, inputs, sums, outputs - 16, 1)
 
 
-@intrinsic(prefer_literal=True)
+@_intrinsic
 def _add_block(_: Any, packed: Any, inputs: Any, sums: Any, first: Any, vectors: Any) -> Any:
     """The outputs from first on, LANES * vectors of them, their sums held in registers.
 

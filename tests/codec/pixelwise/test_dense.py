@@ -80,22 +80,16 @@ def test_extremes_beside_each_other() -> None:
 
 
 def test_rows_anywhere_in_memory() -> None:
-    """Rows at odd places, longer than needed: what is not asked for stays as it is."""
+    """Rows at odd places, longer than needed, of weights that nobody may change."""
     weights = draw(0, 96, 38)
     packed = draw(1, 1 + weights.size)[1:].reshape(19, 96, 2)
     packed[:] = pack(weights)
+    packed.flags.writeable = False
     inputs, sums = draw(2, 5, 43), np.full((5, 103), 7, np.int32)
     add_rows(packed, inputs, sums)
     for given, row in zip(inputs, sums, strict=True):
         np.testing.assert_array_equal(row[3:99], expected(weights, given[:38], 7))
         assert (np.delete(row, slice(3, 99)) == 7).all()
-
-
-def test_weights_that_nobody_may_change() -> None:
-    packed, sums = pack(draw(0, 16, 2)), np.zeros(16, np.int32)
-    packed.flags.writeable = False
-    add(packed, np.ones(2, np.int16), sums)
-    np.testing.assert_array_equal(sums, draw(0, 16, 2).astype(np.int32).sum(1))
 
 
 def test_packed_weights_are_aligned() -> None:
@@ -133,21 +127,19 @@ def run(folder: Path, code: str, **environment: str) -> None:
     subprocess.run(command, env=os.environ | environment, check=True)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="x86 only")
 @pytest.mark.parametrize("name", PROCESSORS)
 def test_older_processors(tmp_path: Path, name: str) -> None:
-
-    if platform.machine() not in ("x86_64", "AMD64"):
-        pytest.skip("their code runs on x86 only")
-    run(
-        tmp_path,
-        "test_dense.check_sizes()",
-        NUMBA_CPU_NAME=name,
-        NUMBA_CPU_FEATURES=PROCESSORS[name],
-    )
-
-
-def test_another_process_compiles_nothing(tmp_path: Path) -> None:
-    code = "test_dense.test_extremes_beside_each_other()"
-    code += "; assert sum(test_dense.add.stats.cache_{}.values()) == 1"
-    run(tmp_path, code.format("misses"))
-    run(tmp_path, code.format("hits"))
+    """The same sums, and the second process compiles nothing."""
+    root = str(Path(__file__).parent)
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NUMBA_CPU_NAME": name,
+        "NUMBA_CPU_FEATURES": PROCESSORS[name],
+        "PYTHONPATH": os.pathsep.join([root, *sys.path]),
+    }
+    code = "import test_dense as t; t.check_sizes(); assert sum(t.add.stats.cache_{}.values()) == 1"
+    for event in ("misses", "hits"):
+        command = [sys.executable, "-c", code.format(event)]
+        subprocess.run(command, env=environment, check=True)
