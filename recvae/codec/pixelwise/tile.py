@@ -18,8 +18,8 @@ from recvae.images.spec import GREY, RGB
 from recvae.jit import threaded
 
 NETWORK, COPIES = 0, 1
-ALIKE = 0.2
-"""Copies are tried where this share of the pixels is like a neighbour."""
+ALIKE = 0.2  # copies are tried where this share of the pixels is like a neighbour,
+FEW_COLOURS = 256  # or where there are no more colours
 
 WORD_BYTES, STATE_BYTES = 4, 8
 Images = NDArray[np.uint8]
@@ -86,7 +86,7 @@ def _parts(image: Images) -> Iterator[Images]:
 
 def _shorter_mode(networks: Networks, part: Images) -> int:
     """Tries both where copies may be shorter."""
-    if not _is_alike(part):
+    if not (_is_alike(part) or _has_few_colours(part)):
         return NETWORK
     lengths = []
     for mode in (NETWORK, COPIES):
@@ -102,6 +102,11 @@ def _is_alike(part: Images) -> bool:
     above = (part[1:] == part[:-1]).all(2)
     alike = int(left.sum()) + int(above.sum())
     return bool(alike >= ALIKE * max(left.size + above.size, 1))
+
+
+def _has_few_colours(part: Images) -> bool:
+    weights = 1 << 8 * np.arange(part.shape[2])
+    return len(np.unique(part @ weights)) <= min(FEW_COLOURS, part[..., 0].size // 8)
 
 
 def _code(
