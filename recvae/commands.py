@@ -225,6 +225,12 @@ def _codec(options: Namespace, model: str) -> Codec:
     return load(model, options.device, options.batch_size)
 
 
+def _images(options: Namespace, skip: Skip) -> AbstractContextManager[ImageStream]:
+    """What is to be compressed."""
+    how = (options.channels, options.max_pixels, skip if options.skip_bad else None)
+    return image_stream(source(options.input), *how)
+
+
 def _open(options: Namespace) -> CompressedImages:
     how = (options.model, options.device, options.batch_size, options.max_pixels)
     return opened(options, lambda given: open_images(given, *how))

@@ -105,7 +105,11 @@ def look(shape, state, y, x):
             for i in range(at - PAD * channels, at + (PAD + 1) * channels):
                 rows[row, i] = rows[0, at - channels + (i - at) % channels]
     for c in range(channels):
-        left, above, corner = rows[0, at + c - channels], rows[1, at + c], rows[1, at + c - channels]
+        left, above, corner = (
+            rows[0, at + c - channels],
+            rows[1, at + c],
+            rows[1, at + c - channels],
+        )
         low, high = min(left, above), max(left, above)
         if corner >= high:
             medians[c] = low

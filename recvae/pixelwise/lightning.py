@@ -1,7 +1,6 @@
 """Training of the pixel by pixel networks: the one of colour and the one of grey at once."""
 
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import torch
@@ -126,13 +125,16 @@ class PixelPredictor(OneCycleModule):
                 share = self.pixels_per_crop / chosen.size
                 chosen = (torch.rand(chosen.shape) < share).numpy()
             filters = start.round().int().cpu().numpy()
-            found.append(find_rows(np.ascontiguousarray(image), chosen, self.shapes[channels], filters))
+            found.append(
+                find_rows(np.ascontiguousarray(image), chosen, self.shapes[channels], filters)
+            )
             ends.append(torch.from_numpy(filters).float())
         if learning:
             for end in ends:
                 start.lerp_(end.to(start.device), 1 - FILTER_MEMORY)
         inputs, values, medians, predictions = (
-            torch.from_numpy(np.concatenate(part)).to(self.device) for part in zip(*found, strict=True)
+            torch.from_numpy(np.concatenate(part)).to(self.device)
+            for part in zip(*found, strict=True)
         )
         outputs = self._forwards[channels](inputs.float() / INPUT_UNIT)
         components = self.arguments[channels].components
