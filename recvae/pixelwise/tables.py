@@ -1,4 +1,4 @@
-"""Functions of integers as tables: computed by `decimal`, the same everywhere, which libm's are not."""
+"""Functions of integers as tables: computed by `decimal`, the same everywhere, unlike libm's."""
 
 from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
@@ -33,7 +33,8 @@ def difference_table() -> Table:
 def magnitude_table() -> Table:
     """A magnitude of i / 16 levels, i from 0 to 4,080: about 16 log2(1 + i / 16), at most 127."""
     log_2 = _CONTEXT.ln(Decimal(2))
-    return _table(MAX_SIXTEENTHS + 1, lambda i: min(16 * _CONTEXT.ln(1 + i / 16) / log_2, Decimal(127)))
+    most = Decimal(127)
+    return _table(MAX_SIXTEENTHS + 1, lambda i: min(16 * _CONTEXT.ln(1 + i / 16) / log_2, most))
 
 
 WEIGHT_BITS = 20
@@ -55,9 +56,7 @@ INVERSE_BITS = 12
 def inverse_scale_table() -> Table:
     """2^12 / s for log s from -3.5 to 5 in steps of 1/256."""
     size = MOST_LOG_SCALE - LEAST_LOG_SCALE + 1
-    return _table(
-        size, lambda i: (1 << INVERSE_BITS) * _CONTEXT.exp(-(i + LEAST_LOG_SCALE) / UNIT)
-    )
+    return _table(size, lambda i: (1 << INVERSE_BITS) * _CONTEXT.exp(-(i + LEAST_LOG_SCALE) / UNIT))
 
 
 LOGISTIC_BITS = 22

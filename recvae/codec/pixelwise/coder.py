@@ -16,7 +16,8 @@ from recvae.images.spec import ImageSpec
 
 TILE = 256
 Area = tuple[slice, slice]
-Job, Result = TypeVar("Job"), TypeVar("Result")
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 def tile_of(spec: ImageSpec) -> tuple[int, int] | None:

@@ -117,13 +117,13 @@ def load(folder: Path) -> PixelwiseModel:
         raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
     networks = {}
     for name, channels in KINDS.items():
-        parts = [
+        weights, biases = (
             tuple(tensors[f"{name}.{layer}.{part}"] for layer in range(LAYERS))
             for part in ("weight", "bias")
-        ]
+        )
         try:
             networks[channels] = IntegerNetwork(
-                arguments[name], *parts, shifts[name], tensors[f"{name}.filters"]
+                arguments[name], weights, biases, shifts[name], tensors[f"{name}.filters"]
             )
         except ValueError as error:
             raise ValueError(f"{WEIGHTS_NAME}: {name}: {error}") from error
