@@ -105,13 +105,13 @@ def load(folder: Path) -> PixelwiseModel:
     arguments, shifts = {}, {}
     for name, given in text["networks"].items():
         own = dict(given)
-        shifts[name] = tuple(own.pop("shifts", ()))
-        if len(shifts[name]) != LAYERS or not all(type(shift) is int for shift in shifts[name]):
-            raise ValueError(f"{JSON_NAME}: networks.{name}.shifts: must be {LAYERS} integers")
         try:
+            shifts[name] = tuple(own.pop("shifts", ()))
             arguments[name] = PixelArguments(**own)
         except (TypeError, InputError) as error:
             raise ValueError(f"{JSON_NAME}: networks.{name}: {error}") from error
+        if len(shifts[name]) != LAYERS or not all(type(shift) is int for shift in shifts[name]):
+            raise ValueError(f"{JSON_NAME}: networks.{name}.shifts: must be {LAYERS} integers")
     tensors = read_tensors(folder / WEIGHTS_NAME, _tensor_specs(arguments))
     if content_hash(text, tensors) != stated_hash:
         raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
