@@ -25,8 +25,10 @@ def _table(size: int, function: Callable[[Decimal], Decimal]) -> Table:
 @cache
 def difference_table() -> Table:
     """A difference d from -255 to 255 at place d + 255: about 44 sign(d) log(1 + |d| / 16)."""
-    above = _table(MAX_DIFFERENCE + 1, lambda d: 44 * _CONTEXT.ln(1 + d / 16))
-    return np.concatenate([-above[:0:-1], above])
+    def stretch(d: Decimal) -> Decimal:
+        return (44 * _CONTEXT.ln(1 + abs(d) / 16)).copy_sign(d)
+
+    return _table(2 * MAX_DIFFERENCE + 1, lambda i: stretch(i - MAX_DIFFERENCE))
 
 
 @cache
