@@ -43,12 +43,13 @@ State = namedtuple(
 """What changes from pixel to pixel.
 
 rows: the pixel's own and three above, with `PAD` columns more on both sides, (4, (width + 8) * c).
-medians: of each channel, (c,). tiled: 255 less each of them, for 9
-pixels. differences: of neighbours to the medians, what the
-filters see, and zeros, (d,), d a multiple of 16; own: those of the channels that came before, (c,).
-sums: what the filters make of neighbours, (c,). weights: of the filter of each channel, (c, d), those
-of channels that came before behind those of neighbours. predictions: of each channel, 1/16, (c,). errors: magnitudes of the last ones, 1/16, (c,). late: those of the row above and of this row,
-(2, width + 2, c). energy: sum of squares of the differences, (1,).
+medians: of each channel, (c,). tiled: 255 less each of them, for 9 pixels.
+differences: of neighbours to the medians, what the filters see, and zeros, (d,), d a multiple of
+16. own: those of the channels that came before, (c,). sums: what the filters make of neighbours,
+(c,). weights: of the filter of each channel, (c, d), those of channels that came before behind
+those of neighbours. predictions: of each channel, 1/16, (c,). errors: magnitudes of the last ones,
+1/16, (c,). late: those of the row above and of this row, (2, width + 2, c). energy: sum of squares
+of the differences, (1,).
 """
 
 
@@ -105,11 +106,8 @@ def look(shape, state, y, x):
             for i in range(at - PAD * channels, at + (PAD + 1) * channels):
                 rows[row, i] = rows[0, at - channels + (i - at) % channels]
     for c in range(channels):
-        left, above, corner = (
-            rows[0, at + c - channels],
-            rows[1, at + c],
-            rows[1, at + c - channels],
-        )
+        left, above = rows[0, at + c - channels], rows[1, at + c]
+        corner = rows[1, at + c - channels]
         low, high = min(left, above), max(left, above)
         if corner >= high:
             medians[c] = low

@@ -108,7 +108,7 @@ class PixelPredictor(OneCycleModule):
     def _measure(self, split: str, batch: Tensor) -> None:
         """Log bits per value, of colour and of grey, and their sum as the loss."""
         crops = batch.permute(0, 2, 3, 1).cpu()
-        total = 0.0
+        total = torch.zeros((), device=batch.device)
         for channels, images in ((RGB, crops), (GREY, to_grey(crops))):
             bits = self._bits(channels, images.numpy(), learning=False).mean() / channels
             self.log(f"{split}/{_NAMES[channels]}_bits", bits)
@@ -125,9 +125,8 @@ class PixelPredictor(OneCycleModule):
                 share = self.pixels_per_crop / chosen.size
                 chosen = (torch.rand(chosen.shape) < share).numpy()
             filters = start.round().int().cpu().numpy()
-            found.append(
-                find_rows(np.ascontiguousarray(image), chosen, self.shapes[channels], filters)
-            )
+            pixels = np.ascontiguousarray(image)
+            found.append(find_rows(pixels, chosen, self.shapes[channels], filters))
             ends.append(torch.from_numpy(filters).float())
         if learning:
             for end in ends:

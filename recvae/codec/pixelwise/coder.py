@@ -16,7 +16,8 @@ from recvae.images.spec import ImageSpec
 
 TILE = 256
 Area = tuple[slice, slice]
-Job, Result = TypeVar("Job"), TypeVar("Result")
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 def tile_of(spec: ImageSpec) -> tuple[int, int] | None:
@@ -34,7 +35,8 @@ def encode_groups(networks: Networks, pixels: Pixels, group_size: int) -> list[G
     def stream(job: tuple[int, Area]) -> bytes:
         start, area = job
         images = with_channels(pixels[(slice(start, start + group_size), *area)])
-        return encode_tile(networks, images) or images.tobytes()
+        stream = encode_tile(networks, images)
+        return images.tobytes() if stream is None else stream
 
     streams = in_threads(stream, [(start, area) for start in starts for area in areas])
     return [

@@ -36,8 +36,8 @@ def code_image(coder, pixels, network, tables, filters, decoding):
     state = context.new_state(filters, width)
     mixture = mixtures.new_mixture(network.components)
     inputs = np.zeros(2 * first.weights.shape[0], np.int16)
-    hidden = np.zeros(2 * second.weights.shape[0], np.int16)
-    features = np.zeros(2 * last.weights.shape[0], np.int16)
+    hidden = np.zeros(max(first.bias.size, 2 * second.weights.shape[0]), np.int16)
+    features = np.zeros(max(second.bias.size, 2 * last.weights.shape[0]), np.int16)
     outputs = np.zeros(last.bias.size, np.int32)
     sums = np.zeros(max(first.bias.size, second.bias.size), np.int32)
     for y in range(height):

@@ -105,25 +105,25 @@ def load(folder: Path) -> PixelwiseModel:
     arguments, shifts = {}, {}
     for name, given in text["networks"].items():
         own = dict(given)
-        shifts[name] = tuple(own.pop("shifts", ()))
-        if len(shifts[name]) != LAYERS or not all(type(shift) is int for shift in shifts[name]):
-            raise ValueError(f"{JSON_NAME}: networks.{name}.shifts: must be {LAYERS} integers")
         try:
+            shifts[name] = tuple(own.pop("shifts", ()))
             arguments[name] = PixelArguments(**own)
         except (TypeError, InputError) as error:
             raise ValueError(f"{JSON_NAME}: networks.{name}: {error}") from error
+        if len(shifts[name]) != LAYERS or not all(type(shift) is int for shift in shifts[name]):
+            raise ValueError(f"{JSON_NAME}: networks.{name}.shifts: must be {LAYERS} integers")
     tensors = read_tensors(folder / WEIGHTS_NAME, _tensor_specs(arguments))
     if content_hash(text, tensors) != stated_hash:
         raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
     networks = {}
     for name, channels in KINDS.items():
-        parts = [
+        weights, biases = (
             tuple(tensors[f"{name}.{layer}.{part}"] for layer in range(LAYERS))
             for part in ("weight", "bias")
-        ]
+        )
         try:
             networks[channels] = IntegerNetwork(
-                arguments[name], *parts, shifts[name], tensors[f"{name}.filters"]
+                arguments[name], weights, biases, shifts[name], tensors[f"{name}.filters"]
             )
         except ValueError as error:
             raise ValueError(f"{WEIGHTS_NAME}: {name}: {error}") from error
