@@ -37,7 +37,7 @@ def load_model(name_or_folder: str | PathLike[str]) -> ImageCoder:
 
 
 def default_model(specs: Iterable[ImageSpec]) -> str:
-    """The shipped lossless model for images of these specs: that of digits, or that of all others."""
+    """The shipped lossless model for images of these specs: of digits, or of all others."""
     return DIGITS_MODEL if all(spec.shape == DIGITS_SHAPE for spec in specs) else PICTURES_MODEL
 
 

@@ -36,8 +36,8 @@ class PictureDataModule(TrainingData):
         shift: crops reach beyond a picture by up to so many pixels, where it is reflected.
         reduce: reduce the pictures by this factor. Photographs that were JPEGs show blocks, which
             2 or more removes; 1 takes pictures as they are.
-        most_reduced: half of the crops are of larger squares, reduced by a random factor up to this:
-            they have finer detail than the pictures. 1 leaves all as they are.
+        most_reduced: half of the crops are of larger squares, reduced by a random factor up to
+            this: they have finer detail than the pictures. 1 leaves all as they are.
         crops_per_epoch: crops in an epoch, as many from each picture; 0 for one from each.
         validation_fraction: of the pictures.
         seed: of order, crops and flips.

@@ -38,7 +38,7 @@ LOGIT_BITS = 10
 
 
 def logit_table():
-    """The inverse of the logistic function in its steps, at (i + 1/2) / 2^10: where to begin to look."""
+    """The inverse of the logistic function, in its steps, at (i + 1/2) / 2^10: a first guess."""
     places = ((np.arange(1 << LOGIT_BITS) << 1) + 1) << (LOGISTIC_BITS - LOGIT_BITS - 1)
     entries = np.searchsorted(logistic_table(), places) - LOGISTIC_RANGE * LOGISTIC_STEPS
     return (entries << _FRACTION_BITS).astype(np.int32)
