@@ -74,31 +74,40 @@ def _encode(coder, mixture, logistic, value):
 @inlined
 def _decode(coder, mixture, tables):
     """The symbol whose interval holds the coder's place: steps out from a guess, then halves."""
-    place = range_coder.look_up(coder)
-    low, high = 0, mixtures.LEVELS
-    left = mixtures.begins(mixture, low, tables.logistic, mixture.below)
-    right = mixtures.begins(mixture, high, tables.logistic, mixture.above)
-    middle, step = _guess(mixture, place, tables.logit), 1
+    place, logistic = range_coder.look_up(coder), tables.logistic
+    low = _guess(mixture, place, tables.logit)
+    high = low + 1
+    left = mixtures.begins(mixture, low, logistic, mixture.below)
+    right = mixtures.begins(mixture, high, logistic, mixture.above)
+    step = 1
+    while place < left:
+        high, right = low, left
+        mixture.above[:] = mixture.below
+        low = max(low - step, 0)
+        left = mixtures.begins(mixture, low, logistic, mixture.below)
+        step *= 2
+    while place >= right:
+        low, left = high, right
+        mixture.below[:] = mixture.above
+        high = min(high + step, mixtures.LEVELS)
+        right = mixtures.begins(mixture, high, logistic, mixture.above)
+        step *= 2
     while high - low > 1:
-        begin = mixtures.begins(mixture, middle, tables.logistic, mixture.ends)
+        middle = (low + high) // 2
+        begin = mixtures.begins(mixture, middle, logistic, mixture.ends)
         if place >= begin:
             low, left = middle, begin
             mixture.below[:] = mixture.ends
-            middle = low + step if high == mixtures.LEVELS else (low + high) // 2
         else:
             high, right = middle, begin
             mixture.above[:] = mixture.ends
-            middle = high - step if low == 0 else (low + high) // 2
-        step *= 2
-        if not low < middle < high:
-            middle = (low + high) // 2
     range_coder.accept(coder, left, right - left)
     return np.int64(low)
 
 
 @inlined
 def _guess(mixture, place, logit):
-    """Where the component that weighs most alone would have the place, 1 to 255."""
+    """Where the component that weighs most alone would have the place, 0 to 255."""
     most = 0
     for k in range(1, mixture.weights.size):
         if mixture.weights[k] > mixture.weights[most]:
@@ -106,7 +115,7 @@ def _guess(mixture, place, logit):
     steps = np.int64(logit[place >> (range_coder.PRECISION_BITS - mixtures.LOGIT_BITS)])
     at = mixture.means[most] + steps // mixture.inverses[most]
     value = (at + (1 << (mixtures.MEAN_BITS - 1))) >> mixtures.MEAN_BITS
-    return min(max(value, 1), mixtures.LEVELS - 1)
+    return min(max(value, 0), mixtures.LEVELS - 1)
 
 
 @inlined
