@@ -60,7 +60,7 @@ class RangeEncoder:
 
 
 def shortest(start: int, size: int, length: int) -> bytes:
-    """The fewest bytes that begin a number of `length` bytes in [start, start + size), then zeros."""
+    """The fewest bytes that zeros make a number of `length` bytes in [start, start + size)."""
     for tail_bytes in range(min(STATE_BYTES, length), -1, -1):
         unit = 1 << (8 * tail_bytes)
         number = -(-start // unit) * unit

@@ -19,9 +19,10 @@ UPDATE_SHIFT = 8
 
 _INT32 = ir.IntType(32)
 _VECTOR = ir.VectorType(_INT32, LANES)
+_intrinsic: Any = intrinsic  # takes one argument less than it is written with
 
 
-@intrinsic
+@_intrinsic
 def dot(_: Any, weights: Any, row: Any, differences: Any) -> Any:
     """Sum of (weights[row, d] >> 2) * differences[d] over all d, modulo 2^32; int32.
 
@@ -47,7 +48,7 @@ def dot(_: Any, weights: Any, row: Any, differences: Any) -> Any:
     return types.int32(weights, row, differences), generate
 
 
-@intrinsic
+@_intrinsic
 def update(_: Any, weights: Any, row: Any, differences: Any, step: Any) -> Any:
     """weights[row, d] += (step * differences[d]) >> 8 for all d, kept to -2^18 to 2^18.
 

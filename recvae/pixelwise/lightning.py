@@ -1,7 +1,6 @@
 """Training of the pixel by pixel networks: the one of colour and the one of grey at once."""
 
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import torch
@@ -109,7 +108,7 @@ class PixelPredictor(OneCycleModule):
     def _measure(self, split: str, batch: Tensor) -> None:
         """Log bits per value, of colour and of grey, and their sum as the loss."""
         crops = batch.permute(0, 2, 3, 1).cpu()
-        total = 0.0
+        total = torch.zeros((), device=batch.device)
         for channels, images in ((RGB, crops), (GREY, to_grey(crops))):
             bits = self._bits(channels, images.numpy(), learning=False).mean() / channels
             self.log(f"{split}/{_NAMES[channels]}_bits", bits)
@@ -126,13 +125,15 @@ class PixelPredictor(OneCycleModule):
                 share = self.pixels_per_crop / chosen.size
                 chosen = (torch.rand(chosen.shape) < share).numpy()
             filters = start.round().int().cpu().numpy()
-            found.append(find_rows(np.ascontiguousarray(image), chosen, self.shapes[channels], filters))
+            pixels = np.ascontiguousarray(image)
+            found.append(find_rows(pixels, chosen, self.shapes[channels], filters))
             ends.append(torch.from_numpy(filters).float())
         if learning:
             for end in ends:
                 start.lerp_(end.to(start.device), 1 - FILTER_MEMORY)
         inputs, values, medians, predictions = (
-            torch.from_numpy(np.concatenate(part)).to(self.device) for part in zip(*found, strict=True)
+            torch.from_numpy(np.concatenate(part)).to(self.device)
+            for part in zip(*found, strict=True)
         )
         outputs = self._forwards[channels](inputs.float() / INPUT_UNIT)
         components = self.arguments[channels].components

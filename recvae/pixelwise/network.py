@@ -7,6 +7,7 @@ prediction of its adaptive filter.
 """
 
 import math
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -30,13 +31,12 @@ class PixelNetwork(nn.Sequential):
             *arguments.hidden,
             arguments.num_outputs(channels),
         )
-        layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes, sizes[1:], strict=False):
-            layers += [nn.Linear(inputs, outputs), nn.Hardtanh(0, MOST_ACTIVATION)]
-        super().__init__(*layers[:-1])
+        *hidden, last = (nn.Linear(*pair) for pair in pairwise(sizes))
         with torch.no_grad():
-            self[-1].weight.mul_(0.1)
-            self[-1].bias.zero_()
+            last.weight.mul_(0.1)
+            last.bias.zero_()
+        bounded = ((layer, nn.Hardtanh(0, MOST_ACTIVATION)) for layer in hidden)
+        super().__init__(*chain.from_iterable(bounded), last)
 
 
 def law_bits(
@@ -46,8 +46,8 @@ def law_bits(
 
     Outputs of c channels and K components, each K numbers: logarithms of weights; for each channel
     means, in 8 grey values from the median prediction; for each channel logarithms of scales,
-    less 1.5; for each channel how far its means follow its filter; for each pair of channels, (1, 0),
-    (2, 0), (2, 1), how far the means of the one follow the other.
+    less 1.5; for each channel how far its means follow its filter; for each pair of channels,
+    (1, 0), (2, 0), (2, 1), how far the means of the one follow the other.
 
     Args:
         outputs: (n, outputs).
@@ -58,13 +58,14 @@ def law_bits(
     channels = values.shape[1]
     values, medians = values.float(), medians.float()
     parts = outputs.reshape(len(outputs), -1, components)
-    pairs = channels * (channels - 1) // 2
+    num_pairs = channels * (channels - 1) // 2
     weights, means, log_scales, follow, of_pairs = parts.split(
-        [1, channels, channels, channels, pairs], dim=1
+        [1, channels, channels, channels, num_pairs], dim=1
     )
     means = MEAN_UNIT * means + follow * (predictions - medians)[:, :, None]
     moved = list(means.unbind(1))
-    for pair, (c, before) in enumerate((c, b) for c in range(channels) for b in range(c)):
+    pairs = ((c, before) for c in range(channels) for before in range(c))
+    for pair, (c, before) in enumerate(pairs):
         moved[c] = moved[c] + of_pairs[:, pair] * (values - medians)[:, before, None]
     x = (values - medians)[:, :, None] - torch.stack(moved, dim=1)
     bounds = (LEAST_LOG_SCALE / UNIT, MOST_LOG_SCALE / UNIT)

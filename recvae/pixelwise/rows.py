@@ -1,4 +1,4 @@
-"""What training sees: pixels, each with what is known of it, as the coder's own functions find it."""
+"""What training sees: pixels, each with what is known of it, found by the coder's own functions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -62,4 +62,5 @@ def _rounded(values: NDArray[np.float64], shift: int) -> NDArray[np.float64]:
 
 def _fits(weights: NDArray[Any], bias: NDArray[Any], shift: int, most: int) -> bool:
     integers, added = _rounded(weights, shift), _rounded(bias, shift) + (1 << shift)
-    return bool(np.abs(integers).max() <= MAX_INT16) and largest_sum(integers, added, most) < 1 << 31
+    fit_int16 = bool(np.abs(integers).max() <= MAX_INT16)
+    return fit_int16 and largest_sum(integers, added, most) < 1 << 31

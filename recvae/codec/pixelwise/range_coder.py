@@ -7,8 +7,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.codec.range_coder import shortest
-from recvae.jit import inlined, threaded
+from recvae.jit import inlined
 
 PRECISION_BITS = 24
 TOTAL = 1 << PRECISION_BITS

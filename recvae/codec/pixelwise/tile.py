@@ -1,7 +1,7 @@
 """A tile of the images of a group to a stream and back.
 
-All in one range coder, image after image: its colour or grey, then its alpha, if it has one. Each of
-these parts says whether it is coded by the network or by copies, and follows; an image of one
+All in one range coder, image after image: its colour or grey, then its alpha, if it has one. Each
+of these parts says whether it is coded by the network or by copies, and follows; an image of one
 channel takes the network of grey.
 """
 
