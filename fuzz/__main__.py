@@ -15,8 +15,17 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-TARGETS = ("container", "salvage", "images", "model", "payload", "picture_model", "pictures")
-TARGETS += ("pixelwise_model", "pixelwise")
+TARGETS = (
+    "container",
+    "salvage",
+    "images",
+    "model",
+    "payload",
+    "picture_model",
+    "pictures",
+    "pixelwise_model",
+    "pixelwise",
+)
 INSTRUMENTED = ("recvae", "jsonschema", "safetensors")
 MEMORY_BYTES = 512 << 20
 OPTIONS = ["-timeout=10", "-rss_limit_mb=8192", "-max_len=4096", "-print_final_stats=1"]

@@ -24,6 +24,7 @@ KINDS = (
     (1, ImageSpec(8, 8), 2, None),
 )
 """Pictures of a group, their spec, layers, tiles; no encoder makes the last two."""
+FILLERS = (b"", b"\xff" * 40, b"\x7f" + b"\xff" * 40, b"\x80" + bytes(7) + b"\x55" * 50)
 PART = 128  # a bit of the first byte: try a part of the pictures too
 
 
@@ -43,7 +44,7 @@ def seeds() -> Iterator[bytes]:
                 stream = encode_tile(model.networks, images, modes * 2 * count)
                 yield bytes([choice]) + (stream or b"")
         needed = len(_group(choice, []).streams)
-        for filler in (b"", b"\xff" * 40, b"\x7f" + b"\xff" * 40, b"\x80" + bytes(7) + b"\x55" * 50):
+        for filler in FILLERS:
             yield bytes([choice]) + joined([filler] * needed)
 
 

@@ -89,7 +89,9 @@ def test_models_with_other_fields(target: ModuleType) -> None:
     holds()
 
 
-@pytest.mark.parametrize("target", [payload, pictures, pixelwise], ids=lambda target: target.__name__)
+@pytest.mark.parametrize(
+    "target", [payload, pictures, pixelwise], ids=lambda target: target.__name__
+)
 def test_any_payload(target: ModuleType) -> None:
     @settings(max_examples=30, deadline=None)
     @given(st.integers(0, 255), st.binary(max_size=60))

@@ -1,4 +1,4 @@
-"""Write golden files of pictures pixel by pixel: `PYTHONPATH=tests:. python -m golden.make_pixelwise`.
+"""Golden files of pictures pixel by pixel: `PYTHONPATH=tests python -m golden.make_pixelwise`.
 
 For each of its models, pictures of all kinds, sizes and modes, and the pictures beside each file. A
 small model of random weights is made with them, so that the format stays readable whatever ships.

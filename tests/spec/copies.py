@@ -38,7 +38,7 @@ def decode_copies(
     limit = (1 << 8 * channels) - 1
 
     def colour_at(y: int, x: int) -> int:
-        return colours[y][x] if 0 <= y and 0 <= x < width else 0
+        return colours[y][x] if y >= 0 and 0 <= x < width else 0
 
     for y in range(height):
         for x in range(width):

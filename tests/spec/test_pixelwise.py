@@ -19,7 +19,6 @@ from recvae.codec.pixelwise.tile import COPIES, NETWORK, encode_tile
 from recvae.images.spec import ImageSpec
 from spec import pixelwise, version_2
 
-
 SHIPPED = "photos"
 
 
