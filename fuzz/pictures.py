@@ -40,15 +40,15 @@ def seeds() -> Iterator[bytes]:
             streams = model.encode(pixels, count)[0][0].streams
             yield bytes([choice]) + pixels.tobytes()
         for flags in (0, BESIDE_OTHERS, PART):
-            yield bytes([choice | flags]) + _joined(streams)
-        yield bytes([choice]) + _joined([b"\xff" * 40] * len(streams))
+            yield bytes([choice | flags]) + joined(streams)
+        yield bytes([choice]) + joined([b"\xff" * 40] * len(streams))
 
 
 def check(data: bytes) -> None:
     """It is refused or gives pictures: the same beside others, and its parts by themselves."""
     choice, rest = (data[0] if data else 0), data[1:]
     model, (count, spec, _, _) = _chosen(choice)
-    group = _group(choice, _split(rest, len(_group(choice, []).streams)))
+    group = _group(choice, split(rest, len(_group(choice, []).streams)))
     with refusal_is_one_line():
         (written,) = model.written([group])
         pixels = model.decode([group])
@@ -93,13 +93,14 @@ def _group(choice: int, streams: Sequence[bytes]) -> Group:
     return Group(count, spec, tuple([*streams, *[b""] * needed][:needed]), layers, tile)
 
 
-def _joined(streams: Sequence[bytes]) -> bytes:
+def joined(streams: Sequence[bytes]) -> bytes:
+    """Streams, each but the last behind a byte of its length, as it is or cut to what that says."""
     first = b"".join(bytes([len(s[:MAX_STREAM])]) + s[:MAX_STREAM] for s in streams[:-1])
     return first + streams[-1]
 
 
-def _split(data: bytes, count: int) -> list[bytes]:
-    """So many streams, as `_joined` puts them together; fewer where the bytes end."""
+def split(data: bytes, count: int) -> list[bytes]:
+    """So many streams, as `joined` puts them together; fewer where the bytes end."""
     streams: list[bytes] = []
     while data and len(streams) < count - 1:
         end = 1 + data[0]

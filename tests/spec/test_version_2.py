@@ -43,7 +43,7 @@ def test_header_of_an_empty_file(models: int, spec: Spec) -> None:
 
 
 def test_it_stands_alone() -> None:
-    code = "import sys, spec.version_2, spec.synthesis\n"
+    code = "import sys, spec.version_2, spec.synthesis, spec.pixelwise\n"
     code += "print(*{name.split('.')[0] for name in sys.modules})"
     tests = Path(__file__).parents[1]
     names = subprocess.run([sys.executable, "-c", code], cwd=tests, capture_output=True, text=True)

@@ -1,0 +1,19 @@
+"""Golden pictures pixel by pixel."""
+
+from pathlib import Path
+
+from golden.make_version_2 import V2
+from golden.pictures import pictures_of
+from golden.steps import MODELS as MADE
+from recvae.codec.models import PRETRAINED
+
+__all__ = ["FILES", "MODELS", "TINY", "folder_of", "pictures_of"]
+
+TINY = MADE / "pixelwise"
+MODELS = {"tiny": TINY, "photos": PRETRAINED / "photos"}
+FILES = sorted(V2.glob("pixelwise-*.recvae"))
+
+
+def folder_of(file: Path) -> Path:
+    """The model of a golden file."""
+    return MODELS[file.stem.split("-")[1]]
