@@ -91,7 +91,9 @@ def _add_compress_options(compress: argparse.ArgumentParser) -> None:
         help="pass over files of a folder that cannot be read, and name them (status 1); all files "
         "are read once more for that",
     )
-    compress.add_argument("--model", help="name or folder (default: mnist)")
+    compress.add_argument(
+        "--model", help="name or folder (default: mnist for grey images of 28 x 28, else photos)"
+    )
     compress.add_argument(
         "--group-size",
         type=int,

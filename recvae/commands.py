@@ -12,7 +12,6 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from recvae.codec import (
-    DEFAULT_MODEL,
     Codec,
     CompressedImages,
     NegativeElbo,
@@ -28,6 +27,7 @@ from recvae.codec.container import ContainerReader
 from recvae.codec.container.footer import TruncatedError
 from recvae.codec.container.names import NAMES
 from recvae.codec.image_coder import ImageCoder
+from recvae.codec.models import default_model
 from recvae.codec.quality import FoundQuality, find_quality
 from recvae.codec.truncated import TruncatedImages, open_truncated
 from recvae.comparison import compare
@@ -63,7 +63,7 @@ def compress(options: Namespace) -> int:
     """Images to a .recvae file; 1 if files were skipped, else 0."""
     check_output(options)
     check_recvae_name(options)
-    codec = _codec(options)
+    codec = _codec(options, options.model) if options.model is not None else None
     started = time.perf_counter()
     found = _found_quality(codec, options)
     how = {"effort": options.effort, "quality": found.quality if found else options.quality}
@@ -77,6 +77,7 @@ def compress(options: Namespace) -> int:
         names = images.names
         if names is not None and names == default_names(len(names)):
             names = None  # what decompressing makes up anyhow
+        codec = codec or _codec(options, default_model(spec for spec, _ in images.runs))
         bound = NegativeElbo(codec.model, codec.batch_size)
         if options.elbo:
             images = replace(images, chunks=bound.over(images.chunks))
@@ -220,8 +221,7 @@ def demo(options: Namespace) -> None:
     answer(options, result, text.get().removesuffix("\n"))
 
 
-def _codec(options: Namespace) -> Codec:
-    model = DEFAULT_MODEL if options.model is None else options.model
+def _codec(options: Namespace, model: str) -> Codec:
     return load(model, options.device, options.batch_size)
 
 
@@ -250,10 +250,12 @@ def _open_or_cut(options: Namespace) -> CompressedImages | TruncatedImages:
             raise error from None
 
 
-def _found_quality(codec: Codec, options: Namespace) -> FoundQuality | None:
+def _found_quality(codec: Codec | None, options: Namespace) -> FoundQuality | None:
     """What meets the target, if there is one; the input is read for it, once more than else."""
     if options.target_bpp is None and options.target_psnr is None:
         return None
+    if codec is None:
+        raise InputError("a target is for lossy models: pass one by --model")
     if options.input == STANDARD or Path(options.input).is_fifo():
         raise InputError(
             f"{input_name(options)}: a target takes images that can be read twice, of a file or a "

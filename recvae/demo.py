@@ -16,10 +16,10 @@ from recvae.evaluation import reference_sizes
 
 
 def fitting_models(images: Pixels) -> list[ImageCoder]:
-    """Return the shipped lossless models that code images of this shape."""
+    """Return the shipped lossless models that are made for images of this shape."""
     models = map(load_model, shipped_models())
     shape = images.shape[1:]
-    fitting = [model for model in models if model.spec is None or model.spec.shape == shape]
+    fitting = [model for model in models if model.spec and model.spec.shape == shape]
     return [model for model in fitting if not model.lossy]
 
 

@@ -24,14 +24,14 @@ from recvae.codec.container.source import Data, Source, to_bytes
 from recvae.codec.device import on_device
 from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.codec.limits import MAX_PIXELS
-from recvae.codec.models import load_model, shipped_model_for
+from recvae.codec.models import DIGITS_MODEL, load_model, shipped_model_for
 from recvae.codec.report import CompressionReport
 from recvae.codec.sources import ImageSource, images_for
 from recvae.errors import InputError
 from recvae.images import check_names
 from recvae.images.spec import GREY, ImageSpec
 
-DEFAULT_MODEL = "mnist"
+DEFAULT_MODEL = DIGITS_MODEL
 DEFAULT_GROUP_SIZE = 64  # of lossless coders; lossy ones code each picture on its own
 DEFAULT_BATCH_SIZE = 64  # larger ones leave the cache: half the speed on CPU
 MAX_EFFORT, MAX_QUALITY = 256, 100

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -12,8 +12,11 @@ from typing import Any
 from recvae.codec.container import Header
 from recvae.codec.image_coder import IMAGE_CODERS, ImageCoder, loader_of
 from recvae.errors import InputError
+from recvae.images.spec import ImageSpec
 
 JSON_NAME = "model.json"
+DIGITS_MODEL, PICTURES_MODEL = "mnist", "photos"
+DIGITS_SHAPE = (28, 28)
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 MAX_JSON_BYTES = 1 << 18
 MAX_REASON = 200  # characters
@@ -31,6 +34,11 @@ def load_model(name_or_folder: str | PathLike[str]) -> ImageCoder:
             found, known = repr(format_name)[:MAX_REASON], " or ".join(map(repr, IMAGE_CODERS))
             raise ValueError(f"{JSON_NAME}: its format is {found}, this program reads {known}")
         return loader_of(format_name)(folder)
+
+
+def default_model(specs: Iterable[ImageSpec]) -> str:
+    """The shipped lossless model for images of these specs: of digits, or of all others."""
+    return DIGITS_MODEL if all(spec.shape == DIGITS_SHAPE for spec in specs) else PICTURES_MODEL
 
 
 def shipped_models(format_name: str | None = None) -> dict[str, Path]:

@@ -96,7 +96,9 @@ class CropBatches(SeededBatches):
     """Batches (batch_size, 3, crop, crop) of random crops of uint8 pictures (3, h, w).
 
     An epoch takes `count` crops, as many of each picture, half of them mirrored. They may reach
-    beyond a picture by `shift` pixels, where it is reflected. No side is below `crop`.
+    beyond a picture by `shift` pixels, where it is reflected. No side is below `crop`. With
+    `most_reduced` above 1 half of the crops are larger squares, as far as the picture has them,
+    reduced by a factor up to that.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class CropBatches(SeededBatches):
         shift: int = 0,
         seed: int = 0,
         epoch: Callable[[], int] = lambda: 0,
+        most_reduced: float = 1.0,
     ) -> None:
         if not 1 <= batch_size <= count:
             raise InputError(
@@ -116,6 +119,7 @@ class CropBatches(SeededBatches):
             )
         super().__init__(count, batch_size, seed, epoch)
         self.pictures, self.crop, self.shift = pictures, crop, shift
+        self.most_reduced = most_reduced
 
     def draw(self, generator: torch.Generator) -> Callable[[slice], Tensor]:
         """Draw pictures, places and which crops are mirrored."""
@@ -125,9 +129,16 @@ class CropBatches(SeededBatches):
         )
         places = torch.rand((len(order), 2), generator=generator)
         mirrored = torch.rand(len(order), generator=generator) < 0.5
+        factors = torch.ones(len(order))
+        if self.most_reduced > 1:
+            exponents = 2 * torch.rand(len(order), generator=generator) - 1
+            factors = self.most_reduced ** exponents.clamp(min=0)
 
         def crop(index: int) -> Tensor:
-            part = crop_at(self.pictures[int(order[index])], self.crop, self.shift, places[index])
+            picture = self.pictures[int(order[index])]
+            side = min(int(self.crop * factors[index]), *picture.shape[1:])
+            part = crop_at(picture, max(side, self.crop), self.shift, places[index])
+            part = reduced(part, self.crop)
             return part.flip(2) if mirrored[index] else part
 
         return lambda rows: torch.stack([crop(index) for index in range(rows.start, rows.stop)])
@@ -159,6 +170,14 @@ def shift_images(images: Tensor, offsets: Tensor, limit: int) -> Tensor:
     columns = limit - offsets[:, 1:] + torch.arange(width)  # (batch, width)
     items = torch.arange(len(images))
     return padded[items[:, None, None], rows[:, :, None], columns[:, None, :]].unsqueeze(1)
+
+
+def reduced(picture: Tensor, side: int) -> Tensor:
+    """A square (c, h, h) of uint8, h at least `side`, made smaller to that side."""
+    if picture.shape[1] == side:
+        return picture
+    smaller = F.interpolate(picture[None].float(), side, mode="bicubic", antialias=True)[0]
+    return smaller.round().clamp(0, 255).to(torch.uint8)
 
 
 def crop_at(picture: Tensor, crop: int, shift: int, place: Tensor) -> Tensor:

@@ -36,7 +36,9 @@ class PictureDataModule(TrainingData):
         shift: crops reach beyond a picture by up to so many pixels, where it is reflected.
         reduce: reduce the pictures by this factor. Photographs that were JPEGs show blocks, which
             2 or more removes; 1 takes pictures as they are.
-        crops_per_epoch: as many from each picture; 0 for one from each.
+        most_reduced: half of the crops are of larger squares, reduced by a random factor up to
+            this: they have finer detail than the pictures. 1 leaves all as they are.
+        crops_per_epoch: crops in an epoch, as many from each picture; 0 for one from each.
         validation_fraction: of the pictures.
         seed: of order, crops and flips.
     """
@@ -50,6 +52,7 @@ class PictureDataModule(TrainingData):
         crop: int = 32,
         shift: int = 4,
         reduce: float = 1.0,
+        most_reduced: float = 1.0,
         crops_per_epoch: int = 0,
         validation_fraction: float = 0.03,
         seed: int = 0,
@@ -62,9 +65,12 @@ class PictureDataModule(TrainingData):
             raise InputError(f"shift is {shift}: it must lie between 0 and {crop - 1} pixels")
         if not 1 <= reduce < math.inf:
             raise InputError(f"reduce is {reduce}: it must be at least 1")
+        if not 1 <= most_reduced < math.inf:
+            raise InputError(f"most_reduced is {most_reduced}: it must be at least 1")
         if crops_per_epoch < 0:
             raise InputError(f"crops_per_epoch is {crops_per_epoch}: it must not be negative")
         self.root, self.crop, self.shift, self.reduce = root, crop, shift, reduce
+        self.most_reduced = most_reduced
         self.crops_per_epoch, self.validation_fraction = crops_per_epoch, validation_fraction
 
     def load(self) -> tuple[list[Tensor], Tensor, Tensor]:
@@ -95,6 +101,7 @@ class PictureDataModule(TrainingData):
             self.shift,
             self.seed,
             self._epoch,
+            self.most_reduced,
         )
 
     def _check_sides(self, sides: Sequence[int]) -> None:

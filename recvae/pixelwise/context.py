@@ -43,7 +43,7 @@ State = namedtuple(
 """What changes from pixel to pixel.
 
 rows: the pixel's own and three above, with `PAD` columns more on both sides, (4, (width + 8) * c).
-medians: of each channel, (c,). tiled: the same, repeated for 9 pixels.
+medians: of each channel, (c,). tiled: 255 less each of them, for 9 pixels.
 differences: of neighbours to the medians, what the filters see, and zeros, (d,), d a multiple of
 16. own: those of the channels that came before, (c,). sums: what the filters make of neighbours,
 (c,). weights: of the filter of each channel, (c, d), those of channels that came before behind
@@ -117,12 +117,12 @@ def look(shape, state, y, x):
             medians[c] = left + above - corner
     for i in range(0, tiled.size, channels):
         for c in range(channels):
-            tiled[i + c] = medians[c]
+            tiled[i + c] = MAX_DIFFERENCE - medians[c]
     d = 0
     for up in range(shape.filter_reach.size):
         first, count = _run(shape.filter_reach, up, at, channels)
         for i in range(count):
-            differences[_U(d + i)] = rows[up, _U(first + i)] - tiled[i]
+            differences[_U(d + i)] = rows[up, _U(first + i)] + tiled[i] - MAX_DIFFERENCE
         d += count
     energy = np.int32(0)
     for i in range(d):
@@ -179,15 +179,13 @@ def learn(shape, state, x, c, value):
 @inlined
 def find_inputs(shape, state, x, tables, inputs):
     """Fill in what the network sees of the pixel in column `x`, -127 to 127 each."""
-    rows, medians = state.rows, state.medians
+    rows, medians, tiled = state.rows, state.medians, state.tiled
     of_difference, of_magnitude = tables
     channels, i = medians.size, 0
     for up in range(shape.reach.size):
         first, count = _run(shape.reach, up, (x + PAD) * channels, channels)
-        for c in range(channels):
-            middle = MAX_DIFFERENCE - medians[c]
-            for j in range(c, count, channels):
-                inputs[_U(i + j)] = of_difference[_U(rows[up, _U(first + j)] + middle)]
+        for j in range(count):
+            inputs[_U(i + j)] = of_difference[_U(rows[up, _U(first + j)] + tiled[j])]
         i += count
     inputs[i] = medians[0] >> 1
     i += 1

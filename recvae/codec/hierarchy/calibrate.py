@@ -34,9 +34,9 @@ QUALITIES = (6, 15, 24, 33, 42, 51, 60, 69, 78, 87, 96)
 CODED_QUALITIES = (20, 40, 60, 80)
 MEASURED_PIXELS, CODED_PIXELS = 400 << 10, 40 << 10
 PIXELS_AT_ONCE = 1 << 15
-FIRST_SEARCHES = (
+SEARCHES = (
     SearchEffort(max_log2_candidates=12, keep=8, refinements=0),
-    SearchEffort(max_log2_candidates=16, keep=16, refinements=0),
+    SearchEffort(),  # the codes that it fits are those of what it sends
 )
 ENOUGH = 200  # regions or ranks that a class needs for numbers of its own
 
@@ -103,7 +103,7 @@ def calibrate_pictures(
     say(f"measured {sum(map(len, batches))} pictures at {len(QUALITIES)} qualities")
     tables = fit_tables(network, information, options)
     some = alike_batches(pictures, network.arguments.stride, CODED_PIXELS)
-    for search in FIRST_SEARCHES:
+    for search in SEARCHES:
         tables = fit_codes(network, tables, some, search)
         say(f"coded {sum(map(len, some))} pictures at {len(CODED_QUALITIES)} qualities")
     return PictureModel(name=name, shared=Shared(network, tables, KEY), metadata=metadata)

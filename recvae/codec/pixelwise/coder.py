@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from recvae.codec.container import Group
-from recvae.codec.container.group import num_tiles, tile_areas
+from recvae.codec.container.group import num_tiles, streams_of_area, tile_areas
 from recvae.codec.image_coder import Pixels
 from recvae.codec.pixelwise.tile import Images, Networks, decode_tile, encode_tile
 from recvae.errors import InputError
@@ -66,6 +66,15 @@ def decode_groups(networks: Networks, groups: Sequence[Group]) -> Pixels:
     for _ in in_threads(fill, jobs):
         pass
     return pixels
+
+
+def decode_area(networks: Networks, group: Group, rows: slice, columns: slice) -> Pixels:
+    """Part of the pictures of a group, (n, rows, columns, ...), from the tiles that meet it."""
+    pixels = np.zeros((group.num_images, *group.spec.shape), np.uint8)
+    tiles = streams_of_area(group, rows, columns)  # in one layer
+    for _ in in_threads(lambda tile: decode_into(networks, group, tile, pixels), tiles):
+        pass
+    return pixels[:, rows, columns]
 
 
 def decode_into(networks: Networks, group: Group, tile: int, pixels: Pixels) -> list[int] | None:

@@ -21,8 +21,8 @@ Layer = namedtuple("Layer", "weights bias shift")
 Network = namedtuple("Network", "shape layers components")
 """shape: what it sees of a pixel. layers: three. components: of the mixture."""
 
-Tables = namedtuple("Tables", "inputs weights inverses logistic")
-"""Those of `recvae.pixelwise.tables`; of the inputs two."""
+Tables = namedtuple("Tables", "inputs weights inverses logistic logit")
+"""Those of `recvae.pixelwise.tables`, of the inputs two; logit: see `mixture.logit_table`."""
 
 
 @threaded
@@ -54,7 +54,7 @@ def code_image(coder, pixels, network, tables, filters, decoding):
             for c in range(channels):
                 mixtures.place(mixture, outputs, state, c, tables.inverses)
                 if decoding:
-                    value = _decode(coder, mixture, tables.logistic)
+                    value = _decode(coder, mixture, tables)
                     pixels[y, x, c] = value
                 else:
                     value = np.int64(pixels[y, x, c])
@@ -72,39 +72,50 @@ def _encode(coder, mixture, logistic, value):
 
 
 @inlined
-def _decode(coder, mixture, logistic):
+def _decode(coder, mixture, tables):
     """The symbol whose interval holds the coder's place: steps out from a guess, then halves."""
-    place = range_coder.look_up(coder)
-    low, high = 0, mixtures.LEVELS
+    place, logistic = range_coder.look_up(coder), tables.logistic
+    low = _guess(mixture, place, tables.logit)
+    high = low + 1
     left = mixtures.begins(mixture, low, logistic, mixture.below)
     right = mixtures.begins(mixture, high, logistic, mixture.above)
-    middle, step = _guess(mixture), 1
+    step = 1
+    while place < left:
+        high, right = low, left
+        mixture.above[:] = mixture.below
+        low = max(low - step, 0)
+        left = mixtures.begins(mixture, low, logistic, mixture.below)
+        step *= 2
+    while place >= right:
+        low, left = high, right
+        mixture.below[:] = mixture.above
+        high = min(high + step, mixtures.LEVELS)
+        right = mixtures.begins(mixture, high, logistic, mixture.above)
+        step *= 2
     while high - low > 1:
+        middle = (low + high) // 2
         begin = mixtures.begins(mixture, middle, logistic, mixture.ends)
         if place >= begin:
             low, left = middle, begin
             mixture.below[:] = mixture.ends
-            middle = low + step if high == mixtures.LEVELS else (low + high) // 2
         else:
             high, right = middle, begin
             mixture.above[:] = mixture.ends
-            middle = high - step if low == 0 else (low + high) // 2
-        step *= 2
-        if not low < middle < high:
-            middle = (low + high) // 2
     range_coder.accept(coder, left, right - left)
     return np.int64(low)
 
 
 @inlined
-def _guess(mixture):
-    """The mean of the component that weighs most, 1 to 255."""
+def _guess(mixture, place, logit):
+    """Where the component that weighs most alone would have the place, 0 to 255."""
     most = 0
     for k in range(1, mixture.weights.size):
         if mixture.weights[k] > mixture.weights[most]:
             most = k
-    mean = mixture.means[most] >> mixtures.MEAN_BITS
-    return min(max(mean, 1), mixtures.LEVELS - 1)
+    steps = np.int64(logit[place >> (range_coder.PRECISION_BITS - mixtures.LOGIT_BITS)])
+    at = mixture.means[most] + steps // mixture.inverses[most]
+    value = (at + (1 << (mixtures.MEAN_BITS - 1))) >> mixtures.MEAN_BITS
+    return min(max(value, 0), mixtures.LEVELS - 1)
 
 
 @inlined

@@ -23,6 +23,7 @@ from recvae.pixelwise.tables import (
     LOGISTIC_RANGE,
     LOGISTIC_STEPS,
     MOST_LOG_SCALE,
+    logistic_table,
 )
 
 LEVELS = 256
@@ -32,6 +33,16 @@ FIRST_LOG_SCALE = 384  # 1.5
 _FRACTION_BITS = MEAN_BITS + INVERSE_BITS - 6  # of a step of the table of 1/64
 _FRACTION = (1 << _FRACTION_BITS) - 1
 _MIDDLE = (LOGISTIC_RANGE * LOGISTIC_STEPS) << _FRACTION_BITS
+
+LOGIT_BITS = 10
+
+
+def logit_table():
+    """The inverse of the logistic function, in its steps, at (i + 1/2) / 2^10: a first guess."""
+    places = ((np.arange(1 << LOGIT_BITS) << 1) + 1) << (LOGISTIC_BITS - LOGIT_BITS - 1)
+    entries = np.searchsorted(logistic_table(), places) - LOGISTIC_RANGE * LOGISTIC_STEPS
+    return (entries << _FRACTION_BITS).astype(np.int32)
+
 
 Mixture = namedtuple("Mixture", "weights means inverses below above ends")
 """Of K components: weights, (k,) int64; means, 1/32, and 2^12 / scale, (k,) int64; logistic

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recvae.codec.container import Group
-from recvae.codec.container.group import tile_areas
 from recvae.codec.image_coder import Bits, ImageCoder, Pixels
 from recvae.codec.model_folder import (
     WEIGHTS_NAME,
@@ -19,7 +18,7 @@ from recvae.codec.model_folder import (
     read_tensors,
 )
 from recvae.codec.models import JSON_NAME, read_object
-from recvae.codec.pixelwise.coder import decode_groups, decode_into, encode_groups, is_written
+from recvae.codec.pixelwise.coder import decode_area, decode_groups, encode_groups, is_written
 from recvae.codec.pixelwise.networks import LAYERS, IntegerNetwork, layer_sizes
 from recvae.errors import InputError
 from recvae.images.spec import GREY, RGB
@@ -62,12 +61,7 @@ class PixelwiseModel(FolderModel, ImageCoder):
 
     def decode_area(self, group: Group, rows: slice, columns: slice) -> Pixels:
         """See `ImageCoder.decode_area`."""
-        pixels = np.zeros((group.num_images, *group.spec.shape), np.uint8)
-        for tile, area in enumerate(tile_areas(group.spec, group.tile)):
-            wanted = zip((rows, columns), area, strict=True)
-            if all(a.start < b.stop and b.start < a.stop for a, b in wanted):
-                decode_into(self.networks, group, tile, pixels)
-        return pixels[:, rows, columns]
+        return decode_area(self.networks, group, rows, columns)
 
     def written(self, groups: Sequence[Group]) -> list[bool]:
         """See `ImageCoder.written`."""

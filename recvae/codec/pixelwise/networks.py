@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from recvae.codec.pixelwise import kernel
 from recvae.codec.pixelwise.dense import pack
+from recvae.codec.pixelwise.mixture import logit_table
 from recvae.pixelwise.arguments import PixelArguments
 from recvae.pixelwise.lanes import MAX_WEIGHT
 from recvae.pixelwise.rows import shape_of, widened
@@ -25,7 +26,11 @@ MOST_INPUT = 127
 MAX_SHIFT = 16
 
 TABLES = kernel.Tables(
-    (difference_table(), magnitude_table()), weight_table(), inverse_scale_table(), logistic_table()
+    (difference_table(), magnitude_table()),
+    weight_table(),
+    inverse_scale_table(),
+    logistic_table(),
+    logit_table(),
 )
 
 
