@@ -72,7 +72,7 @@ def test_logs(trained: Path) -> None:
 
 @pytest.mark.parametrize(("command", "split"), [("validate", "val"), ("test", "test")])
 def test_measure_a_checkpoint(folder: Path, command: str, split: str) -> None:
-    done = train(folder, command, *FIT, "--ckpt_path=best")
+    done = train(folder, command, *FIT, CONTINUED)
     assert done.returncode == 0, done.stderr
     rows = {row.split()[1] for row in done.stdout.splitlines() if f"{split}/" in row}
     assert rows == {f"{split}/rgb_bits", f"{split}/grey_bits", f"{split}/loss"}
