@@ -11,6 +11,7 @@ from recvae.data.training_data import TrainingData
 from recvae.errors import InputError
 
 OPTIONS, IMAGES = "options", "training_images"  # what a checkpoint holds besides Lightning's own
+NETWORKS = ("model.architecture.", "model.rgb.", "model.grey.")  # what weights depend on
 Options = dict[str, Any]
 """Plain values by full name, as `trainer.max_epochs`."""
 
@@ -75,7 +76,7 @@ def check_same_networks(model: pl.LightningModule, trained: pl.LightningModule, 
         )
     ours = dict(_flat({"model": dict(model.hparams)}))
     for name, value in _flat({"model": dict(trained.hparams)}):
-        if name.startswith("model.architecture.") and ours.get(name) != value:
+        if name.startswith(NETWORKS) and ours.get(name) != value:
             raise InputError(
                 f"{path}: trained with {name} {value}, not {ours.get(name)}: "
                 f"pass the configuration that it was trained with"

@@ -222,3 +222,9 @@ def test_exports_of_a_vae_alone(folder: Path, option: str) -> None:
     name = option.partition("=")[0]
     message = f"{LAST}: holds a PictureVAE: leave out {name}, of a VAE"
     assert message in refusal(folder, *export, option)
+
+
+def test_an_export_needs_pictures(folder: Path) -> None:
+    message = f"{LAST}: holds a PictureVAE: pass --data.root to calibrate it"
+    assert message in refusal(folder, "export", CONTINUED, "--out=model")
+    assert not (folder / "model").exists()
