@@ -33,7 +33,7 @@ def new_copies():
     return Copies(
         np.full((2, 1 << MEMORY_BITS), UNKNOWN, np.int32),
         np.zeros((2, 1 << MEMORY_BITS), np.uint8),
-        _unseen(CANDIDATES << 9),
+        _unseen(CANDIDATES << 8),
         _unseen(1 << COLOUR_BITS),
     )
 
