@@ -1,4 +1,4 @@
-"""The threads behind torch's operators: how they wait, and that a fork leaves them behind."""
+"""CPUs and threads: how many there are, how torch's wait, and that a fork leaves them behind."""
 
 import os
 
@@ -22,6 +22,13 @@ def let_products_survive_forks() -> None:
     must be called before torch is imported; later it does nothing.
     """
     os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
+
+
+def usable_cpus() -> int:
+    """How many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def use_one_thread_after_fork() -> None:

@@ -1,6 +1,5 @@
 """Groups of pictures to streams and back: tiles in threads."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -13,6 +12,7 @@ from recvae.codec.image_coder import Pixels
 from recvae.codec.pixelwise.tile import Images, Networks, decode_tile, encode_tile
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
+from recvae.threads import usable_cpus
 
 TILE = 256
 Area = tuple[slice, slice]
@@ -121,5 +121,5 @@ def with_channels(pixels: Pixels) -> Images:
 
 def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
     """Results in order, of as many jobs at once as there are CPUs."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(usable_cpus()) as pool:
         yield from pool.map(work, jobs)

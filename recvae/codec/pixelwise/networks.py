@@ -45,7 +45,7 @@ class IntegerNetwork:
         shifts: sums of a layer are divided by 2^shift, rounded down.
         filters: what the filters begin with, int32 (channels, filter inputs).
 
-    Raises ValueError for sums that could leave 32 bits, and for numbers out of bounds.
+    Raises ValueError for other shapes, sums that could leave 32 bits, and numbers out of bounds.
     """
 
     arguments: PixelArguments
@@ -55,6 +55,12 @@ class IntegerNetwork:
     filters: NDArray[np.int32]
 
     def __post_init__(self) -> None:
+        sizes = layer_sizes(self.arguments, self.channels)
+        given = [weights.shape for weights in self.weights]
+        if given != sizes or [len(bias) for bias in self.biases] != [own for own, _ in sizes]:
+            raise ValueError(f"weights: of shapes {given}, the architecture has {sizes}")
+        if self.filters.shape[1] != self.arguments.num_filter_inputs(self.channels):
+            raise ValueError(f"filters: {self.filters.shape[1]} inputs are not those that they see")
         for number, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             most = MOST_INPUT if number == 0 else kernel.MOST_ACTIVATION
             if largest_sum(weights, bias, most) >= 1 << 31:

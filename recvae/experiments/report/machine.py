@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 import recvae
+from recvae.threads import usable_cpus
 
 PACKAGES = "torch", "numpy", "constriction", "numba", "matplotlib"
 
@@ -15,7 +16,7 @@ PACKAGES = "torch", "numpy", "constriction", "numba", "matplotlib"
 def machine() -> dict[str, str]:
     """What a reader needs to judge times, by name."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    usable = usable_cpus()
     versions = {"recvae": recvae.__version__, "Python": platform.python_version()}
     for package in PACKAGES:
         try:
