@@ -70,6 +70,12 @@ def num_tiles(spec: ImageSpec, tile: tuple[int, int] | None) -> int:
     return -(-spec.height // tile[0]) * -(-spec.width // tile[1])
 
 
+def tile_within(spec: ImageSpec, side: int) -> tuple[int, int] | None:
+    """Return the tiles of side x side pixels, or of the image where that is less; None for one."""
+    tile = min(side, spec.height), min(side, spec.width)
+    return None if tile == (spec.height, spec.width) else tile
+
+
 def streams_of_area(group: Group, rows: slice, columns: slice) -> list[int]:
     """Return the places of the streams, in all layers, whose tiles meet an area of the images."""
     areas = tile_areas(group.spec, group.tile)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recvae.codec.container import Group
-from recvae.codec.container.group import num_tiles, tile_areas
+from recvae.codec.container.group import num_tiles, tile_areas, tile_within
 from recvae.codec.hierarchy.classes import class_bits
 from recvae.codec.hierarchy.draws import draw_latents
 from recvae.codec.hierarchy.layout import Integers
@@ -21,7 +21,6 @@ from recvae.codec.hierarchy.pictures import (
     alike,
     from_network,
     layers_of,
-    tile_of,
     to_network,
     to_spec,
 )
@@ -69,7 +68,7 @@ def encode_groups(
     """Groups of pictures of one spec, and the bits of each picture by part."""
     spec = ImageSpec.from_shape(pixels.shape)
     count, layers = len(pixels), layers_of(spec, len(shared.tables.layers))
-    areas = tile_areas(spec, tile_of(spec))
+    areas = tile_areas(spec, tile_within(spec, TILE))
     codes: dict[tuple[int, int], PictureCode] = {}
     bits = {part: np.zeros(count) for part in ("classes", "cuts", "bins", "ranks", "kl")}
     for some in _chunks(spec, count):
@@ -95,7 +94,7 @@ def encode_groups(
         if layers == 1:
             raw = [pixels[(slice(start, members.stop), *area)].tobytes() for area in areas]
             streams = [min(pair, key=len) for pair in zip(raw, streams, strict=True)]
-        groups.append(Group(len(members), spec, tuple(streams), layers, tile_of(spec)))
+        groups.append(Group(len(members), spec, tuple(streams), layers, tile_within(spec, TILE)))
     return groups, bits
 
 
@@ -155,7 +154,7 @@ def tile_codes(
     """
     if group.spec.channels not in CHANNELS:
         raise InputError(f"a group of {group.spec.kind} pictures, which a hierarchy does not code")
-    if group.tile != tile_of(group.spec):
+    if group.tile != tile_within(group.spec, TILE):
         raise InputError(f"a group in tiles of another size than {TILE} x {TILE}")
     area = tile_areas(group.spec, group.tile)[tile]
     if _is_stored(group, tile, area):
@@ -202,7 +201,7 @@ def _size(area: Area) -> tuple[int, int]:
 
 def _chunks(spec: ImageSpec, count: int) -> Iterator[list[tuple[int, int]]]:
     """All tiles of all pictures, as (tile, picture): those of one size, some at a time."""
-    areas = tile_areas(spec, tile_of(spec))
+    areas = tile_areas(spec, tile_within(spec, TILE))
     for tiles in alike(spec):
         at_once = max(1, PIXELS_AT_ONCE // math.prod(_size(areas[tiles[0]])))
         every = [(tile, picture) for tile in tiles for picture in range(count)]

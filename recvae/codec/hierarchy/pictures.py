@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recvae.codec.container.group import tile_areas
+from recvae.codec.container.group import tile_areas, tile_within
 from recvae.codec.image_coder import Pixels
 from recvae.images.spec import GREY, RGB, ImageSpec
 
@@ -19,12 +19,6 @@ ONE_STREAM_PIXELS = 1 << 12
 Area = tuple[slice, slice]
 
 
-def tile_of(spec: ImageSpec) -> tuple[int, int] | None:
-    """The tiles that pictures are cut into; None for those that are one tile."""
-    tile = min(TILE, spec.height), min(TILE, spec.width)
-    return None if tile == (spec.height, spec.width) else tile
-
-
 def layers_of(spec: ImageSpec, layers: int) -> int:
     """How many streams a tile is sent as: one for each latent layer, or one for all."""
     return 1 if spec.num_pixels <= ONE_STREAM_PIXELS else layers
@@ -33,7 +27,7 @@ def layers_of(spec: ImageSpec, layers: int) -> int:
 def alike(spec: ImageSpec) -> Iterator[list[int]]:
     """Numbers of the tiles of one size, size by size."""
     sizes: dict[tuple[int, int], list[int]] = {}
-    for number, (rows, columns) in enumerate(tile_areas(spec, tile_of(spec))):
+    for number, (rows, columns) in enumerate(tile_areas(spec, tile_within(spec, TILE))):
         size = rows.stop - rows.start, columns.stop - columns.start
         sizes.setdefault(size, []).append(number)
     yield from sizes.values()

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from recvae.codec.container import Group
-from recvae.codec.container.group import num_tiles, streams_of_area, tile_areas
+from recvae.codec.container.group import num_tiles, streams_of_area, tile_areas, tile_within
 from recvae.codec.image_coder import Pixels
 from recvae.codec.pixelwise.tile import Images, Networks, decode_tile, encode_tile
 from recvae.errors import InputError
@@ -20,16 +20,10 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def tile_of(spec: ImageSpec) -> tuple[int, int] | None:
-    """The tiles that pictures are cut into; None for those that are one tile."""
-    tile = min(TILE, spec.height), min(TILE, spec.width)
-    return None if tile == (spec.height, spec.width) else tile
-
-
 def encode_groups(networks: Networks, pixels: Pixels, group_size: int) -> list[Group]:
     """Groups of pictures of one spec."""
     spec = ImageSpec.from_shape(pixels.shape)
-    areas = tile_areas(spec, tile_of(spec))
+    areas = tile_areas(spec, tile_within(spec, TILE))
     starts = range(0, len(pixels), group_size)
 
     def stream(job: tuple[int, Area]) -> bytes:
@@ -44,7 +38,7 @@ def encode_groups(networks: Networks, pixels: Pixels, group_size: int) -> list[G
             len(pixels[start : start + group_size]),
             spec,
             tuple(next(streams) for _ in areas),
-            tile=tile_of(spec),
+            tile=tile_within(spec, TILE),
         )
         for start in starts
     ]
@@ -82,7 +76,7 @@ def decode_into(networks: Networks, group: Group, tile: int, pixels: Pixels) -> 
 
     Raises InputError for what no encoder writes.
     """
-    if group.tile != tile_of(group.spec):
+    if group.tile != tile_within(group.spec, TILE):
         raise InputError(f"a group in tiles of another size than {TILE} x {TILE}")
     if group.layers != 1:
         raise InputError(f"a group of {group.layers} layers: its model has one")
