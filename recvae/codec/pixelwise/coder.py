@@ -9,7 +9,7 @@ import numpy as np
 from recvae.codec.container import Group
 from recvae.codec.container.group import num_tiles, streams_of_area, tile_areas, tile_within
 from recvae.codec.image_coder import Pixels
-from recvae.codec.pixelwise.tile import Images, Networks, decode_tile, encode_tile
+from recvae.codec.pixelwise.tile import Images, Networks, decode_tile, encode_tile, is_one_part
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
 from recvae.threads import usable_cpus
@@ -66,15 +66,22 @@ def decode_area(networks: Networks, group: Group, rows: slice, columns: slice) -
     """Part of the pictures of a group, (n, rows, columns, ...), from the tiles that meet it."""
     pixels = np.zeros((group.num_images, *group.spec.shape), np.uint8)
     tiles = streams_of_area(group, rows, columns)  # in one layer
-    for _ in in_threads(lambda tile: decode_into(networks, group, tile, pixels), tiles):
+
+    def fill(tile: int) -> None:
+        decode_into(networks, group, tile, pixels, until=rows.stop)
+
+    for _ in in_threads(fill, tiles):
         pass
     return pixels[:, rows, columns]
 
 
-def decode_into(networks: Networks, group: Group, tile: int, pixels: Pixels) -> list[int] | None:
+def decode_into(
+    networks: Networks, group: Group, tile: int, pixels: Pixels, until: int | None = None
+) -> list[int] | None:
     """Fill in a tile of the pixels of a group; returns the modes, None of pixels as they are.
 
-    Raises InputError for what no encoder writes.
+    Rows of the pictures from `until` on are not needed. Raises InputError for what no encoder
+    writes.
     """
     if group.tile != tile_within(group.spec, TILE):
         raise InputError(f"a group in tiles of another size than {TILE} x {TILE}")
@@ -86,8 +93,11 @@ def decode_into(networks: Networks, group: Group, tile: int, pixels: Pixels) -> 
     if len(stream) == images.nbytes:
         pixels[place] = np.frombuffer(stream, np.uint8).reshape(pixels[place].shape)
         return None
+    needed = images.shape[1]
+    if until is not None and is_one_part(images):  # in which rows do not depend on those below
+        needed = min(needed, until - area[0].start)
     try:
-        modes = decode_tile(networks, stream, images)
+        modes = decode_tile(networks, stream, images[:, :needed])
     except ValueError as error:
         raise InputError(str(error)) from error
     pixels[place] = images.reshape(pixels[place].shape)

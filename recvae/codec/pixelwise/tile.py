@@ -42,6 +42,9 @@ def encode_tile(networks: Networks, images: Images, modes: list[int] | None = No
 
     `modes` are those of the parts of all images, in order; without them the shorter is taken.
     """
+    if modes is None and is_one_part(images):
+        tried = (encode_tile(networks, images, [mode]) for mode in _likely_modes(images[0]))
+        return min((stream for stream in tried if stream is not None), key=len, default=None)
     memory, given = _Memory.new(networks), iter(modes or ())
     words = np.zeros(images.size // WORD_BYTES + 1, np.uint32)
     coder = _new_encoder(words)
@@ -75,6 +78,11 @@ def decode_tile(networks: Networks, data: bytes, images: Images) -> list[int]:
     return modes
 
 
+def is_one_part(images: Images) -> bool:
+    """Whether images (n, height, width, channels) are one image without alpha."""
+    return len(images) == 1 and images.shape[3] in (GREY, RGB)
+
+
 def _parts(image: Images) -> Iterator[Images]:
     """Colour or grey, then alpha, of an image (height, width, channels), as arrays of their own."""
     channels = image.shape[2]
@@ -85,15 +93,21 @@ def _parts(image: Images) -> Iterator[Images]:
 
 
 def _shorter_mode(networks: Networks, part: Images) -> int:
-    """Tries both where copies may be shorter."""
-    if not (_is_alike(part) or _has_few_colours(part)):
-        return NETWORK
-    lengths = []
-    for mode in (NETWORK, COPIES):
+    lengths, modes = [], _likely_modes(part)
+    if len(modes) == 1:
+        return modes[0]
+    for mode in modes:
         coder = _new_encoder(np.zeros(part.size // WORD_BYTES + 1, np.uint32))
         _code(coder, networks, _Memory.new(networks), part, mode, False)
         lengths.append(part.nbytes if coder.place[1] else len(_finish(coder)))
-    return lengths.index(min(lengths))
+    return modes[lengths.index(min(lengths))]
+
+
+def _likely_modes(part: Images) -> tuple[int, ...]:
+    """Both where copies may be shorter."""
+    if _is_alike(part) or _has_few_colours(part):
+        return NETWORK, COPIES
+    return (NETWORK,)
 
 
 def _is_alike(part: Images) -> bool:
