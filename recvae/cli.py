@@ -98,7 +98,8 @@ def _add_compress_options(compress: argparse.ArgumentParser) -> None:
         "--group-size",
         type=int,
         help="images that share an entropy coder: larger is smaller, and it takes a whole group to "
-        "decode one image (1 to 1024, default: 64, of lossy models 1)",
+        "decode one image (1 to 1024; default: 64, of pictures of any size as many as have 65,536 "
+        "pixels, of lossy models 1)",
     )
     compress.add_argument(
         "--effort",

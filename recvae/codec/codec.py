@@ -33,6 +33,7 @@ from recvae.images.spec import GREY, ImageSpec
 
 DEFAULT_MODEL = DIGITS_MODEL
 DEFAULT_GROUP_SIZE = 64  # of lossless coders; lossy ones code each picture on its own
+GROUP_PIXELS = 1 << 16  # of larger pictures fewer share a group: one is decoded with all of them
 DEFAULT_BATCH_SIZE = 64  # larger ones leave the cache: half the speed on CPU
 MAX_EFFORT, MAX_QUALITY = 256, 100
 
@@ -73,9 +74,9 @@ class Codec:
         """A .recvae file of images, uint8 (n, height, width), numpy or torch, or many of these.
 
         With `channels=3` they are RGB, (n, height, width, 3), with 2 grey and with 4 RGB, each with
-        alpha last. `group_size` images share one entropy
-        coder: larger groups are smaller, and it takes a whole group to decode one image of it; 64
-        without it, or 1 with a lossy model.
+        alpha last. `group_size` images share one entropy coder: larger groups are smaller, and it
+        takes a whole group to decode one image of it. Without it, it is 64, of pictures of any size
+        as many as have 65,536 pixels, and 1 with a lossy model.
         `effort`, 1 to 256, is how many candidates for each block of latents are tried with the
         decoder: more take longer and make a smaller file, which decodes as fast; with a lossy model
         it is better pictures that more effort makes. `quality`, 1 to
@@ -147,9 +148,9 @@ class Codec:
         check_arrays(arrays or {})  # before the images, which take long
         coder = self.model if quality is None else self.model.with_quality(quality)
         coder = coder.with_effort(effort)
-        if group_size is None:
-            group_size = 1 if coder.lossy else DEFAULT_GROUP_SIZE
         given = images_for(coder, images, channels)
+        if group_size is None:
+            group_size = _default_group_size(coder, given.most_pixels)
         if names is not None and given.count not in (None, len(names)):
             raise InputError(f"names: {len(names)} for {given.count} images")
         header = container_header(
@@ -252,6 +253,15 @@ def open_images(
     except BaseException:
         reader.close()
         raise
+
+
+def _default_group_size(coder: ImageCoder, most_pixels: int) -> int:
+    """For images of so many pixels at most."""
+    if coder.lossy:
+        return 1
+    if coder.spec is not None:
+        return DEFAULT_GROUP_SIZE
+    return max(1, min(DEFAULT_GROUP_SIZE, GROUP_PIXELS // most_pixels))
 
 
 def _check_integer(name: str, value: int, most: int) -> None:

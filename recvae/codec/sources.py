@@ -32,12 +32,19 @@ class GivenImages:
         one_spec: whether that is known to be the spec of all.
         chunks: uint8 arrays of one spec each, to be taken once; InputError where one does not fit.
         count: how many images there are, if that is known.
+        specs: of all images, as far as they are known.
     """
 
     spec: ImageSpec
     one_spec: bool
     chunks: Iterator[Pixels]
     count: int | None = None
+    specs: tuple[ImageSpec, ...] = ()
+
+    @property
+    def most_pixels(self) -> int:
+        """Of an image; of the first one where those to come are not known."""
+        return max(spec.num_pixels for spec in (self.spec, *self.specs))
 
 
 def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> GivenImages:
@@ -50,7 +57,8 @@ def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> 
     if isinstance(source, ImageStream):
         _check_stream(coder, source)
         checked = (_checked(coder, chunk) for chunk in source.chunks)
-        return GivenImages(source.runs[0][0], source.spec is not None, checked, source.count)
+        specs = tuple(spec for spec, _ in source.runs)
+        return GivenImages(specs[0], source.spec is not None, checked, source.count, specs)
     if isinstance(source, np.ndarray) or _is_tensor(source):
         batch = _batch(coder, source, channels)
         spec, chunk = ImageSpec.from_shape(batch.shape), _checked(coder, batch)
@@ -70,8 +78,8 @@ def _check_stream(coder: ImageCoder, source: ImageStream) -> None:
     if coder.spec is None:
         first = 0
         for spec, count in source.runs:
-            _check_side(spec, source.source)
             try:
+                _check_side(spec)
                 coder.check(spec, count)
             except InputError as error:
                 raise InputError(f"{source.source}: {source.name_of(first)}: {error}") from error
@@ -86,9 +94,9 @@ def _check_stream(coder: ImageCoder, source: ImageStream) -> None:
         raise InputError(f"{source.source}: {error}") from error
 
 
-def _check_side(spec: ImageSpec, name: str) -> None:
+def _check_side(spec: ImageSpec) -> None:
     if max(spec.height, spec.width) > MAX_SIDE:
-        raise InputError(f"{name}: an image of {spec} pixels; a side is at most {MAX_SIDE}")
+        raise InputError(f"an image of {spec} pixels; a side is at most {MAX_SIDE}")
 
 
 def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
@@ -156,7 +164,7 @@ def _checked(coder: ImageCoder, pixels: NDArray[Any]) -> Pixels:
     _check_dtype(pixels)
     spec = ImageSpec.from_shape(pixels.shape)
     coder.check(spec, len(pixels))
-    _check_side(spec, "images")
+    _check_side(spec)
     levels = coder.spec.levels if coder.spec else 256
     if levels < 256 and pixels.size and (brightest := int(pixels.max())) >= levels:
         raise InputError(

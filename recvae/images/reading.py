@@ -105,7 +105,9 @@ def image_stream(
         source = os.fspath(source)
     with ExitStack() as stack:
         name = source_name(source)
-        if skip and not (isinstance(source, str) and os.path.isdir(source)):
+        is_folder = isinstance(source, str) and os.path.isdir(source)
+        is_missing = isinstance(source, str) and not os.path.exists(source)  # as is told below
+        if skip and not (is_folder or is_missing):
             raise InputError(f"{name}: only of a folder can files be skipped (--skip-bad)")
         with _tell_damage(name):
             names = None

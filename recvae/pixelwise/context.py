@@ -5,8 +5,8 @@ median edge prediction of each channel from three of them; and the prediction of
 that learns as it goes (normalised least mean squares), with its late errors. The filter of a
 channel also sees the channels of the pixel that came before.
 
-All functions are numba's. Channels are 1 or 3; differences to predictions in sixteenths of a level
-are in 1/16 of a grey value.
+All functions are numba's. Channels are 1 or 3; predictions of filters and their errors are in 1/16
+of a grey value.
 """
 
 from collections import namedtuple

@@ -57,7 +57,7 @@ def test_images_that_no_file_can_hold(capsys, album: Path) -> None:
     write_images(album / "z.bmp", Images(np.zeros((1, 1, 70000), np.uint8)))
     assert cli.main(["compress", str(album), "x.recvae", "--model=stored"]) == 2
     assert capsys.readouterr().err == (
-        "recvae: album: an image of 1 × 70000 pixels; a side is at most 65535\n"
+        "recvae: album: z.bmp: an image of 1 × 70000 pixels; a side is at most 65535\n"
     )
     codec = recvae.load("stored")
     with pytest.raises(InputError, match="a side is at most 65535"):

@@ -72,7 +72,7 @@ def decode_area(networks: Networks, group: Group, rows: slice, columns: slice) -
 
     for _ in in_threads(fill, tiles):
         pass
-    return pixels[:, rows, columns]
+    return pixels[:, rows, columns].copy()
 
 
 def decode_into(

@@ -27,7 +27,7 @@ Networks = Mapping[int, IntegerNetwork]
 
 
 class _Memory(NamedTuple):
-    """What goes from image to image of a stream: learned filters and copies, by channels."""
+    """What goes from image to image of a stream: filters, by channels, and copies."""
 
     filters: dict[int, NDArray[np.int32]]
     copies: copies.Copies

@@ -139,20 +139,20 @@ def _without_limit() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = kept
 
 
-def by_palette(indices: np.ndarray, colours: bytes, alpha: bytes = b"") -> np.ndarray:
+def by_palette(indices: np.ndarray, colours: bytes, alpha: bytes | None = None) -> np.ndarray:
     """Return the colours of pixels, (h, w, 3), or (h, w, 4) if some entries have an alpha.
 
     Args:
         indices: of the pixels, uint8 (h, w).
         colours: red, green, blue of the entries of the palette, one after the other.
-        alpha: of the first entries; that of others is 255.
+        alpha: of the first entries, if some have one; that of others is 255.
 
     Raises ValueError for a pixel beyond the palette.
     """
     palette = np.frombuffer(colours, np.uint8).reshape(-1, RGB)
     if indices.size and int(indices.max()) >= len(palette):
         raise ValueError("a pixel beyond the palette")
-    if alpha:
+    if alpha is not None:
         opaque = np.frombuffer(alpha[: len(palette)].ljust(len(palette), b"\xff"), np.uint8)
         palette = np.concatenate([palette, opaque[:, None]], axis=1)
     return palette[indices]

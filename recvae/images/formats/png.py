@@ -61,7 +61,7 @@ def decode_png(data: bytes) -> np.ndarray:
     _check_length(chunks)
     samples, before = _samples(chunks), _before_pixels(chunks)
     if colour == _PALETTE:
-        return by_palette(samples, before[b"PLTE"], before.get(b"tRNS", b""))
+        return by_palette(samples, before[b"PLTE"], before.get(b"tRNS"))
     if colour in (_GREY, _RGB) and b"tRNS" in before:
         return _with_alpha(samples, before[b"tRNS"], depth)
     return samples

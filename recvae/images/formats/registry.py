@@ -76,6 +76,8 @@ class PictureFormat:
         """Return the bytes of a file; raises InputError that names `path` if none can hold them."""
         try:
             return self.encode(np.ascontiguousarray(pixels))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
         except ValueError as error:  # of a size, say, beyond the limits of the format
             size = pixel_spec(pixels)
             raise InputError(f"{path}: a {self.name} cannot hold {size} pixels") from error

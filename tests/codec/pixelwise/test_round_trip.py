@@ -238,3 +238,20 @@ def test_batches_make_no_difference(model: PixelwiseModel, tmp_path: Path) -> No
     for size in (1, 64):
         codec = Codec(model, batch_size=size)
         np.testing.assert_array_equal(codec.decompress(*files), pixels)
+
+
+@pytest.mark.parametrize(("side", "expected"), [(32, 64), (64, 16), (300, 1)])
+def test_larger_pictures_share_smaller_groups(
+    model: PixelwiseModel, side: int, expected: int
+) -> None:
+    pictures = np.zeros((2, side, side), np.uint8)
+    with Codec(model).open(Codec(model).compress(pictures)) as stored:
+        assert stored.reader.header.group_size == expected
+
+
+def test_a_region_keeps_no_more_than_itself(
+    model: PixelwiseModel, large: tuple[np.ndarray, Group]
+) -> None:
+    area = model.decode_area(large[1], slice(3, 5), slice(290, 300))
+    assert area.base is None
+    assert area.shape == (2, 2, 10, 3)
