@@ -36,7 +36,7 @@ def test_waiting_threads_sleep(codec: Codec, digits: np.ndarray, tmp_path: Path)
     (tmp_path / "x.recvae").write_bytes(codec.compress(digits[:1]))
     environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
     environment |= {"OMP_DISPLAY_ENV": "true"}
-    command = [sys.executable, "-m", "recvae", "info", str(tmp_path / "x.recvae")]
+    command = [sys.executable, "-m", "recvae", "verify", str(tmp_path / "x.recvae")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
 
