@@ -26,7 +26,7 @@ EFFORTS: dict[Data, tuple[int, ...]] = {
 STRATEGIES = ("mutual information", "informative only", "random", "none")
 """How bins are shared among a block's dimensions: by what each carries; evenly among those that
 carry something; at random; not at all."""
-BLOCK_BITS = (16, 32, 48)
+BLOCK_BITS = (16, 24, 32, 40, 48, 64)
 LOG2_CANDIDATES = 16
 PARTITION_QUALITY, PARTITION_IMAGES = 50, 6
 
