@@ -11,7 +11,7 @@ from fuzz.invariants import refusal_is_one_line, scratch
 from fuzz.model import SEPARATOR, WHOLE_FILE, folder_of, mutate, parts_of
 from recvae.codec import load_model
 from recvae.codec.pixelwise.model import PixelwiseModel
-from recvae.codec.pixelwise.networks import IntegerNetwork, layer_sizes
+from recvae.codec.pixelwise.networks import IntegerNetwork
 from recvae.images.spec import GREY, RGB
 from recvae.pixelwise.arguments import PixelArguments
 
@@ -53,8 +53,8 @@ def _random_network(arguments: PixelArguments, channels: int) -> IntegerNetwork:
     def up_to(largest: int, *shape: int) -> NDArray[np.int64]:
         return random.integers(-largest, largest, shape, endpoint=True)
 
-    sizes = zip(layer_sizes(arguments, channels), LARGEST, strict=True)
-    layers = [(up_to(w, *size), up_to(b, size[0])) for size, (w, b) in sizes]
+    sizes = zip(arguments.layer_sizes(channels), LARGEST, strict=True)
+    layers = [(up_to(w, o, i), up_to(b, o)) for (i, o), (w, b) in sizes]
     return IntegerNetwork(
         arguments,
         tuple(weights.astype(np.int16) for weights, _ in layers),

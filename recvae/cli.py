@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> int | None:
         options = _parser().parse_args(arguments)
-        # Imported here: `--help` and wrong arguments need not wait for torch.
+        # Imported here: `--help` and wrong arguments need not wait for numpy and Pillow.
         from recvae import commands
 
         return getattr(commands, options.command)(options)

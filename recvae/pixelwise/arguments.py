@@ -1,6 +1,7 @@
 """Sizes of a network, and what it sees of a pixel."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from recvae.errors import InputError
 from recvae.pixelwise.rows import num_neighbours
@@ -49,6 +50,10 @@ class PixelArguments:
     def num_outputs(self, channels: int) -> int:
         """What it says: see `law_bits`."""
         return self.components * (1 + 3 * channels + channels * (channels - 1) // 2)
+
+    def layer_sizes(self, channels: int) -> list[tuple[int, int]]:
+        """Inputs and outputs of each of the three layers."""
+        return list(pairwise((self.num_inputs(channels), *self.hidden, self.num_outputs(channels))))
 
     def num_filter_inputs(self, channels: int) -> int:
         """What each filter sees: differences of neighbours and of the channels before."""

@@ -7,7 +7,7 @@ prediction of its adaptive filter.
 """
 
 import math
-from itertools import chain, pairwise
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from recvae.pixelwise.tables import LEAST_LOG_SCALE, MOST_LOG_SCALE, UNIT
 INPUT_UNIT = 32  # an input of 1 is 32 in integers
 MEAN_UNIT = 8  # grey values that an output of 1 moves a mean by
 FIRST_LOG_SCALE = 1.5
-MOST_ACTIVATION = 31.9
+MOST_ACTIVATION = 31.9  # in integers a little more is
 LEAST_PROBABILITY = 2.0**-23
 
 
@@ -26,12 +26,7 @@ class PixelNetwork(nn.Sequential):
     """Inputs (n, inputs), divided by 32, to outputs (n, outputs)."""
 
     def __init__(self, arguments: PixelArguments, channels: int) -> None:
-        sizes = (
-            arguments.num_inputs(channels),
-            *arguments.hidden,
-            arguments.num_outputs(channels),
-        )
-        *hidden, last = (nn.Linear(*pair) for pair in pairwise(sizes))
+        *hidden, last = (nn.Linear(*sizes) for sizes in arguments.layer_sizes(channels))
         with torch.no_grad():
             last.weight.mul_(0.1)
             last.bias.zero_()

@@ -13,11 +13,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-import recvae
 from codec.hierarchy.tiny import module_of, smooth
-from golden.make_version_2 import V2, written
+from golden.make_version_2 import write_missing
 from golden.pictures import MODELS, TINY, latents_of, layer_digests
-from recvae.codec.container import Group, Header
+from recvae.codec.container import Group
 from recvae.codec.hierarchy.calibrate import (
     CalibrationOptions,
     calibrate_pictures,
@@ -83,23 +82,9 @@ def files(model: PictureModel) -> Iterator[tuple[str, list[Group]]]:
 def main() -> None:
     """Write what is not there yet."""
     make_tiny()
-    for name, folder in MODELS.items():
-        if not folder.exists():
-            print(f"no model {name} yet")
-            continue
-        codec = recvae.load(folder)
-        for which, groups in files(codec.model):
-            path = V2 / f"pictures-{name}-{which}.recvae"
-            if path.exists():
-                continue
-            spec = groups[0].spec
-            sizes = (spec.height, spec.width, 3, spec.channels)
-            header = Header(codec.model.file_id, *sizes, version=2)
-            path.write_bytes(written(header, groups, {}))
-            digests = {"model": name, "n": layer_digests(latents_of(codec.model, groups))}
-            path.with_suffix(".json").write_text(json.dumps(digests, indent=1) + "\n")
-            with codec.open(path) as images:
-                np.savez_compressed(path.with_suffix(".npz"), *images)
+    for name, path, model, groups in write_missing("pictures", MODELS, files):
+        digests = {"model": name, "n": layer_digests(latents_of(model, groups))}
+        path.with_suffix(".json").write_text(json.dumps(digests, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,13 +7,10 @@ Those that are there are kept for ever; when another model ships, this writes wh
 
 from collections.abc import Iterator
 
-import numpy as np
-
-import recvae
 from fuzz.pixelwise_model import pictures_for, tiny_model
-from golden.make_version_2 import V2, written
+from golden.make_version_2 import write_missing
 from golden.pixelwise import MODELS, TINY
-from recvae.codec.container import Group, Header
+from recvae.codec.container import Group
 from recvae.codec.model_folder import save_model
 from recvae.codec.pixelwise.model import PixelwiseModel
 from recvae.codec.pixelwise.tile import COPIES, NETWORK, encode_tile
@@ -55,21 +52,8 @@ def files(model: PixelwiseModel) -> Iterator[tuple[str, list[Group]]]:
 def main() -> None:
     """Write what is not there yet."""
     make_tiny()
-    for name, folder in MODELS.items():
-        if not folder.exists():
-            print(f"no model {name} yet")
-            continue
-        codec = recvae.load(folder)
-        for which, groups in files(codec.model):
-            path = V2 / f"pixelwise-{name}-{which}.recvae"
-            if path.exists():
-                continue
-            spec = groups[0].spec
-            sizes = (spec.height, spec.width, 3, spec.channels)
-            header = Header(codec.model.file_id, *sizes, version=2)
-            path.write_bytes(written(header, groups, {}))
-            with codec.open(path) as images:
-                np.savez_compressed(path.with_suffix(".npz"), *images)
+    for _ in write_missing("pixelwise", MODELS, files):
+        pass
 
 
 if __name__ == "__main__":

@@ -6,11 +6,13 @@ What they hold is told group by group in `v2/groups.json`. Those that are there 
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import recvae
 from golden.steps import FOLDER
 from recvae.codec.container import ContainerWriter, Group, Header
 from recvae.codec.container.compact import pack_compact
@@ -103,6 +105,33 @@ def written(header: Header, some: Iterable[Group], arrays: Mapping[str, Any]) ->
         writer.add(group)
     writer.finish(arrays=arrays)
     return stream.getvalue()
+
+
+def write_missing(
+    kind: str,
+    models: Mapping[str, Path],
+    files: Callable[[Any], Iterable[tuple[str, list[Group]]]],
+) -> Iterator[tuple[str, Path, Any, list[Group]]]:
+    """Write the files of models that are not there yet, and the pictures beside each.
+
+    Yields name of the model, file, model and groups of each that was written.
+    """
+    for name, folder in models.items():
+        if not folder.exists():
+            print(f"no model {name} yet")
+            continue
+        codec = recvae.load(folder)
+        for which, groups in files(codec.model):
+            path = V2 / f"{kind}-{name}-{which}.recvae"
+            if path.exists():
+                continue
+            spec = groups[0].spec
+            sizes = (spec.height, spec.width, 3, spec.channels)
+            header = Header(codec.model.file_id, *sizes, version=2)
+            path.write_bytes(written(header, groups, {}))
+            with codec.open(path) as images:
+                np.savez_compressed(path.with_suffix(".npz"), *images)
+            yield name, path, codec.model, groups
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from recvae.codec.model_folder import (
 )
 from recvae.codec.models import JSON_NAME, read_object
 from recvae.codec.pixelwise.coder import decode_area, decode_groups, encode_groups, is_written
-from recvae.codec.pixelwise.networks import LAYERS, IntegerNetwork, layer_sizes
+from recvae.codec.pixelwise.networks import LAYERS, IntegerNetwork
 from recvae.errors import InputError
 from recvae.images.spec import GREY, RGB
 from recvae.pixelwise.arguments import PixelArguments
@@ -142,7 +142,7 @@ def _tensor_specs(arguments: Mapping[str, PixelArguments]) -> dict[str, Spec]:
     specs: dict[str, Spec] = {}
     for name, channels in KINDS.items():
         own = arguments[name]
-        for layer, (outputs, inputs) in enumerate(layer_sizes(own, channels)):
+        for layer, (inputs, outputs) in enumerate(own.layer_sizes(channels)):
             specs[f"{name}.{layer}.weight"] = (np.int16, (outputs, inputs))
             specs[f"{name}.{layer}.bias"] = (np.int32, (outputs,))
         specs[f"{name}.filters"] = (np.int32, (channels, own.num_filter_inputs(channels)))

@@ -55,7 +55,7 @@ class IntegerNetwork:
     filters: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        sizes = layer_sizes(self.arguments, self.channels)
+        sizes = [(o, i) for i, o in self.arguments.layer_sizes(self.channels)]
         given = [weights.shape for weights in self.weights]
         if given != sizes or [len(bias) for bias in self.biases] != [own for own, _ in sizes]:
             raise ValueError(f"weights: of shapes {given}, the architecture has {sizes}")
@@ -91,16 +91,6 @@ class IntegerNetwork:
     def new_filters(self) -> NDArray[np.int32]:
         """What the filters begin with, as kernels take it."""
         return widened(self.filters)
-
-
-def layer_sizes(arguments: PixelArguments, channels: int) -> list[tuple[int, int]]:
-    """Outputs and inputs of each layer."""
-    sizes = (
-        arguments.num_inputs(channels),
-        *arguments.hidden,
-        arguments.num_outputs(channels),
-    )
-    return list(zip(sizes[1:], sizes, strict=False))
 
 
 def largest_sum(weights: NDArray[Any], bias: NDArray[Any], most: int) -> int:

@@ -6,7 +6,8 @@ channel takes the network of grey.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +27,18 @@ Images = NDArray[np.uint8]
 Networks = Mapping[int, IntegerNetwork]
 
 
-class _Memory(NamedTuple):
-    """What goes from image to image of a stream: filters, by channels, and copies."""
+class _Memory:
+    """What goes from image to image of a stream: filters, by channels, and copies.
 
-    filters: dict[int, NDArray[np.int32]]
-    copies: copies.Copies
+    Copies are made when they are needed: they take longer than a small picture.
+    """
 
-    @classmethod
-    def new(cls, networks: Networks) -> "_Memory":
-        return cls({c: own.new_filters() for c, own in networks.items()}, copies.new_copies())
+    def __init__(self, networks: Networks) -> None:
+        self.filters = {channels: own.new_filters() for channels, own in networks.items()}
+
+    @cached_property
+    def copies(self) -> copies.Copies:
+        return copies.new_copies()
 
 
 def encode_tile(networks: Networks, images: Images, modes: list[int] | None = None) -> bytes | None:
@@ -45,7 +49,7 @@ def encode_tile(networks: Networks, images: Images, modes: list[int] | None = No
     if modes is None and is_one_part(images):
         tried = (encode_tile(networks, images, [mode]) for mode in _likely_modes(images[0]))
         return min((stream for stream in tried if stream is not None), key=len, default=None)
-    memory, given = _Memory.new(networks), iter(modes or ())
+    memory, given = _Memory(networks), iter(modes or ())
     words = np.zeros(images.size // WORD_BYTES + 1, np.uint32)
     coder = _new_encoder(words)
     for image in images:
@@ -64,7 +68,7 @@ def decode_tile(networks: Networks, data: bytes, images: Images) -> list[int]:
 
     Raises ValueError for data that no encoder writes, where it can tell.
     """
-    memory, modes = _Memory.new(networks), []
+    memory, modes = _Memory(networks), []
     words = np.frombuffer(data + bytes(-len(data) % WORD_BYTES), dtype=">u4").astype(np.uint32)
     coder = _new_decoder(words)
     for image in images:
@@ -98,7 +102,7 @@ def _shorter_mode(networks: Networks, part: Images) -> int:
         return modes[0]
     for mode in modes:
         coder = _new_encoder(np.zeros(part.size // WORD_BYTES + 1, np.uint32))
-        _code(coder, networks, _Memory.new(networks), part, mode, False)
+        _code(coder, networks, _Memory(networks), part, mode, False)
         lengths.append(part.nbytes if coder.place[1] else len(_finish(coder)))
     return modes[lengths.index(min(lengths))]
 
