@@ -3,10 +3,11 @@
     results = search(SearchInputs(...), Race(keep=4), "auto", chunk_elements)
 
 `eager` is the reference, in plain torch for any device; `shared` scores items that share all their
-candidates by one matrix product; `numba` is compiled for CPUs.
+candidates by one matrix product; `numba` is compiled for CPUs,
+`triton` for GPUs.
 """
 
-from recvae.rec.search import eager, numba, shared
+from recvae.rec.search import eager, numba, shared, triton
 from recvae.rec.search.dispatch import (
     BACKENDS,
     Backend,
@@ -26,6 +27,7 @@ from recvae.rec.search.inputs import (
 
 register_backend(eager.BACKEND)
 register_backend(numba.BACKEND)
+register_backend(triton.BACKEND)
 register_backend(shared.BACKEND)
 
 __all__ = [

@@ -1,0 +1,111 @@
+"""What a tile of candidates draws of its own: bins and arrival times, as in `rec.randomness`."""
+
+import triton
+import triton.language as tl
+from triton.language.random import philox_impl
+
+from recvae.rec import arrivals, randomness
+
+ORDERED, UNORDERED, POISSON = (tl.constexpr(kind) for kind in range(3))
+
+WORD_FIELDS = tl.constexpr(8)
+"""Entries a private word in `Plan.words`: levels, intervals, start, stride, shift; see `plan`."""
+
+_CANDIDATES = tl.constexpr(randomness.CANDIDATES)
+_MANTISSA_MASK = tl.constexpr(arrivals.MANTISSA_MASK)
+_ONE_PATTERN = tl.constexpr(arrivals.ONE_PATTERN)
+_SQRT_2 = tl.constexpr(arrivals.SQRT_2)
+_TWO_OVER_LN_2 = tl.constexpr(arrivals.TWO_OVER_LN_2)
+_SERIES_0, _SERIES_1, _SERIES_2, _SERIES_3, _SERIES_4 = map(tl.constexpr, arrivals.SERIES)
+_NATS_TO_TIME = tl.constexpr(arrivals.NATS_TO_TIME)
+_TIME_FRACTION_BITS = tl.constexpr(float(arrivals.TIME_FRACTION_BITS))
+
+
+@triton.jit
+def series_log2(x):
+    """`arrivals.series_log2`, bit for bit: float64 to the same."""
+    pattern = x.to(tl.int64, bitcast=True)
+    exponent = ((pattern >> 52) - 1023).to(tl.float64)
+    mantissa = ((pattern & _MANTISSA_MASK) | _ONE_PATTERN).to(tl.float64, bitcast=True)
+    large = mantissa > _SQRT_2
+    exponent = tl.where(large, exponent + 1.0, exponent)
+    mantissa = tl.where(large, mantissa * 0.5, mantissa)
+    t = (mantissa - 1.0) / (mantissa + 1.0)
+    square = t * t
+    series = _SERIES_0 * square + _SERIES_1
+    series = series * square + _SERIES_2
+    series = series * square + _SERIES_3
+    series = series * square + _SERIES_4
+    return exponent + t * series * _TWO_OVER_LN_2
+
+
+@triton.jit
+def log2_times(times):
+    """`arrivals.log2_times`, bit for bit: int64 in units of 2^-32 to float64 bits."""
+    return series_log2(times.to(tl.float64)) - _TIME_FRACTION_BITS
+
+
+@triton.jit
+def since_last(words, candidates, num_candidates, ARRIVALS: tl.constexpr):
+    """Times since the candidate before, or since 0 where they are unordered; int64."""
+    exponential_bits = 33.0 - series_log2((2 * words.to(tl.int64) + 1).to(tl.float64))
+    times = exponential_bits * _NATS_TO_TIME
+    if ARRIVALS == UNORDERED:
+        times = times * num_candidates.to(tl.float64)
+    if ARRIVALS == ORDERED:
+        # A tile may reach beyond the last candidate.
+        left = tl.maximum(num_candidates - candidates.to(tl.int64), 1)
+        times = times * (num_candidates.to(tl.float64) / left.to(tl.float64))
+    return times.to(tl.int64) + 1
+
+
+@triton.jit
+def draw_bins(candidates, key0, key1, edges, words, quads, CUT: tl.constexpr):
+    """Times' words and bins of candidates, uint32.
+
+    Returns the words; flat bins, int64; and the digits of the bins packed into two uint64.
+    """
+    zero = candidates * 0
+    time_words, w1, w2, w3 = _private_words(candidates, 0, key0, key1)
+    bins = zero.to(tl.int64)
+    low = zero.to(tl.uint64)
+    high = low
+    if CUT:
+        bins, low, high = _enter(w1, words + WORD_FIELDS, edges, bins, low, high)
+        bins, low, high = _enter(w2, words + 2 * WORD_FIELDS, edges, bins, low, high)
+        bins, low, high = _enter(w3, words + 3 * WORD_FIELDS, edges, bins, low, high)
+        for quad in range(1, quads):
+            w0, w1, w2, w3 = _private_words(candidates, quad, key0, key1)
+            row = words + 4 * WORD_FIELDS * quad
+            bins, low, high = _enter(w0, row, edges, bins, low, high)
+            bins, low, high = _enter(w1, row + WORD_FIELDS, edges, bins, low, high)
+            bins, low, high = _enter(w2, row + 2 * WORD_FIELDS, edges, bins, low, high)
+            bins, low, high = _enter(w3, row + 3 * WORD_FIELDS, edges, bins, low, high)
+    return time_words, bins, low, high
+
+
+@triton.jit
+def _private_words(candidates, quad, key0, key1):
+    zero = candidates * 0
+    return philox_impl(candidates, zero, zero + quad, zero + _CANDIDATES, key0, key1)
+
+
+@triton.jit
+def _enter(word, row, edges, bins, low, high):
+    """Adds the dimension that a word draws: its interval by binary search."""
+    levels, intervals, start = tl.load(row), tl.load(row + 1), tl.load(row + 2)
+    stride, shift = tl.load(row + 3), tl.load(row + 4)
+    digit = (word * 0).to(tl.int64)
+    step = (intervals * 0 + 1) << levels
+    for _ in range(levels):
+        step = step >> 1
+        middle = digit + step
+        inside = middle < intervals
+        edge = tl.load(edges + start + middle, mask=inside, other=0).to(tl.uint32, bitcast=True)
+        digit = tl.where(inside & (edge <= word), middle, digit)
+    bins += digit * stride
+    if shift < 64:
+        low |= digit.to(tl.uint64) << shift.to(tl.uint64)
+    else:
+        high |= digit.to(tl.uint64) << (shift - 64).to(tl.uint64)
+    return bins, low, high
