@@ -25,6 +25,7 @@ from recvae.rec.search.numba.kernel import Items, Plan, StretchTables, Winners, 
 from recvae.rec.search.numba.times import ARRIVALS
 from recvae.rec.search.screening import quantile_pieces, screening_terms
 
+
 def search(inputs: SearchInputs, rule: StoppingRule) -> BestCandidates:
     """The codes that `eager.search` finds, for a rule that the kernel knows."""
     batch = inputs.batch

@@ -8,8 +8,9 @@ from recvae.rec import arrivals, randomness
 
 ORDERED, UNORDERED, POISSON = (tl.constexpr(kind) for kind in range(3))
 
-WORD_FIELDS = tl.constexpr(8)
-"""Entries a private word in `Plan.words`: levels, intervals, start, stride, shift; see `plan`."""
+ROW = tl.constexpr(8)
+"""Entries of what the plan says of a private word: levels, intervals, start, stride, shift, mask;
+and of a dimension: intervals, magic, start, shift, mask. See `plan.partition_table`."""
 
 _CANDIDATES = tl.constexpr(randomness.CANDIDATES)
 _MANTISSA_MASK = tl.constexpr(arrivals.MANTISSA_MASK)
@@ -60,27 +61,28 @@ def since_last(words, candidates, num_candidates, ARRIVALS: tl.constexpr):
 
 
 @triton.jit
-def draw_bins(candidates, key0, key1, edges, words, quads, CUT: tl.constexpr):
+def draw_bins(candidates, key0, key1, edges, plan, quads, DIGIT_WORDS: tl.constexpr):
     """Times' words and bins of candidates, uint32.
 
-    Returns the words; flat bins, int64; and the digits of the bins packed into two uint64.
+    Returns the words; flat bins, int64; and the digits of the bins packed into DIGIT_WORDS uint64,
+    of two: 0 where no dimension is cut.
     """
     zero = candidates * 0
     time_words, w1, w2, w3 = _private_words(candidates, 0, key0, key1)
     bins = zero.to(tl.int64)
     low = zero.to(tl.uint64)
     high = low
-    if CUT:
-        bins, low, high = _enter(w1, words + WORD_FIELDS, edges, bins, low, high)
-        bins, low, high = _enter(w2, words + 2 * WORD_FIELDS, edges, bins, low, high)
-        bins, low, high = _enter(w3, words + 3 * WORD_FIELDS, edges, bins, low, high)
+    if DIGIT_WORDS:
+        bins, low, high = _enter(w1, plan + ROW, edges, bins, low, high, DIGIT_WORDS)
+        bins, low, high = _enter(w2, plan + 2 * ROW, edges, bins, low, high, DIGIT_WORDS)
+        bins, low, high = _enter(w3, plan + 3 * ROW, edges, bins, low, high, DIGIT_WORDS)
         for quad in range(1, quads):
             w0, w1, w2, w3 = _private_words(candidates, quad, key0, key1)
-            row = words + 4 * WORD_FIELDS * quad
-            bins, low, high = _enter(w0, row, edges, bins, low, high)
-            bins, low, high = _enter(w1, row + WORD_FIELDS, edges, bins, low, high)
-            bins, low, high = _enter(w2, row + 2 * WORD_FIELDS, edges, bins, low, high)
-            bins, low, high = _enter(w3, row + 3 * WORD_FIELDS, edges, bins, low, high)
+            row = plan + 4 * ROW * quad
+            bins, low, high = _enter(w0, row, edges, bins, low, high, DIGIT_WORDS)
+            bins, low, high = _enter(w1, row + ROW, edges, bins, low, high, DIGIT_WORDS)
+            bins, low, high = _enter(w2, row + 2 * ROW, edges, bins, low, high, DIGIT_WORDS)
+            bins, low, high = _enter(w3, row + 3 * ROW, edges, bins, low, high, DIGIT_WORDS)
     return time_words, bins, low, high
 
 
@@ -91,7 +93,7 @@ def _private_words(candidates, quad, key0, key1):
 
 
 @triton.jit
-def _enter(word, row, edges, bins, low, high):
+def _enter(word, row, edges, bins, low, high, DIGIT_WORDS: tl.constexpr):
     """Adds the dimension that a word draws: its interval by binary search."""
     levels, intervals, start = tl.load(row), tl.load(row + 1), tl.load(row + 2)
     stride, shift = tl.load(row + 3), tl.load(row + 4)
@@ -104,7 +106,7 @@ def _enter(word, row, edges, bins, low, high):
         edge = tl.load(edges + start + middle, mask=inside, other=0).to(tl.uint32, bitcast=True)
         digit = tl.where(inside & (edge <= word), middle, digit)
     bins += digit * stride
-    if shift < 64:
+    if DIGIT_WORDS == 1 or shift < 64:
         low |= digit.to(tl.uint64) << shift.to(tl.uint64)
     else:
         high |= digit.to(tl.uint64) << (shift - 64).to(tl.uint64)

@@ -5,10 +5,11 @@ import triton.language as tl
 from triton.language.random import philox_impl
 
 from recvae.exact import gaussian
-from recvae.rec.search.triton.draws import WORD_FIELDS
+from recvae.rec.search.triton.draws import ROW
 
-DIMENSION_FIELDS = tl.constexpr(8)
-"""Entries a dimension in `Plan.dimensions`: intervals, magic, start, shift, mask; see `plan`."""
+HEAD = tl.constexpr(8)
+"""Entries before the terms of dimensions in an item's doubles: base, error, log2_sup, and bottom,
+step and row of its stretch function."""
 
 _ONES, _MIDDLE = tl.constexpr(0xFFFFFFFF), tl.constexpr(1 << 31)
 # 1/2 has the exponent 126 in float32.
@@ -30,13 +31,11 @@ def _shared_words(bins, count, key0, key1):
 
 
 @triton.jit
-def _digit(row, shift_field: tl.constexpr, mask, low, high):
+def _digit(shift, mask, low, high, DIGIT_WORDS: tl.constexpr):
     """A dimension's interval, from the packed digits."""
-    shift = tl.load(row + shift_field)
-    if shift < 64:
-        digit = low >> shift.to(tl.uint64)
-    else:
-        digit = high >> (shift - 64).to(tl.uint64)
+    digit = low >> (shift & 63).to(tl.uint64)
+    if DIGIT_WORDS == 2:
+        digit = tl.where(shift < 64, digit, high >> (shift & 63).to(tl.uint64))
     return (digit & mask.to(tl.uint64)).to(tl.int64)
 
 
@@ -52,74 +51,104 @@ def _place(word, digit, intervals, magic):
 
 
 @triton.jit
-def screen(bins, ranks, low, high, key0, key1, item, plan, quads, dim, CUT: tl.constexpr):
+def screen(
+    bins, ranks, low, high, key0, key1, base, singles, dimensions, pieces, quads, dim,
+    DIGIT_WORDS: tl.constexpr,
+):  # fmt: skip
     """log2 q/p' in float32, off by at most the item's error."""
-    ratio = tl.load(item.base).to(tl.float32) + (bins * 0).to(tl.float32)
+    ratio = base.to(tl.float32) + (bins * 0).to(tl.float32)
     for quad in range(quads):
         w0, w1, w2, w3 = _shared_words(bins, ranks * quads + quad, key0, key1)
-        ratio = _add_screened(ratio, w0, 4 * quad, low, high, item, plan, dim, CUT)
-        ratio = _add_screened(ratio, w1, 4 * quad + 1, low, high, item, plan, dim, CUT)
-        ratio = _add_screened(ratio, w2, 4 * quad + 2, low, high, item, plan, dim, CUT)
-        ratio = _add_screened(ratio, w3, 4 * quad + 3, low, high, item, plan, dim, CUT)
+        ratio = _add_screened(
+            ratio, w0, 4 * quad, low, high, singles, dimensions, pieces, dim, DIGIT_WORDS
+        )
+        ratio = _add_screened(
+            ratio, w1, 4 * quad + 1, low, high, singles, dimensions, pieces, dim, DIGIT_WORDS
+        )
+        ratio = _add_screened(
+            ratio, w2, 4 * quad + 2, low, high, singles, dimensions, pieces, dim, DIGIT_WORDS
+        )
+        ratio = _add_screened(
+            ratio, w3, 4 * quad + 3, low, high, singles, dimensions, pieces, dim, DIGIT_WORDS
+        )
     return ratio
 
 
 @triton.jit
-def _add_screened(ratio, word, d, low, high, item, plan, dim, CUT: tl.constexpr):
+def _add_screened(
+    ratio, word, d, low, high, singles, dimensions, pieces, dim, DIGIT_WORDS: tl.constexpr
+):  # fmt: skip
     position = word
-    if CUT:
-        row = plan.dimensions + d * DIMENSION_FIELDS
+    if DIGIT_WORDS:
+        row = dimensions + d * ROW
         intervals = tl.load(row)
         if intervals > 1:
-            digit = _digit(row, 3, tl.load(row + 4), low, high)
-            ratio += tl.load(item.screen_steps + tl.load(row + 2) + digit)
+            digit = _digit(tl.load(row + 3), tl.load(row + 4), low, high, DIGIT_WORDS)
+            ratio += tl.load(singles + 3 * dim + tl.load(row + 2) + digit).to(
+                tl.float32, bitcast=True
+            )
             position = _place(word, digit, intervals, tl.load(row + 1))
     upper = position >= _MIDDLE
     tail = tl.where(upper, position ^ _ONES, position).to(tl.int32)
     height = tail.to(tl.float32) + 0.5
     entry = (height.to(tl.int32, bitcast=True) >> _PIECE_SHIFT) - _FIRST_PIECE
-    piece = tl.load(plan.pieces + entry)
+    piece = tl.load(pieces + entry)
     start = piece.to(tl.int32).to(tl.float32, bitcast=True)
     slope = (piece >> 32).to(tl.int32).to(tl.float32, bitcast=True)
     magnitude = tl.fma(-slope, height, start)
+    # Those of padding are 0, and add nothing.
     there = d < dim
-    center = tl.load(item.screen_terms + 3 * d, mask=there, other=0.0)
-    quadratic = tl.load(item.screen_terms + 3 * d + 1, mask=there, other=0.0)
-    linear = tl.load(item.screen_terms + 3 * d + 2, mask=there, other=0.0)
+    center = tl.load(singles + 3 * d, mask=there, other=0).to(tl.float32, bitcast=True)
+    quadratic = tl.load(singles + 3 * d + 1, mask=there, other=0).to(tl.float32, bitcast=True)
+    linear = tl.load(singles + 3 * d + 2, mask=there, other=0).to(tl.float32, bitcast=True)
     s = tl.where(upper, magnitude, -magnitude) - center
     return tl.fma(s, tl.fma(s, s * 0 + quadratic, s * 0 + linear), ratio)
 
 
 @triton.jit
-def exact(bins, ranks, low, high, key0, key1, item, plan, cut, quads, dim, CUT: tl.constexpr):
+def exact(
+    bins, ranks, low, high, key0, key1, doubles, words, dimensions, quantiles, cut, quads, dim,
+    DIGIT_WORDS: tl.constexpr,
+):  # fmt: skip
     """`Proposal.log2_ratio`, bit for bit."""
-    ratio = tl.load(item.base) + (bins * 0).to(tl.float64)
-    if CUT:
+    ratio = tl.load(doubles) + (bins * 0).to(tl.float64)
+    if DIGIT_WORDS:
         for position in range(cut):
-            row = plan.words + (position + 1) * WORD_FIELDS
-            digit = _digit(row, 4, tl.load(row + 5), low, high)
-            ratio += tl.load(item.step_bits + tl.load(row + 2) + digit)
+            row = words + (position + 1) * ROW
+            digit = _digit(tl.load(row + 4), tl.load(row + 5), low, high, DIGIT_WORDS)
+            ratio += tl.load(doubles + HEAD + 3 * dim + tl.load(row + 2) + digit)
+    terms = doubles + HEAD
     for quad in range(quads):
         w0, w1, w2, w3 = _shared_words(bins, ranks * quads + quad, key0, key1)
-        ratio = _add_exact(ratio, w0, 4 * quad, low, high, item, plan, dim, CUT)
-        ratio = _add_exact(ratio, w1, 4 * quad + 1, low, high, item, plan, dim, CUT)
-        ratio = _add_exact(ratio, w2, 4 * quad + 2, low, high, item, plan, dim, CUT)
-        ratio = _add_exact(ratio, w3, 4 * quad + 3, low, high, item, plan, dim, CUT)
+        ratio = _add_exact(
+            ratio, w0, 4 * quad, low, high, terms, dimensions, quantiles, dim, DIGIT_WORDS
+        )
+        ratio = _add_exact(
+            ratio, w1, 4 * quad + 1, low, high, terms, dimensions, quantiles, dim, DIGIT_WORDS
+        )
+        ratio = _add_exact(
+            ratio, w2, 4 * quad + 2, low, high, terms, dimensions, quantiles, dim, DIGIT_WORDS
+        )
+        ratio = _add_exact(
+            ratio, w3, 4 * quad + 3, low, high, terms, dimensions, quantiles, dim, DIGIT_WORDS
+        )
     return ratio
 
 
 @triton.jit
-def _add_exact(ratio, word, d, low, high, item, plan, dim, CUT: tl.constexpr):
+def _add_exact(
+    ratio, word, d, low, high, terms, dimensions, quantiles, dim, DIGIT_WORDS: tl.constexpr
+):  # fmt: skip
     if d < dim:
         position = word
-        if CUT:
-            row = plan.dimensions + d * DIMENSION_FIELDS
+        if DIGIT_WORDS:
+            row = dimensions + d * ROW
             intervals = tl.load(row)
             if intervals > 1:
-                digit = _digit(row, 3, tl.load(row + 4), low, high)
+                digit = _digit(tl.load(row + 3), tl.load(row + 4), low, high, DIGIT_WORDS)
                 position = _place(word, digit, intervals, tl.load(row + 1))
-        s = _quantile(position, plan.quantiles).to(tl.float64) - tl.load(item.center + d)
-        ratio += s * (tl.load(item.quadratic + d) * s + tl.load(item.linear + d))
+        s = _quantile(position, quantiles).to(tl.float64) - tl.load(terms + 3 * d)
+        ratio += s * (tl.load(terms + 3 * d + 1) * s + tl.load(terms + 3 * d + 2))
     return ratio
 
 

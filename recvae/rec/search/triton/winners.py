@@ -6,12 +6,13 @@ import triton.language as tl
 
 @triton.jit
 def clear(best, keep, KEEP: tl.constexpr):
-    """Bins and ranks of 0, scores of minus infinity."""
+    """Scores of minus infinity, bins and ranks of 0: (3, keep) int64, scores by their bits."""
     place = tl.arange(0, KEEP)
     zero = tl.zeros([KEEP], tl.int64)
-    tl.store(best.scores + place, zero.to(tl.float64) - float("inf"), mask=place < keep)
-    tl.store(best.bins + place, zero, mask=place < keep)
-    tl.store(best.ranks + place, zero, mask=place < keep)
+    nothing = tl.full([KEEP], -float("inf"), tl.float64).to(tl.int64, bitcast=True)
+    tl.store(best + place, nothing, mask=place < keep)
+    tl.store(best + keep + place, zero, mask=place < keep)
+    tl.store(best + 2 * keep + place, zero, mask=place < keep)
     tl.debug_barrier()
 
 
@@ -37,34 +38,35 @@ def insert(best, keep, least, scores, bins, ranks, KEEP: tl.constexpr, BLOCK: tl
 def _insert_one(best, keep, score, bin, rank, KEEP: tl.constexpr):
     place = tl.arange(0, KEEP)
     there = place < keep
-    scores = tl.load(best.scores + place, mask=there, other=-float("inf"), volatile=True)
-    bins = tl.load(best.bins + place, mask=there, other=0, volatile=True)
-    ranks = tl.load(best.ranks + place, mask=there, other=0, volatile=True)
+    bits = tl.load(best + place, mask=there, other=0, volatile=True)
+    bins = tl.load(best + keep + place, mask=there, other=0, volatile=True)
+    ranks = tl.load(best + 2 * keep + place, mask=there, other=0, volatile=True)
+    scores = tl.where(there, bits.to(tl.float64, bitcast=True), -float("inf"))
     tl.debug_barrier()
     before = scores >= score
     # Those that the new one beats move back by one; the last falls out.
     moves = (place + 1 < keep) & (before == 0)
-    tl.store(best.scores + place + 1, scores, mask=moves)
-    tl.store(best.bins + place + 1, bins, mask=moves)
-    tl.store(best.ranks + place + 1, ranks, mask=moves)
+    tl.store(best + place + 1, bits, mask=moves)
+    tl.store(best + keep + place + 1, bins, mask=moves)
+    tl.store(best + 2 * keep + place + 1, ranks, mask=moves)
     own = tl.sum(before.to(tl.int32), 0)
-    tl.store(best.scores + own, score)
-    tl.store(best.bins + own, bin)
-    tl.store(best.ranks + own, rank)
+    tl.store(best + own, score.to(tl.int64, bitcast=True))
+    tl.store(best + keep + own, bin)
+    tl.store(best + 2 * keep + own, rank)
     tl.debug_barrier()
-    return tl.min(tl.load(best.scores + place, mask=there, other=float("inf"), volatile=True), 0)
+    return tl.load(best + keep - 1, volatile=True).to(tl.float64, bitcast=True)
 
 
 @triton.jit
-def log2_sigma(log2_ratio, item, nodes):
+def log2_sigma(log2_ratio, bottom, step, table, nodes):
     """`StretchFunction.log2_sigma`, bit for bit: bits, float64 to the same."""
-    height = log2_ratio - tl.load(item.stretch_bottom)
-    place = height / tl.load(item.stretch_step)
+    height = log2_ratio - bottom
+    place = height / step
     last = nodes - 1
     entry = tl.minimum(tl.maximum(place, 0.0), (last - 1).to(tl.float64)).to(tl.int64)
-    start = tl.load(item.stretch_table + entry)
-    rise = tl.load(item.stretch_table + entry + 1) - start
+    start = tl.load(table + entry)
+    rise = tl.load(table + entry + 1) - start
     inside = start + (place - entry.to(tl.float64)) * rise
-    below = tl.load(item.stretch_table) + height
+    below = tl.load(table) + height
     sigma = tl.where(place >= last.to(tl.float64), float("inf"), inside)
     return tl.where(place <= 0, below, sigma)
