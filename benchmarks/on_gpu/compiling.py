@@ -24,6 +24,8 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, make_backend
 from triton.runtime.jit import create_function_from_signature
 
+from on_gpu.rows import Row, Run
+from on_gpu.settings import QUICK_SWEEP, swept
 from recvae.rec import DiagonalGaussian, Partition
 from recvae.rec.arrivals import Arrivals
 from recvae.rec.proposal import log2_sup_ratio, propose
@@ -40,6 +42,7 @@ from recvae.rec.search.triton.launch import (
     search_launch,
 )
 from recvae.rec.stretch import stretch_function
+from recvae.threads import usable_cpus
 
 TARGETS = (80, 90, 120)
 PROCESSES = 2
@@ -228,7 +231,7 @@ def compile_all(
             yield job.result()
 
 
-def main(targets: tuple[int, ...]) -> int:
+def compile_only(targets: tuple[int, ...]) -> int:
     """Prints a line for each kernel and target; returns the exit status: 1 if one spills."""
     print(f"Triton {triton.__version__}, {asdict(Settings())}\n{HEADING}", flush=True)
     spilling, count, started = [], 0, time.perf_counter()
@@ -241,3 +244,17 @@ def main(targets: tuple[int, ...]) -> int:
     if spilling:
         print(f"registers spill: {'; '.join(spilling)}", file=sys.stderr)
     return 1 if spilling else 0
+
+
+def compiling(run: Run) -> Iterator[Row]:
+    """Registers of all kernels on this GPU; what they become is in Triton's cache from here on."""
+    major, minor = torch.cuda.get_device_capability()
+    sweep = tuple(swept(1)[:QUICK_SWEEP] if run.quick else swept(1))
+    for compiled in compile_all((10 * major + minor,), usable_cpus(), sweep):
+        yield Row(
+            compiled.kernel,
+            compiled.registers,
+            "registers",
+            note=f"{compiled.instructions} instructions, {compiled.shared_bytes} B shared, "
+            f"{compiled.spills} spills, {compiled.seconds:.1f} s",
+        )
