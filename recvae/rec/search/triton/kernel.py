@@ -121,7 +121,8 @@ def search_rows(
             )  # fmt: skip
             log2_near = tl.log2(times.to(tl.float32)) - 32.0
             # Told so that what is not a number may lead.
-            hopeless = (ratios - log2_near).to(tl.float64) < least - error
+            highest = (ratios - log2_near).to(tl.float64) + (error + LOG2_TIME_ERROR)
+            hopeless = highest < least
             may_count = valid & (hopeless == 0)
             if RULE == ACCEPT:
                 most = winners.log2_sigma(ratios.to(tl.float64) + error, bottom, step, sigma, nodes)
