@@ -22,15 +22,15 @@ from recvae.rec.search.dispatch import (
 pytest.importorskip("triton")
 
 ROOT = Path(__file__).parents[3]
-INTERPRETED = Path(__file__).with_name("interpreted.py")
+KERNELS = Path(__file__).with_name("triton_kernels.py")
 PARTS = ("test_codes_are_those_of_the_reference", "not test_codes_are_those_of_the_reference")
 
 
-def run_interpreted(*options: str) -> None:
+def run_kernels(*options: str, interpret: bool = True) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n0", str(INTERPRETED), *options],
+        [sys.executable, "-m", "pytest", "-q", "-n0", str(KERNELS), *options],
         cwd=ROOT,
-        env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "TRITON_INTERPRET": str(int(interpret)), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
@@ -40,12 +40,17 @@ def run_interpreted(*options: str) -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_kernels_in_the_interpreter(part: str) -> None:
-    run_interpreted("-k", part)
+    run_kernels("-k", part)
 
 
 @pytest.mark.slow
 def test_long_searches_in_the_interpreter() -> None:
-    run_interpreted("-m", "slow")
+    run_kernels("-m", "slow")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU here")
+def test_kernels_on_a_gpu() -> None:
+    run_kernels("-m", "slow or not slow", interpret=False)
 
 
 def test_without_a_gpu_it_says_what_it_needs() -> None:

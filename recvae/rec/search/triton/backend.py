@@ -50,7 +50,8 @@ def search(
         return BestCandidates.nothing(0, rule.keep, inputs.device)
     settings = settings or default_settings(inputs.device)
     try:
-        return _search(inputs, rule, settings)
+        with torch.cuda.device_of(inputs.proposal.base):
+            return _search(inputs, rule, settings)
     except torch.OutOfMemoryError:
         if batch == 1:
             raise

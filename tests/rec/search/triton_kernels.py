@@ -1,9 +1,8 @@
-"""The kernels in Triton's interpreter, on tensors of the CPU: `test_triton.py` runs this file.
+"""The kernels in Triton's interpreter, on tensors of the CPU, or else on a GPU.
 
-In a process of its own, since the interpreter is chosen before Triton is imported.
+`test_triton.py` runs this file, in processes of their own: the interpreter is chosen by the
+environment, before Triton is imported.
 """
-
-import os
 
 import pytest
 import torch
@@ -16,14 +15,12 @@ from recvae.rec import DiagonalGaussian, Partition
 from recvae.rec.search import BACKENDS, Race
 from recvae.rec.search.dispatch import BackendFailure
 from recvae.rec.search.inputs import BestCandidates
-from recvae.rec.search.triton import backend, launch, plan, winners
+from recvae.rec.search.triton import backend, interprets, launch, plan, winners
 from recvae.rec.search.triton.draws import ROW, draw_bins
 from recvae.rec.search.triton.launch import Arguments, Settings
 from recvae.rec.search.triton.scores import _place, exact, screen
 
-assert os.environ["TRITON_INTERPRET"] == "1"
-
-CPU = torch.device("cpu")
+DEVICE = torch.device("cpu" if interprets() else "cuda")
 
 LONG = {
     "ORC, many dimensions",
@@ -36,7 +33,11 @@ LONG = {
 
 
 def found(searching: Searching, settings: Settings) -> BestCandidates:
-    return backend.search(*searching.inputs_and_rule(CPU), settings)
+    return backend.search(*searching.inputs_and_rule(DEVICE), settings)
+
+
+def check(searching: Searching, settings: Settings) -> None:
+    check_results(searching, found(searching, settings), DEVICE.type)
 
 
 @pytest.mark.filterwarnings("ignore:.* encountered in:RuntimeWarning")  # beyond float32
@@ -45,12 +46,12 @@ def found(searching: Searching, settings: Settings) -> BestCandidates:
 )
 def test_codes_are_those_of_the_reference(name: str) -> None:
     searching = SEARCHES[name]()
-    inputs, rule = searching.inputs_and_rule(CPU)
+    inputs, rule = searching.inputs_and_rule(DEVICE)
     assert BACKENDS["triton"].needs(inputs, rule) is None
-    check_results(searching, BACKENDS["triton"].search(inputs, rule, 1))
+    check_results(searching, BACKENDS["triton"].search(inputs, rule, 1), DEVICE.type)
 
 
-FEW_PROGRAMS = Settings(programs=2, block=32)  # several items a program, one after another
+FEW_PROGRAMS = Settings(programs=2, block=32, warps=1)  # several items a program, one after another
 
 SHAPES = {
     "two words of digits": lambda: Searching(random_target(2, (2.0,) * 26), 150, (5,) * 26),
@@ -66,7 +67,7 @@ SHAPES = {
 @pytest.mark.parametrize("name", SHAPES)
 def test_codes_of_other_shapes(name: str) -> None:
     searching = SHAPES[name]()
-    check_results(searching, found(searching, FEW_PROGRAMS))
+    check(searching, FEW_PROGRAMS)
 
 
 CHUNKS = Settings(shortest_chunk=100, split_candidates=1000)
@@ -79,12 +80,12 @@ def test_few_items_in_chunks(intervals, ordered: bool, keep: int) -> None:
     """Ranks and times are found first, over all chunks; items are taken some after the others."""
     target = random_target(3, (2.0, 0.5, 1.0))
     searching = Searching(target, 430, intervals, ordered=ordered, keep=keep)
-    check_results(searching, found(searching, CHUNKS))
+    check(searching, CHUNKS)
 
 
 def test_chunks_shorter_than_what_is_kept() -> None:
     searching = Searching(random_target(2, (2.0,)), 300, (4,), keep=150)
-    check_results(searching, found(searching, CHUNKS))
+    check(searching, CHUNKS)
 
 
 def test_a_full_hash_table_is_left_for_a_larger_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +99,7 @@ def test_a_full_hash_table_is_left_for_a_larger_one(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(backend, "search_rows", search_rows)
     searching = Searching(random_target(4, (3.0,) * 3, 2), 2000, (20, 20, 20), "end")
-    check_results(searching, found(searching, Settings(block=32)))
+    check(searching, Settings(block=32, warps=1))
     assert sizes[0] == (7, 4)
     assert [size for size, _ in sizes] == list(range(7, 7 + len(sizes)))
     assert len(sizes) > 2
@@ -116,8 +117,9 @@ def insert_all(best, scores, keep, tiles, KEEP: tl.constexpr, BLOCK: tl.constexp
 
 @pytest.mark.parametrize("keep", [1, 5, 8])
 def test_of_equal_scores_the_earlier_one_leads(keep: int) -> None:
-    scores = torch.randint(4, (5 * 16,), generator=torch.Generator().manual_seed(keep)).double()
-    best = torch.empty((3, keep), dtype=torch.int64)
+    scores = torch.randint(4, (5 * 16,), generator=torch.Generator().manual_seed(keep))
+    scores = scores.double().to(DEVICE)
+    best = torch.empty((3, keep), dtype=torch.int64, device=DEVICE)
     insert_all[(1,)](best, scores, keep, 5, KEEP=8 if keep > 1 else 1, BLOCK=16)
     expected, order = torch.sort(scores, descending=True, stable=True)
     assert torch.equal(best[0].view(torch.float64), expected[:keep])
@@ -139,7 +141,7 @@ def test_where_memory_does_not_suffice_half_of_the_items_wait(
     search = backend._search
     monkeypatch.setattr(backend, "_search", search_some)
     searching = SEARCHES["partitioned ORC, ragged"]()
-    check_results(searching, found(searching, Settings()))
+    check(searching, Settings())
     assert batches == [7, 3, 1, 2, 4, 2, 2]
 
     def too_much(inputs, rule, settings):
@@ -152,7 +154,13 @@ def test_where_memory_does_not_suffice_half_of_the_items_wait(
 
 def test_a_kernel_that_does_not_compile_is_a_failure_of_the_backend() -> None:
     with pytest.raises(BackendFailure, match="power of 2"):
-        found(SEARCHES["ORC"](), Settings(block=48))
+        found(SEARCHES["ORC"](), Settings(block=48, warps=1))
+
+
+@pytest.mark.parametrize(("block", "warps"), [(128, 2), (32, 2)])
+def test_settings_that_kernels_do_not_serve_are_refused(block: int, warps: int) -> None:
+    with pytest.raises(ValueError, match="need 32 warps <= block <= 64"):
+        Settings(block=block, warps=warps)
 
 
 @triton.jit
@@ -173,7 +181,8 @@ def test_positions_are_the_integers_of_the_format(intervals: int) -> None:
     digit, word = torch.cat([digit, near >> 32]), torch.cat([quotient, near & 0xFFFFFFFF])
     digit[:4], word[:4] = torch.tensor([0, 0, intervals - 1, intervals - 1]), 0
     word[1:3] = (1 << 32) - 1
-    dimension = plan.plan_table(Partition((intervals,)), CPU)[4 * ROW.value :]
+    digit, word = digit.to(DEVICE), word.to(DEVICE)
+    dimension = plan.plan_table(Partition((intervals,)), DEVICE)[4 * ROW.value :]
     positions = torch.empty_like(word)
     place_all[(1,)](positions, word, digit, dimension[:1], dimension[1:2], BLOCK=2048)
     assert torch.equal(positions, ((digit << 32) + word) // intervals)
@@ -214,11 +223,12 @@ def test_the_screen_is_off_by_no_more_than_its_bound(intervals, scale: float) ->
     mean = random_target(8, (1.0,) * 6).mean
     target = DiagonalGaussian(mean, torch.full_like(mean, scale))
     searching = Searching(target, 256, intervals)
-    inputs, rule = searching.inputs_and_rule(CPU)
+    inputs, rule = searching.inputs_and_rule(DEVICE)
     arguments = Arguments.of(inputs, rule)
-    screened, exactly = torch.empty((2, 8, 256), dtype=torch.float64)
+    screened, exactly = torch.empty((2, 8, 256), dtype=torch.float64, device=DEVICE)
     score_all[(8,)](
-        screened, exactly, arguments.plan, arguments.items, torch.arange(256) * 1000,
+        screened, exactly, arguments.plan, arguments.items,
+        torch.arange(256, device=DEVICE) * 1000,
         **arguments.sizes, head=launch.HEAD.value, DIGIT_WORDS=arguments.digits, BLOCK=256,
     )  # fmt: skip
     error = arguments.items.doubles[:, 1:2]
@@ -228,5 +238,5 @@ def test_the_screen_is_off_by_no_more_than_its_bound(intervals, scale: float) ->
 
 
 def test_the_rule_keeps_as_many_as_asked() -> None:
-    inputs, _ = SEARCHES["ORC"]().inputs_and_rule(CPU)
+    inputs, _ = SEARCHES["ORC"]().inputs_and_rule(DEVICE)
     assert "keep of at most" in (BACKENDS["triton"].needs(inputs, Race(1025)) or "")
