@@ -56,8 +56,9 @@ _TABLE_SIZES = ["slots", "room", "factor", "shift"]
 @triton.jit(do_not_specialize=[*_SIZES, *_TABLE_SIZES])
 def search_rows(
     best, num_drawn, outcome, plan, items, table, given, rows, chunks, chunk, num_candidates, total,
-    dim, cut, keep, nodes, slots, room, factor, shift, RULE: tl.constexpr, ARRIVALS: tl.constexpr,
-    DIGIT_WORDS: tl.constexpr, GIVEN: tl.constexpr, KEEP: tl.constexpr, BLOCK: tl.constexpr,
+    dim, cut, keep, nodes, slots, room, factor: tl.int64, shift, RULE: tl.constexpr,
+    ARRIVALS: tl.constexpr, DIGIT_WORDS: tl.constexpr, GIVEN: tl.constexpr, KEEP: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Searches rows: each one a chunk of an item's candidates, all of them where chunks is 1.
 

@@ -204,7 +204,8 @@ def search_launch(
         },
         {
             "RULE": RULES[type(rule)],
-            "ARRIVALS": ARRIVALS[inputs.arrivals],
+            # Times that are given are known; one kernel serves all.
+            "ARRIVALS": 0 if given else ARRIVALS[inputs.arrivals],
             "DIGIT_WORDS": digits,
             "GIVEN": given is not None,
             "KEEP": triton.next_power_of_2(keep),
