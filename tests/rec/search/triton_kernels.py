@@ -196,17 +196,17 @@ def score_all(
     n, lane = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK)
     quads, private_quads = (dim + 3) // 4, (cut + 4) // 4
     dimensions = plan.table + 4 * ROW * private_quads
-    singles = items.singles + n * (3 * dim + 2 * total)
+    singles = items.singles + n * (12 * quads + 2 * total)
     doubles = items.doubles + n * (head + 3 * dim + total)
     key0, key1 = tl.load(items.keys + 4 * n).to(tl.uint32), tl.load(items.keys + 4 * n + 1)
     _, bins, low, high = draw_bins(
-        lane.to(tl.uint32), key0, key1.to(tl.uint32), singles + 3 * dim + total, plan.table,
+        lane.to(tl.uint32), key0, key1.to(tl.uint32), singles + 12 * quads + total, plan.table,
         private_quads, DIGIT_WORDS,
     )  # fmt: skip
     rank = tl.load(ranks + lane)
     near = screen(
         bins, rank, low, high, key0, key1.to(tl.uint32), tl.load(doubles), singles, dimensions,
-        dimensions + 4 * ROW * quads, quads, dim, DIGIT_WORDS,
+        dimensions + 4 * ROW * quads, quads, DIGIT_WORDS,
     )  # fmt: skip
     ratios = exact(
         bins, rank, low, high, key0, key1.to(tl.uint32), doubles, plan.table, dimensions,

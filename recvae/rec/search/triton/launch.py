@@ -6,6 +6,7 @@ from typing import Any
 import torch
 import triton
 from torch import Tensor
+from torch.nn.functional import pad
 
 from recvae.rec.search.inputs import (
     BestCandidates,
@@ -256,7 +257,8 @@ def _items(inputs: SearchInputs, rule: StoppingRule) -> Items:
     proposal = inputs.proposal
     screen_terms, error = screening_terms(proposal)
     edges = proposal.bin_cdf.to(torch.int32)  # the low half: from the dimension's first edge
-    singles = (screen_terms.flatten(1), proposal.step_bits.float())
+    padding = 3 * (-proposal.partition.dim % 4)
+    singles = (pad(screen_terms.flatten(1), (0, padding)), proposal.step_bits.float())
     head = torch.zeros((inputs.batch, HEAD.value), dtype=torch.float64, device=inputs.device)
     head[:, 0], head[:, 1] = proposal.base, error
     sigma = head
