@@ -58,8 +58,9 @@ class PartitionedCoder(Coder):
         block: names this block of latents within an item, in [0, 2^32): blocks draw independently.
         chunk_elements: bounds the memory of encoding, in elements (of 8 bytes) per temporary.
         implementation: name of a backend of `rec.search`: "eager" torch for any device, "numba"
-            for CPUs ("fused" is another name of it), "shared" for items that share all candidates;
-            "auto" takes what is fastest for the tensors. They give the same codes.
+            for CPUs ("fused" is another name of it), "triton" for GPUs, "shared" for items that
+            share all candidates; "auto" takes what is fastest for the tensors. They give the same
+            codes.
 
     Raises:
         ValueError: if an argument is out of its range.

@@ -31,8 +31,9 @@ def default_settings(device: torch.device) -> Settings:
     """As many programs as run at a time."""
     if device.type != "cuda":
         return Settings()
-    processors = torch.cuda.get_device_properties(device).multi_processor_count
-    return Settings(programs=PROGRAMS_A_PROCESSOR * processors)
+    properties = torch.cuda.get_device_properties(device)
+    warps = Settings.block // properties.warp_size
+    return Settings(warps=warps, programs=PROGRAMS_A_PROCESSOR * properties.multi_processor_count)
 
 
 def search(
@@ -50,7 +51,8 @@ def search(
         return BestCandidates.nothing(0, rule.keep, inputs.device)
     settings = settings or default_settings(inputs.device)
     try:
-        return _search(inputs, rule, settings)
+        with torch.cuda.device_of(inputs.proposal.base):
+            return _search(inputs, rule, settings)
     except torch.OutOfMemoryError:
         if batch == 1:
             raise

@@ -9,7 +9,7 @@ from recvae.rec import arrivals, randomness
 ORDERED, UNORDERED, POISSON = (tl.constexpr(kind) for kind in range(3))
 
 ROW = tl.constexpr(8)
-"""Entries of what the plan says of a private word: levels, intervals, start, stride, shift, mask;
+"""Entries of what the plan says of a private word: step, intervals, start, stride, shift, mask;
 and of a dimension: intervals, magic, start, shift, mask. See `plan.partition_table`."""
 
 _CANDIDATES = tl.constexpr(randomness.CANDIDATES)
@@ -95,16 +95,17 @@ def _private_words(candidates, quad, key0, key1):
 @triton.jit
 def _enter(word, row, edges, bins, low, high, DIGIT_WORDS: tl.constexpr):
     """Adds the dimension that a word draws: its interval by binary search."""
-    levels, intervals, start = tl.load(row), tl.load(row + 1), tl.load(row + 2)
+    step = tl.load(row).to(tl.int32)
+    intervals, start = tl.load(row + 1).to(tl.int32), tl.load(row + 2)
     stride, shift = tl.load(row + 3), tl.load(row + 4)
-    digit = (word * 0).to(tl.int64)
-    step = (intervals * 0 + 1) << levels
-    for _ in range(levels):
-        step = step >> 1
+    digit = (word * 0).to(tl.int32)
+    while step > 0:
         middle = digit + step
         inside = middle < intervals
         edge = tl.load(edges + start + middle, mask=inside, other=0).to(tl.uint32, bitcast=True)
         digit = tl.where(inside & (edge <= word), middle, digit)
+        step = step >> 1
+    digit = digit.to(tl.int64)
     bins += digit * stride
     if DIGIT_WORDS == 1 or shift < 64:
         low |= digit.to(tl.uint64) << shift.to(tl.uint64)

@@ -35,9 +35,9 @@ Items = namedtuple("Items", "keys singles doubles sigma")
 """Tables with a row an item.
 
 keys: private low, high, shared low, high; int64. singles, int32 by their bits: center, quadratic
-and linear of each dimension in float32; step_bits in float32; edges of intervals in uint32.
-doubles: as `scores.HEAD` says; center, quadratic and linear of each dimension; step_bits. sigma:
-rows of a `StretchFunction`'s table, shared by items.
+and linear of each dimension in float32, padded to whole counters; step_bits in float32; edges of
+intervals in uint32. doubles: as `scores.HEAD` says; center, quadratic and linear of each dimension;
+step_bits. sigma: rows of a `StretchFunction`'s table, shared by items.
 """
 
 Given = namedtuple("Given", "times ranks")
@@ -75,9 +75,9 @@ def search_rows(
     for row in range(program, rows, tl.num_programs(0)):
         n = row // chunks
         own = best + row * 3 * keep
-        singles = items.singles + n * (3 * dim + 2 * total)
+        singles = items.singles + n * (12 * quads + 2 * total)
         doubles = items.doubles + n * (HEAD + 3 * dim + total)
-        edges = singles + 3 * dim + total
+        edges = singles + 12 * quads + total
         winners.clear(own, keep, KEEP)
         if DIGIT_WORDS and not GIVEN:
             rank_table.clear(slots_here, slots, BLOCK)
@@ -118,11 +118,12 @@ def search_rows(
                         used += new
             ratios = screen(
                 bins, ranks, low, high, shared0, shared1, base, singles, dimensions, pieces, quads,
-                dim, DIGIT_WORDS,
+                DIGIT_WORDS,
             )  # fmt: skip
             log2_near = tl.log2(times.to(tl.float32)) - 32.0
             # Told so that what is not a number may lead.
-            hopeless = (ratios - log2_near).to(tl.float64) < least - error
+            highest = (ratios - log2_near).to(tl.float64) + (error + LOG2_TIME_ERROR)
+            hopeless = highest < least
             may_count = valid & (hopeless == 0)
             if RULE == ACCEPT:
                 most = winners.log2_sigma(ratios.to(tl.float64) + error, bottom, step, sigma, nodes)
@@ -171,10 +172,10 @@ def draw_candidates(
 
     since, bins: (items, num_candidates) int64.
     """
-    n, lane = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK)
+    n, lane, quads = tl.program_id(0).to(tl.int64), tl.arange(0, BLOCK), (dim + 3) // 4
     private0 = tl.load(items.keys + 4 * n).to(tl.uint32)
     private1 = tl.load(items.keys + 4 * n + 1).to(tl.uint32)
-    edges = items.singles + n * (3 * dim + 2 * total) + 3 * dim + total
+    edges = items.singles + n * (12 * quads + 2 * total) + 12 * quads + total
     start = tl.program_id(1).to(tl.int64) * chunk
     for first in range(start, tl.minimum(start + chunk, num_candidates), BLOCK):
         valid = first + lane < num_candidates

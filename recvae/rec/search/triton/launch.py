@@ -6,6 +6,7 @@ from typing import Any
 import torch
 import triton
 from torch import Tensor
+from torch.nn.functional import pad
 
 from recvae.rec.search.inputs import (
     BestCandidates,
@@ -24,6 +25,7 @@ from recvae.rec.search.triton.scores import HEAD
 ARRIVALS = {"ordered": 0, "unordered": 1, "poisson": 2}
 RULES = {Race: 0, RaceToEnd: 1, FirstAccepted: 2}
 
+MAX_BLOCK = 64
 SLOT_BYTES = 32
 _GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
 
@@ -33,8 +35,8 @@ class Settings:
     """How kernels are launched; none of it changes a code.
 
     Args:
-        block: candidates a tile, a power of two; at most 64 where ranks are counted.
-        warps: of 32 threads a program.
+        block: candidates a tile, a power of two; at most 64, the bits of a tile's members.
+        warps: of 32 threads a program; none more than candidates.
         programs: how many run at a time, each on one row after another.
         registers: the most that a thread takes.
         more_registers: that of kernels that keep several winners or have two words of digits.
@@ -51,6 +53,11 @@ class Settings:
     table_bytes: int = 1 << 30
     shortest_chunk: int = 1024
     split_candidates: int = 1 << 24
+
+    def __post_init__(self) -> None:
+        if self.block > MAX_BLOCK or 32 * self.warps > self.block:
+            given = f"block {self.block}, warps {self.warps}"
+            raise ValueError(f"settings: got {given}, need 32 warps <= block <= {MAX_BLOCK}")
 
     def options(self, keep: int, digits: int) -> dict[str, Any]:
         """What a launch takes besides its arguments."""
@@ -250,7 +257,8 @@ def _items(inputs: SearchInputs, rule: StoppingRule) -> Items:
     proposal = inputs.proposal
     screen_terms, error = screening_terms(proposal)
     edges = proposal.bin_cdf.to(torch.int32)  # the low half: from the dimension's first edge
-    singles = (screen_terms.flatten(1), proposal.step_bits.float())
+    padding = 3 * (-proposal.partition.dim % 4)
+    singles = (pad(screen_terms.flatten(1), (0, padding)), proposal.step_bits.float())
     head = torch.zeros((inputs.batch, HEAD.value), dtype=torch.float64, device=inputs.device)
     head[:, 0], head[:, 1] = proposal.base, error
     sigma = head

@@ -30,10 +30,10 @@ def plan_table(partition: Partition, device: torch.device) -> Tensor:
     counters of four words with some that change nothing.
 
     Returns:
-        int64 of one axis. Of each word, ROW entries: levels of the binary search, intervals, where
-        they start in the tables of a `Proposal`, stride of the bin's number, shift and mask of the
-        packed digit. Of each dimension, ROW entries: intervals, magic = ceil(2^64 / intervals),
-        start, shift, mask. Of each piece, start in the low half, slope in the high one.
+        int64 of one axis. Of each word, ROW entries: first step of the binary search, intervals,
+        where they start in the tables of a `Proposal`, stride of the bin's number, shift and mask
+        of the packed digit. Of each dimension, ROW entries: intervals, magic = ceil(2^64 /
+        intervals), start, shift, mask. Of each piece, start in the low half, slope in the high one.
     """
     cut = partition.cut_dimensions
     words = np.zeros((4 * (-(-(1 + len(cut)) // 4)), ROW.value), np.int64)
@@ -47,7 +47,14 @@ def plan_table(partition: Partition, device: torch.device) -> Tensor:
             shift = DIGIT_BITS
         mask = (1 << levels) - 1
         magic = -(-(1 << 64) // intervals)
-        words[1 + position, :6] = levels, intervals, start, partition.strides[d], shift, mask
+        words[1 + position, :6] = (
+            (mask + 1) >> 1,
+            intervals,
+            start,
+            partition.strides[d],
+            shift,
+            mask,
+        )
         signed = magic - (1 << 64) if magic >> 63 else magic
         dimensions[d, :5] = intervals, signed, start, shift, mask
         start, shift = start + intervals, shift + levels

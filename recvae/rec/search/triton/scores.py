@@ -52,31 +52,32 @@ def _place(word, digit, intervals, magic):
 
 @triton.jit
 def screen(
-    bins, ranks, low, high, key0, key1, base, singles, dimensions, pieces, quads, dim,
+    bins, ranks, low, high, key0, key1, base, singles, dimensions, pieces, quads,
     DIGIT_WORDS: tl.constexpr,
 ):  # fmt: skip
     """log2 q/p' in float32, off by at most the item's error."""
     ratio = base.to(tl.float32) + (bins * 0).to(tl.float32)
+    steps = singles + 12 * quads
     for quad in range(quads):
         w0, w1, w2, w3 = _shared_words(bins, ranks * quads + quad, key0, key1)
         ratio = _add_screened(
-            ratio, w0, 4 * quad, low, high, singles, dimensions, pieces, dim, DIGIT_WORDS
+            ratio, w0, 4 * quad, low, high, singles, steps, dimensions, pieces, DIGIT_WORDS
         )
         ratio = _add_screened(
-            ratio, w1, 4 * quad + 1, low, high, singles, dimensions, pieces, dim, DIGIT_WORDS
+            ratio, w1, 4 * quad + 1, low, high, singles, steps, dimensions, pieces, DIGIT_WORDS
         )
         ratio = _add_screened(
-            ratio, w2, 4 * quad + 2, low, high, singles, dimensions, pieces, dim, DIGIT_WORDS
+            ratio, w2, 4 * quad + 2, low, high, singles, steps, dimensions, pieces, DIGIT_WORDS
         )
         ratio = _add_screened(
-            ratio, w3, 4 * quad + 3, low, high, singles, dimensions, pieces, dim, DIGIT_WORDS
+            ratio, w3, 4 * quad + 3, low, high, singles, steps, dimensions, pieces, DIGIT_WORDS
         )
     return ratio
 
 
 @triton.jit
 def _add_screened(
-    ratio, word, d, low, high, singles, dimensions, pieces, dim, DIGIT_WORDS: tl.constexpr
+    ratio, word, d, low, high, singles, steps, dimensions, pieces, DIGIT_WORDS: tl.constexpr
 ):  # fmt: skip
     position = word
     if DIGIT_WORDS:
@@ -84,9 +85,7 @@ def _add_screened(
         intervals = tl.load(row)
         if intervals > 1:
             digit = _digit(tl.load(row + 3), tl.load(row + 4), low, high, DIGIT_WORDS)
-            ratio += tl.load(singles + 3 * dim + tl.load(row + 2) + digit).to(
-                tl.float32, bitcast=True
-            )
+            ratio += tl.load(steps + tl.load(row + 2) + digit).to(tl.float32, bitcast=True)
             position = _place(word, digit, intervals, tl.load(row + 1))
     upper = position >= _MIDDLE
     tail = tl.where(upper, position ^ _ONES, position).to(tl.int32)
@@ -97,10 +96,9 @@ def _add_screened(
     slope = (piece >> 32).to(tl.int32).to(tl.float32, bitcast=True)
     magnitude = tl.fma(-slope, height, start)
     # Those of padding are 0, and add nothing.
-    there = d < dim
-    center = tl.load(singles + 3 * d, mask=there, other=0).to(tl.float32, bitcast=True)
-    quadratic = tl.load(singles + 3 * d + 1, mask=there, other=0).to(tl.float32, bitcast=True)
-    linear = tl.load(singles + 3 * d + 2, mask=there, other=0).to(tl.float32, bitcast=True)
+    center = tl.load(singles + 3 * d).to(tl.float32, bitcast=True)
+    quadratic = tl.load(singles + 3 * d + 1).to(tl.float32, bitcast=True)
+    linear = tl.load(singles + 3 * d + 2).to(tl.float32, bitcast=True)
     s = tl.where(upper, magnitude, -magnitude) - center
     return tl.fma(s, tl.fma(s, s * 0 + quadratic, s * 0 + linear), ratio)
 
