@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from on_gpu.rows import Row, Run
-from on_gpu.stepping import Step, rows_of
+from on_gpu.stepping import Step, preload, rows_of
 
 from recvae.errors import InputError
 from recvae.program import run_program
@@ -30,29 +30,29 @@ LIMIT_S = 460
 """Of all steps together; a file or two are written after them."""
 
 STEPS = (
-    Step("machine", "machine", 30),
-    Step("compiling", "compiling", 80, dry=False),
-    Step("codes", "search", 90),
-    Step("grid", "search", 70),
-    Step("eager", "search", 40),
-    Step("codec", "codec", 70),
-    Step("sweep", "search", 70),
-    Step("rules", "search", 30),
-    Step("profile", "search", 30),
-    Step("golden", "codec", 60),
+    Step("machine", "on_gpu.machine", 30),
+    Step("compiling", "on_gpu.compiling", 80, dry=False),
+    Step("codes", "on_gpu.search", 90),
+    Step("grid", "on_gpu.search", 70),
+    Step("eager", "on_gpu.search", 40),
+    Step("codec", "on_gpu.codec", 70),
+    Step("sweep", "on_gpu.search", 70),
+    Step("rules", "on_gpu.search", 30),
+    Step("profile", "on_gpu.search", 30),
+    Step("golden", "on_gpu.codec", 60),
 )
 """What matters most comes first, should the time be over."""
 
 
-def all_rows(run: Run) -> Iterator[Row]:
-    """Those of all steps as they come."""
+def all_rows(run: Run, names: Sequence[str]) -> Iterator[Row]:
+    """Those of the steps with these names as they come."""
     end = time.monotonic() + LIMIT_S
     for step in STEPS:
-        if step.dry or not run.dry:
+        if step.name in names and (step.dry or not run.dry):
             yield from rows_of(step, run, max(0.0, min(step.limit_s, end - time.monotonic())))
 
 
-def measure(run: Run, out: str) -> int:
+def measure(run: Run, names: Sequence[str], out: str) -> int:
     """Prints rows as they come and writes the report; returns the exit status."""
     from on_gpu.machine import CARD
     from on_gpu.report import failures, target_lines, write_report
@@ -60,7 +60,8 @@ def measure(run: Run, out: str) -> int:
     from recvae.experiments.running import output_folder
 
     folder, rows = output_folder(out), []
-    for row in all_rows(run):
+    preload()
+    for row in all_rows(run, names):
         rows.append(row)
         size = f"{row.batch:>6} {row.candidates:>8}" if row.batch else ""
         value = row.value if isinstance(row.value, str) else f"{row.value:,.4g} {row.unit}"
@@ -80,6 +81,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="fewer sizes and settings")
+    names = [step.name for step in STEPS]
+    parser.add_argument(
+        "--steps", nargs="+", default=names, choices=names, metavar="NAME",
+        help=f"these alone, of {', '.join(names)}",
+    )  # fmt: skip
     parser.add_argument("--out", default="results/gpu", help="folder (default: results/gpu)")
     parser.add_argument("--compile-only", action="store_true", help="compile all kernels, no more")
     parser.add_argument(
@@ -99,12 +105,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return compile_only(tuple(options.targets))
     if options.dry_run:
         os.environ["TRITON_INTERPRET"] = "1"
-        return measure(Run("cpu", quick=True), options.out)
+        return measure(Run("cpu", quick=True), options.steps, options.out)
     import torch
 
     if not torch.cuda.is_available():
         raise InputError("torch finds no GPU here: choose --dry-run or --compile-only")
-    return measure(Run("cuda", options.quick), options.out)
+    return measure(Run("cuda", options.quick), options.steps, options.out)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def _search(
     return inputs, FirstAccepted(stretch_function(target))
 
 
-def _name(launch: Launch) -> str:
+def kernel_name(launch: Launch) -> str:
     """A kernel's name and what it is compiled for."""
     constants = {name: int(value) for name, value in launch.constants.items()}
     order = ("ordered", "unordered", "Poisson")[constants["ARRIVALS"]]
@@ -179,7 +179,7 @@ def compile_launch(launch: Launch, target: int) -> Compiled:
         raise RuntimeError(f"cuobjdump: no usage of registers in {usage!r}")
     registers, stack_bytes = map(int, found.groups())
     return Compiled(
-        _name(launch),
+        kernel_name(launch),
         target,
         registers,
         compiled.metadata.shared,

@@ -154,12 +154,12 @@ def _cells(row: Row) -> list[str]:
 @styled
 def _rates(rows: Sequence[Row]) -> Figure:
     """G/s of the grid over batches: a panel an algorithm, a line an N."""
-    grid = [row for row in rows if row.step == "grid" and row.name != FAILED]
+    measured = (row for row in rows if row.step == "grid" and row.name != FAILED)
+    grid = sorted(measured, key=lambda row: row.batch)
+    counts = sorted({row.candidates for row in grid})
     figure, axes = panels(1, 2, sharey=True)
     for panel, name in zip(axes[0], ("partitioned ORC", "ORC"), strict=True):
-        for colour, candidates in zip(
-            COLOURS, sorted({row.candidates for row in grid}), strict=False
-        ):
+        for colour, candidates in zip(COLOURS, counts, strict=False):
             for shown, line in ((name, "-"), ("torch.randn", ":")):
                 mine = [row for row in grid if (row.name, row.candidates) == (shown, candidates)]
                 panel.plot(

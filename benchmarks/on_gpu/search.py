@@ -21,7 +21,6 @@ from recvae.rec.code import SearchResult
 from recvae.rec.proposal import propose
 from recvae.rec.randomness import key_tensor, private_key, shared_key
 from recvae.rec.search import SearchInputs, StoppingRule
-from recvae.rec.search.triton.backend import default_settings
 from recvae.rec.search.triton.backend import search as triton_search
 
 BENCHMARKS = Path(__file__).parents[1]
@@ -80,6 +79,11 @@ class Case:
         shared = shared_key(keys, coder.block)
         inputs = SearchInputs(proposal, private, shared, coder.arrivals, coder.limit)
         return inputs, coder.rule(target, proposal)
+
+    @property
+    def candidate_dimensions(self) -> int:
+        """Of all items, where a search does not end before."""
+        return self.batch * self.candidates * len(self.intervals)
 
     def row(self, value: float | str, unit: str = "", note: str = "", name: str = "") -> Row:
         """One that is about this search."""
@@ -184,29 +188,29 @@ def eager(run: Run) -> Iterator[Row]:
 
 
 def sweep(run: Run) -> Iterator[Row]:
-    """Rates of the kernel alone with several settings."""
-    batch, candidates = (2, 64) if run.dry else (BATCH, CANDIDATES)
-    base = default_settings(torch.device(run.device))
-    processors = base.programs // 16
-    for case in _both(batch, candidates):
+    """Rates of the kernel alone with several settings, and whether they find the same."""
+    processors = 1 if run.dry else torch.cuda.get_device_properties(0).multi_processor_count
+    chosen = swept(processors)[: 2 if run.dry else QUICK_SWEEP if run.quick else None]
+    for case in _both(2 if run.dry else BATCH, 64 if run.dry else CANDIDATES):
         inputs, rule = case.inputs(run.device)
-        for settings in swept(processors)[: 2 if run.dry else QUICK_SWEEP if run.quick else None]:
+        first = triton_search(inputs, rule, chosen[0])
+        for settings in chosen:
             search = partial(triton_search, inputs, rule, settings)
-            search()
-            took = seconds(search, run)
+            found = search()
+            same = torch.equal(found.bins, first.bins) and torch.equal(found.ranks, first.ranks)
             yield case.row(
-                batch * candidates * len(case.intervals) / took / 1e9,
+                case.candidate_dimensions / seconds(search, run) / 1e9 if same else DIFFERENT,
                 "G/s",
-                note=f"block {settings.block}, {settings.warps} warps, {settings.programs} "
-                f"programs, {settings.registers} registers",
+                f"block {settings.block}, {settings.warps} warps, {settings.registers} registers, "
+                f"{settings.programs} programs",
             )
 
 
 def grid(run: Run) -> Iterator[Row]:
     """Rates of the whole search over batches and N, beside torch.randn of as many numbers."""
-    batches, log2_candidates = [1, 16, 256, BATCH, 65536], [8, 12, 16, 20]
+    batches, log2_candidates = [BATCH, 1, 16, 256, 65536], [12, 8, 16, 20]
     if run.quick:
-        batches, log2_candidates = [1, 256, BATCH], [8, 12]
+        batches, log2_candidates = [BATCH, 1, 256], [12, 8]
     if run.dry:
         batches, log2_candidates = [1, 3], [5, 6]
     for batch, log2 in product(batches, log2_candidates):
@@ -226,9 +230,11 @@ def _randn_rate(size: int, run: Run) -> float:
 
 
 def rules(run: Run) -> Iterator[Row]:
-    """Rates of the searches that end by themselves, of the candidates that were drawn."""
-    for case in _exact(2 if run.dry else BATCH, 1 << 7 if run.dry else 1 << 16):
-        yield case.row(rate(case, run), "G/s")
+    """Rates of kernels alone that end by themselves, of the candidates that were drawn."""
+    for case in _exact(2 if run.dry else 256, 1 << 7 if run.dry else 1 << 16):
+        search = partial(triton_search, *case.inputs(run.device))
+        drawn = int(search().num_drawn.sum())
+        yield case.row(drawn * len(case.intervals) / seconds(search, run) / 1e9, "G/s")
 
 
 def profile(run: Run) -> Iterator[Row]:
