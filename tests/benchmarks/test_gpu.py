@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -89,15 +90,15 @@ def test_a_step_that_fails_is_a_line(
     assert before.step == name
     assert import_module("on_gpu.report").failures([before, failed]) == [line]
     if before.name == "child":
-        assert not runs(int(before.value))
+        wait_for_end(int(before.value))
 
 
-def runs(pid: int) -> bool:
-    """Whether a process that nobody waits for does more than be dead."""
-    try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
+def wait_for_end(pid: int) -> None:
+    """Of a process that nobody waits for: it is gone, or dead."""
+    status, end = Path(f"/proc/{pid}/status"), time.monotonic() + 60
+    while status.exists() and "State:\tZ" not in status.read_text():
+        assert time.monotonic() < end, "it still runs"
+        time.sleep(0.01)
 
 
 def test_a_difference_is_a_failure() -> None:
