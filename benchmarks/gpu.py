@@ -40,6 +40,7 @@ STEPS = (
     Step("rules", "on_gpu.search", 30),
     Step("profile", "on_gpu.search", 30),
     Step("golden", "on_gpu.codec", 60),
+    Step("sanitizer", "on_gpu.machine", 60, dry=False),
 )
 """What matters most comes first, should the time be over."""
 

@@ -1,7 +1,9 @@
 """What is measured: the GPU, the computer around it, versions."""
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -12,6 +14,11 @@ from recvae.experiments.report.machine import machine as computer
 
 CARD = "card"
 """The name of the row that says which GPU it is."""
+
+SMALL_SEARCH = """
+from on_gpu.search import CUT, Case
+Case("partitioned ORC", CUT, 16, 300).search("cuda")()
+"""
 
 
 def machine(run: Run) -> Iterator[Row]:
@@ -29,6 +36,26 @@ def machine(run: Run) -> Iterator[Row]:
     yield Row("Triton", triton.__version__)
     for name, value in computer().items():
         yield Row(name, value)
+
+
+def sanitizer(run: Run) -> Iterator[Row]:
+    """One small search under NVIDIA's compute-sanitizer, where it is installed."""
+    if not (tool := shutil.which("compute-sanitizer")):
+        yield Row("memcheck", "left out: no compute-sanitizer here")
+        return
+    # Each tensor has memory of its own, so that a step beyond it shows.
+    alone = {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [tool, "--tool", "memcheck", "--error-exitcode", "9", sys.executable, "-c", SMALL_SEARCH],
+        env=os.environ | alone,
+        capture_output=True,
+        text=True,
+    )
+    summaries = [line.strip("= ") for line in done.stdout.splitlines() if "ERROR SUMMARY" in line]
+    said = (summaries or ["no summary"])[-1]
+    if done.returncode:
+        raise RuntimeError(said)
+    yield Row("memcheck", said)
 
 
 def _driver() -> str:

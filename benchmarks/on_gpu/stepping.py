@@ -75,7 +75,7 @@ def _received(
 
 
 def _work(step: Step, run: Run, writer: Connection) -> None:
-    os.setsid()  # its own processes end with it
+    os.setpgrp()  # its own processes end with it
     try:
         for row in getattr(import_module(step.module), step.name)(run):
             writer.send(row)
