@@ -1,6 +1,7 @@
 """The codec on a GPU: golden files, images to files and back, here and there."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -14,6 +15,7 @@ from on_gpu.search import from_tests
 from recvae.images import sample_images
 from recvae.rec import partitioned
 from recvae.rec.search import BestCandidates, SearchInputs, StoppingRule
+from recvae.rec.search.dispatch import BackendFailureWarning
 
 MODEL = "mnist"
 IMAGES, BATCH_SIZE = 16384, 4096
@@ -39,6 +41,7 @@ def golden(run: Run) -> Iterator[Row]:
 
 def codec(run: Run) -> Iterator[Row]:
     """Images a second with the model `mnist`, its networks and search on the GPU."""
+    warnings.simplefilter("error", BackendFailureWarning)  # or eager torch would be measured
     count = 8 if run.dry else IMAGES // 4 if run.quick else IMAGES
     digits = sample_images()
     images = np.concatenate([digits] * -(-count // len(digits)))[:count]
