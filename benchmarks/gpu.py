@@ -46,10 +46,10 @@ STEPS = (
 
 
 def all_rows(run: Run, names: Sequence[str]) -> Iterator[Row]:
-    """Those of the steps with these names as they come."""
+    """Those of the steps with these names as they come, and of the first, which names the card."""
     end = time.monotonic() + LIMIT_S
     for step in STEPS:
-        if step.name in names and (step.dry or not run.dry):
+        if step.name in (STEPS[0].name, *names) and (step.dry or not run.dry):
             yield from rows_of(step, run, max(0.0, min(step.limit_s, end - time.monotonic())))
 
 
@@ -68,6 +68,8 @@ def measure(run: Run, names: Sequence[str], out: str) -> int:
         value = row.value if isinstance(row.value, str) else f"{row.value:,.4g} {row.unit}"
         print(f"{row.step:<9} {row.name:<44} {size:<15} {value}  {row.note}".rstrip(), flush=True)
     card = next((str(row.value) for row in rows if row.name == CARD), "unknown")
+    if len(names) < len(STEPS):
+        card += ", part"  # keeps the files of a whole run
     paths = write_report(folder, card, rows, run.dry)
     for name, floor, goal, reached in target_lines(rows, run.dry):
         print(f"{name}: floor {floor}, goal {goal}, reached {reached}")
