@@ -23,7 +23,7 @@ from recvae.rec.search.triton.launch import (
     search_rows,
 )
 
-PROGRAMS_A_PROCESSOR = 16
+PROGRAMS_A_PROCESSOR = 8  # with 128 registers a thread
 FIRST_LOG2_SLOTS, MORE_LOG2_SLOTS = 12, 4
 
 
