@@ -1,0 +1,18 @@
+"""Waiting for a GPU as seldom as can be: each copy and each answer is waited for."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+@lru_cache(maxsize=1024)
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers as a tensor (n,), made once for each device; nobody may write to it."""
+    with torch.inference_mode(False):  # what is made in that mode takes part in no gradient
+        return torch.tensor(values, dtype=dtype, device=device)
+
+
+def all_hold(*conditions: Tensor) -> list[bool]:
+    """Whether each holds for all of its elements: one answer to wait for."""
+    return torch.stack([condition.all() for condition in conditions]).tolist()
