@@ -204,7 +204,7 @@ def test_the_status_does_not_depend_on_who_listens(tmp_path: Path, error: str, s
             "the GPU failed: Triton Error [CUDA]: invalid argument: try again, or take the CPU",
         ),
         (
-            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 4.00 GiB",
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 4 GiB",
             "CUDA out of memory. Tried to allocate 2.00 GiB: take smaller groups or the CPU",
         ),
         ("Expected all tensors to be on the same device, cuda:0 and cpu", None),

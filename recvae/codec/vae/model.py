@@ -137,7 +137,6 @@ class CodecModel(VaeParts, FolderModel, ImageCoder):  # type: ignore[misc, overr
         """Move the networks to a device; returns self."""
         self.encoder.to(device)
         self.decoder.to(device)
-        self.__dict__.pop("_pixel_cost", None)  # whose table is where the networks were
         return self
 
 
