@@ -79,10 +79,14 @@ def test_wavefronts_are_the_same_there(levels: int) -> None:
 
 
 def test_pictures_are_the_same_from_there() -> None:
+    check_both_ways(tiny_model(), smooth(2, 40, 24), channels=3)
+
+
+@pytest.mark.slow
+def test_pictures_of_the_shipped_model_are_the_same_from_there() -> None:
     model = load_model("cifar10")
     assert not model.cpu_only
     check_both_ways(model, smooth(1, 32, 32), channels=3)
-    check_both_ways(tiny_model(), smooth(2, 40, 24), channels=3)
 
 
 def test_waits_are_few_and_do_not_grow() -> None:
