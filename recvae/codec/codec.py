@@ -46,7 +46,7 @@ class Codec:
         device: where networks run: "cpu", "cuda", or "auto" for cuda where there is one. The bytes
             do not tell: any device decodes them.
         batch_size: images worked on at once, though never less than a group; bounds memory, changes
-            no byte.
+            no byte. Where a GPU's memory does not suffice, half as many, and so on.
 
     Raises:
         InputError: for a device that is not there or a batch size below 1.

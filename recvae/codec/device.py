@@ -1,12 +1,44 @@
-"""Where networks run."""
+"""Where networks run, and how much at once where memory is short."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 from recvae.codec.image_coder import ImageCoder
-from recvae.errors import InputError
+from recvae.errors import InputError, is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
+
+T = TypeVar("T")
+
+
+class Parts:
+    """Does work on batches, part by part where a GPU has too little memory for a whole one.
+
+    What did not fit once is not tried again: later batches are cut as small from the start.
+    """
+
+    def __init__(self) -> None:
+        self._most: int | None = None
+
+    def __call__(self, work: Callable[[slice], T], count: int, unit: int = 1) -> Iterator[T]:
+        """What `work` makes of slices that cover 0 .. count - 1, in order.
+
+        They are multiples of `unit`, but for the last. Where the memory does not suffice for one
+        unit, torch's error passes.
+        """
+        done = 0
+        while done < count:
+            size = min(self._most or count, count - done)
+            try:
+                result = work(slice(done, done + size))
+            except RuntimeError as error:
+                if size <= unit or not is_out_of_memory(error):
+                    raise
+                self._most = -(-size // unit) // 2 * unit
+            else:
+                done += size
+                yield result
 
 
 def on_device(coder: ImageCoder, name: str) -> ImageCoder:

@@ -192,8 +192,8 @@ def _take_best(results: BestCandidates, items: Tensor, segment: Segment, scores:
 
 def _finish(results: BestCandidates, candidates: CandidateStream, over: Tensor) -> None:
     """Takes the items whose search is over, at some candidate of the last segment, out of it."""
-    ended = over.any(dim=1)
-    items, start = candidates.items[ended], candidates.drawn - over.shape[1]
-    results.num_drawn[items] = start + 1 + over[ended].int().argmax(dim=1)
-    results.capped[items] = False
+    ended, items = over.any(dim=1), candidates.items
+    drawn = candidates.drawn - over.shape[1] + 1 + over.int().argmax(dim=1)
+    results.num_drawn[items] = torch.where(ended, drawn, results.num_drawn[items])
+    results.capped[items] = ~ended
     candidates.keep_only(torch.nonzero(~ended)[:, 0])
