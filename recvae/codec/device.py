@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SMALLEST_GPU_BATCH = 64
+"""Below, what a GPU computes in a batch is less than what launching it takes."""
+
 
 class Parts:
     """Does work on batches, part by part where a GPU has too little memory for a whole one.
@@ -41,8 +44,9 @@ class Parts:
                 yield result
 
 
-def on_device(coder: ImageCoder, name: str) -> ImageCoder:
-    """The coder, moved to the device "cpu", "cuda" or "auto", cuda where there is one.
+def on_device(coder: ImageCoder, name: str, batch_size: int) -> ImageCoder:
+    """The coder, moved to the device "cpu", "cuda" or "auto": cuda where there is one, for batches
+    of SMALLEST_GPU_BATCH images or more.
 
     Imports torch only for a coder that is not for the CPU alone. Raises InputError if there is no
     such device, or none for this coder.
@@ -50,7 +54,7 @@ def on_device(coder: ImageCoder, name: str) -> ImageCoder:
     if name not in ("cpu", "cuda", "auto"):
         raise InputError(f"device is {name!r}: choose cpu, cuda or auto")
     if not coder.cpu_only:
-        return coder.to(_find(name))
+        return coder.to(_find(name, batch_size))
     if name == "cuda":
         raise InputError(
             f"device is 'cuda', but model {coder.name!r} runs on the CPU only: choose cpu or auto"
@@ -58,11 +62,12 @@ def on_device(coder: ImageCoder, name: str) -> ImageCoder:
     return coder
 
 
-def _find(name: str) -> "torch.device":
+def _find(name: str, batch_size: int) -> "torch.device":
     import torch
 
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        worth_it = batch_size >= SMALLEST_GPU_BATCH and torch.cuda.is_available()
+        name = "cuda" if worth_it else "cpu"
     elif name == "cuda" and not torch.cuda.is_available():
         raise InputError("device is 'cuda', but torch finds no GPU here: choose cpu or auto")
     return torch.device(name)

@@ -46,6 +46,16 @@ def check_both_ways(model: ImageCoder, images: np.ndarray, **options: int) -> No
         assert np.array_equal(codec.decompress(data), decoded)
 
 
+def test_auto_takes_a_gpu_for_batches_that_are_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, places = load_model("mnist-mlp"), []
+    monkeypatch.setattr(type(model), "to", lambda self, device: places.append(device.type) or self)
+    for found in (True, False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda found=found: found)
+        for batch_size in (64, 63):
+            Codec(model, "auto", batch_size)
+    assert places == ["cuda", "cpu", "cpu", "cpu"]
+
+
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_files_are_the_same_from_there(name: str) -> None:
     check_both_ways(load_model(model_folder(name)), golden_images()[-4:-1])
