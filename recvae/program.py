@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from recvae.errors import InputError, Terminated
+from recvae.errors import InputError, Terminated, gpu_failure
 from recvae.reports import forgiving_streams
 from recvae.threads import let_waiting_threads_sleep
 
@@ -21,9 +21,9 @@ ONCE_SECONDS = 1.0  # a terminal that closes and systemd send two signals: one i
 def run_program(name: str, work: Callable[[], int | None]) -> int:
     """Do the work of the program `name`; returns its exit status.
 
-    0 or what `work` returns; 2 for bad input; 128 and the number of the signal that ended it, as
-    130 for Ctrl-C, or SIGPIPE's where nobody reads the output to its end. The last line on standard
-    error says why it is not 0.
+    0 or what `work` returns; 2 for bad input or a GPU that fails; 128 and the number of the signal
+    that ended it, as 130 for Ctrl-C, or SIGPIPE's where nobody reads the output to its end. The
+    last line on standard error says why it is not 0.
     """
     _fill_standard_descriptors()
     let_waiting_threads_sleep()
@@ -33,6 +33,10 @@ def run_program(name: str, work: Callable[[], int | None]) -> int:
                 return work() or 0
         except InputError as error:
             status, reason = BAD_INPUT, str(error)
+        except RuntimeError as error:
+            if (line := gpu_failure(error)) is None:
+                raise
+            status, reason = BAD_INPUT, line
         except KeyboardInterrupt as interrupt:
             number = interrupt.signal if isinstance(interrupt, Terminated) else signal.SIGINT
             word = "interrupted" if number == signal.SIGINT else "terminated"

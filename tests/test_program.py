@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from recvae.program import run_program
+
 WRITE_AND_WAIT = """
 import time
 from recvae.files import atomic_file
@@ -187,6 +189,40 @@ def test_the_status_does_not_depend_on_who_listens(tmp_path: Path, error: str, s
     with open("/dev/full", "w") as full:
         process = start(tmp_path, work, stdout=full, stderr=full)
         assert process.wait() == status
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        (
+            "CUDA error: an illegal memory access was encountered\nCompile with DSA\n",
+            "the GPU failed: CUDA error: an illegal memory access was encountered: try again, or "
+            "take the CPU",
+        ),
+        (
+            "Triton Error [CUDA]: invalid argument",
+            "the GPU failed: Triton Error [CUDA]: invalid argument: try again, or take the CPU",
+        ),
+        (
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 4 GiB",
+            "CUDA out of memory. Tried to allocate 2.00 GiB: take smaller groups or the CPU",
+        ),
+        ("Expected all tensors to be on the same device, cuda:0 and cpu", None),
+        ("", None),
+    ],
+)
+def test_a_gpu_that_fails_is_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], message: str, line: str | None
+) -> None:
+    def work() -> None:
+        raise RuntimeError(message)
+
+    if line is None:  # an error of the program
+        with pytest.raises(RuntimeError, match=f"^{message}$"):
+            run_program("test", work)
+    else:
+        assert run_program("test", work) == 2
+        assert capsys.readouterr().err == f"test: {line}\n"
 
 
 @pytest.mark.slow

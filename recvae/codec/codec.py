@@ -43,10 +43,10 @@ class Codec:
 
     Args:
         model: from `load_model`.
-        device: where networks run: "cpu", "cuda", or "auto" for cuda where there is one. The bytes
-            do not tell: any device decodes them.
+        device: where networks run: "cpu", "cuda", or "auto" for cuda where there is one and
+            batches have 64 images or more. The bytes do not tell: any device decodes them.
         batch_size: images worked on at once, though never less than a group; bounds memory, changes
-            no byte.
+            no byte. Where a GPU's memory does not suffice, half as many, and so on.
 
     Raises:
         InputError: for a device that is not there or a batch size below 1.
@@ -57,7 +57,7 @@ class Codec:
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch size is {batch_size}: it must be at least 1")
-        self.model = on_device(model, device)
+        self.model = on_device(model, device, batch_size)
         self.batch_size = batch_size
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from recvae.codec.compression import MAX_BATCH_PIXELS, Progress, no_progress
 from recvae.codec.container import ContainerReader, Group, Header
 from recvae.codec.container.group import streams_of_area
+from recvae.codec.device import Parts
 from recvae.codec.image_coder import ImageCoder, Pixels
 from recvae.codec.limits import MAX_PIXELS, check_claim
 from recvae.errors import InputError
@@ -40,6 +41,7 @@ class CompressedImages:
     ) -> None:
         self.reader, self.model, self.batch_size = reader, model, batch_size
         self.max_pixels = max_pixels
+        self._parts = Parts()
         self._kept: tuple[int, Any] = -1, None  # the group that an index needed last, decoded
         check_header(model, reader.header, reader.name)
 
@@ -241,10 +243,11 @@ class CompressedImages:
         try:
             for group in groups:
                 check_claim(group, self.max_pixels)
-            images = decode(groups)
+            parts = list(self._parts(lambda some: decode(groups[some]), len(groups)))
         except InputError as error:
             where = f"groups {numbered[0][0]} to {numbered[-1][0]}"
             raise InputError(f"{self.reader.name}: {where}: {error}") from error
+        images = parts[0] if len(parts) == 1 else np.concatenate(parts)
         levels = groups[0].spec.levels
         if levels < 256 and (brightest := int(images.max())) >= levels:
             raise InputError(

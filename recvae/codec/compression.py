@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, BinaryIO
 
-from recvae.codec.container import ContainerWriter, Header
-from recvae.codec.image_coder import ImageCoder, Pixels
+from recvae.codec.container import ContainerWriter, Group, Header
+from recvae.codec.device import Parts
+from recvae.codec.image_coder import Bits, ImageCoder, Pixels
 from recvae.codec.report import CompressionReport
 from recvae.images import regroup
 from recvae.images.spec import GREY, ImageSpec
@@ -79,8 +80,9 @@ class Compression:
         """Code images, batch by batch; `note` is given each batch when it is written."""
         some = (chunk for chunk in chunks if len(chunk))
         for shape, same in groupby(some, key=lambda chunk: chunk.shape[1:]):
+            parts = Parts()
             for batch in regroup(same, self._at_once(shape[0] * shape[1])):
-                self._add(batch)
+                self._add(batch, parts)
                 note(batch)
                 progress(self.writer.num_images, self.writer.num_bytes)
 
@@ -101,9 +103,14 @@ class Compression:
         fitting = MAX_BATCH_PIXELS // image_pixels // group_size * group_size
         return max(group_size, min(self.task.batch_size, fitting))
 
-    def _add(self, images: Pixels) -> None:
-        groups, bits = self.task.coder.encode(images, self.task.header.group_size)
-        for group in groups:
-            self.writer.add(group)
-        for part, image_bits in bits.items():
-            self.bits[part] += float(image_bits.sum())
+    def _add(self, images: Pixels, parts: Parts) -> None:
+        coder, group_size = self.task.coder, self.task.header.group_size
+
+        def encode(some: slice) -> tuple[list[Group], Bits]:
+            return coder.encode(images[some], group_size)
+
+        for groups, bits in parts(encode, len(images), group_size):
+            for group in groups:
+                self.writer.add(group)
+            for part, image_bits in bits.items():
+                self.bits[part] += float(image_bits.sum())

@@ -1,16 +1,52 @@
-"""Where networks run."""
+"""Where networks run, and how much at once where memory is short."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 from recvae.codec.image_coder import ImageCoder
-from recvae.errors import InputError
+from recvae.errors import InputError, is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
 
+T = TypeVar("T")
 
-def on_device(coder: ImageCoder, name: str) -> ImageCoder:
-    """The coder, moved to the device "cpu", "cuda" or "auto", cuda where there is one.
+SMALLEST_GPU_BATCH = 64
+"""Below, what a GPU computes in a batch is less than what launching it takes."""
+
+
+class Parts:
+    """Does work on batches, part by part where a GPU has too little memory for a whole one.
+
+    What did not fit once is not tried again: later batches are cut as small from the start.
+    """
+
+    def __init__(self) -> None:
+        self._most: int | None = None
+
+    def __call__(self, work: Callable[[slice], T], count: int, unit: int = 1) -> Iterator[T]:
+        """What `work` makes of slices that cover 0 .. count - 1, in order.
+
+        They are multiples of `unit`, but for the last. Where the memory does not suffice for one
+        unit, torch's error passes.
+        """
+        done = 0
+        while done < count:
+            size = min(self._most or count, count - done)
+            try:
+                result = work(slice(done, done + size))
+            except RuntimeError as error:
+                if size <= unit or not is_out_of_memory(error):
+                    raise
+                self._most = -(-size // unit) // 2 * unit
+            else:
+                done += size
+                yield result
+
+
+def on_device(coder: ImageCoder, name: str, batch_size: int) -> ImageCoder:
+    """The coder, moved to the device "cpu", "cuda" or "auto": cuda where there is one, for batches
+    of SMALLEST_GPU_BATCH images or more.
 
     Imports torch only for a coder that is not for the CPU alone. Raises InputError if there is no
     such device, or none for this coder.
@@ -18,7 +54,7 @@ def on_device(coder: ImageCoder, name: str) -> ImageCoder:
     if name not in ("cpu", "cuda", "auto"):
         raise InputError(f"device is {name!r}: choose cpu, cuda or auto")
     if not coder.cpu_only:
-        return coder.to(_find(name))
+        return coder.to(_find(name, batch_size))
     if name == "cuda":
         raise InputError(
             f"device is 'cuda', but model {coder.name!r} runs on the CPU only: choose cpu or auto"
@@ -26,11 +62,12 @@ def on_device(coder: ImageCoder, name: str) -> ImageCoder:
     return coder
 
 
-def _find(name: str) -> "torch.device":
+def _find(name: str, batch_size: int) -> "torch.device":
     import torch
 
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        worth_it = batch_size >= SMALLEST_GPU_BATCH and torch.cuda.is_available()
+        name = "cuda" if worth_it else "cpu"
     elif name == "cuda" and not torch.cuda.is_available():
         raise InputError("device is 'cuda', but torch finds no GPU here: choose cpu or auto")
     return torch.device(name)

@@ -50,7 +50,7 @@ def salvage(
     @cache
     def coder(header: Header) -> ImageCoder:
         found = shipped_model_for(header, name) if model is None else model
-        loaded = on_device(load_model(found), device)
+        loaded = on_device(load_model(found), device, batch_size)
         check_header(loaded, header, name)
         return loaded
 

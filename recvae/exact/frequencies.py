@@ -37,6 +37,11 @@ def exponential_table(fraction_bits: int) -> Tensor:
     return torch.tensor(entries, dtype=torch.float64)
 
 
+@cache
+def _table_on(fraction_bits: int, device: torch.device) -> Tensor:
+    return exponential_table(fraction_bits).to(device)
+
+
 def frequencies(logits: Tensor, fraction_bits: int) -> Tensor:
     """Frequencies of a categorical law.
 
@@ -53,7 +58,7 @@ def frequencies(logits: Tensor, fraction_bits: int) -> Tensor:
         raise ValueError(f"logits have {classes} classes; allowed: 2 to {MAX_CLASSES}")
     if len(logits) == 0:
         return torch.zeros(0, classes, dtype=torch.int32, device=logits.device)
-    table = exponential_table(fraction_bits).to(logits.device)
+    table = _table_on(fraction_bits, logits.device)
     below = (logits.amax(dim=1, keepdim=True) - logits).clamp_(max=len(table) - 1).int()
     weights = table.index_select(0, below.flatten()).reshape(below.shape)
     total = weights.sum(dim=1, keepdim=True)

@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from recvae.errors import InputError, tell_of_interrupt
+from recvae.errors import InputError, gpu_failure, tell_of_interrupt
 from recvae.files.atomic import (
     CANNOT,
     NOTHING,
@@ -61,11 +61,11 @@ def resumable_file(
 ) -> Iterator[Partial]:
     """Open what becomes `path` once the block has ended well, as `atomic_file` does.
 
-    Where the block is interrupted or the disk is full, part and journal stay if the journal holds
-    anything, but on a file system without locks. With `resume` the next call goes on with them,
-    with `force` alone it begins anew, with neither it raises `InputError`, as it does while another
-    process has them. Bad input, an `InputError` of the block, leaves nothing behind that was not
-    there before.
+    Where the block is interrupted, the disk is full or a GPU fails, part and journal stay if the
+    journal holds anything, but on a file system without locks. With `resume` the next call goes on
+    with them, with `force` alone it begins anew, with neither it raises `InputError`, as it does
+    while another process has them. Bad input, an `InputError` of the block, leaves nothing behind
+    that was not there before.
     """
     path = os.fspath(path)
     with translate_os_errors(path):
@@ -135,6 +135,8 @@ def _kept_on_failure(target: Path, part: Path, journal: Path, path: str) -> Iter
             tell_of_interrupt(error, NOTHING)
         elif isinstance(error, OSError):
             raise InputError(f"{path}: {error.strerror or error}; {KEPT}") from error
+        elif line := gpu_failure(error):
+            raise InputError(f"{path}: {line}; {KEPT}") from error
         else:
             tell_of_interrupt(error, KEPT)
         raise

@@ -26,6 +26,7 @@ from torch import Tensor
 from recvae.exact.gaussian import POSITION_BITS, quantile, to_float
 from recvae.rec.arrivals import series_log2
 from recvae.rec.code import Code, Coder, SearchResult
+from recvae.rec.devices import all_hold
 from recvae.rec.gaussian_1d import Gaussian1D, stretch_function_1d
 from recvae.rec.positions import (
     POSITIONS,
@@ -208,9 +209,13 @@ class SplitOnSample(Coder):
         if code.bins.shape[1:] != (self.dim, 1):
             given = f"shape {tuple(code.bins.shape)}"
             raise ValueError(f"bins: got {given}, need (batch, {self.dim}, 1)")
-        if not bool(((code.bins >= 0) & (code.bins < POSITIONS)).all()):
+        bins_fit, ranks_fit = all_hold(
+            (code.bins >= 0) & (code.bins < POSITIONS),
+            (code.ranks >= 0) & (code.ranks < self.max_candidates),
+        )
+        if not bins_fit:
             raise ValueError("bins: got one out of range, need [0, 2^32)")
-        if not bool(((code.ranks >= 0) & (code.ranks < self.max_candidates)).all()):
+        if not ranks_fit:
             raise ValueError(f"ranks: got one out of range, need [0, {self.max_candidates})")
 
     def _check_dim(self, field: str, dim: int) -> None:

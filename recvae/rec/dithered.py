@@ -20,6 +20,7 @@ from torch import Tensor
 
 from recvae.exact.gaussian import FRACTION_BITS, POSITION_BITS, quantile
 from recvae.rec.code import Code, Coder, SearchResult
+from recvae.rec.devices import all_hold, constant
 from recvae.rec.normal import log2_mass
 from recvae.rec.randomness import MAX_BLOCK, key_tensor, shared_key, shared_uniforms
 from recvae.rec.target import DiagonalGaussian
@@ -71,10 +72,11 @@ class DitheredQuantisation(Coder):
             ValueError: if a target's scale is another than the coder's, or a mean beyond +-64.
         """
         self._check_dim("target", target.dim)
-        scale = torch.tensor(self.scale, dtype=target.scale.dtype, device=target.scale.device)
-        if not bool((target.scale == scale).all()):
+        scale = constant(self.scale, target.scale.dtype, target.scale.device)
+        scale_fits, mean_fits = all_hold(target.scale == scale, target.mean.abs() <= MAX_MEAN)
+        if not scale_fits:
             raise ValueError("scale: got a target with another scale, need that of the coder")
-        if not bool((target.mean.abs() <= MAX_MEAN).all()):
+        if not mean_fits:
             raise ValueError(f"mean: got one beyond +-{MAX_MEAN:.0f}, need less")
         width, dither = self._dither(key, target.batch, target.mean.device)
         with torch.no_grad():
@@ -102,7 +104,7 @@ class DitheredQuantisation(Coder):
         bins = torch.arange(self.dim, device=device).expand(batch, self.dim)
         words = shared_uniforms(block_key, bins, torch.zeros_like(bins), dim=4)
         dither = (words[..., 0].double() + 0.5) * 2.0**-POSITION_BITS
-        scale = torch.tensor(self.scale, dtype=torch.float64, device=device)
+        scale = constant(self.scale, torch.float64, device)
         if self.noise == "uniform":
             return (math.sqrt(12) * scale).expand(batch, self.dim), dither
         # |z| < 6.4 in units of 2^-28: the sum of three squares is below 2^63. 1 keeps it from 0.

@@ -6,7 +6,7 @@ once with floats, they are stored as they are, so that all machines code with th
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from recvae.exact.frequencies import PRECISION_BITS
+from recvae.rec.devices import constant
 
 MAX_LOG2_RANKS = 40  # of an index code; a model file may hold less
 MAX_LOG2_REACH = 41  # of all buckets: a last one may begin below 2^40 and end above
@@ -46,10 +47,10 @@ class IndexCode:
         if sum(1 << w for w in self.raw_bits) > 1 << MAX_LOG2_REACH:
             raise ValueError("raw_bits: got more than 2^41 ranks in all, need at most that")
 
-    @cached_property
-    def _starts(self) -> Tensor:
+    def _starts(self, device: torch.device) -> Tensor:
         """First rank of each bucket, and one past the last rank."""
-        return torch.tensor([0, *(1 << w for w in self.raw_bits)]).cumsum(0)
+        starts = tuple(accumulate((1 << w for w in self.raw_bits), initial=0))
+        return constant(starts, torch.int64, device)
 
     def split(self, ranks: Tensor) -> tuple[Tensor, Tensor]:
         """Bucket of each rank and its place there, of raw_bits[bucket] bits; int64 like ranks.
@@ -57,7 +58,7 @@ class IndexCode:
         Raises:
             ValueError: if a rank lies outside all buckets.
         """
-        starts = self._starts.to(ranks.device)
+        starts = self._starts(ranks.device)
         if not bool(((ranks >= 0) & (ranks < starts[-1])).all()):
             raise ValueError(f"ranks: got one out of range, need [0, {int(starts[-1])})")
         buckets = torch.searchsorted(starts, ranks.contiguous(), right=True) - 1
@@ -65,13 +66,13 @@ class IndexCode:
 
     def join(self, buckets: Tensor, places: Tensor) -> Tensor:
         """Inverse of `split`."""
-        return self._starts.to(buckets.device)[buckets] + places
+        return self._starts(buckets.device)[buckets] + places
 
     def bits(self, ranks: Tensor) -> Tensor:
         """Ideal code length of ranks, float64 of their shape."""
         buckets, _ = self.split(ranks)
-        frequencies = torch.tensor(self.frequencies, dtype=torch.float64, device=ranks.device)
-        raw_bits = torch.tensor(self.raw_bits, device=ranks.device)
+        frequencies = constant(self.frequencies, torch.float64, ranks.device)
+        raw_bits = constant(self.raw_bits, torch.int64, ranks.device)
         return PRECISION_BITS - torch.log2(frequencies)[buckets] + raw_bits[buckets]
 
     def to_json(self) -> dict[str, list[int]]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from recvae.rec.algorithms import Setting, algorithm_named
 from recvae.rec.code import Coder
+from recvae.rec.devices import constant
 from recvae.rec.orc import PartitionedORC
 from recvae.rec.partition import Partition, allocate_intervals
 from recvae.rec.target import DiagonalGaussian
@@ -51,8 +52,7 @@ class Block:
 
     def take(self, target: DiagonalGaussian) -> DiagonalGaussian:
         """The posteriors (n, D) of all latents, cut down to this block's."""
-        index = list(self.dimensions)
-        return DiagonalGaussian(target.mean[:, index], target.scale[:, index])
+        return target[:, constant(self.dimensions, torch.int64, target.mean.device)]
 
     def coder(self, index: int) -> Coder:
         """The coder of this block, the `index`-th of its image."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recvae.rec.arrivals import Arrivals
 from recvae.rec.code import Code, Coder, SearchResult
+from recvae.rec.devices import all_hold, constant
 from recvae.rec.partition import Partition
 from recvae.rec.proposal import Proposal, Weights, propose
 from recvae.rec.randomness import (
@@ -58,8 +59,9 @@ class PartitionedCoder(Coder):
         block: names this block of latents within an item, in [0, 2^32): blocks draw independently.
         chunk_elements: bounds the memory of encoding, in elements (of 8 bytes) per temporary.
         implementation: name of a backend of `rec.search`: "eager" torch for any device, "numba"
-            for CPUs ("fused" is another name of it), "shared" for items that share all candidates;
-            "auto" takes what is fastest for the tensors. They give the same codes.
+            for CPUs ("fused" is another name of it), "triton" for GPUs, "shared" for items that
+            share all candidates; "auto" takes what is fastest for the tensors. They give the same
+            codes.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -124,10 +126,13 @@ class PartitionedCoder(Coder):
         """
         bins, ranks = code.bins, code.ranks
         self._check_dim("code", bins.shape[-1])
-        intervals = torch.tensor(self.partition.intervals, device=bins.device)
-        if not bool(((bins >= 0) & (bins < intervals)).all()):
+        intervals = constant(self.partition.intervals, torch.int64, bins.device)
+        bins_fit, ranks_fit = all_hold(
+            (bins >= 0) & (bins < intervals), (ranks >= 0) & (ranks < self.limit)
+        )
+        if not bins_fit:
             raise ValueError(f"bins: got one out of range, need [0, J) of {self.partition}")
-        if not bool(((ranks >= 0) & (ranks < self.limit)).all()):
+        if not ranks_fit:
             raise ValueError(f"ranks: got one out of range, need [0, {self.limit})")
         keys = key_tensor(key, bins.shape[0], bins.device)
         single = ranks.dim() == 1

@@ -5,6 +5,7 @@ The score log2 q/p' is taken with the rounded weights, so rounding costs nothing
 """
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import torch
@@ -135,31 +136,63 @@ def _interval_tables(
     mean: Tensor, scale: Tensor, partition: Partition, weights: Weights
 ) -> tuple[Tensor, Tensor]:
     """Ladder and step_bits of a Proposal, both (batch, total)."""
-    cut, device = partition.cut_dimensions, mean.device
-    if not cut:
+    if not partition.cut_dimensions:
         empty = mean[:, :0]
         return empty.long(), empty
-    counts = torch.tensor([partition.intervals[d] for d in cut], device=device)
-    position = torch.repeat_interleave(torch.arange(len(cut), device=device), counts)
-    dimension = torch.tensor(cut, device=device)[position]
+    cuts = _intervals(partition, mean.device)
+    mean, scale = mean[:, cuts.dimension], scale[:, cuts.dimension]
     if weights == "mass":
-        edges = torch.cat([normal.interval_edges(partition.intervals[d], device)[:-1] for d in cut])
-        below = torch.special.ndtr((edges - mean[:, dimension]) / scale[:, dimension])
+        below = torch.special.ndtr((cuts.edge - mean) / scale)
     else:
-        ranges = [sampled_ranges(partition.intervals[d], device) for d in cut]
-        lower, upper = (torch.cat(ends) for ends in zip(*ranges, strict=True))
-        sup = normal.log2_sup_ratio(mean[:, dimension], scale[:, dimension], lower, upper)
-        below = torch.cat([_below(part) for part in sup.split(counts.tolist(), dim=1)], dim=1)
+        sup = normal.log2_sup_ratio(mean, scale, cuts.lower, cuts.upper)
+        sizes = [partition.intervals[d] for d in partition.cut_dimensions]
+        below = torch.cat([_below(part) for part in sup.split(sizes, dim=1)], dim=1)
     # Each interval gets 2^-32 first, so that no bin of the target is out of reach.
-    number = torch.cat([torch.arange(count, device=device) for count in counts.tolist()])
-    spread = (1 << WEIGHT_BITS) - counts[position]
-    bin_cdf = (below * spread.double()).long() + number
+    spread = (1 << WEIGHT_BITS) - cuts.count
+    bin_cdf = (below * spread.double()).long() + cuts.number
     # libm's CDF need not be monotone in its last place.
-    bin_cdf = torch.cummax(bin_cdf + (position << WEIGHT_BITS) - number, dim=1).values + number
-    end = torch.full_like(bin_cdf[:, :1], len(cut) << WEIGHT_BITS)
+    start = (cuts.position << WEIGHT_BITS) - cuts.number
+    bin_cdf = torch.cummax(bin_cdf + start, dim=1).values + cuts.number
+    end = torch.full_like(bin_cdf[:, :1], len(partition.cut_dimensions) << WEIGHT_BITS)
     masses = torch.diff(bin_cdf, append=end)
-    step_bits = WEIGHT_BITS - torch.log2((masses * counts[position]).double())
+    step_bits = WEIGHT_BITS - torch.log2((masses * cuts.count).double())
     return bin_cdf, step_bits
+
+
+@dataclass(frozen=True, eq=False)
+class _Intervals:
+    """The intervals of the cut dimensions, one dimension after another, each field (total,).
+
+    Args:
+        position: number of the dimension among those that are cut.
+        dimension: its number among all.
+        count: J_d, into how many intervals it is cut.
+        number: of the interval, below J_d.
+        edge: its lower end.
+        lower, upper: ends of the samples in it, see `sampled_ranges`.
+    """
+
+    position: Tensor
+    dimension: Tensor
+    count: Tensor
+    number: Tensor
+    edge: Tensor
+    lower: Tensor
+    upper: Tensor
+
+
+@lru_cache(maxsize=64)
+def _intervals(partition: Partition, device: torch.device) -> _Intervals:
+    """Those of a partition, made once: searches of many batches have the same."""
+    columns = []
+    with torch.inference_mode(False):  # what is made in that mode takes part in no gradient
+        for position, d in enumerate(partition.cut_dimensions):
+            count = partition.intervals[d]
+            number = torch.arange(count, device=device)
+            numbers = (torch.full_like(number, value) for value in (position, d, count))
+            edge = normal.interval_edges(count, device)[:-1]
+            columns.append((*numbers, number, edge, *sampled_ranges(count, device)))
+        return _Intervals(*map(torch.cat, zip(*columns, strict=True)))
 
 
 def _below(log2_weights: Tensor) -> Tensor:

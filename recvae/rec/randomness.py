@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from recvae.exact.gaussian import POSITION_BITS, quantile
+from recvae.rec.devices import constant
 from recvae.rec.partition import Partition
 from recvae.rec.philox import philox4x32, split_words
 
@@ -111,5 +112,5 @@ def shared_samples(
         (batch, n, dim) int64, z in units of 2^-28.
     """
     uniforms = shared_uniforms(block_key, partition.flatten(bins), ranks, partition.dim)
-    intervals = torch.tensor(partition.intervals, device=bins.device)
+    intervals = constant(partition.intervals, torch.int64, bins.device)
     return quantile(((bins << POSITION_BITS) + uniforms) // intervals)

@@ -1,6 +1,7 @@
 """The target Q of relative entropy coding: a diagonal Gaussian, coded against P = N(0, I)."""
 
 import math
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from recvae.exact.gaussian import FRACTION_BITS, POSITION_BITS
 from recvae.rec import normal
+from recvae.rec.devices import all_hold
 
 # Beyond these, squares and their products would leave the range of float64.
 MAX_LOG2_MAGNITUDE = 100
@@ -41,9 +43,12 @@ class DiagonalGaussian:
             if given != needed:
                 raise ValueError(f"scale: got {field} {given}, need that of mean, {needed}")
         limit = 2.0**MAX_LOG2_MAGNITUDE
-        if not bool((mean.abs() <= limit).all()):
+        mean_fits, scale_fits = all_hold(
+            mean.abs() <= limit, (scale >= 1 / limit) & (scale <= limit)
+        )
+        if not mean_fits:
             raise ValueError("mean: got values not finite or above 2^100, need less")
-        if not bool(((scale >= 1 / limit) & (scale <= limit)).all()):
+        if not scale_fits:
             raise ValueError("scale: got values not in [2^-100, 2^100], need positive, finite ones")
 
     @property
@@ -56,8 +61,11 @@ class DiagonalGaussian:
         """Number of dimensions."""
         return self.mean.shape[1]
 
-    def __getitem__(self, items: slice) -> "DiagonalGaussian":
-        return DiagonalGaussian(self.mean[items], self.scale[items])
+    def __getitem__(self, index: slice | tuple[slice, Tensor]) -> "DiagonalGaussian":
+        """Some items, or some dimensions of them; their values need no second check."""
+        part = copy(self)
+        vars(part).update(mean=self.mean[index], scale=self.scale[index])
+        return part
 
     def relative_to(self, prior: "DiagonalGaussian") -> "DiagonalGaussian":
         """This target in coordinates in which the prior is N(0, I): what coders code.
@@ -121,13 +129,16 @@ def require_on_grid(target: DiagonalGaussian) -> None:
         ValueError: if a dimension of an item is too far out or too narrow.
     """
     mean, scale = target.mean.double().abs(), target.scale.double()
-    # 4.4 standard deviations on either side hold all but 2^-16.
-    if not bool((mean + 4.4 * scale <= normal.reach()).all()):
-        needed = f"|mean| + 4.4 scale of at most {normal.reach():.2f}, where its samples end"
-        raise ValueError(f"mean: got a target too far out for an exact coder, need {needed}")
     density = torch.exp(-(mean + 2 * scale).square() / 2) / math.sqrt(2 * math.pi)
     positions = scale * (density * 2.0**POSITION_BITS).clamp_max(2.0**FRACTION_BITS)
-    if not bool((positions >= MIN_POSITIONS_PER_SCALE).all()):
+    # 4.4 standard deviations on either side hold all but 2^-16.
+    within, wide = all_hold(
+        mean + 4.4 * scale <= normal.reach(), positions >= MIN_POSITIONS_PER_SCALE
+    )
+    if not within:
+        needed = f"|mean| + 4.4 scale of at most {normal.reach():.2f}, where its samples end"
+        raise ValueError(f"mean: got a target too far out for an exact coder, need {needed}")
+    if not wide:
         needed = f"{MIN_POSITIONS_PER_SCALE} positions of the prior's grid within one scale"
         raise ValueError(f"scale: got a target too narrow for an exact coder, need {needed}")
 

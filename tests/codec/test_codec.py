@@ -245,16 +245,6 @@ def test_bad_parameters(codec: Codec, digits: np.ndarray) -> None:
             Codec(codec.model, device="cuda")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_gpu_and_cpu_decode_each_others_files(codec: Codec, digits: np.ndarray) -> None:
-    on_gpu = recvae.load(device="cuda")
-    try:
-        assert np.array_equal(recvae.open(on_gpu.compress(digits))[:], digits)
-        assert np.array_equal(on_gpu.decompress(codec.compress(digits)), digits)
-    finally:
-        on_gpu.model.to(torch.device("cpu"))
-
-
 def test_batches_are_whole_groups_and_no_more(codec: Codec, digits: np.ndarray) -> None:
     seen: list[int] = []
 

@@ -117,8 +117,13 @@ def check(backend: str, searching: Searching, device: str = "cpu") -> None:
     """Holds a backend to the reference on the same device."""
     inputs, rule = searching.inputs_and_rule(torch.device(device))
     assert BACKENDS[backend].needs(inputs, rule) is None
+    check_results(searching, BACKENDS[backend].search(inputs, rule, CHUNK_ELEMENTS), device)
+
+
+def check_results(searching: Searching, found: BestCandidates, device: str = "cpu") -> None:
+    """Holds what was found to what the reference finds on that device."""
+    inputs, rule = searching.inputs_and_rule(torch.device(device))
     expected = BACKENDS["eager"].search(inputs, rule, CHUNK_ELEMENTS)
-    found = BACKENDS[backend].search(inputs, rule, CHUNK_ELEMENTS)
     for field in BestCandidates.__dataclass_fields__:
         reference, result = getattr(expected, field), getattr(found, field)
         assert result.dtype == reference.dtype, field

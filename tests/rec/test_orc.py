@@ -14,7 +14,7 @@ from rec.reference import philox_of_integers
 from recvae.exact.gaussian import quantile, to_float
 from recvae.rec import DiagonalGaussian, Partition, PartitionedORC
 from recvae.rec.arrivals import arrival_times, log2_times, series_log2
-from recvae.rec.search.eager import rank_within_bin
+from recvae.rec.search.ranks import rank_within_bin
 
 IMPLEMENTATIONS = ("eager", "fused")
 

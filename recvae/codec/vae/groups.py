@@ -33,6 +33,7 @@ from recvae.codec.vae.parts import VaeParts
 from recvae.errors import InputError
 from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic, frequencies
 from recvae.rec import Code, DiagonalGaussian
+from recvae.rec.devices import to_cpu
 from recvae.vae.information import posterior
 from recvae.vae.networks.passes import Pass, run_passes
 
@@ -71,7 +72,7 @@ class _CodedPass:
 
     symbols: NDArray[np.int32]
     frequencies: NDArray[np.int32]
-    images: NDArray[np.int64]
+    images: NDArray[np.int32]
 
     @classmethod
     def joined(cls, passes: Sequence["_CodedPass"]) -> "_CodedPass":
@@ -101,11 +102,12 @@ def encode_groups(
     """Code images (n, h, w) in groups of `group_size`, the last of which may be smaller."""
     latents = model.latents
     images = torch.from_numpy(pixels)
+    there = images.to(model.device)
     with exact_arithmetic():
-        target = posterior(model.encoder, images)
+        target = posterior(model.encoder, there)
         sent = latents.send(target, images)
         codes = sent.codes
-        passes = code_pixels(model, latents.receive(codes), images)
+        passes = code_pixels(model, latents.receive(codes), there)
     bits = _count_bits(
         model, target, latents.bits(codes), pixel_bits(passes, len(pixels)), sent.capped.numpy()
     )
@@ -126,19 +128,16 @@ def code_pixels(model: VaeParts, z: Tensor, images: Tensor) -> list[_CodedPass]:
 
     Passes that follow each other and have as many classes come as one.
     """
-    coded: list[_CodedPass] = []
+    parts: list[Tensor] = []
     with exact_arithmetic():
         model.trace.begin_batch(z)
         passes = model.decoder.known_passes(z.to(model.device), images.to(model.device))
         for step, symbols in passes:
             if tables := [table for _, table in _frequency_tables(model, step)]:
-                coded.append(
-                    _CodedPass(
-                        symbols.int().cpu().numpy(),
-                        np.concatenate(tables) if len(tables) > 1 else tables[0],
-                        step.images.cpu().numpy(),
-                    )
-                )
+                counts = torch.cat(tables) if len(tables) > 1 else tables[0]
+                parts += (symbols.int(), counts, step.images.int())
+    arrays = [part.numpy() for part in to_cpu(parts)]
+    coded = map(_CodedPass, arrays[::3], arrays[1::3], arrays[2::3])
     runs = groupby(coded, key=lambda step: step.frequencies.shape[1])
     return [_CodedPass.joined(list(run)) for _, run in runs]
 
@@ -224,10 +223,13 @@ def _decode_pass(
     model: VaeParts, decoders: Sequence[RangeDecoder], group_ends: NDArray[np.int64], step: Pass
 ) -> Tensor:
     """The symbols of a pass; groups but the last end before the images `group_ends`."""
-    inner = np.searchsorted(step.images.cpu().numpy(), group_ends).tolist()
+    inner: list[int] = []
+    if len(group_ends):
+        inner = np.searchsorted(step.images.cpu().numpy(), group_ends).tolist()
     bounds = list(pairwise([0, *inner, len(step.images)]))
     symbols = [np.zeros(0, dtype=np.int32)]
-    for piece, table in _frequency_tables(model, step):
+    for piece, counts in _frequency_tables(model, step):
+        table = counts.cpu().numpy()
         for decoder, (start, stop) in zip(decoders, bounds, strict=True):
             first, last = max(start, piece.start), min(stop, piece.stop)
             if first < last:
@@ -236,14 +238,14 @@ def _decode_pass(
     return torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(step.images.device)
 
 
-def _frequency_tables(model: VaeParts, step: Pass) -> Iterator[tuple[slice, NDArray[np.int32]]]:
-    """The frequencies (m, classes) of each piece of a pass, in order."""
+def _frequency_tables(model: VaeParts, step: Pass) -> Iterator[tuple[slice, Tensor]]:
+    """The frequencies (m, classes) int32 of each piece of a pass, in order."""
     model.trace.begin_pass(step.classes)
     for piece in step.pieces():
         logits = step.logits_at(piece)
         counts = frequencies(logits, model.number.fraction_bits)
         model.trace.add_piece(logits, counts)
-        yield piece, counts.cpu().numpy()
+        yield piece, counts
 
 
 def _encode_group(

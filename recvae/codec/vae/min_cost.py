@@ -14,6 +14,7 @@ from torch import Tensor
 from recvae.codec.vae.latents import SENDER_SEED, BlockLatents, LatentCodec, Sent, join_codes
 from recvae.codec.vae.pixel_cost import PixelCost
 from recvae.rec import Code, Coder, DiagonalGaussian, Racing
+from recvae.rec.devices import to_cpu
 
 IMAGES_AT_ONCE = 64  # bounds memory: of each there are beam * candidates choices
 PIXEL_BATCH = 64  # latents decoded at once
@@ -60,7 +61,8 @@ class MinCostSender:
             )[0]
             for block, coder in zip(latents.blocks, latents.coders, strict=True)
         ]
-        races = [Code(race.bins.cpu(), race.ranks.cpu()) for race in races]
+        parts = to_cpu([part for race in races for part in (race.bins, race.ranks)])
+        races = [Code(bins, ranks) for bins, ranks in zip(parts[::2], parts[1::2], strict=True)]
         costs = _Costs.of(latents, races, images, self.pixel_cost)
         choices = torch.zeros(len(images), 1, len(races), dtype=torch.int64)
         for block, race in enumerate(races):

@@ -4,6 +4,7 @@ A backend gives the codes of the eager reference to the last bit; `tests/rec/bac
 every registered one to that.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -42,6 +43,17 @@ class Backend:
 BACKENDS: dict[str, Backend] = {}
 """By name; "auto" asks the one registered last first."""
 
+_failed: set[str] = set()
+"""Backends that "auto" leaves alone, since they failed once."""
+
+
+class BackendFailure(RuntimeError):
+    """What a backend raises that cannot run here, though it serves the inputs."""
+
+
+class BackendFailureWarning(UserWarning):
+    """A backend failed, and another one goes on."""
+
 
 def register_backend(backend: Backend) -> None:
     """Makes a backend known. Raises ValueError if its name is taken."""
@@ -62,11 +74,26 @@ def search(
 ) -> BestCandidates:
     """Searches with a backend by name, or with the one that "auto" finds best.
 
+    Where one that "auto" took fails, it warns once, and the next best goes on from then on.
+
     Raises:
         ValueError: if the backend named cannot serve inputs and rule.
+        BackendFailure: if it should, and fails.
     """
-    backend = choose_backend(inputs, rule, implementation)
-    return backend.search(inputs, rule, chunk_elements)
+    while True:
+        backend = choose_backend(inputs, rule, implementation)
+        try:
+            return backend.search(inputs, rule, chunk_elements)
+        except BackendFailure as error:
+            if implementation != AUTO:
+                raise
+            _failed.add(backend.name)
+            warnings.warn(
+                f"search by {backend.name!r} failed, a slower one goes on with the same codes; "
+                f"please report: {error}",
+                BackendFailureWarning,
+                stacklevel=2,
+            )
 
 
 def choose_backend(inputs: SearchInputs, rule: StoppingRule, implementation: str) -> Backend:
@@ -75,7 +102,9 @@ def choose_backend(inputs: SearchInputs, rule: StoppingRule, implementation: str
         return next(
             backend
             for backend in reversed(BACKENDS.values())
-            if backend.suits(inputs, rule) and backend.needs(inputs, rule) is None
+            if backend.name not in _failed
+            and backend.suits(inputs, rule)
+            and backend.needs(inputs, rule) is None
         )
     backend = BACKENDS[ALIASES.get(implementation, implementation)]
     if missing := backend.needs(inputs, rule):

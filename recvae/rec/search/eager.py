@@ -23,6 +23,7 @@ from recvae.rec.search.inputs import (
     StoppingRule,
     item_slices,
 )
+from recvae.rec.search.ranks import rank_within_bin
 
 FIRST_SEGMENT = 64
 
@@ -191,18 +192,8 @@ def _take_best(results: BestCandidates, items: Tensor, segment: Segment, scores:
 
 def _finish(results: BestCandidates, candidates: CandidateStream, over: Tensor) -> None:
     """Takes the items whose search is over, at some candidate of the last segment, out of it."""
-    ended = over.any(dim=1)
-    items, start = candidates.items[ended], candidates.drawn - over.shape[1]
-    results.num_drawn[items] = start + 1 + over[ended].int().argmax(dim=1)
-    results.capped[items] = False
+    ended, items = over.any(dim=1), candidates.items
+    drawn = candidates.drawn - over.shape[1] + 1 + over.int().argmax(dim=1)
+    results.num_drawn[items] = torch.where(ended, drawn, results.num_drawn[items])
+    results.capped[items] = ~ended
     candidates.keep_only(torch.nonzero(~ended)[:, 0])
-
-
-def rank_within_bin(bins: Tensor) -> Tensor:
-    """How many earlier candidates share each candidate's bin: (batch, n) int64 to the same."""
-    in_order, order = torch.sort(bins, dim=1, stable=True)
-    places = torch.arange(bins.shape[1], device=bins.device).expand_as(bins)
-    starts_run = torch.ones_like(in_order, dtype=torch.bool)
-    starts_run[:, 1:] = in_order[:, 1:] != in_order[:, :-1]
-    run_start = torch.cummax(torch.where(starts_run, places, 0), dim=1).values
-    return torch.empty_like(bins).scatter_(1, order, places - run_start)

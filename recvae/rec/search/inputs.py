@@ -135,7 +135,7 @@ class BestCandidates:
         )
         return BestCandidates(*map(torch.cat, columns))
 
-    def put(self, items: slice, part: "BestCandidates") -> None:
+    def put(self, items: slice | Tensor, part: "BestCandidates") -> None:
         """Writes what was found for some items into these tensors."""
         for field in fields(self):
             getattr(self, field.name)[items] = getattr(part, field.name)

@@ -11,6 +11,7 @@ from torch import Tensor
 from recvae.exact import exact_arithmetic
 from recvae.exact.gaussian import FRACTION_BITS
 from recvae.rec.arrivals import arrival_times, log2_times
+from recvae.rec.devices import all_hold
 from recvae.rec.normal import reach
 from recvae.rec.randomness import private_uniforms, shared_samples
 from recvae.rec.search.dispatch import Backend
@@ -28,7 +29,7 @@ def needs(inputs: SearchInputs, rule: StoppingRule) -> str | None:
         return "a race of N candidates with one winner"
     if inputs.proposal.partition.cut_dimensions:
         return "items without a partition"
-    if not all(bool((word == word[:1]).all()) for word in keys):
+    if not all(all_hold(*(word == word[:1] for word in keys))):
         return "items that share one key"
     if not bool((_scores_and_error(inputs)[1] <= MAX_ERROR_BITS).all()):
         return "targets whose candidates float32 tells apart"
@@ -49,8 +50,8 @@ def search(inputs: SearchInputs, rule: StoppingRule, chunk_elements: int) -> Bes
     step = max(1, chunk_elements // max(batch, 2 * proposal.partition.dim))
     for start in range(0, limit, step):
         ranks = torch.arange(start, min(start + step, limit), device=error.device)[None]
-        bins = torch.zeros((*ranks.shape, proposal.partition.dim), dtype=torch.int64)
-        z = shared_samples(one.shared, proposal.partition, bins.to(error.device), ranks)[0]
+        bins = ranks.new_zeros((*ranks.shape, proposal.partition.dim))
+        z = shared_samples(one.shared, proposal.partition, bins, ranks)[0]
         real = z.float() * 2.0**-FRACTION_BITS
         times = log2_arrivals[start : start + step]
         columns = [real.square(), real, torch.ones_like(real[:, :1]), times.float()[:, None]]
@@ -63,9 +64,8 @@ def search(inputs: SearchInputs, rule: StoppingRule, chunk_elements: int) -> Bes
         exact = proposal[item].log2_ratio(bins[0, n, None], z[n, None])[:, 0] - times[n]
         # At equal scores the earlier one leads: the shortlist is in order of arrival.
         top = best.scatter_reduce(0, item, exact, "amax")
-        first = torch.full_like(winner, limit).scatter_reduce(
-            0, item[exact == top[item]], start + n[exact == top[item]], "amin"
-        )
+        leading = torch.where(exact == top[item], start + n, limit)
+        first = torch.full_like(winner, limit).scatter_reduce(0, item, leading, "amin")
         winner = torch.where(top > best, first, winner)
         best = top
     drawn = torch.full_like(winner, limit)

@@ -118,16 +118,17 @@ class CausalDecoder(UpsamplingDecoder):
             sites = torch.cat(list(piece))
             hidden = self.hidden(context.around(sites), features.index_select(0, sites))
             sizes = [len(front) for front in piece]
-            flags, logits = (values[sites] > 0).split(sizes), self.zero(hidden).split(sizes)
+            flags = (values[sites] > 0).long()
+            fronts = zip(piece, flags.split(sizes), self.zero(hidden).split(sizes), strict=True)
             if self.levels > 2:
-                counts = [int(front_flags.sum()) for front_flags in flags]
-                value_logits = self.value(hidden[torch.cat(flags)]).split(counts)
-            for number, (front, ink) in enumerate(zip(piece, flags, strict=True)):
-                yield self._flags(front, logits[number].__getitem__), ink.long()
+                counts = torch.stack([front.sum() for front in flags.split(sizes)]).tolist()
+                at = flags.nonzero()[:, 0]
+                inked, value_logits = sites[at].split(counts), self.value(hidden[at]).split(counts)
+            for number, (front, ink, logits) in enumerate(fronts):
+                yield self._flags(front, logits.__getitem__), ink
                 if self.levels > 2:
-                    inked = front[ink]
-                    step = self._values(inked, value_logits[number].__getitem__)
-                    yield step, values[inked] - 1
+                    step = self._values(inked[number], value_logits[number].__getitem__)
+                    yield step, values[inked[number]] - 1
 
     def input_limit(self, path: str, limit: int) -> int | Tensor:
         """Of `join`, the contexts hold what the table of values does; see `Decoder`."""

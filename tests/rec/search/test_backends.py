@@ -38,9 +38,9 @@ def test_codes_are_those_of_the_reference_on_a_gpu(backend: str) -> None:
         check(backend, SEARCHES[name](), "cuda")
 
 
-@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize("backend", [name for name in OTHERS if name != "triton"])
 def test_every_backend_serves_something(backend: str) -> None:
-    """So that the suite above does not skip one whole."""
+    """So that the suite above does not skip one whole; `test_triton` runs that of the GPU."""
     assert len(served(backend)) >= 2
 
 

@@ -9,13 +9,13 @@ from recvae.exact.gaussian import gaussian_table, quantile, to_float
 from recvae.rec import ORC, DiagonalGaussian, Partition, PartitionedORC
 from recvae.rec.normal import log2_ratio, reach
 from recvae.rec.proposal import propose, sampled_ranges
-from recvae.rec.search.numba.backend import (
+from recvae.rec.search.numba.screen import find_entries, tabulate_peaks
+from recvae.rec.search.screening import (
     EPSILON,
     TABLE_ROUNDINGS,
     quantile_pieces,
     screening_terms,
 )
-from recvae.rec.search.numba.screen import find_entries, tabulate_peaks
 
 
 def positions() -> torch.Tensor:
@@ -34,7 +34,7 @@ def test_the_quantile_of_the_screen_is_as_near_as_its_error_bound_assumes():
     tails, entries = np.empty(len(v), np.float32), np.empty(len(v), np.uint32)
     find_entries(words, np.uint64(0), len(v), tails, entries)
     assert entries.max() == len(gaussian_table()) - 1
-    start, slope = quantile_pieces()[entries].view(np.float32).reshape(-1, 2).T
+    start, slope = quantile_pieces()[entries].T
     magnitude = start - slope * tails
     screened = np.where(words >> 31, magnitude, -magnitude)
     error = np.abs(screened - to_float(quantile(v), torch.float64).numpy()).max()

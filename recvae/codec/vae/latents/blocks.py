@@ -148,12 +148,8 @@ class BlockLatents(LatentCodec):
         if self.sender is not None:
             assert images is not None
             return self.sender(self, target, images)
-        codes, capped = [], torch.zeros(target.batch, dtype=torch.bool)
-        for block, coder in zip(self.blocks, self.coders, strict=True):
-            code, ended_at_cap = search_within_reach(coder, block.take(target), self.key)
-            codes.append(code)
-            capped |= ended_at_cap
-        return Sent(codes, capped)
+        targets = (block.take(target) for block in self.blocks)
+        return search_within_reach(self.coders, targets, self.key)
 
     def receive(self, codes: Sequence[Code]) -> Tensor:
         """See `LatentCodec`."""

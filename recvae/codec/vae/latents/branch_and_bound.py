@@ -130,8 +130,7 @@ class BranchAndBoundLatents(LatentCodec):
 
     def send(self, target: DiagonalGaussian, images: Tensor | None = None) -> Sent:
         """See `LatentCodec`."""
-        code, capped = search_within_reach(self.coder, target, self.key)
-        return Sent([code], capped)
+        return search_within_reach(self.coders, [target], self.key)
 
     def receive(self, codes: Sequence[Code]) -> Tensor:
         """See `LatentCodec`."""

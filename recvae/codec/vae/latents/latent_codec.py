@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recvae.codec.range_coder import RangeDecoder, RangeEncoder
 from recvae.rec import Code, Coder, DiagonalGaussian
+from recvae.rec.devices import to_cpu
 
 SENDER_SEED = 0  # of the sender's own randomness; no receiver needs it
 
@@ -181,13 +182,17 @@ def join_codes(parts: Iterable[Sequence[Code]]) -> list[Code]:
     ]
 
 
-def search_within_reach(coder: Coder, target: DiagonalGaussian, key: int) -> tuple[Code, Tensor]:
-    """What a coder finds for targets that it may have to move into its reach.
-
-    Returns:
-        the code and, for each item, whether a search ended at its cap, (n,) bool; both on CPU.
-    """
-    generator = torch.Generator().manual_seed(SENDER_SEED)
-    found = coder.search(coder.within_reach(target), key, generator)
-    capped = found.capped if found.capped.dim() == 1 else found.capped.any(dim=1)
-    return Code(found.code.bins.cpu(), found.code.ranks.cpu()), capped.cpu()
+def search_within_reach(
+    coders: Sequence[Coder], targets: Iterable[DiagonalGaussian], key: int
+) -> Sent:
+    """What each coder finds for its targets, which it may have to move into its reach."""
+    parts: list[Tensor] = []
+    for coder, target in zip(coders, targets, strict=True):
+        generator = torch.Generator().manual_seed(SENDER_SEED)
+        found = coder.search(coder.within_reach(target), key, generator)
+        capped = found.capped.long()
+        each = capped if capped.dim() == 1 else capped.amax(dim=1)
+        parts += (found.code.bins, found.code.ranks, each)
+    parts = to_cpu(parts)
+    codes = [Code(bins, ranks) for bins, ranks in zip(parts[::3], parts[1::3], strict=True)]
+    return Sent(codes, torch.stack(parts[2::3]).bool().any(dim=0))

@@ -4,16 +4,15 @@ Threads share nothing, and no threading layer is started.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recvae.exact.gaussian import FRACTION_BITS, MANTISSA_BITS, gaussian_table
-from recvae.rec.normal import reach
+from recvae.exact.gaussian import FRACTION_BITS, gaussian_table
 from recvae.rec.partition import Partition
-from recvae.rec.proposal import WEIGHT_BITS, Proposal, sampled_ranges
+from recvae.rec.proposal import Proposal, sampled_ranges
 from recvae.rec.search.inputs import (
     BestCandidates,
     FirstAccepted,
@@ -24,11 +23,7 @@ from recvae.rec.search.inputs import (
 )
 from recvae.rec.search.numba.kernel import Items, Plan, StretchTables, Winners, search_items
 from recvae.rec.search.numba.times import ARRIVALS
-
-EPSILON = 2.0**-23  # of float32, twice what an operation may be off
-TABLE_ROUNDINGS = 16  # of z, its difference from the center and the polynomial
-LARGEST_LOG2_TIME = 64
-LARGEST_SIZE = 2.0**126  # beyond it float32 might overflow
+from recvae.rec.search.screening import quantile_pieces, screening_terms
 
 
 def search(inputs: SearchInputs, rule: StoppingRule) -> BestCandidates:
@@ -77,7 +72,7 @@ def _plan(inputs: SearchInputs, rule: StoppingRule) -> Plan:
         np.cumsum([0, *partition.intervals], dtype=np.int64),
         *_ranges(partition),
         gaussian_table(),
-        quantile_pieces(),
+        quantile_pieces().view(np.uint64)[:, 0],
     )
 
 
@@ -103,39 +98,6 @@ def _stretch_tables(rule: StoppingRule) -> StretchTables | None:
     stretch = rule.stretch
     tensors = (stretch.bottom, stretch.step, stretch.table, stretch.row)
     return StretchTables(*(np.ascontiguousarray(tensor.numpy()) for tensor in tensors))
-
-
-@cache
-def quantile_pieces() -> np.ndarray:
-    """The Gaussian table in floats: |z| = start - slope (t + 1/2) between an entry and the next.
-
-    The two float32 of an entry in one uint64.
-    """
-    magnitudes = gaussian_table() * 2.0**-FRACTION_BITS
-    entries = np.arange(len(magnitudes))
-    steps = 1 << MANTISSA_BITS
-    heights = (1 + entries % steps / steps) * 2.0 ** (entries // steps - 1)
-    slopes = np.append(-np.diff(magnitudes) / np.diff(heights), 0.0)
-    pieces = np.stack([magnitudes + slopes * heights, slopes], axis=1)
-    return pieces.astype(np.float32).view(np.uint64)[:, 0]
-
-
-def screening_terms(proposal: Proposal) -> tuple[Tensor, Tensor]:
-    """What screens candidates in float32, z in units of 1, and how far off it may be.
-
-    Returns center, quadratic and linear, (batch, dim, 3); a bound on the error in log2 q/p',
-    (batch,) float64 in bits.
-    """
-    unit = 2.0**-FRACTION_BITS
-    center, linear = proposal.center * unit, proposal.linear / unit
-    quadratic = proposal.quadratic / unit**2
-    farthest = reach() + center.abs()
-    terms = (farthest * (quadratic.abs() * farthest + linear.abs())).sum(1)
-    dim, cut = proposal.partition.dim, len(proposal.partition.cut_dimensions)
-    size = proposal.base.abs() + WEIGHT_BITS * cut + 2 * terms + LARGEST_LOG2_TIME
-    error = EPSILON * (3 * dim + TABLE_ROUNDINGS) * size
-    error = torch.where(size < LARGEST_SIZE, error, torch.inf)
-    return torch.stack([center, quadratic, linear], dim=2).float(), error
 
 
 def _all_step_bits(proposal: Proposal) -> Tensor:

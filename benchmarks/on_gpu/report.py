@@ -1,0 +1,177 @@
+"""What was measured, as files: Markdown, CSV and a figure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from on_gpu.rows import DIFFERENT, FAILED, Row
+from recvae.experiments.figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    label,
+    legend_below,
+    panels,
+    render,
+    styled,
+)
+from recvae.experiments.running import write_files
+from recvae.experiments.tables import Table, markdown_grid
+
+DRY = "A dry run in Triton's interpreter, at toy sizes: nothing here was measured on a GPU."
+COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, SKY, PURPLE)
+BATCH, CANDIDATES = 4096, 1 << 12
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be reached on an H100.
+
+    Args:
+        name: of what.
+        floor, goal: in `unit`.
+        unit: of both, and of what is reached.
+        rows: step and name of the row that says it, and of the row that it is divided by.
+    """
+
+    name: str
+    floor: float
+    goal: float
+    unit: str
+    rows: tuple[tuple[str, str], ...]
+
+    def reached(self, rows: Sequence[Row]) -> float | None:
+        """None if something is not measured."""
+        numbers = [_number(rows, step, name) for step, name in self.rows]
+        known = [number for number in numbers if number is not None]
+        if len(known) < len(numbers):
+            return None
+        return known[0] / known[1] if len(known) == 2 else known[0]
+
+
+TARGETS = (
+    Target("partitioned ORC", 50, 100, "G/s", (("grid", "partitioned ORC"),)),
+    Target("ORC", 150, 300, "G/s", (("grid", "ORC"),)),
+    Target(
+        "partitioned ORC to eager", 50, 300, "x",
+        (("grid", "partitioned ORC"), ("eager", "partitioned ORC")),
+    ),
+    Target("ORC to eager", 50, 300, "x", (("grid", "ORC"), ("eager", "ORC"))),
+    Target("compress, `mnist`", 5000, 20000, "images/s", (("codec", "compress, cuda"),)),
+)  # fmt: skip
+
+
+def _number(rows: Sequence[Row], step: str, name: str) -> float | None:
+    """That of the largest batch up to `BATCH`, of N = `CANDIDATES` where there is one."""
+    found = [
+        row
+        for row in rows
+        if (row.step, row.name) == (step, name)
+        and row.candidates in (0, CANDIDATES)
+        and (row.batch <= BATCH or not row.candidates)
+        and isinstance(row.value, float)
+    ]
+    return float(max(found, key=lambda row: row.batch).value) if found else None
+
+
+def failures(rows: Sequence[Row]) -> list[str]:
+    """A line for each step that ended early and each result that differs."""
+    return [
+        f"{row.step}: {row.value}" if row.name == FAILED else f"{row.step}, {row.name}: {row.value}"
+        for row in rows
+        if row.name == FAILED or str(row.value).startswith(DIFFERENT)
+    ]
+
+
+def write_report(folder: Path, card: str, rows: Sequence[Row], dry: bool) -> list[Path]:
+    """Writes CARD.md, .csv and .svg; returns their paths."""
+    path = folder / slug(card)
+    columns = tuple(field.name for field in fields(Row))
+    files = {
+        path.with_suffix(".csv"): Table(columns, [astuple(row) for row in rows]).to_csv(),
+        path.with_suffix(".svg"): render(_rates(rows), "svg"),
+        path.with_suffix(".md"): _markdown(card, rows, dry, path.with_suffix(".svg").name).encode(),
+    }
+    write_files(files)
+    return list(files)
+
+
+def slug(card: str) -> str:
+    """As the name of a file: "NVIDIA H100 80GB HBM3" is nvidia-h100-80gb-hbm3."""
+    return re.sub(r"[^a-z0-9]+", "-", card.lower()).strip("-") or "card"
+
+
+def target_lines(rows: Sequence[Row], dry: bool) -> list[list[str]]:
+    """Name, floor, goal and what is reached, of each target; of a dry run nothing is."""
+    lines = []
+    for target in TARGETS:
+        reached = None if dry else target.reached(rows)
+        said = "not measured" if reached is None else _said(reached, target.unit)
+        bounds = (_said(bound, target.unit) for bound in (target.floor, target.goal))
+        lines.append([target.name, *bounds, said])
+    return lines
+
+
+def _said(value: float | str, unit: str = "") -> str:
+    if isinstance(value, str):
+        return value
+    number = f"{value:,.0f}" if value >= 1000 or value == int(value) else f"{value:.3g}"
+    return f"{number} {unit}".strip()
+
+
+def _markdown(card: str, rows: Sequence[Row], dry: bool, figure: str) -> str:
+    parts = [f"# The search on a GPU: {card}"]
+    parts += [DRY] if dry else []
+    parts.append(
+        f"G/s: thousands of millions of candidate-dimensions a second; 16 dimensions, batch "
+        f"{BATCH:,}, N = {CANDIDATES:,} where nothing else is said. Goals are for an H100."
+    )
+    parts.append(markdown_grid(("target", "floor", "goal", "reached"), target_lines(rows, dry)))
+    parts += [f"- {line}" for line in failures(rows)]
+    parts.append(f"![Rates over batches]({figure})")
+    for step in dict.fromkeys(row.step for row in rows):
+        lines = [_cells(row) for row in rows if row.step == step]
+        # Columns in which nothing stands are left out.
+        headings = ("what", "batch", "N", "value", "note")
+        kept = [n for n in range(len(headings)) if any(line[n] for line in lines)]
+        grid = [[line[n].replace("|", "/") for n in kept] for line in lines]
+        parts += [f"## {step}", markdown_grid([headings[n] for n in kept], grid)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cells(row: Row) -> list[str]:
+    batch, candidates = (f"{number:,}" if number else "" for number in (row.batch, row.candidates))
+    return [row.name, batch, candidates, _said(row.value, row.unit), row.note]
+
+
+@styled
+def _rates(rows: Sequence[Row]) -> Figure:
+    """G/s of the grid over batches: a panel an algorithm, a line an N."""
+    measured = (row for row in rows if row.step == "grid" and row.name != FAILED)
+    grid = sorted(measured, key=lambda row: row.batch)
+    counts = sorted({row.candidates for row in grid})
+    figure, axes = panels(1, 2, sharey=True)
+    for panel, name in zip(axes[0], ("partitioned ORC", "ORC"), strict=True):
+        for colour, candidates in zip(COLOURS, counts, strict=False):
+            for shown, line in ((name, "-"), ("torch.randn", ":")):
+                mine = [row for row in grid if (row.name, row.candidates) == (shown, candidates)]
+                panel.plot(
+                    [row.batch for row in mine],
+                    [float(row.value) for row in mine],
+                    color=colour if shown == name else GREY,
+                    linestyle=line,
+                    marker="o" if shown == name else "",
+                    label=f"N = {candidates:,}" if shown == name else shown,
+                )
+        panel.set_xscale("log", base=2)
+        panel.set_yscale("log")
+        label(panel, "items", "candidate-dimensions, G/s", name)
+    legend_below(figure, 5)
+    return figure
