@@ -4,21 +4,27 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.codec import Codec
+import recvae
+from recvae.codec.container import ContainerReader
+from recvae.codec.models import default_model, shipped_model_for
 from recvae.evaluation.lossless_codecs import LosslessCodec
 from recvae.evaluation.reference_codecs import mosaics
+from recvae.images.spec import ImageSpec
 
 T = TypeVar("T")
 Pixels: TypeAlias = NDArray[np.uint8]
 """Images of one size, grey (n, height, width) or RGB (n, height, width, 3)."""
 
 OURS = "recvae"
+AUTO = "thumbnails up to 64 × 64 pixels, photos beyond"
 SHORT_SECONDS = 1.0  # what takes less is done twice: the first time may compile, or fill caches
 CLOCK_SECONDS = 1e-6  # what takes no CPU second at all has taken about so much
 
@@ -78,16 +84,24 @@ class Summary:
     decode_megapixels_per_cpu_second: float
 
 
-def ours(codec: Codec, model: str) -> LosslessCodec:
-    """A codec of recvae as one of many images or of one picture, (n, height, width, ...)."""
+def ours(model: str | None) -> LosslessCodec:
+    """recvae as a codec of one or many images (n, height, width, ...).
+
+    With a model, or for each part with the one that `recvae compress` takes without `--model`.
+    """
+    codec_named = cache(recvae.load)
 
     def encode(pixels: Pixels) -> bytes:
-        return codec.compress(pixels, channels=3 if pixels.ndim == 4 else 1)
+        channels = 3 if pixels.ndim == 4 else 1
+        height, width = pixels.shape[1:3]
+        spec = ImageSpec(height, width, channels)
+        return codec_named(model or default_model([spec])).compress(pixels, channels=channels)
 
     def decode(file: bytes, channels: int) -> Pixels:
-        return np.asarray(codec.decompress(file))
+        header = ContainerReader(BytesIO(file)).header
+        return np.asarray(codec_named(model or shipped_model_for(header, OURS)).decompress(file))
 
-    return LosslessCodec(OURS, "recvae", None, f"Model {model}.", encode, decode)
+    return LosslessCodec(OURS, "recvae", None, f"Model {model or AUTO}.", encode, decode)
 
 
 def measure(codec: LosslessCodec, part: Part, folder: Path) -> Measured:

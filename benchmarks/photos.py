@@ -26,7 +26,7 @@ from lossless_files import OURS, Measured, Part, Summary, measure, ours, summari
 from PIL import Image
 from synthetic_pictures import synthetic_pictures
 
-import recvae
+from recvae.codec.models import PICTURES_MODEL
 from recvae.errors import InputError
 from recvae.evaluation.lossless_codecs import (
     LosslessCodec,
@@ -144,8 +144,7 @@ def _chosen(options: argparse.Namespace) -> list[LosslessCodec]:
     """The codecs asked for, ours first."""
     found = {codec.name: codec for codec in lossless_codecs()}
     if options.codecs is None or OURS in options.codecs:
-        codec = recvae.load(options.model)
-        found = {OURS: ours(codec, options.model)} | found
+        found = {OURS: ours(options.model)} | found
     if options.codecs is None:
         return list(found.values())
     if strange := [name for name in options.codecs if name not in found]:
@@ -158,10 +157,11 @@ def _commands(options: argparse.Namespace, parts: Sequence[Part], folder: Path) 
     pictures = [part.pixels[0] for part in parts if len(part.pixels) == 1]
     if (options.large or options.start) and not pictures:
         raise InputError("--large and --start need pictures: give a folder of them")
+    model = options.model or PICTURES_MODEL
     if options.large:
-        yield large_picture(options.model, pictures, options.large, folder)
+        yield large_picture(model, pictures, options.large, folder)
     if options.start:
-        yield start_seconds(options.model, pictures[0], folder)
+        yield start_seconds(model, pictures[0], folder)
 
 
 def _count(text: str) -> int:
@@ -176,7 +176,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("inputs", nargs="*", type=Path, metavar="FOLDER_OR_NPY")
     parser.add_argument("--synthetic", action="store_true", help="pictures that are made here")
-    parser.add_argument("--model", default="photos", help="name or folder (default: photos)")
+    parser.add_argument("--model", help="name or folder (default: as `recvae compress` chooses)")
     parser.add_argument("--codecs", nargs="+", metavar="NAME", help="these alone (default: all)")
     parser.add_argument("--limit", type=_count, help="so many pictures or images of each input")
     parser.add_argument("--large", type=float, metavar="MEGAPIXELS", help="of one picture, as 16")

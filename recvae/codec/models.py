@@ -15,8 +15,9 @@ from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
 
 JSON_NAME = "model.json"
-DIGITS_MODEL, PICTURES_MODEL = "mnist", "photos"
+DIGITS_MODEL, THUMBNAILS_MODEL, PICTURES_MODEL = "mnist", "thumbnails", "photos"
 DIGITS_SHAPE = (28, 28)
+MAX_THUMBNAIL_SIDE = 64
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 MAX_JSON_BYTES = 1 << 18
 MAX_REASON = 200  # characters
@@ -37,8 +38,13 @@ def load_model(name_or_folder: str | PathLike[str]) -> ImageCoder:
 
 
 def default_model(specs: Iterable[ImageSpec]) -> str:
-    """The shipped lossless model for images of these specs: of digits, or of all others."""
-    return DIGITS_MODEL if all(spec.shape == DIGITS_SHAPE for spec in specs) else PICTURES_MODEL
+    """The shipped lossless model for images of these specs: digits, small pictures, or others."""
+    found = set(specs)
+    if all(spec.shape == DIGITS_SHAPE for spec in found):
+        return DIGITS_MODEL
+    if all(max(spec.height, spec.width) <= MAX_THUMBNAIL_SIDE for spec in found):
+        return THUMBNAILS_MODEL
+    return PICTURES_MODEL
 
 
 def shipped_models(format_name: str | None = None) -> dict[str, Path]:
