@@ -19,7 +19,7 @@ __all__ = ["check", "mutate", "seeds"]
 
 SMALLEST = PixelArguments((8, 8), 1, (1, 0), (1, 0), 1)
 ODD = PixelArguments((17, 9), 3, (3, 2, 0), (2, 1))
-WIDEST = PixelArguments((16, 24), 2, (4, 4, 4, 4), (4, 4, 4, 4), 500_000)
+WIDEST = PixelArguments((16, 24), 2, (4, 4, 4, 4), (4, 4, 4, 4), 500_000, corrected=False)
 LARGEST = ((2000, 0), (3000, 1 << 20), (1500, 1 << 24))  # weight and bias of each layer
 SHIFTS = (10, 13, 16)
 START = 1 << 14  # of filters

@@ -18,6 +18,7 @@ class PixelArguments:
             many to either side of the pixel's column.
         filter_reach: the same of the adaptive filters.
         filter_rate: how fast filters learn.
+        corrected: whether weights and scales of the mixture are corrected as pixels are coded.
     """
 
     hidden: tuple[int, int] = (96, 96)
@@ -25,6 +26,7 @@ class PixelArguments:
     reach: tuple[int, ...] = (3, 3, 2, 1)
     filter_reach: tuple[int, ...] = (2, 2, 1)
     filter_rate: int = 150_000
+    corrected: bool = True
 
     def __post_init__(self) -> None:
         bounds = {"hidden": (2, 2, 8, 256), "reach": (2, 4, 0, 4), "filter_reach": (2, 4, 0, 4)}
@@ -40,6 +42,8 @@ class PixelArguments:
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= high:
                 raise InputError(f"{name} is {value!r}; need an integer of 1 to {high}")
+        if type(self.corrected) is not bool:
+            raise InputError(f"corrected is {self.corrected!r}; need true or false")
         if self.reach[0] < 1 or self.filter_reach[0] < 1:
             raise InputError("reach and filter_reach must begin with at least 1")
 

@@ -1,15 +1,17 @@
 """Golden files of pictures pixel by pixel: `PYTHONPATH=tests python -m golden.make_pixelwise`.
 
-For each of its models, pictures of all kinds, sizes and modes, and the pictures beside each file. A
-small model of random weights is made with them, so that the format stays readable whatever ships.
+For each of its models, pictures of all kinds, sizes and modes, and the pictures beside each file.
+Small models of random weights, corrected and not, are made with them, so that the format stays
+readable whatever ships.
 Those that are there are kept for ever; when another model ships, this writes what it lacks.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fuzz.pixelwise_model import pictures_for, tiny_model
 from golden.make_version_2 import write_missing
-from golden.pixelwise import MODELS, TINY
+from golden.pixelwise import MODELS, TINY, TINY_CORRECTED
 from recvae.codec.container import Group
 from recvae.codec.model_folder import save_model
 from recvae.codec.pixelwise.model import PixelwiseModel
@@ -24,9 +26,11 @@ MODES = ([NETWORK], [COPIES], [NETWORK, COPIES, COPIES])
 
 
 def make_tiny() -> None:
-    """A small model, if it is not there yet."""
-    if not TINY.exists():
-        save_model(tiny_model(GREY, RGB), TINY)
+    """Small models, those that are not there yet."""
+    for folder, corrected in ((TINY, False), (TINY_CORRECTED, True)):
+        if not folder.exists():
+            sizes = (replace(own, corrected=corrected) for own in (GREY, RGB))
+            save_model(tiny_model(*sizes), folder)
 
 
 def in_modes(model: PixelwiseModel, channels: int, modes: list[int]) -> Group:

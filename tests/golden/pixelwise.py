@@ -7,10 +7,13 @@ from golden.pictures import pictures_of
 from golden.steps import MODELS as MADE
 from recvae.codec.models import PRETRAINED
 
-__all__ = ["FILES", "MODELS", "TINY", "folder_of", "pictures_of"]
+__all__ = ["FILES", "KEPT", "MODELS", "TINY", "TINY_CORRECTED", "folder_of", "pictures_of"]
 
-TINY = MADE / "pixelwise"
-MODELS = {"tiny": TINY, "photos": PRETRAINED / "photos"}
+TINY, TINY_CORRECTED = MADE / "pixelwise", MADE / "pixelwise-corrected"
+KEPT = {"tiny": TINY, "corrected": TINY_CORRECTED, "uncorrected": MADE / "photos-uncorrected"}
+"""Models that do not ship: two of random weights, and what shipped as `photos` before."""
+
+MODELS = KEPT | {"photos": PRETRAINED / "photos"}
 FILES = sorted(V2.glob("pixelwise-*.recvae"))
 
 

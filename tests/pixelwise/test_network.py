@@ -72,6 +72,7 @@ def test_arguments() -> None:
         ({"components": 17}, "components is 17; need an integer of 1 to 16"),
         ({"components": True}, "components is True"),
         ({"filter_rate": 0}, "filter_rate is 0"),
+        ({"corrected": 1}, "corrected is 1; need true or false"),
     ],
 )
 def test_arguments_out_of_bounds(given: dict, message: str) -> None:

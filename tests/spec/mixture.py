@@ -3,6 +3,7 @@
 import numpy as np
 
 from spec.coder import TOTAL, RangeDecoder
+from spec.corrections import Corrections
 from spec.rounded import INVERSES, LOGISTIC, WEIGHTS
 
 MIDDLE = 1 << 21
@@ -13,14 +14,17 @@ VALUES = np.arange(1, 256)
 class Mixture:
     """Of a pixel: outputs of the network, and weights, which values narrow."""
 
-    def __init__(self, outputs: np.ndarray, components: int, channels: int) -> None:
-        rows = outputs.reshape(-1, components)
+    def __init__(
+        self, outputs: np.ndarray, channels: int, corrections: Corrections | None, teaches: bool
+    ) -> None:
+        rows = corrections.apply(outputs) if corrections else outputs
+        self.teacher = corrections if teaches else None
         self.means, self.scales, self.follow = (
             rows[1 + part * channels : 1 + (part + 1) * channels] for part in range(3)
         )
         self.pairs = rows[1 + 3 * channels :]
         less = rows[0].max() - rows[0]
-        self.weights = normalised(WEIGHTS[np.minimum(less, len(WEIGHTS) - 1)])
+        self.first = self.weights = normalised(WEIGHTS[np.minimum(less, len(WEIGHTS) - 1)])
 
     def decode(
         self, coder: RangeDecoder, i: int, median: int, further: int, known: list[int]
@@ -36,7 +40,13 @@ class Mixture:
         begins = VALUES + (below @ self.weights * (TOTAL - 256) >> 38)
         value = coder.symbol(np.diff(begins, prepend=0, append=TOTAL))
         ends = np.vstack([0 * means, below, 0 * means + (1 << 22)])
+        if self.teacher:
+            z = np.vstack([0 * means, q - MIDDLE, 0 * means])  # at the ends of all, S decides
+            both = slice(value, value + 2)
+            self.teacher.learn_scales(i, self.weights, z[both], ends[both])
         self.weights = normalised((self.weights * (ends[value + 1] - ends[value]) >> 8) + 1)
+        if self.teacher and i + 1 == len(self.means):
+            self.teacher.learn_weights(self.first, self.weights)
         return value
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from spec.coder import RangeDecoder
 from spec.container import check
 from spec.copies import Copies, decode_copies
+from spec.corrections import Corrections
 from spec.groups_2 import Group, raw_bytes, tile_slices
 from spec.mixture import Mixture
 from spec.model import read_hashed
@@ -20,7 +21,6 @@ FIRST, FIRST_ERROR, FIRST_LATE = 128, 32, 64
 MOST_ACTIVATION, MOST_WEIGHT, MOST_PREDICTION = 4095, 1 << 18, 16 * 255
 
 Colour = tuple[int, ...]
-Filters = list[list[int]]
 
 
 class Layer(NamedTuple):
@@ -47,6 +47,16 @@ class Network(NamedTuple):
         left, *sides = self.text[field]
         above = [(up, i) for up, s in enumerate(sides, 1) for i in range(-s, s + 1)]
         return [(0, i) for i in range(-left, 0)] + above
+
+
+class Learned:
+    """What goes on from part to part: filters, and corrections where the model has them."""
+
+    def __init__(self, network: Network) -> None:
+        self.filters: list[list[int]] = network.filters.tolist()
+        corrected = network.text.get("corrected", False)
+        sizes = network.channels, network.text["components"]
+        self.corrections = Corrections(*sizes) if corrected else None
 
 
 class Pixelwise(NamedTuple):
@@ -90,7 +100,7 @@ def decode_group(model: Pixelwise, group: Group) -> np.ndarray:
 def decode_tile(model: Pixelwise, stream: bytes, pictures: np.ndarray) -> None:
     """Fill in a tile of the pictures of a group."""
     coder, copies = RangeDecoder(stream), Copies()
-    filters = {c: network.filters.tolist() for c, network in model.networks.items()}
+    learned = {c: Learned(network) for c, network in model.networks.items()}
     _, height, width, channels = pictures.shape
     colours = 3 if channels >= 3 else 1
     for picture in pictures:
@@ -101,14 +111,14 @@ def decode_tile(model: Pixelwise, stream: bytes, pictures: np.ndarray) -> None:
             if coder.uniform(2):
                 picture[..., part] = decode_copies(coder, copies, height, width, c)
             else:
-                own = model.networks[c], filters[c]
+                own = model.networks[c], learned[c]
                 picture[..., part] = decode_network(coder, *own, height, width)
 
 
 def decode_network(
-    coder: RangeDecoder, network: Network, filters: Filters, height: int, width: int
+    coder: RangeDecoder, network: Network, learned: Learned, height: int, width: int
 ) -> list[list[Colour]]:
-    """A part of a picture; the filters learn."""
+    """A part of a picture; what is learned changes."""
     pixels: list[list[Colour]] = []
     errors, late = [FIRST_ERROR] * network.channels, [[FIRST_LATE] * network.channels] * width
     for y in range(height):
@@ -118,7 +128,7 @@ def decode_network(
             above = [late[min(max(x + side, 0), width - 1)] for side in (-1, 0, 1)]
             sums = [a + 2 * b + c for a, b, c in zip(*above, strict=True)]
             lateness = [s + 4 * e >> 3 for s, e in zip(sums, errors, strict=True)]
-            colour, errors = decode_pixel(coder, network, filters, pixels, width, lateness)
+            colour, errors = decode_pixel(coder, network, learned, pixels, width, lateness)
             pixels[y].append(colour)
             errors_here.append(errors)
         late = errors_here
@@ -128,20 +138,22 @@ def decode_network(
 def decode_pixel(
     coder: RangeDecoder,
     network: Network,
-    filters: Filters,
+    learned: Learned,
     pixels: list[list[Colour]],
     width: int,
     lateness: list[int],
 ) -> tuple[Colour, list[int]]:
     """The pixel that comes next in the last row; and the errors of its filters."""
-    c = network.channels
+    c, filters = network.channels, learned.filters
+    teaches = (len(pixels) - 1 + len(pixels[-1])) % 2 == 1
     left, above, corner = (neighbour(pixels, width, c, *p) for p in ((0, -1), (1, 0), (1, -1)))
     medians = [median(*three) for three in zip(left, above, corner, strict=True)]
     differences = differences_to(medians, network, "filter_reach", pixels, width)
     sums = [dot(own, differences) for own in filters]  # ends with the shorter of the two
     predictions = [predict(m, s) for m, s in zip(medians, sums, strict=True)]
     outputs = say(network, inputs_of(network, pixels, width, medians, predictions, lateness))
-    mixture = Mixture(outputs, network.text["components"], c)
+    rows = outputs.reshape(-1, network.text["components"])
+    mixture = Mixture(rows, c, learned.corrections, teaches)
 
     known: list[int] = []
     errors, own = [], len(differences)

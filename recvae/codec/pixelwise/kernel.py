@@ -7,6 +7,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from recvae.codec.pixelwise import corrections as correcting
 from recvae.codec.pixelwise import mixture as mixtures
 from recvae.codec.pixelwise import range_coder
 from recvae.codec.pixelwise.dense import add_products
@@ -18,18 +19,19 @@ MOST_ACTIVATION = 4095  # 2^-7 each
 Layer = namedtuple("Layer", "weights bias shift")
 """A dense layer: weights as `dense.pack` has them, bias (outputs,) int32, shift of its sums."""
 
-Network = namedtuple("Network", "shape layers components")
-"""shape: what it sees of a pixel. layers: three. components: of the mixture."""
+Network = namedtuple("Network", "shape layers components corrected")
+"""shape: what it sees of a pixel. layers: three. components: of the mixture. corrected: whether its
+weights and scales are."""
 
 Tables = namedtuple("Tables", "inputs weights inverses logistic logit")
 """Those of `recvae.pixelwise.tables`, of the inputs two; logit: see `mixture.logit_table`."""
 
 
 @threaded
-def code_image(coder, pixels, network, tables, filters, decoding):
+def code_image(coder, pixels, network, tables, filters, corrections, decoding):
     """Code an image (height, width, channels) uint8, or fill it in.
 
-    The filters, (channels, d) int32, go on from what they learned.
+    The filters, (channels, d) int32, and corrections go on from what they learned.
     """
     height, width, channels = pixels.shape
     first, second, last = network.layers
@@ -43,6 +45,7 @@ def code_image(coder, pixels, network, tables, filters, decoding):
     for y in range(height):
         context.begin_row(state, y)
         for x in range(width):
+            teaches = network.corrected and (x + y) % 2 == 1
             context.look(network.shape, state, y, x)
             context.find_inputs(network.shape, state, x, tables.inputs, inputs)
             _activate(first, inputs, sums, hidden)
@@ -50,7 +53,11 @@ def code_image(coder, pixels, network, tables, filters, decoding):
             _add_up(last, features, outputs)
             for k in range(outputs.size):
                 outputs[k] >>= last.shift
+            if network.corrected:
+                correcting.correct(corrections, outputs)
             mixtures.weigh(mixture, outputs, tables.weights)
+            if network.corrected:
+                corrections.weights[:] = mixture.weights
             for c in range(channels):
                 mixtures.place(mixture, outputs, state, c, tables.inverses)
                 if decoding:
@@ -59,9 +66,13 @@ def code_image(coder, pixels, network, tables, filters, decoding):
                 else:
                     value = np.int64(pixels[y, x, c])
                     _encode(coder, mixture, tables.logistic, value)
-                if c + 1 < channels:
+                if teaches:
+                    correcting.learn_scales(corrections, mixture, c, value)
+                if teaches or c + 1 < channels:
                     mixtures.narrow(mixture)
                 context.learn(network.shape, state, x, c, value)
+            if teaches:
+                correcting.learn_weights(corrections, mixture.weights)
 
 
 @inlined

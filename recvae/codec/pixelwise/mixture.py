@@ -101,17 +101,23 @@ def begins(mixture, value, logistic, ends):
     if value >= LEVELS:
         ends[:] = 1 << LOGISTIC_BITS
         return np.int64(TOTAL)
-    at = (value << MEAN_BITS) - (1 << (MEAN_BITS - 1))
     total = np.int64(0)
     for k in range(ends.size):
-        steps = (at - mixture.means[k]) * mixture.inverses[k]
-        steps = min(max(steps + _MIDDLE, 0), 2 * _MIDDLE - 1)
+        steps = steps_to(mixture, k, value) + _MIDDLE
         whole = steps >> _FRACTION_BITS
         first = np.int64(logistic[whole])
         rise = logistic[whole + 1] - first
         ends[k] = first + ((rise * (steps & _FRACTION)) >> _FRACTION_BITS)
         total += mixture.weights[k] * ends[k]
     return value + ((total * (TOTAL - LEVELS)) >> (MIX_BITS + LOGISTIC_BITS))
+
+
+@inlined
+def steps_to(mixture, k, value):
+    """From the mean of component `k` to the lower end of `value`, in 2^-17 of its scale."""
+    at = (value << MEAN_BITS) - (1 << (MEAN_BITS - 1))
+    steps = (at - mixture.means[k]) * mixture.inverses[k]
+    return min(max(steps, -_MIDDLE), _MIDDLE - 1)
 
 
 @inlined

@@ -74,6 +74,8 @@ class PixelwiseModel(FolderModel, ImageCoder):
             own = self.networks[channels]
             plain = asdict(own.arguments) | {"shifts": own.shifts}
             networks[name] = {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+            if not own.arguments.corrected:  # as models before there were corrections
+                del networks[name]["corrected"]
         return {"format": FORMAT, "name": self.name, "networks": networks, "facts": self.metadata}
 
     def tensors(self) -> dict[str, NDArray[Any]]:
@@ -98,7 +100,7 @@ def load(folder: Path) -> PixelwiseModel:
     _check_object("networks", text["networks"], dict.fromkeys(KINDS, dict))
     arguments, shifts = {}, {}
     for name, given in text["networks"].items():
-        own = dict(given)
+        own = {"corrected": False} | given
         try:
             shifts[name] = tuple(own.pop("shifts", ()))
             arguments[name] = PixelArguments(**own)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recvae.codec.pixelwise import kernel
+from recvae.codec.pixelwise.corrections import Corrections, new_corrections
 from recvae.codec.pixelwise.dense import pack
 from recvae.codec.pixelwise.mixture import logit_table
 from recvae.pixelwise.arguments import PixelArguments
@@ -86,11 +87,15 @@ class IntegerNetwork:
             )
         own = self.arguments
         shape = shape_of(own.reach, own.filter_reach, own.filter_rate)
-        return kernel.Network(shape, tuple(layers), own.components)
+        return kernel.Network(shape, tuple(layers), own.components, own.corrected)
 
     def new_filters(self) -> NDArray[np.int32]:
         """What the filters begin with, as kernels take it."""
         return widened(self.filters)
+
+    def new_corrections(self) -> Corrections:
+        """Those that a stream begins with."""
+        return new_corrections(self.channels, self.arguments.components)
 
 
 def largest_sum(weights: NDArray[Any], bias: NDArray[Any], most: int) -> int:

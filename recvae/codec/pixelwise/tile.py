@@ -28,13 +28,14 @@ Networks = Mapping[int, IntegerNetwork]
 
 
 class _Memory:
-    """What goes from image to image of a stream: filters, by channels, and copies.
+    """What goes from image to image of a stream: filters and corrections, by channels, and copies.
 
     Copies are made when they are needed: they take longer than a small picture.
     """
 
     def __init__(self, networks: Networks) -> None:
         self.filters = {channels: own.new_filters() for channels, own in networks.items()}
+        self.corrections = {channels: own.new_corrections() for channels, own in networks.items()}
 
     @cached_property
     def copies(self) -> copies.Copies:
@@ -139,8 +140,9 @@ def _code(
         copies.code_image(coder, part, memory.copies, decoding)
     else:
         channels = part.shape[2]
-        network, filters = networks[channels].for_kernel, memory.filters[channels]
-        kernel.code_image(coder, part, network, TABLES, filters, decoding)
+        network = networks[channels].for_kernel
+        learned = memory.filters[channels], memory.corrections[channels]
+        kernel.code_image(coder, part, network, TABLES, *learned, decoding)
 
 
 def _finish(coder: range_coder.Coder) -> bytes:

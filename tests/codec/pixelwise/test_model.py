@@ -77,6 +77,12 @@ def test_damaged_files(folder: Path, name: str, damage: str) -> None:
         ("networks.rgb.hidden", [17, 9, 9], "model.json: networks.rgb: hidden is"),
         ("networks.rgb.hidden", [17, 257], "model.json: networks.rgb: hidden is"),
         ("networks.rgb.hidden", [17, 10], "tensor rgb.1.weight .* needed: "),
+        (
+            "networks.rgb.corrected",
+            1,
+            "model.json: networks.rgb: corrected is 1; need true or false",
+        ),
+        ("networks.rgb.corrected", False, "not in the form in which a model states itself"),
         ("networks.rgb.components", 0, "model.json: networks.rgb: components is 0"),
         ("networks.rgb.components", 17, "model.json: networks.rgb: components is 17"),
         ("networks.rgb.components", True, "model.json: networks.rgb: components is True"),

@@ -1,5 +1,6 @@
 """A pixelwise model as small as can be, and pictures for it."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -33,6 +34,15 @@ def tiny_module(seed: int = 0) -> PixelPredictor:
 def tiny_model(seed: int = 0) -> PixelwiseModel:
     """The same in integers."""
     return quantise(tiny_module(seed), "tiny", {"note": "random"})
+
+
+def uncorrected(model: PixelwiseModel) -> PixelwiseModel:
+    """The same, but for the corrections of what its networks say."""
+    networks = {
+        channels: replace(own, arguments=replace(own.arguments, corrected=False))
+        for channels, own in model.networks.items()
+    }
+    return replace(model, networks=networks)
 
 
 def smooth(count: int, height: int, width: int, channels: int = 3) -> np.ndarray:
