@@ -4,12 +4,20 @@ import numpy as np
 import pytest
 import torch
 
+from rec.backends import Searching
 from rec.coders import seeded
 from recvae.exact.gaussian import gaussian_table, quantile, to_float
 from recvae.rec import ORC, DiagonalGaussian, Partition, PartitionedORC
 from recvae.rec.normal import log2_ratio, reach
 from recvae.rec.proposal import propose, sampled_ranges
-from recvae.rec.search.numba.screen import find_entries, tabulate_peaks
+from recvae.rec.search import Race, SearchInputs
+from recvae.rec.search.eager import CandidateStream
+from recvae.rec.search.numba import backend, kernel
+from recvae.rec.search.numba.backend import order_of_quads
+from recvae.rec.search.numba.constants import SEGMENT
+from recvae.rec.search.numba.screen import find_entries, tabulate_item, tabulate_peaks
+from recvae.rec.search.numba.times import arrive
+from recvae.rec.search.numba.words import private_words
 from recvae.rec.search.screening import (
     EPSILON,
     TABLE_ROUNDINGS,
@@ -64,6 +72,27 @@ def test_peaks_are_the_most_that_an_interval_allows(mean, scale):
         assert peaks[b] == pytest.approx(-losses[b] + step_bits[b], rel=1e-5, abs=1e-5)
 
 
+@pytest.mark.parametrize("sharp", range(7))
+def test_where_the_target_is_sharp_is_screened_first(sharp):
+    scale = torch.full((1, 7), 0.9)
+    scale[:, sharp] = 0.1
+    for target in (DiagonalGaussian(torch.zeros(1, 7), scale), _far_out(sharp)):
+        order = order_of_quads(propose(target, Partition.none(7)))
+        assert order.tolist() == [[sharp // 4, 1 - sharp // 4]]
+
+
+def _far_out(d: int) -> DiagonalGaussian:
+    mean = torch.zeros(1, 7)
+    mean[:, d] = -6.0
+    return DiagonalGaussian(mean, torch.full((1, 7), 0.5))
+
+
+def test_what_no_interval_tells_is_screened_first():
+    target = DiagonalGaussian(torch.zeros(2, 12), torch.full((2, 12), 0.5))
+    partition = Partition((8,) * 4 + (2,) * 4 + (8, 8, 8, 1))
+    assert order_of_quads(propose(target, partition)).tolist() == [[2, 1, 0]] * 2
+
+
 INTERVALS = {
     "none": (1,) * 17,
     "few and many": (2, 3, 4, 5, 1, 64, 65, 100, 7, 1, 1),
@@ -101,3 +130,42 @@ def test_what_float32_cannot_hold_is_scored_all_the_same():
         for how in ("eager", "fused")
     ]
     assert torch.equal(*codes)
+
+
+def bounded_segment(inputs: SearchInputs, bins: np.ndarray, ranks: np.ndarray):
+    """A segment of one item with all its candidates' bounds, and how far off these may be.
+
+    The kernels are compiled, but not what calls them here.
+    """
+    plan, items = backend._plan(inputs, Race()), backend._items(inputs, Race())
+    item = type(items)(*(rows[0] for rows in items))
+    segment = kernel._new_segment.py_func(inputs.proposal.partition.dim)
+    peaks, losses = np.empty((2, plan.lower.size), np.float32)
+    highest = tabulate_item(plan, item, peaks, losses)
+    private_words(0, SEGMENT, np.uint64(0), item.private, segment.words)
+    arrive(0, SEGMENT, plan.arrivals, SEGMENT, segment.words, 0, segment.log_times)
+    segment.bounds[:] = highest - segment.log_times
+    kernel._draw_bins.py_func(
+        segment, 0, SEGMENT, item.private, plan.cut, plan.strides, item.bin_cdf, plan.starts, peaks,
+        plan.offsets,
+    )  # fmt: skip
+    assert np.array_equal(segment.bins, bins.astype(np.uint64))
+    segment.ranks[:] = ranks
+    left = kernel._bound_candidates.py_func(
+        segment, SEGMENT, -np.inf, item.shared, plan.intervals, losses, plan.offsets, plan.pieces,
+        item.screen, item.quads,
+    )  # fmt: skip
+    assert left == SEGMENT
+    return segment, item.error
+
+
+@pytest.mark.parametrize("name", INTERVALS)
+@pytest.mark.parametrize(("spread", "scale"), [(1.0, 0.5), (0.9, 0.05), (10.0, 0.01), (0.1, 1.5)])
+def test_bounds_come_within_their_error_of_the_scores(spread, scale, name):
+    mean = spread * torch.randn((1, len(INTERVALS[name])), generator=seeded())
+    target = DiagonalGaussian(mean, torch.full_like(mean, scale))
+    inputs, _ = Searching(target, SEGMENT, INTERVALS[name]).inputs_and_rule(torch.device("cpu"))
+    eager = CandidateStream(inputs, 1 << 20).next_segment(SEGMENT)
+    segment, error = bounded_segment(inputs, eager.bins[0].numpy(), eager.ranks[0].numpy())
+    scores = (eager.log2_ratios - eager.log2_times)[0].numpy()
+    assert 1e-5 * error < np.abs(segment.bounds - scores).max() < error

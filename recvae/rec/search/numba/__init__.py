@@ -1,8 +1,8 @@
 """The search compiled by numba, for CPUs.
 
-All candidates are screened in float32: `screen` bounds their scores from above, dimension after
-dimension, and drops those that cannot lead. Those that are left at the end are scored one by one as
-the eager code does it (`winners`), and only these scores count.
+All candidates are screened in float32: `screen` bounds their scores from above, four dimensions
+after four, those first that take most away, and drops those that cannot lead. Those that are left
+at the end are scored one by one as the eager code does it (`winners`), and only these scores count.
 
 Candidates go through in segments that stay in the first-level cache. Each step is a loop of its
 own over a segment: those without table look-ups become vector instructions. What that takes:

@@ -88,6 +88,7 @@ def _items(inputs: SearchInputs, rule: StoppingRule) -> Items:
         proposal.bin_cdf, _all_step_bits(proposal), proposal.base, proposal.center,
         proposal.quadratic, proposal.linear, *screening_terms(proposal),
         rule.log2_sup if isinstance(rule, RaceToEnd) else never,
+        torch.from_numpy(order_of_quads(proposal)),
     )  # fmt: skip
     return Items(*keys, *(np.ascontiguousarray(table.numpy()) for table in tables))
 
@@ -98,6 +99,18 @@ def _stretch_tables(rule: StoppingRule) -> StretchTables | None:
     stretch = rule.stretch
     tensors = (stretch.bottom, stretch.step, stretch.table, stretch.row)
     return StretchTables(*(np.ascontiguousarray(tensor.numpy()) for tensor in tensors))
+
+
+def order_of_quads(proposal: Proposal) -> np.ndarray:
+    """The order to screen dimensions in, four by four: (batch, quads) int64, n for 4 n to 4 n + 3.
+
+    Any order will do. First come those where samples are likely to fall shortest of the most that
+    their intervals allow: where the target is sharp, and intervals are wide, as those far out are.
+    """
+    intervals = np.array(proposal.partition.intervals)
+    center = proposal.center.numpy() * 2.0**-FRACTION_BITS
+    shortfalls = np.abs(proposal.quadratic.numpy()) * (1 + center**2) / intervals**2
+    return np.argsort(-np.add.reduceat(shortfalls, np.arange(0, len(intervals), 4), axis=1))
 
 
 def _all_step_bits(proposal: Proposal) -> Tensor:

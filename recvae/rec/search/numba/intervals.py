@@ -87,7 +87,8 @@ def rank_within_bin(bins, width, slots, counts, shift, ranks):
     new = 0
     for i in range(width):
         slot = (bins[i] * _GOLDEN) >> shift
-        while counts[slot] != 0 and slots[slot] != bins[i]:
+        # Taken and of another bin: told as one number, since CPUs cannot foresee the first.
+        while min(U64(counts[slot]), slots[slot] ^ bins[i]) != U64(0):
             slot = (slot + U64(1)) & last
         slots[slot] = bins[i]
         new += counts[slot] == 0

@@ -47,10 +47,11 @@ step_bits. quantiles: the Gaussian table; pieces: it in floats.
 
 Items = namedtuple(
     "Items",
-    "private shared bin_cdf step_bits base center quadratic linear screen error log2_sup",
+    "private shared bin_cdf step_bits base center quadratic linear screen error log2_sup quads",
 )
 """Arrays with a row an item: keys; the fields of a Proposal, step_bits of all dimensions; what
-screens candidates, and how far off it may be; the bound of log2 r', infinite without one."""
+screens candidates, and how far off it may be; the bound of log2 r', infinite without one; in which
+order to screen dimensions, numbers of four each."""
 
 StretchTables = namedtuple("StretchTables", "bottom step table row")
 """The fields of a StretchFunction."""
@@ -111,43 +112,38 @@ def _draw_bins(segment, first, width, key, cut, strides, bin_cdf, starts, peaks,
 
 
 @inlined
-def _bound_ratios(segment, width, least, key, intervals, losses, offsets, table, screen):
+def _bound_candidates(segment, width, least, key, intervals, losses, offsets, table, screen, quads):
     """Takes away from the bounds what samples fall short of; returns how many may come to `least`.
 
     Those are in front, and `kept` tells which they are.
     """
-    dim = intervals.size
     for i in range(width):
         segment.kept[i] = U64(i)
-        segment.first_counts[i] = segment.ranks[i] * U64((dim + 3) // 4)
+        segment.first_counts[i] = segment.ranks[i] * U64(quads.size)
     left = width
-    for d in range(dim):
-        if d % 4 == 0:
-            if d:
-                left = drop_hopeless(
-                    segment.bounds, segment.log_times, least, segment.kept, segment.places, left,
-                    segment.bins, segment.first_counts,
+    for turn in range(quads.size):
+        if turn > 0:
+            left = drop_hopeless(
+                segment.bounds, least, segment.kept, segment.places, left, segment.bins,
+                segment.first_counts,
+            )  # fmt: skip
+        quad = quads[turn]
+        shared_words(segment.bins, segment.first_counts, left, U64(quad), key, segment.words)
+        for d in range(4 * quad, min(4 * quad + 4, intervals.size)):
+            at, loss = U64(d % 4 * SEGMENT), losses[offsets[d]]
+            if intervals[d] > 1:
+                add_losses(
+                    segment.digits[d], segment.kept, left, losses[offsets[d] :], segment.bounds,
+                    segment.kept_digits,
                 )  # fmt: skip
-            shared_words(segment.bins, segment.first_counts, left, U64(d // 4), key, segment.words)
-        at, loss = U64(d % 4 * SEGMENT), losses[offsets[d]]
-        if intervals[d] > 1:
-            own_losses = losses[offsets[d] :]
-            add_losses(
-                segment.digits[d],
-                segment.kept,
-                left,
-                own_losses,
-                segment.bounds,
-                segment.kept_digits,
-            )
-            place(segment.words, at, segment.kept_digits, left, intervals[d])
-            at, loss = PLACED, np.float32(0)
-        find_entries(segment.words, at, left, segment.tails, segment.entries)
-        look_up(table, left, segment.entries, segment.piece_pairs)
-        add_gaussian(
-            segment.words, at, segment.tails, segment.pieces, left, screen[d, 0], screen[d, 1],
-            screen[d, 2], loss, segment.bounds,
-        )  # fmt: skip
+                place(segment.words, at, segment.kept_digits, left, intervals[d])
+                at, loss = PLACED, np.float32(0)
+            find_entries(segment.words, at, left, segment.tails, segment.entries)
+            look_up(table, left, segment.entries, segment.piece_pairs)
+            add_gaussian(
+                segment.words, at, segment.tails, segment.pieces, left, screen[d, 0],
+                screen[d, 1], screen[d, 2], loss, segment.bounds,
+            )  # fmt: skip
     return left
 
 
@@ -170,9 +166,8 @@ def search_items(plan, items, stretches, winners):
         time, used, first, end = 0, 0, 0, 0
         best = winners.scores[n], winners.bins[n], winners.ranks[n]
         item = Item(
-            items.shared[n], plan.intervals, plan.strides, plan.offsets, plan.quantiles,
-            items.step_bits[n], items.base[n], items.center[n], items.quadratic[n],
-            items.linear[n],
+            items.shared[n], plan.intervals, plan.offsets, plan.quantiles, items.step_bits[n],
+            items.base[n], items.center[n], items.quadratic[n], items.linear[n],
         )  # fmt: skip
         highest = tabulate_item(plan, item, peaks, losses)
         while end == 0 and first < plan.max_candidates:
@@ -189,7 +184,9 @@ def search_items(plan, items, stretches, winners):
                 time,
                 segment.log_times,
             )
-            segment.bounds[:] = np.float32(highest)
+            # A race is about scores; what is accepted depends on log2 q/p' alone.
+            for i in range(width):
+                segment.bounds[i] = highest - (segment.log_times[i] if stretches is None else 0.0)
             _draw_bins(
                 segment, first, width, items.private[n], plan.cut, plan.strides, items.bin_cdf[n],
                 plan.starts, peaks, plan.offsets,
@@ -203,9 +200,9 @@ def search_items(plan, items, stretches, winners):
                     segment.ranks[i] = U64(first + i)
             # All that may be accepted must be looked at, however little they score.
             least = best[0][-1] - items.error[n] if stretches is None else -np.inf
-            left = _bound_ratios(
+            left = _bound_candidates(
                 segment, width, least, items.shared[n], plan.intervals, losses, plan.offsets,
-                plan.pieces, items.screen[n],
+                plan.pieces, items.screen[n], items.quads[n],
             )  # fmt: skip
             if stretches is None:
                 end = keep_best(

@@ -1,7 +1,7 @@
-"""Bounds of the log2 q/p' of a segment of candidates, in float32.
+"""Bounds of the scores of a segment of candidates, in float32.
 
 A candidate starts with the most that its bin allows. Each dimension takes away what its sample
-falls short of that, until the bound is log2 q/p' but for rounding errors.
+falls short of that, until the bound is the score, or log2 q/p', but for rounding errors.
 """
 
 import numpy as np
@@ -102,13 +102,13 @@ def add_gaussian(words, at, tails, pieces, width, center, quadratic, linear, los
 
 
 @kernel
-def drop_hopeless(bounds, log_times, least, kept, places, width, bins, first_counts):
-    """Drops candidates of a score below `least`; returns how many are kept, in order."""
+def drop_hopeless(bounds, least, kept, places, width, bins, first_counts):
+    """Drops candidates bounded below `least`; returns how many are kept, in order."""
     left = 0
     for i in range(width):
         places[left] = U64(i)
         # Told so that what is not a number stays.
-        left += not bounds[i] - log_times[kept[i]] < least
+        left += not bounds[i] < least
     if left == width:
         return left
     for i in range(left):

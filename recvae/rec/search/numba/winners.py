@@ -9,26 +9,22 @@ from recvae.rec.search.numba.constants import U64
 from recvae.rec.search.numba.quantile import quantile
 from recvae.rec.search.numba.words import HALF, philox, shared_counter
 
-Item = namedtuple(
-    "Item", "key intervals strides offsets quantiles step_bits base center quadratic linear"
-)
+Item = namedtuple("Item", "key intervals offsets quantiles step_bits base center quadratic linear")
 """What scoring the candidates of one item takes: its rows of `kernel.Items`, and of the `Plan`."""
 
 
 @kernel
-def _exact_ratio(number, rank, item):
-    """Proposal.log2_ratio of one candidate, bit for bit."""
+def _exact_ratio(number, rank, digits, item):
+    """Proposal.log2_ratio of one candidate, bit for bit; digits: its interval in each dimension."""
     dim, table, ratio = item.center.size, item.quantiles, item.base
     for d in range(dim):
-        digit = number // item.strides[d] % item.intervals[d]
-        ratio += item.step_bits[U64(item.offsets[d]) + digit]
+        ratio += item.step_bits[item.offsets[d] + digits[d]]
     words = (U64(0), U64(0), U64(0), U64(0))
     for d in range(dim):
         if d % 4 == 0:
             count = rank * U64((dim + 3) // 4) + U64(d // 4)
             words = philox(shared_counter(number, count), item.key[0], item.key[1])
-        digit = number // item.strides[d] % item.intervals[d]
-        position = ((digit << HALF) | words[d % 4]) // item.intervals[d]
+        position = ((U64(digits[d]) << HALF) | words[d % 4]) // item.intervals[d]
         s = np.float64(quantile(position, table)) - item.center[d]
         ratio += s * (item.quadratic[d] * s + item.linear[d])
     return ratio
@@ -41,28 +37,31 @@ def keep_best(segment, left, width, error, log2_sup, item, best_scores, best_bin
     Returns how many it took until no later one could lead, or 0.
     """
     bins, ranks, log_times = segment.bins, segment.ranks, segment.log_times
-    last, j = best_scores.size - 1, 0
-    if left == 0 and best_scores[0] < log2_sup - log_times[width - 1]:
+    last, seen = best_scores.size - 1, np.int64(0)
+    for j in range(left):
+        i = np.int64(segment.kept[j])
+        if i > 0 and best_scores[0] >= log2_sup - log_times[i - 1]:
+            break
+        seen = i
+        if segment.bounds[j] < best_scores[last] - error:
+            continue
+        score = _exact_ratio(bins[j], ranks[i], segment.digits[:, i], item) - log_times[i]
+        place = best_scores.size
+        while place > 0 and score > best_scores[place - 1]:
+            place -= 1
+        for moved in range(last, place, -1):
+            best_scores[moved] = best_scores[moved - 1]
+            best_bins[moved] = best_bins[moved - 1]
+            best_ranks[moved] = best_ranks[moved - 1]
+        if place <= last:
+            best_scores[place] = score
+            best_bins[place] = np.int64(bins[j])
+            best_ranks[place] = np.int64(ranks[i])
+    if best_scores[0] < log2_sup - log_times[width - 1]:
         return 0
-    for i in range(width):
-        if j < left and segment.kept[j] == U64(i):
-            if not segment.bounds[j] - log_times[i] < best_scores[last] - error:
-                score = _exact_ratio(bins[j], ranks[i], item) - log_times[i]
-                place = best_scores.size
-                while place > 0 and score > best_scores[place - 1]:
-                    place -= 1
-                for moved in range(last, place, -1):
-                    best_scores[moved] = best_scores[moved - 1]
-                    best_bins[moved] = best_bins[moved - 1]
-                    best_ranks[moved] = best_ranks[moved - 1]
-                if place <= last:
-                    best_scores[place] = score
-                    best_bins[place] = np.int64(bins[j])
-                    best_ranks[place] = np.int64(ranks[i])
-            j += 1
-        if best_scores[0] >= log2_sup - log_times[i]:
-            return i + 1
-    return 0
+    while best_scores[0] < log2_sup - log_times[seen]:
+        seen += 1
+    return seen + 1
 
 
 @inlined
@@ -86,7 +85,7 @@ def accept_first(segment, width, error, stretch, item, best_scores, best_bins, b
     for i in range(width):
         could_lead = not bounds[i] - log_times[i] < best_scores[0] - error
         if could_lead or log_times[i] < _log2_sigma(bounds[i] + error, bottom, step, table):
-            log2_ratio = _exact_ratio(bins[i], ranks[i], item)
+            log2_ratio = _exact_ratio(bins[i], ranks[i], segment.digits[:, i], item)
             accepted = log_times[i] < _log2_sigma(log2_ratio, bottom, step, table)
             score = np.inf if accepted else log2_ratio - log_times[i]
             if score > best_scores[0]:
