@@ -22,12 +22,12 @@ from recvae.codec import (
     shipped_model_name,
 )
 from recvae.codec import salvage as find_salvage
+from recvae.codec.choice import fitting_codec
 from recvae.codec.compressed_images import check_header
 from recvae.codec.container import ContainerReader
 from recvae.codec.container.footer import TruncatedError
 from recvae.codec.container.names import NAMES
 from recvae.codec.image_coder import ImageCoder
-from recvae.codec.models import default_model
 from recvae.codec.quality import FoundQuality, find_quality
 from recvae.codec.truncated import TruncatedImages, open_truncated
 from recvae.comparison import compare
@@ -77,7 +77,8 @@ def compress(options: Namespace) -> int:
         names = images.names
         if names is not None and names == default_names(len(names)):
             names = None  # what decompressing makes up anyhow
-        codec = codec or _codec(options, default_model(spec for spec, _ in images.runs))
+        if codec is None:
+            codec, images = fitting_codec(images, options.device, options.batch_size)
         bound = NegativeElbo(codec.model, codec.batch_size)
         if options.elbo:
             images = replace(images, chunks=bound.over(images.chunks))

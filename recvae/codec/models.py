@@ -37,14 +37,14 @@ def load_model(name_or_folder: str | PathLike[str]) -> ImageCoder:
         return loader_of(format_name)(folder)
 
 
-def default_model(specs: Iterable[ImageSpec]) -> str:
-    """The shipped lossless model for images of these specs: digits, small pictures, or others."""
+def lossless_models(specs: Iterable[ImageSpec]) -> tuple[str, ...]:
+    """The shipped models that may suit images of these specs, without loss: one, or some to try."""
     found = set(specs)
     if all(spec.shape == DIGITS_SHAPE for spec in found):
-        return DIGITS_MODEL
+        return (DIGITS_MODEL,)
     if all(max(spec.height, spec.width) <= MAX_THUMBNAIL_SIDE for spec in found):
-        return THUMBNAILS_MODEL
-    return PICTURES_MODEL
+        return THUMBNAILS_MODEL, PICTURES_MODEL
+    return (PICTURES_MODEL,)
 
 
 def shipped_models(format_name: str | None = None) -> dict[str, Path]:

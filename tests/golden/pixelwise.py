@@ -13,7 +13,7 @@ TINY, TINY_CORRECTED = MADE / "pixelwise", MADE / "pixelwise-corrected"
 KEPT = {"tiny": TINY, "corrected": TINY_CORRECTED, "uncorrected": MADE / "photos-uncorrected"}
 """Models that do not ship: two of random weights, and what shipped as `photos` before."""
 
-MODELS = KEPT | {"photos": PRETRAINED / "photos"}
+MODELS = KEPT | {name: PRETRAINED / name for name in ("photos", "thumbnails")}
 FILES = sorted(V2.glob("pixelwise-*.recvae"))
 
 

@@ -1,0 +1,78 @@
+"""The model that `recvae compress` takes without `--model`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import recvae
+from recvae.cli import main
+from recvae.codec import shipped_models
+from recvae.codec.choice import SAMPLE, fitting_codec
+from recvae.codec.models import lossless_models
+from recvae.images import image_stream
+from recvae.images.spec import ImageSpec
+
+DIGIT, GREY_ICON, ICON = ImageSpec(28, 28), ImageSpec(64, 17), ImageSpec(28, 28, 3)
+LARGE = ImageSpec(65, 20, 3)
+
+
+@pytest.mark.parametrize(
+    ("specs", "names"),
+    [
+        ([DIGIT, DIGIT], ["mnist"]),
+        ([ICON], ["thumbnails", "photos"]),
+        ([DIGIT, GREY_ICON], ["thumbnails", "photos"]),
+        ([ICON, LARGE], ["photos"]),
+        ([], ["mnist"]),
+    ],
+)
+def test_sizes_tell_what_may_suit(specs: Sequence[ImageSpec], names: Sequence[str]) -> None:
+    assert list(lossless_models(specs)) == names
+    assert set(names) <= set(shipped_models())
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """Arrays of small pictures: a smooth one, and more noisy ones than are tried."""
+    smooth = np.add.outer(np.arange(40), np.arange(40)).astype(np.uint8)
+    noisy = np.random.default_rng(0).normal(128, 20, (SAMPLE + 7, 20, 20)).astype(np.uint8)
+    found = {}
+    for name, images in (("smooth", smooth[None]), ("noisy", noisy)):
+        found[name] = folder / f"{name}.npy"
+        np.save(found[name], images)
+    return found
+
+
+@pytest.mark.parametrize("name", ["smooth", "noisy"])
+def test_small_pictures_take_what_is_shorter(name: str, tmp_path: Path) -> None:
+    """Judged by the first ones; nothing of them is lost by that."""
+    path, sizes = pictures(tmp_path)[name], {}
+    images = np.load(path)
+    for model in lossless_models([ImageSpec(*images.shape[1:])]):
+        sizes[model] = len(recvae.load(model).compress(images[:SAMPLE]))
+    with image_stream(str(path), 1) as stream:
+        codec, rest = fitting_codec(stream, "cpu", 64)
+        assert np.array_equal(np.concatenate(list(rest.chunks)), images)
+    assert codec.model.name == min(sizes, key=sizes.__getitem__)
+    assert len(set(sizes.values())) == 2
+
+
+def test_no_images_take_the_first_model(tmp_path: Path) -> None:
+    np.save(tmp_path / "none.npy", np.zeros((0, 20, 20), np.uint8))
+    with image_stream(str(tmp_path / "none.npy"), 1) as stream:
+        codec, rest = fitting_codec(stream, "cpu", 64)
+        assert codec.model.name == "thumbnails"
+        assert list(rest.chunks) == []
+
+
+def test_the_command_takes_it_and_the_file_tells(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, packed = pictures(tmp_path)["smooth"], str(tmp_path / "smooth.recvae")
+    assert main(["compress", str(path), packed, "--quiet"]) == 0
+    assert main(["info", packed, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] in ("thumbnails", "photos")
+    assert main(["decompress", packed, str(tmp_path / "back.npy"), "--quiet"]) == 0
+    assert np.array_equal(np.load(tmp_path / "back.npy"), np.load(path))
