@@ -50,7 +50,11 @@ def all_rows(run: Run, names: Sequence[str]) -> Iterator[Row]:
     end = time.monotonic() + LIMIT_S
     for step in STEPS:
         if step.name in (STEPS[0].name, *names) and (step.dry or not run.dry):
-            yield from rows_of(step, run, max(0.0, min(step.limit_s, end - time.monotonic())))
+            limit_s = min(step.limit_s, end - time.monotonic())
+            if limit_s > 0:
+                yield from rows_of(step, run, limit_s)
+            else:
+                yield Row("left out", "no time was left", step=step.name)
 
 
 def measure(run: Run, names: Sequence[str], out: str) -> int:

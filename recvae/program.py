@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -27,7 +28,7 @@ def run_program(name: str, work: Callable[[], int | None]) -> int:
     """
     _fill_standard_descriptors()
     let_waiting_threads_sleep()
-    with forgiving_streams():
+    with forgiving_streams(), _warnings_in_one_line(name):
         try:
             with _signals_raised():
                 return work() or 0
@@ -45,6 +46,17 @@ def run_program(name: str, work: Callable[[], int | None]) -> int:
             return BROKEN_PIPE
         print(f"{name}: {reason}", file=sys.stderr)
         return status
+
+
+@contextmanager
+def _warnings_in_one_line(name: str) -> Iterator[None]:
+    """Warnings look as errors do, without the places in sources that they come from."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _fill_standard_descriptors() -> None:

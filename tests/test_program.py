@@ -226,6 +226,15 @@ def test_a_gpu_that_fails_is_told_in_one_line(
 
 
 @pytest.mark.slow
+def test_warnings_are_one_line() -> None:
+    program = (
+        "import warnings; from recvae.program import run_program\n"
+        "run_program('recvae', lambda: warnings.warn('some searches ended at their cap'))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.stderr == "recvae: warning: some searches ended at their cap\n"
+
+
 def test_short_writes_of_real_commands(codec, digits, tmp_path: Path) -> None:
     """Standard output is a raw file under PYTHONUNBUFFERED: a write may be short."""
     (tmp_path / "x.recvae").write_bytes(codec.compress(digits))

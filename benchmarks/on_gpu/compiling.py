@@ -30,6 +30,7 @@ from recvae.rec import DiagonalGaussian, Partition
 from recvae.rec.arrivals import Arrivals
 from recvae.rec.proposal import log2_sup_ratio, propose
 from recvae.rec.search import FirstAccepted, Race, RaceToEnd, SearchInputs, StoppingRule
+from recvae.rec.search.triton import MAX_KEEP
 from recvae.rec.search.triton.backend import first_slots
 from recvae.rec.search.triton.kernel import Given
 from recvae.rec.search.triton.launch import (
@@ -48,7 +49,7 @@ TARGETS = (80, 90, 120)
 PROCESSES = 2
 PARTITIONS = ((1, 1), (4, 4), (3,) * 33)
 """One for each number of integers that hold a bin's digits."""
-KEEPS = (1, 16)
+KEEPS = (1, 16, MAX_KEEP)
 HASHED = Slots(12)
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 

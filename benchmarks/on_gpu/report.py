@@ -69,13 +69,12 @@ TARGETS = (
 
 
 def _number(rows: Sequence[Row], step: str, name: str) -> float | None:
-    """That of the largest batch up to `BATCH`, of N = `CANDIDATES` where there is one."""
+    """That of batch `BATCH` and N = `CANDIDATES`, or of the largest batch of a codec."""
     found = [
         row
         for row in rows
         if (row.step, row.name) == (step, name)
-        and row.candidates in (0, CANDIDATES)
-        and (row.batch <= BATCH or not row.candidates)
+        and (not row.candidates or (row.batch, row.candidates) == (BATCH, CANDIDATES))
         and isinstance(row.value, float)
     ]
     return float(max(found, key=lambda row: row.batch).value) if found else None

@@ -1,11 +1,12 @@
 """Settings of the kernels to compare."""
 
+from recvae.rec.search.triton.backend import PROGRAMS_A_PROCESSOR
 from recvae.rec.search.triton.launch import Settings
 
 # Block, warps, registers, programs a processor: what is set now, then one thing after the other.
 SWEPT = (
+    (64, 2, 128, PROGRAMS_A_PROCESSOR),
     (64, 2, 128, 16),
-    (64, 2, 128, 8),
     (64, 2, 96, 16),
     (32, 1, 128, 16),
     (64, 2, 128, 32),

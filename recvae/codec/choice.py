@@ -3,6 +3,8 @@
 from dataclasses import replace
 from itertools import chain
 
+import numpy as np
+
 from recvae.codec.codec import Codec, load
 from recvae.codec.models import lossless_models
 from recvae.images import ImageStream
@@ -20,10 +22,18 @@ def fitting_codec(images: ImageStream, device: str, batch_size: int) -> tuple[Co
     """
     names = lossless_models(spec for spec, _ in images.runs)
     codecs = [load(name, device, batch_size) for name in names]
-    first = next(images.chunks, None) if len(codecs) > 1 else None
-    if first is None:
+    if len(codecs) == 1:
         return codecs[0], images
-    channels = first.shape[3] if first.ndim == 4 else GREY
-    sizes = [len(codec.compress(first[:SAMPLE], channels=channels)) for codec in codecs]
-    best = codecs[sizes.index(min(sizes))]
-    return best, replace(images, chunks=chain([first], images.chunks))
+    first: list[np.ndarray] = []
+    sample: list[np.ndarray] = []
+    wanted = SAMPLE
+    while wanted > 0 and (chunk := next(images.chunks, None)) is not None:
+        first.append(chunk)
+        sample.append(chunk[:wanted])
+        wanted -= len(chunk)
+    best = min(codecs, key=lambda codec: sum(_file_bytes(codec, chunk) for chunk in sample))
+    return best, replace(images, chunks=chain(first, images.chunks))
+
+
+def _file_bytes(codec: Codec, images: np.ndarray) -> int:
+    return len(codec.compress(images, channels=images.shape[3] if images.ndim == 4 else GREY))

@@ -116,12 +116,14 @@ def test_what_is_reached_is_at_the_sizes_of_the_target() -> None:
         rows.Row("ORC", 400.0, "G/s", 65536, 4096, step="grid"),
         rows.Row("ORC", 200.0, "G/s", 4096, 4096, step="grid"),
         rows.Row("ORC", 500.0, "G/s", 4096, 256, step="grid"),
-        rows.Row("ORC", 2.0, "G/s", 256, 4096, step="eager"),
+        rows.Row("ORC", 2.0, "G/s", 4096, 4096, step="eager"),
+        rows.Row("partitioned ORC", 90.0, "G/s", 4096, 4096, step="grid"),
+        rows.Row("partitioned ORC", 1.0, "G/s", 256, 4096, step="eager"),
         rows.Row("compress, cuda", 7000.0, "images/s", 16384, step="codec"),
     ]
     reached = {line[0]: line[-1] for line in report.target_lines(found, dry=False)}
     assert reached == {
-        "partitioned ORC": "not measured",
+        "partitioned ORC": "90 G/s",
         "ORC": "200 G/s",
         "partitioned ORC to eager": "not measured",
         "ORC to eager": "100 x",

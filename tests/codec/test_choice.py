@@ -9,10 +9,10 @@ import pytest
 
 import recvae
 from recvae.cli import main
-from recvae.codec import shipped_models
+from recvae.codec import Codec, shipped_models
 from recvae.codec.choice import SAMPLE, fitting_codec
 from recvae.codec.models import lossless_models
-from recvae.images import image_stream
+from recvae.images import ImageStream, image_stream
 from recvae.images.spec import ImageSpec
 
 DIGIT, GREY_ICON, ICON = ImageSpec(28, 28), ImageSpec(64, 17), ImageSpec(28, 28, 3)
@@ -57,6 +57,24 @@ def test_small_pictures_take_what_is_shorter(name: str, tmp_path: Path) -> None:
         assert np.array_equal(np.concatenate(list(rest.chunks)), images)
     assert codec.model.name == min(sizes, key=sizes.__getitem__)
     assert len(set(sizes.values())) == 2
+
+
+def test_small_chunks_are_taken_until_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of several sizes come one by one: all that are tried decide together."""
+    noise = np.random.default_rng(0).normal(128, 20, (SAMPLE + 9, 20, 20)).astype(np.uint8)
+    chunks = [noise[:1, :9], *(noise[n : n + 1] for n in range(1, SAMPLE + 9))]
+    runs = ((ImageSpec(9, 20), 1), (ImageSpec(20, 20), SAMPLE + 8))
+    seen = []
+    compress = Codec.compress
+
+    def note(codec, images, **options):
+        seen.append(len(images))
+        return compress(codec, images, **options)
+
+    monkeypatch.setattr(Codec, "compress", note)
+    _, rest = fitting_codec(ImageStream(runs, iter(chunks)), "cpu", 64)
+    assert seen == [1] * SAMPLE * 2
+    assert all(map(np.array_equal, rest.chunks, chunks))
 
 
 def test_no_images_take_the_first_model(tmp_path: Path) -> None:

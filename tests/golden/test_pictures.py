@@ -23,7 +23,9 @@ from recvae.codec.container import ContainerReader
 
 WAYS = [("cpu", 1, 64), ("cpu", 2, 1)]
 WAYS += [
-    pytest.param("cuda", 1, 64, marks=pytest.mark.skipif(not torch.cuda.is_available(), reason=why))
+    pytest.param(
+        "cuda", 1, 64, id="gpu", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason=why)
+    )
     for why in ("torch finds no GPU here",)
 ]
 

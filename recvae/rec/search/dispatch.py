@@ -48,7 +48,13 @@ _failed: set[str] = set()
 
 
 class BackendFailure(RuntimeError):
-    """What a backend raises that cannot run here, though it serves the inputs."""
+    """What a backend raises that cannot run here, though it serves the inputs; one line."""
+
+    @staticmethod
+    def of(error: Exception) -> "BackendFailure":
+        """For what a library or a driver raised."""
+        lines = str(error).strip().splitlines() or [""]
+        return BackendFailure(f"{type(error).__name__}: {lines[0]}")
 
 
 class BackendFailureWarning(UserWarning):

@@ -4,6 +4,8 @@
 environment, before Triton is imported.
 """
 
+import subprocess
+
 import pytest
 import torch
 import triton
@@ -106,6 +108,20 @@ def test_a_full_hash_table_is_left_for_a_larger_one(monkeypatch: pytest.MonkeyPa
     assert sizes[-1][1] < 4  # those that had ended are not searched again
 
 
+def test_hash_tables_do_not_outgrow_the_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "FIRST_LOG2_SLOTS", 7)
+    sizes = []
+
+    def search_rows(arguments, settings, slots):
+        sizes.append(slots.log2_count)
+        return launch.search_rows(arguments, settings, slots)
+
+    monkeypatch.setattr(backend, "search_rows", search_rows)
+    searching = Searching(random_target(2, (2.0,) * 3, 2), 200, (20, 20, 20), "end")
+    check(searching, Settings(block=32, warps=1))
+    assert sizes == [7, 10]  # 2^10 slots are twice as many as 200 candidates and two tiles need
+
+
 @triton.jit
 def insert_all(best, scores, keep, tiles, KEEP: tl.constexpr, BLOCK: tl.constexpr):
     lane, least = tl.arange(0, BLOCK), tl.full([], -float("inf"), tl.float64)
@@ -135,7 +151,8 @@ def test_where_memory_does_not_suffice_half_of_the_items_wait(
     def search_some(inputs, rule, settings):
         batches.append(inputs.batch)
         if inputs.batch > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            kind = torch.OutOfMemoryError if inputs.batch > 3 else RuntimeError
+            raise kind("Triton Error [CUDA]: out of memory")
         return search(inputs, rule, settings)
 
     search = backend._search
@@ -153,8 +170,30 @@ def test_where_memory_does_not_suffice_half_of_the_items_wait(
 
 
 def test_a_kernel_that_does_not_compile_is_a_failure_of_the_backend() -> None:
-    with pytest.raises(BackendFailure, match="power of 2"):
+    with pytest.raises(BackendFailure, match=r"^\w+: .*power of 2.*$"):
         found(SEARCHES["ORC"](), Settings(block=48, warps=1))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        subprocess.CalledProcessError(1, ["gcc"]),
+        AssertionError("libcuda.so cannot found!"),
+        PermissionError(13, "Permission denied", "/root/.triton"),
+        RuntimeError("Triton Error [CUDA]: device kernel image is invalid"),
+    ],
+)
+def test_whatever_a_launch_raises_is_one_too(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """As drivers, the C compiler and the cache of kernels raise it."""
+
+    def search_some(inputs, rule, settings):
+        raise error
+
+    monkeypatch.setattr(backend, "_search", search_some)
+    with pytest.raises(BackendFailure, match=f"^{type(error).__name__}: .+$"):
+        found(SEARCHES["ORC"](), Settings())
 
 
 @pytest.mark.parametrize(("block", "warps"), [(128, 2), (32, 2)])

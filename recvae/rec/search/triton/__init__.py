@@ -10,7 +10,7 @@ import os
 
 import torch
 
-from recvae.rec.search.dispatch import Backend
+from recvae.rec.search.dispatch import Backend, BackendFailure
 from recvae.rec.search.inputs import (
     BestCandidates,
     FirstAccepted,
@@ -20,7 +20,7 @@ from recvae.rec.search.inputs import (
     StoppingRule,
 )
 
-MAX_KEEP = 1024
+MAX_KEEP = 256  # of more, registers would spill
 OLDEST_CAPABILITY = (8, 0)
 
 
@@ -47,9 +47,11 @@ def needs(inputs: SearchInputs, rule: StoppingRule) -> str | None:
 
 def search(inputs: SearchInputs, rule: StoppingRule, chunk_elements: int) -> BestCandidates:
     """See `backend.search`."""
-    # triton takes long to import, and only this needs it.
-    from recvae.rec.search.triton import backend
-
+    try:
+        # triton takes long to import, and only this needs it.
+        from recvae.rec.search.triton import backend
+    except Exception as error:
+        raise BackendFailure.of(error) from error
     return backend.search(inputs, rule)
 
 

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import torch
-from triton.errors import TritonError
 
+from recvae.errors import is_out_of_memory
 from recvae.rec.search.dispatch import BackendFailure
 from recvae.rec.search.inputs import (
     BestCandidates,
@@ -53,11 +53,11 @@ def search(
     try:
         with torch.cuda.device_of(inputs.proposal.base):
             return _search(inputs, rule, settings)
-    except torch.OutOfMemoryError:
+    except Exception as error:  # of Triton, the C compiler that it calls, drivers, its cache
+        if not is_out_of_memory(error):
+            raise BackendFailure.of(error) from error
         if batch == 1:
             raise
-    except (TritonError, RuntimeError) as error:
-        raise BackendFailure(f"{type(error).__name__}: {error}") from error
     halves = (slice(0, batch // 2), slice(batch // 2, batch))
     return BestCandidates.joined([search(inputs[h], rule[h], settings) for h in halves])
 
@@ -79,11 +79,16 @@ def _search(inputs: SearchInputs, rule: StoppingRule, settings: Settings) -> Bes
 
 def first_slots(inputs: SearchInputs, rule: StoppingRule, settings: Settings) -> Slots:
     """The hash table to begin with: large enough for a race, or for all bins that there are."""
-    log2_count = (2 * (inputs.max_candidates + settings.block) - 1).bit_length()
+    log2_count = _log2_slots(inputs.max_candidates, settings)
     if not isinstance(rule, Race):
         log2_count = min(log2_count, FIRST_LOG2_SLOTS)
     log2_bins = (inputs.proposal.partition.num_bins - 1).bit_length()
     return Slots(log2_bins, direct=True) if log2_bins <= log2_count else Slots(log2_count)
+
+
+def _log2_slots(candidates: int, settings: Settings) -> int:
+    """Those of a table that so many candidates never fill."""
+    return (2 * (candidates + 2 * settings.block) - 1).bit_length()
 
 
 def _search_whole(
@@ -91,8 +96,9 @@ def _search_whole(
 ) -> BestCandidates:
     """One program an item; those whose hash table fills start again with a larger one."""
     found, full = search_rows(Arguments.of(inputs, rule), settings, slots)
+    most = _log2_slots(inputs.max_candidates, settings)
     while not isinstance(rule, Race) and bool(full.any()):
-        slots = replace(slots, log2_count=slots.log2_count + MORE_LOG2_SLOTS)
+        slots = replace(slots, log2_count=min(slots.log2_count + MORE_LOG2_SLOTS, most))
         items = torch.nonzero(full)[:, 0]
         again, full[items] = search_rows(Arguments.of(inputs[items], rule[items]), settings, slots)
         found.put(items, again)
