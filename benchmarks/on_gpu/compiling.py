@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import product
@@ -22,15 +23,17 @@ import torch
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, make_backend
+from triton.errors import TritonError
 from triton.runtime.jit import create_function_from_signature
 
 from on_gpu.rows import Row, Run
 from on_gpu.settings import QUICK_SWEEP, swept
+from recvae.errors import InputError
 from recvae.rec import DiagonalGaussian, Partition
 from recvae.rec.arrivals import Arrivals
 from recvae.rec.proposal import log2_sup_ratio, propose
 from recvae.rec.search import FirstAccepted, Race, RaceToEnd, SearchInputs, StoppingRule
-from recvae.rec.search.triton import MAX_KEEP
+from recvae.rec.search.triton import MAX_KEEP, OLDEST_CAPABILITY
 from recvae.rec.search.triton.backend import first_slots
 from recvae.rec.search.triton.kernel import Given
 from recvae.rec.search.triton.launch import (
@@ -233,14 +236,24 @@ def compile_all(
 
 
 def compile_only(targets: tuple[int, ...]) -> int:
-    """Prints a line for each kernel and target; returns the exit status: 1 if one spills."""
+    """Prints a line for each kernel and target; returns the exit status: 1 if one spills.
+
+    Raises InputError for a target that is too old, and where a kernel does not compile.
+    """
+    oldest = 10 * OLDEST_CAPABILITY[0] + OLDEST_CAPABILITY[1]
+    if min(targets) < oldest:
+        raise InputError(f"--targets {min(targets)}: need {oldest} or above, as 90 for 9.0")
     print(f"Triton {triton.__version__}, {asdict(Settings())}\n{HEADING}", flush=True)
     spilling, count, started = [], 0, time.perf_counter()
-    for compiled in compile_all(targets):
-        print(compiled.line, flush=True)
-        count += 1
-        if compiled.spills or compiled.stack_bytes:
-            spilling.append(f"{compiled.kernel} (sm_{compiled.target})")
+    try:
+        for compiled in compile_all(targets):
+            print(compiled.line, flush=True)
+            count += 1
+            if compiled.spills or compiled.stack_bytes:
+                spilling.append(f"{compiled.kernel} (sm_{compiled.target})")
+    except (TritonError, BrokenProcessPool) as error:
+        lines = [line for line in str(error).splitlines() if line.strip(" =")]
+        raise InputError(f"a kernel does not compile: {' '.join(lines[:3])}") from error
     print(f"{count} kernels in {time.perf_counter() - started:.0f} s")
     if spilling:
         print(f"registers spill: {'; '.join(spilling)}", file=sys.stderr)

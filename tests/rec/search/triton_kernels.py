@@ -4,6 +4,7 @@
 environment, before Triton is imported.
 """
 
+import math
 import subprocess
 
 import pytest
@@ -13,12 +14,12 @@ import triton.language as tl
 
 from rec.backends import SEARCHES, Searching, check_results
 from rec.coders import random_target
-from recvae.rec import DiagonalGaussian, Partition
+from recvae.rec import DiagonalGaussian, Partition, arrivals
 from recvae.rec.search import BACKENDS, Race
 from recvae.rec.search.dispatch import BackendFailure
 from recvae.rec.search.inputs import BestCandidates
 from recvae.rec.search.triton import backend, interprets, launch, plan, winners
-from recvae.rec.search.triton.draws import ROW, draw_bins
+from recvae.rec.search.triton.draws import ROW, draw_bins, series_log2
 from recvae.rec.search.triton.launch import Arguments, Settings
 from recvae.rec.search.triton.scores import _place, exact, screen
 
@@ -200,6 +201,22 @@ def test_whatever_a_launch_raises_is_one_too(
 def test_settings_that_kernels_do_not_serve_are_refused(block: int, warps: int) -> None:
     with pytest.raises(ValueError, match="need 32 warps <= block <= 64"):
         Settings(block=block, warps=warps)
+
+
+@triton.jit
+def take_logarithms(logarithms, x, BLOCK: tl.constexpr):
+    lane = tl.arange(0, BLOCK)
+    tl.store(logarithms + lane, series_log2(tl.load(x + lane)))
+
+
+def test_logarithms_are_those_of_arrival_times() -> None:
+    """To the last bit, also between sqrt(2) and what it is in float32, where the series turns."""
+    near = torch.full((1,), math.sqrt(2), dtype=torch.float64).view(torch.int64)
+    steps = torch.arange(-1024, 1024) << 22  # 2^-30 of it each
+    x = torch.cat([(near + steps).view(torch.float64), torch.arange(1, 2049).double()]).to(DEVICE)
+    logarithms = torch.empty_like(x)
+    take_logarithms[(1,)](logarithms, x, BLOCK=4096)
+    assert torch.equal(logarithms, arrivals.series_log2(x))
 
 
 @triton.jit

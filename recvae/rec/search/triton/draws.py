@@ -28,7 +28,8 @@ def series_log2(x):
     pattern = x.to(tl.int64, bitcast=True)
     exponent = ((pattern >> 52) - 1023).to(tl.float64)
     mantissa = ((pattern & _MANTISSA_MASK) | _ONE_PATTERN).to(tl.float64, bitcast=True)
-    large = mantissa > _SQRT_2
+    # A constant that is compared, unlike one that is added, would be rounded to float32.
+    large = mantissa > tl.full([], _SQRT_2, tl.float64)
     exponent = tl.where(large, exponent + 1.0, exponent)
     mantissa = tl.where(large, mantissa * 0.5, mantissa)
     t = (mantissa - 1.0) / (mantissa + 1.0)
