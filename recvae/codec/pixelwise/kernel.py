@@ -57,7 +57,7 @@ def code_image(coder, pixels, network, tables, filters, corrections, decoding):
                 correcting.correct(corrections, outputs)
             mixtures.weigh(mixture, outputs, tables.weights)
             if network.corrected:
-                corrections.weights[:] = mixture.weights
+                mixtures.copy(mixture.weights, corrections.weights)
             for c in range(channels):
                 mixtures.place(mixture, outputs, state, c, tables.inverses)
                 if decoding:
@@ -93,13 +93,13 @@ def _decode(coder, mixture, tables):
     step = 1
     while place < left:
         high, right = low, left
-        mixture.above[:] = mixture.below
+        mixtures.copy(mixture.below, mixture.above)
         low = max(low - step, 0)
         left = mixtures.begins(mixture, low, logistic, mixture.below)
         step *= 2
     while place >= right:
         low, left = high, right
-        mixture.below[:] = mixture.above
+        mixtures.copy(mixture.above, mixture.below)
         high = min(high + step, mixtures.LEVELS)
         right = mixtures.begins(mixture, high, logistic, mixture.above)
         step *= 2
@@ -108,10 +108,10 @@ def _decode(coder, mixture, tables):
         begin = mixtures.begins(mixture, middle, logistic, mixture.ends)
         if place >= begin:
             low, left = middle, begin
-            mixture.below[:] = mixture.ends
+            mixtures.copy(mixture.ends, mixture.below)
         else:
             high, right = middle, begin
-            mixture.above[:] = mixture.ends
+            mixtures.copy(mixture.ends, mixture.above)
     range_coder.accept(coder, left, right - left)
     return np.int64(low)
 

@@ -113,6 +113,13 @@ def begins(mixture, value, logistic, ends):
 
 
 @inlined
+def copy(given, to):
+    """Of one value a component: slices, which numba knows nothing of, take longer."""
+    for k in range(to.size):
+        to[k] = given[k]
+
+
+@inlined
 def steps_to(mixture, k, value):
     """From the mean of component `k` to the lower end of `value`, in 2^-17 of its scale."""
     at = (value << MEAN_BITS) - (1 << (MEAN_BITS - 1))
@@ -137,6 +144,7 @@ def _normalise(weights):
         total += weights[k]
     left = np.int64(1 << MIX_BITS)
     for k in range(weights.size):
-        weights[k] = (weights[k] << MIX_BITS) // total
+        # Both are below 2^53: then the quotient in floats has the same floor, and takes less time.
+        weights[k] = np.int64(np.float64(weights[k] << MIX_BITS) / np.float64(total))
         left -= weights[k]
     weights[0] += left
