@@ -5,8 +5,8 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -29,7 +29,8 @@ def in_child(function: Callable[..., R], *arguments: Any) -> R:
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_call, args=(sender, function, arguments), daemon=True)
     try:
-        process.start()
+        with _interrupt_later():
+            process.start()
         sender.close()
         failure, result = receiver.recv()
     except EOFError:
@@ -45,6 +46,16 @@ def in_child(function: Callable[..., R], *arguments: Any) -> R:
     if failure:
         raise RuntimeError(failure)
     return result
+
+
+@contextmanager
+def _interrupt_later() -> Iterator[None]:
+    """Ctrl-C waits: a child that is half started would print what it misses."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _call(sender: Connection, function: Callable[..., R], arguments: tuple[Any, ...]) -> None:
