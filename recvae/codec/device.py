@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SMALLEST_GPU_BATCH = 64
-"""Below, what a GPU computes in a batch is less than what launching it takes."""
+"""Of fewer images a GPU is not worth its start; a guess, for no GPU was measured yet."""
 
 
 class Parts:

@@ -49,6 +49,42 @@ def _maximum(a, b):
     return tl.maximum(a, b)
 
 
+@triton.jit
+def _may_count(
+    ratios, log2_near, least, error, bottom, step, sigma, nodes, RULE: tl.constexpr
+):  # fmt: skip
+    """Which of a tile's candidates may lead, or be accepted, as far as the screen tells."""
+    # Told so that what is not a number may.
+    highest = (ratios - log2_near).to(tl.float64) + (error + LOG2_TIME_ERROR)
+    may_count = (highest < least) == 0
+    if RULE == ACCEPT:
+        most = winners.log2_sigma(ratios.to(tl.float64) + error, bottom, step, sigma, nodes)
+        may_count = may_count | (log2_near.to(tl.float64) - LOG2_TIME_ERROR < most)
+    return may_count
+
+
+@triton.jit
+def _scores(
+    ratios, log2_arrivals, may_count, valid, least, log2_sup, bottom, step, sigma, nodes,
+    RULE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Scores of those that count, minus infinity of the others; where the search ends, or BLOCK."""
+    lane = tl.arange(0, BLOCK)
+    scores = ratios - log2_arrivals
+    if RULE == RACE:
+        return tl.where(may_count, scores, -float("inf")), tl.full([], BLOCK, tl.int32)
+    if RULE == TO_END:
+        scores = tl.where(may_count, scores, -float("inf"))
+        running = tl.maximum(tl.associative_scan(scores, 0, _maximum), least)
+        over = valid & (running >= log2_sup - log2_arrivals)
+    else:
+        over = may_count & (log2_arrivals < winners.log2_sigma(ratios, bottom, step, sigma, nodes))
+        scores = tl.where(over, float("inf"), scores)
+    last = tl.min(tl.where(over, lane, BLOCK), 0)
+    # None wins that comes after the end.
+    return tl.where(may_count & (lane <= last), scores, -float("inf")), last
+
+
 _SIZES = ["rows", "chunks", "chunk", "num_candidates", "total", "dim", "cut", "keep", "nodes"]
 _TABLE_SIZES = ["slots", "room", "factor", "shift"]
 
@@ -86,9 +122,8 @@ def search_rows(
         shared0 = tl.load(items.keys + 4 * n + 2).to(tl.uint32)
         shared1 = tl.load(items.keys + 4 * n + 3).to(tl.uint32)
         base, error, log2_sup = tl.load(doubles), tl.load(doubles + 1), tl.load(doubles + 2)
-        if RULE == ACCEPT:
-            bottom, step = tl.load(doubles + 3), tl.load(doubles + 4)
-            sigma = items.sigma + tl.load(doubles + 5).to(tl.int64) * nodes
+        bottom, step = tl.load(doubles + 3), tl.load(doubles + 4)
+        sigma = items.sigma + tl.load(doubles + 5).to(tl.int64) * nodes
         first = (row % chunks).to(tl.int32) * chunk
         stop = tl.minimum(first + chunk, num_candidates)
         time, used, end, full = row * 0, 0, first * 0, False
@@ -116,45 +151,29 @@ def search_rows(
                     )
                     if RULE != RACE:
                         used += new
-            ratios = screen(
+            screened = screen(
                 bins, ranks, low, high, shared0, shared1, base, singles, dimensions, pieces, quads,
                 DIGIT_WORDS,
             )  # fmt: skip
             log2_near = tl.log2(times.to(tl.float32)) - 32.0
-            # Told so that what is not a number may lead.
-            highest = (ratios - log2_near).to(tl.float64) + (error + LOG2_TIME_ERROR)
-            hopeless = highest < least
-            may_count = valid & (hopeless == 0)
-            if RULE == ACCEPT:
-                most = winners.log2_sigma(ratios.to(tl.float64) + error, bottom, step, sigma, nodes)
-                early = log2_near.to(tl.float64) - LOG2_TIME_ERROR < most
-                may_count = may_count | (valid & early)
+            may_count = valid & _may_count(
+                screened, log2_near, least, error, bottom, step, sigma, nodes, RULE
+            )
             look = tl.max(may_count.to(tl.int32), 0) > 0
             if RULE == TO_END:
                 latest = tl.max(tl.where(valid, log2_near, -float("inf")), 0).to(tl.float64)
                 look = look | (least >= log2_sup - latest - LOG2_TIME_ERROR)
             if look:
-                exact_ratios = exact(
+                ratios = exact(
                     bins, ranks, low, high, shared0, shared1, doubles, words, dimensions,
                     plan.quantiles, cut, quads, dim, DIGIT_WORDS,
                 )  # fmt: skip
-                log2_arrivals = log2_times(times)
-                scores = exact_ratios - log2_arrivals
-                if RULE == TO_END:
-                    scores = tl.where(may_count, scores, -float("inf"))
-                    running = tl.maximum(tl.associative_scan(scores, 0, _maximum), least)
-                    over = valid & (running >= log2_sup - log2_arrivals)
-                elif RULE == ACCEPT:
-                    exact_sigma = winners.log2_sigma(exact_ratios, bottom, step, sigma, nodes)
-                    over = may_count & (log2_arrivals < exact_sigma)
-                    scores = tl.where(over, float("inf"), scores)
-                if RULE != RACE:
-                    # None wins that comes after the end.
-                    last = tl.min(tl.where(over, lane, BLOCK), 0)
-                    may_count = may_count & (lane <= last)
-                    if last < BLOCK:
-                        end = first + last + 1
-                scores = tl.where(may_count, scores, -float("inf"))
+                scores, last = _scores(
+                    ratios, log2_times(times), may_count, valid, least, log2_sup, bottom, step,
+                    sigma, nodes, RULE, BLOCK,
+                )  # fmt: skip
+                if RULE != RACE and last < BLOCK:
+                    end = first + last + 1
                 least = winners.insert(own, keep, least, scores, bins, ranks, KEEP, BLOCK)
             if RULE != RACE and DIGIT_WORDS:
                 full = (used > room) & (end == 0) & (first + BLOCK < stop)
