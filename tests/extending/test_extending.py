@@ -134,7 +134,7 @@ def test_a_latent_codec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "leaves no candidates to choose from" in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"dim: got 50\.0, need int"):
         LATENT_CODECS["grid"].from_json(5, {"dim": 50.0})
-    with pytest.raises(ValueError, match="lays nothing out: make a model of it in Python"):
+    with pytest.raises(ValueError, match="has no layouts: make its model in Python"):
         CalibrationOptions(latents="grid")
     del LATENT_CODECS["grid"]
     with pytest.raises(InputError, match="latents: codec is 'grid'; allowed: blocks, "):

@@ -1,19 +1,19 @@
-"""A group of images to bytes and back.
+"""Groups of images to bytes and back.
 
-The stream of a group, all in one range coder, images in order within every step:
+The stream of a group is one range coder's output, with the images in order within each step:
 
 1. one symbol an image: 0 coded by the model, 1 stored;
 2. the latents of the images that the model codes, as its latent codec writes them: for blocks, the
    bins, uniform over J_d intervals in each dimension; then the buckets of the ranks; then the
-   places in the buckets;
+   offsets within the buckets;
 3. for each pass of the decoder: the symbols of those images;
 4. the pixels of the stored images, uniform over 256 values.
 
-A group that would take as many bytes as its pixels is those pixels: a payload of that length is
-told by it.
+A group that would take at least as many bytes as its pixels is stored as those pixels; a payload of
+that length says so.
 
-The sender regenerates the latents from the code it writes and runs the very decoder that the
-receiver will run, so both see the same frequencies.
+The sender regenerates the latents from the code it writes and runs the same decoder as the
+receiver, so both see the same frequencies.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,21 +37,21 @@ from recvae.rec.devices import to_cpu
 from recvae.vae.information import posterior
 from recvae.vae.networks.passes import Pass, run_passes
 
-# Images that the model would expand are rare: stored, one costs 16 bits on top of its pixels.
+# Images that the model would expand are rare; storing one costs 16 bits on top of its pixels.
 STORED = np.array([TOTAL - 256, 256], dtype=np.int32)
 BYTE_BITS = 8
 
 
 @dataclass(frozen=True)
 class Bits:
-    """Where the bits of some images go; ideal code lengths, each (images,) float64.
+    """Ideal code lengths in bits by what they pay for, each (images,) float64.
 
     Fields:
-        bins, ranks: of the latents.
+        bins, ranks: those of the latents.
         pixels: given the latents.
-        stored: pixels of the images stored as they are, and the symbols that tell which.
-        kl: KL[q(z|x) || p(z)], what the latents cost at least; not part of the file.
-        capped: whether a search for the latents ended at its cap, (images,) bool; no bits.
+        stored: pixels of the images stored as they are, and the symbols that mark them.
+        kl: KL[q(z|x) || p(z)], the least that the latents cost; not part of the file.
+        capped: whether the search for an image's latents hit its cap, (images,) bool; not bits.
     """
 
     bins: NDArray[np.float64]
@@ -76,7 +76,7 @@ class _CodedPass:
 
     @classmethod
     def joined(cls, passes: Sequence["_CodedPass"]) -> "_CodedPass":
-        """Passes of as many classes, one after the other."""
+        """Passes with the same number of classes, concatenated."""
         if len(passes) == 1:
             return passes[0]
         return cls(
@@ -86,7 +86,7 @@ class _CodedPass:
         )
 
     def by_group(self, group_numbers: NDArray[np.int64], num_groups: int) -> list[Coded]:
-        """The part of each group, in its order; group_numbers: (images,), -1 for those left out."""
+        """Split by group, in order; group_numbers: (images,), -1 for images left out."""
         groups = group_numbers[self.images]
         symbols, rows = self.symbols, self.frequencies
         if (np.diff(groups) < 0).any():
@@ -126,7 +126,7 @@ def encode_groups(
 def code_pixels(model: VaeParts, z: Tensor, images: Tensor) -> list[_CodedPass]:
     """Run the exact decoder on latents (n, D) with the true pixels (n, h, w) uint8.
 
-    Passes that follow each other and have as many classes come as one.
+    Consecutive passes with the same number of classes are joined into one.
     """
     parts: list[Tensor] = []
     with exact_arithmetic():
@@ -157,9 +157,9 @@ def decode_groups(
     payloads: Sequence[bytes],
     num_images: Sequence[int],
 ) -> NDArray[np.uint8]:
-    """The images (n, h, w) of groups, in order, each of which holds num_images[i] of them.
+    """The images (n, h, w) of groups, in order; group i holds num_images[i] of them.
 
-    Raises InputError if a payload holds what no encoder writes.
+    Raises InputError for a payload that no encoder writes.
     """
     spec = model.spec
     in_full = [
@@ -191,7 +191,7 @@ def decode_streams(
 ) -> list[NDArray[np.uint8]]:
     """The images of each group that went through the range coder.
 
-    Raises ValueError for data that no encoder writes, where it can tell.
+    Raises ValueError for data that no encoder writes, where this is detectable.
     """
     if not decoders:
         return []
@@ -222,7 +222,7 @@ def decode_streams(
 def _decode_pass(
     model: VaeParts, decoders: Sequence[RangeDecoder], group_ends: NDArray[np.int64], step: Pass
 ) -> Tensor:
-    """The symbols of a pass; groups but the last end before the images `group_ends`."""
+    """The symbols of a pass; each group but the last ends before its image in `group_ends`."""
     inner: list[int] = []
     if len(group_ends):
         inner = np.searchsorted(step.images.cpu().numpy(), group_ends).tolist()

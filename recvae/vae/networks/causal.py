@@ -1,8 +1,8 @@
-"""The causal decoder: each pixel sees the latents and the pixels decoded before it around it.
+"""The causal decoder: each pixel sees the latents and the pixels around it that are known already.
 
-Pixels are coded wavefront by wavefront (see `context`), those of all images of a batch together, in
-one pass or two: zero or not; and, where there are more than two grey levels, which value the
-non-zero ones have.
+Pixels are coded wavefront by wavefront (see `context`), over all images of a batch at once, in
+one pass or two: zero or not; and, where there are more than two grey levels, the values of the
+non-zero ones.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from recvae.vae.networks.passes import Passes, PixelPass, piece_length
 from recvae.vae.networks.registry import Network
 from recvae.vae.networks.upsampling import Head, UpsamplingDecoder
 
-LEARNED_COLUMNS = 6  # of the vector that stands for a value
+LEARNED_COLUMNS = 6  # of the vector that represents a value
 SATURATION = 252
 
 Logits: TypeAlias = Callable[[slice], Tensor]
@@ -29,13 +29,13 @@ Logits: TypeAlias = Callable[[slice], Tensor]
 
 @dataclass(frozen=True)
 class CausalArguments:
-    """Of `CausalDecoder`.
+    """Arguments of `CausalDecoder`.
 
     Fields:
         channels: width of the feature maps.
-        blocks: number of residual blocks after latents and context have come together.
-        hidden: width of the head of the values.
-        radius: of the contexts.
+        blocks: number of residual blocks after latents and context are joined.
+        hidden: width of the head for values.
+        radius: radius of the contexts.
         levels: number of grey levels; pixels are below it.
     """
 
@@ -50,7 +50,7 @@ class CausalDecoder(UpsamplingDecoder):
     """p(x|z) in wavefronts; see the module's docstring.
 
     Args:
-        latent_dim: D, number of latents.
+        latent_dim: D, the number of latents.
         height, width: size of the images in pixels.
         arguments: see `CausalArguments`.
     """
@@ -71,7 +71,7 @@ class CausalDecoder(UpsamplingDecoder):
             self.value = Head(channels, arguments.hidden, levels - 1)
 
     def hidden(self, context: Tensor, features: Tensor) -> Tensor:
-        """What the logits are made of: (..., neighbours * columns) and (..., c) to (..., c)."""
+        """Features of the logits: (..., neighbours * columns) and (..., c) to (..., c)."""
         return self.blocks(self.join(torch.cat([context, features], dim=-1)))
 
     def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
@@ -110,7 +110,7 @@ class CausalDecoder(UpsamplingDecoder):
         return pixels.reshape(len(z), self.height, self.width)
 
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[PixelPass, Tensor]]:
-        """As in `Decoder`; many wavefronts are evaluated at once."""
+        """See `Decoder`; many wavefronts are evaluated at once."""
         features, context = self.upsample(z).flatten(0, 2), self._context(z)
         values = pixels.flatten().long()
         context.fill(torch.arange(len(values), device=z.device), values)
@@ -131,7 +131,7 @@ class CausalDecoder(UpsamplingDecoder):
                     yield step, values[inked[number]] - 1
 
     def input_limit(self, path: str, limit: int) -> int | Tensor:
-        """Of `join`, the contexts hold what the table of values does; see `Decoder`."""
+        """See `Decoder`; in the input of `join`, contexts hold entries of the table of values."""
         if path != "join":
             return limit
         column_limits = self.values.table.double().abs().amax(dim=0)
@@ -158,10 +158,10 @@ class CausalDecoder(UpsamplingDecoder):
 
 
 def known_columns(levels: int) -> Tensor:
-    """What is known of each value before training: value / (levels - 1), non-zero, saturated.
+    """The given columns of each value: value / (levels - 1), non-zero, saturated.
 
-    Returns (levels, 3); of other than 256 levels (levels, 2), of two (2, 1): they leave out the
-    columns that say nothing.
+    Returns (levels, 3); for fewer than 256 levels (levels, 2), for two (2, 1), without the columns
+    that would be redundant.
     """
     with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
         value = torch.arange(levels)
