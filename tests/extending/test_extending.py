@@ -202,7 +202,7 @@ def test_an_image_format(tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data.replace(b"255", b"127"))
     with pytest.raises(InputError, match=f"{name}: a PAM of another kind than 8-bit grey"):
         read_images(tmp_path / name)
-    with pytest.raises(InputError, match=r"unknown kind of file; give .* a QOI, a PAM or a folder"):
+    with pytest.raises(InputError, match=r"unknown kind of file; pass .* a QOI, a PAM or a folder"):
         read_images(io.BytesIO(b"P9"))
     del FORMATS["PAM"]
     with pytest.raises(InputError, match="unknown kind of file"):

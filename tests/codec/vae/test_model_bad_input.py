@@ -62,7 +62,7 @@ def piped(path: Path) -> None:
         (piped, f"{WEIGHTS} .* not a regular file"),
         (
             lambda path: path.write_bytes(path.read_bytes() + bytes(2 << 20)),
-            f"{WEIGHTS} is larger than .* needs",
+            f"{WEIGHTS} is larger than .* can need",
         ),
     ],
     ids=["missing", "folder", "device", "loop", "pipe", "long"],

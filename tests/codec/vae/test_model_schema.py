@@ -204,7 +204,7 @@ def set_latents(path: str, value: Any) -> Callable[[dict], None]:
         ("fitted-bins", "bin_frequencies[0][0][0]", 0, "0 is less than the minimum of 1"),
         ("fitted-bins", "bin_frequencies[0][0][0]", 1, "bin_frequencies: need integers >= 1 with"),
         ("fitted-bins", "blocks[0].dimensions[0]", 9, "must stand in exactly one block"),
-        ("fitted-bins", "blocks[0].algorithm", "A*", "which codes each dimension on its own"),
+        ("fitted-bins", "blocks[0].algorithm", "A*", "which codes each dimension separately"),
         ("fitted-bins", "blocks[0].algorithm", "PFR", "need one: PFR has no partition"),
         ("fitted-bins", "", {}, "'codec' is a required property"),
         ("fitted-bins", "", [], r"latents: \[\] is not of type 'object'"),
