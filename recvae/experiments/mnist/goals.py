@@ -1,4 +1,4 @@
-"""What was hoped for, and whether it was reached."""
+"""The targets, and whether they were reached."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ LEAST_SAVING = 0.05  # of the total, against other coders
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line of the summary: a target, the number it was held to, whether it was reached."""
+    """One line of the summary: a target, the value found, whether it was reached."""
 
     target: str
     found: str
@@ -21,9 +21,9 @@ class Verdict:
 
 
 def verdicts(rows: Sequence[Measured]) -> list[Verdict]:
-    """The targets that the rows can tell of; partitioned ORC at its best setting is held to them.
+    """The targets that the rows can decide, for partitioned ORC at its best setting.
 
-    Rows may stand on different test images: what is compared are rates over -ELBO of those images.
+    Rows may have different test images, so rates are compared relative to -ELBO of those images.
     """
     found: list[Verdict] = []
     for latent_dim, model in MODELS.items():
@@ -47,12 +47,12 @@ def verdicts(rows: Sequence[Measured]) -> list[Verdict]:
 
 
 def best(rows: Sequence[Measured], family: str) -> Measured | None:
-    """The row of a family with the lowest rate over -ELBO."""
+    """The row of a family with the lowest rate relative to -ELBO."""
     return min((row for row in rows if row["family"] == family), key=_ratio, default=None)
 
 
 def best_on_all_images(rows: Sequence[Measured], model: str | int | None) -> Measured | None:
-    """Partitioned ORC at its best with a model, of rows that published rates may stand beside."""
+    """The best row of partitioned ORC with a model, among rows comparable to published rates."""
     whole = [row for row in rows if row["model"] == model and row["images"] == ALL_IMAGES]
     return best(whole, "partitioned ORC")
 
