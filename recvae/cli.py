@@ -89,8 +89,8 @@ def _add_compress_options(compress: argparse.ArgumentParser) -> None:
     compress.add_argument(
         "--skip-bad",
         action="store_true",
-        help="skip and report files of a folder that cannot be read (status 1); this reads all "
-        "files twice",
+        help="skip files of a folder that cannot be read, and name them (status 1); this reads "
+        "all files twice",
     )
     compress.add_argument(
         "--model", help="name or folder (default: mnist for grey 28 x 28 images, else photos)"
@@ -106,9 +106,9 @@ def _add_compress_options(compress: argparse.ArgumentParser) -> None:
         "--effort",
         type=int,
         default=1,
-        help="smaller files for more encoding time, decoding speed is unchanged: the number of "
-        "candidates of each block of latents that are tried with the decoder; lossy models give "
-        "better pictures instead (1 to 256, default: 1)",
+        help="1 to 256: candidates of each block of latents that are tried with the decoder, for "
+        "smaller files, or better pictures with lossy models; encoding takes longer, decoding does "
+        "not (default: 1)",
     )
     quality = compress.add_mutually_exclusive_group()
     quality.add_argument(
@@ -162,8 +162,8 @@ def _add_shared_options(commands: Mapping[str, argparse.ArgumentParser]) -> None
             "--max-pixels",
             type=int,
             default=1 << 28,
-            help="refuse larger pictures, which damaged files may claim to hold: pictures to "
-            "compress, or else .recvae files (default: 2^28)",
+            help="refuse larger pictures, in the input of compress or else in the .recvae file, as "
+            "damaged files may claim any size (default: 2^28)",
         )
     for command in some("decompress", "info", "verify", "salvage"):
         command.add_argument("--model", help="folder of the model, unless it ships with recvae")

@@ -79,7 +79,7 @@ def _solved(image: NDArray[np.uint8], way: Candidate) -> Bitmap | None:
 
 
 def _start(mass: NDArray[np.uint64]) -> int:
-    """The begin of a box whose centre of mass (20,) falls on pixel 14, rounded."""
+    """The start of a box whose centre of mass (20,) falls on pixel 14, rounded."""
     total = int(mass.sum())
     moment = int((mass * np.arange(BOX)).sum())
     return (SIDE * total - 2 * moment + total) // (2 * total) if total else 0

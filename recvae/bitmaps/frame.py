@@ -18,7 +18,7 @@ class Frame(NamedTuple):
     Fields:
         size, deficit: see `recvae.bitmaps.resampling`.
         height, width: those of the smallest box that holds all ink, in scan pixels.
-        top, left: its begin.
+        top, left: its upper left corner.
     """
 
     size: int

@@ -30,7 +30,7 @@ class Candidate(NamedTuple):
 
     Fields:
         size, deficit: see `recvae.bitmaps.resampling`.
-        top, left: begin of its box in the image, possibly outside of it.
+        top, left: upper left corner of its box in the image, possibly outside of it.
         bits: the evidence: log2 of the odds against the same values arising by chance.
     """
 
@@ -124,7 +124,7 @@ def _tell(image, values, shares, found):
 
 @kernel
 def _starts(first, last):
-    """Possible begins of a box with centred ink, up to a pixel."""
+    """Possible starts of a box with centred ink, up to a pixel."""
     middle = first + last + 1 - BOX
     return range(middle // 2, (middle + 1) // 2 + 1)
 

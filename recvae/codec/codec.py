@@ -78,9 +78,9 @@ class Codec:
             group_size: images that share one entropy coder: larger groups make smaller files, but
                 decoding one image decodes its whole group. Default: 64; for pictures of any size,
                 as many as fit 65,536 pixels; for lossy models, 1.
-            effort: 1 to 256, candidates for each block of latents that are tried with the decoder:
-                smaller files for more encoding time, decoding speed is unchanged. Lossy models give
-                better pictures instead.
+            effort: 1 to 256, candidates of each block of latents that are tried with the decoder,
+                for smaller files, or better pictures with lossy models; encoding takes longer,
+                decoding does not.
             channels: 3 for RGB images, (n, height, width, 3); 2 or 4 for grey or RGB with alpha as
                 the last channel.
             quality: 1 to 100, for lossy models; None for the model's own.

@@ -138,7 +138,7 @@ def look(shape, state, y, x):
 
 @inlined
 def _run(reach, up, at, channels):
-    """The begin of the neighbours in a row, and their number of values."""
+    """The start of the neighbours in a row, and their number of values."""
     if up == 0:
         return at - reach[0] * channels, reach[0] * channels
     return at - reach[up] * channels, (2 * reach[up] + 1) * channels

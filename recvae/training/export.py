@@ -28,23 +28,27 @@ def export_parser() -> ArgumentParser:
         help="folder of MNIST/raw, or the images or pictures that the model was trained on; not "
         "needed for a PixelPredictor",
     )
-    parser.add_argument("--name", help="name of the model (default: that of the folder)")
+    parser.add_argument("--name", help="name of the model; the folder's if omitted")
     parser.add_argument("--force", action="store_true", help="replace an existing model")
     vae = parser.add_argument_group("for a VAE")
-    vae.add_argument("--num-blocks", type=int, help="blocks of latents; 0 finds the best (default)")
-    vae.add_argument("--bins-per-information", type=float, help="log2 J / I (default: 0.9)")
-    vae.add_argument("--max-log2-candidates", type=int, help="limit of log2 N (default: 14)")
+    vae.add_argument(
+        "--num-blocks", type=int, help="blocks of latents; the best number if 0 or omitted"
+    )
+    vae.add_argument("--bins-per-information", type=float, help="log2 J / I; 0.9 if omitted")
+    vae.add_argument("--max-log2-candidates", type=int, help="limit of log2 N; 14 if omitted")
     vae.add_argument(
         "--latents",
-        help='how to code latents: "fitted bins" or "branch and bound" (default: blocks)',
+        help='how to code latents, "fitted bins" or "branch and bound"; in blocks if omitted',
     )
     vae.add_argument(
         "--algorithm",
-        help="algorithm of relative entropy coding (default: partitioned ORC, or A*)",
+        help="algorithm of relative entropy coding; partitioned ORC or A* if omitted",
     )
     pictures = parser.add_argument_group("for a PictureVAE")
     pictures.add_argument(
-        "--data.reduce", type=float, help="factor to reduce pictures by (default: that of training)"
+        "--data.reduce",
+        type=float,
+        help="factor to reduce pictures by; that of training if omitted",
     )
     return parser
 

@@ -9,7 +9,7 @@ from recvae.codec.container.header import HEADER_BYTES, Header
 from recvae.codec.container.repair import FoundIndex
 
 Placed = tuple[int, int, int]
-"""Begin and end of a group in bytes, and its number of images."""
+"""Start and end of a group in bytes, and its number of images."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Lost:
 
 
 Step = Callable[[int], tuple[float, int]]
-"""From the begin of a damaged group to its end by its length, or infinity, and its images."""
+"""From the start of a damaged group to its end by its length, or infinity, and its images."""
 
 
 def place(ranges: Sequence[Sequence[Placed]], layout: Layout, step: Step) -> list[RecoveredRange]:

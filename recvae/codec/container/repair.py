@@ -152,7 +152,7 @@ def _tells_of(index: Index, data: bytes, header: Header, start: int) -> bool:
 
 
 def _places(data: bytes, begin: int, group_ends: list[int]) -> dict[tuple[int, int], None]:
-    """Candidate begins of an index, with those of its footer."""
+    """Candidate starts of an index, with those of its footer."""
     magics = [data.find(END_MAGIC, end) for end in group_ends] + [data.rfind(END_MAGIC)]
     footers = dict.fromkeys([*(magic - 8 for magic in magics), len(data) - FOOTER_BYTES])
     return {

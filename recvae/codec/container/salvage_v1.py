@@ -90,7 +90,7 @@ def _salvage_with(
 
 
 def _walk(data: bytes, header: Header, groups: dict[int, int], layout: Layout) -> list[list[int]]:
-    """Begins of consecutive groups from the header on, in unbroken parts."""
+    """Starts of consecutive groups from the header on, in unbroken parts."""
     starts = list(groups)
 
     def is_border(position: int) -> bool:

@@ -44,7 +44,8 @@ class Piece:
         header: the file's header; None if unreadable.
         repaired: whether the header was damaged.
         num_images: images in the file, according to its index; None if that is damaged.
-        problem: why the file cannot be read; without it and a header, the bytes are no file's.
+        problem: why the file cannot be read; with neither this nor a header, the bytes belong to
+            no file.
     """
 
     begin: int
@@ -57,7 +58,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class _Begin:
-    """The begin of a file; `reach` is its least end, or its exact end if it `is_whole`."""
+    """The start of a file; `reach` is its least end, or its exact end if it `is_whole`."""
 
     place: int
     header: Header | None

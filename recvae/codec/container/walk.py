@@ -113,7 +113,7 @@ def unbroken(places: Places, position: int, end: int) -> Iterator[Placed]:
 
 
 def _next(places: Places, layout: Layout, runs: Sequence[int], damage: int) -> int:
-    """Where to continue after a damaged group; `runs` are the begins of runs, ascending."""
+    """Where to continue after a damaged group; `runs` are the starts of runs, ascending."""
     leads, _ = places.follow(damage)
     known = min([*runs[(after := bisect_right(runs, damage)) : after + 1], layout.end])
     if (

@@ -66,7 +66,7 @@ class Blocks(NamedTuple):
 
     Fields:
         positions: those of all blocks in order, numbered over all pictures, (total,).
-        starts: the begin of each block in `positions`, and the end, (blocks + 1,).
+        starts: the start of each block in `positions`, then the end, (blocks + 1,).
         classes: class of the first position of each block, (blocks,).
         numbers: index of each block within its picture, from 0, (blocks,).
     """

@@ -93,7 +93,7 @@ def place(mixture, outputs, state, c, inverse_table):
 
 @inlined
 def begins(mixture, value, logistic, ends):
-    """The begin of the symbol `value`, 0 to 256, in 2^24; stores the logistic values in `ends`."""
+    """The start of the symbol `value`, 0 to 256, in 2^24; stores the logistic values in `ends`."""
     if value <= 0:
         ends[:] = 0
         return np.int64(0)

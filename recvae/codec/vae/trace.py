@@ -60,12 +60,12 @@ class RecordedTrace(Trace):
 
     @property
     def logits(self) -> list[NDArray[Any]]:
-        """Of each pass, (m, classes) integers in a floating-point type, of all batches in order."""
+        """The logits by pass, (m, classes) integers in a float dtype, over all batches in order."""
         return _by_pass(self._logits)
 
     @property
     def frequencies(self) -> list[NDArray[np.int32]]:
-        """Of each pass, (m, classes), of all batches in order."""
+        """The frequencies by pass, (m, classes), over all batches in order."""
         return _by_pass(self._frequencies)
 
 

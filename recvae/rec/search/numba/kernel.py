@@ -40,8 +40,8 @@ Plan = namedtuple(
 """The data that all items share.
 
 may_end: whether the rule may end before max_candidates. intervals, strides: those of each
-dimension. cut: the dimensions with several intervals; starts: the begin of each one's bin_cdf.
-offsets: the begin of each dimension's intervals in step_bits and in lower and upper, the ends of
+dimension. cut: the dimensions with several intervals; starts: the start of each one's bin_cdf.
+offsets: the start of each dimension's intervals in step_bits and in lower and upper, the ends of
 the sampled ranges. quantiles: the Gaussian table; pieces: the same in floats.
 """
 

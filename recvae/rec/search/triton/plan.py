@@ -31,7 +31,7 @@ def plan_table(partition: Partition, device: torch.device) -> Tensor:
 
     Returns:
         int64 of one axis. For each word, ROW entries: first step of the binary search, intervals,
-        their begin in the tables of a `Proposal`, stride of the bin's number, shift and mask of the
+        their start in the tables of a `Proposal`, stride of the bin's number, shift and mask of the
         packed digit. For each dimension, ROW entries: intervals, magic = ceil(2^64 / intervals),
         start, shift, mask. For each piece, start in the low half, slope in the high one.
     """
