@@ -1,4 +1,4 @@
-"""What the tests share."""
+"""Fixtures shared by the tests."""
 
 import os
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from recvae.images import sample_images
 
 @pytest.fixture(scope="session")
 def dataset() -> Callable[[str], Path]:
-    """Gives a path in the folder of whole data sets, as "MNIST/raw", or skips the test."""
+    """Return a path in the folder of full data sets, such as "MNIST/raw", or skip the test."""
 
     def find(name: str) -> Path:
         folder = os.environ.get("RECVAE_DATA")

@@ -1,12 +1,12 @@
-"""A device that is none: its tensors lie in the memory of the CPU and refuse what a GPU's refuse.
+"""A fake device: its tensors live in CPU memory but refuse what a GPU's tensors refuse.
 
     with foreign_device() as device:
         code = coder.encode(on(FOREIGN, target), key, generator)
     assert device.reads <= 12
 
-Whatever mixes them with tensors of the CPU raises, but for numbers, (), and so does numpy. What
-makes a program wait for a GPU is counted. The CPU computes, on the same numbers by the same
-operations: results must equal its own bit for bit.
+Mixing them with CPU tensors raises, except for scalars, (), and so does numpy. Operations that make
+a program wait for a GPU are counted. The CPU computes, on the same numbers by the same operations:
+results must be bit-identical to its own.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,11 +19,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-# A name that torch has for devices from elsewhere, so that no backend takes it for its own.
+# A name that torch reserves for external devices, so that no backend claims it.
 FOREIGN, CPU = torch.device("privateuseone", 0), torch.device("cpu")
 
 TO_NUMPY = {"numpy", "__array__", "__dlpack__", "data_ptr", "untyped_storage"}
-READING = {  # what a program waits for: numbers, or shapes that depend on numbers
+READING = {  # a program waits for these: numbers, or shapes that depend on numbers
     "item", "tolist", "__bool__", "__int__", "__float__", "__index__", "__contains__", "equal",
     "allclose", "nonzero", "argwhere", "masked_select", "unique", "unique_consecutive", "bincount",
 }  # fmt: skip
@@ -37,13 +37,13 @@ PROPERTIES = {
 
 @dataclass
 class Device:
-    """What happened there.
+    """What happened on the device.
 
     Fields:
-        reads: how often a program waited for what the device computes.
-        uploads: how often it waited for its numbers to be copied there; an index that is a list or
-            a tensor of the CPU is copied, too.
-        most_elements: a larger tensor does not fit its memory.
+        reads: how many times a program waited for results of the device.
+        uploads: how many times it waited for numbers to be copied there; an index that is a list or
+            a CPU tensor is copied, too.
+        most_elements: larger tensors do not fit its memory.
     """
 
     reads: int = 0
@@ -52,11 +52,11 @@ class Device:
 
 
 class ForeignTensor(Tensor):
-    """A tensor there."""
+    """A tensor on the device."""
 
     @classmethod
     def __torch_function__(cls, func, types, args=(), kwargs=None):
-        """In threads that `foreign_device` is not for."""
+        """Fail in threads outside `foreign_device`."""
         return _run(Device(), func, args, kwargs or {})
 
 
@@ -71,14 +71,14 @@ class _Mode(TorchFunctionMode):
 
 @contextmanager
 def foreign_device(most_elements: int | None = None) -> Iterator[Device]:
-    """Lets tensors be on `FOREIGN`, in this thread, and counts what programs wait for."""
+    """Allows tensors on `FOREIGN` in this thread, and counts waits."""
     device = Device(most_elements=most_elements)
     with _Mode(device):
         yield device
 
 
 def _run(device: Device, func: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
-    """An operation: checked, counted, done by the CPU, its results where they belong."""
+    """Check and count an operation, run it on the CPU, and place its results."""
     name = func.__name__
     moved = args[:1] if name in ("to", "type_as") else (args, kwargs)
     tensors = [leaf for leaf in tree_leaves(moved) if isinstance(leaf, Tensor)]
@@ -110,7 +110,7 @@ def _is_foreign(value: object) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is a tensor of the CPU that no kernel of another device takes."""
+    """Whether it is a CPU tensor that kernels of another device do not accept."""
     return isinstance(value, Tensor) and not _is_foreign(value) and value.dim() > 0
 
 
@@ -123,7 +123,7 @@ def _as_cpu(value: object) -> object:
 
 
 def _target(name: str, args: tuple, kwargs: dict[str, Any], place: torch.device) -> torch.device:
-    """Where the results belong."""
+    """The device of the results."""
     if name == "cpu":
         return CPU
     if name == "copy_":
@@ -138,14 +138,14 @@ def _target(name: str, args: tuple, kwargs: dict[str, Any], place: torch.device)
 
 
 def _check_alike(name: str, args: tuple, kwargs: dict[str, Any], tensors: list[Tensor]) -> None:
-    """Raises RuntimeError where CUDA does, for tensors of two devices or a generator of another."""
+    """Raise RuntimeError as CUDA does for mixed devices, or a generator of another one."""
     generator = kwargs.get("generator")
     if generator is not None and generator.device != FOREIGN:
         raise RuntimeError(f"Expected a {FOREIGN} generator but found {generator.device}: {name}")
     if name in ("__getitem__", "__setitem__") and _is_foreign(args[0]):
         indices = [leaf for leaf in tree_leaves(args[1]) if not isinstance(leaf, slice)]
         if name == "__getitem__" or not any(isinstance(leaf, Tensor) for leaf in indices):
-            return  # indices may come from the CPU; what is put at slices is copied
+            return  # indices may come from the CPU; values assigned to slices are copied
         tensors = list(args[2:])
     if any(map(_is_plain, tensors)) and name != "__set__":
         raise RuntimeError(
@@ -183,7 +183,7 @@ def _indices(args: tuple) -> tuple:
 
 
 def _at(device: Device, place: torch.device, value: Any) -> Any:
-    """A result, at its place; only the memory of the device is bounded."""
+    """Place a result; only the memory of the device is limited."""
     if not isinstance(value, Tensor):
         return value
     if place == CPU:

@@ -1,9 +1,9 @@
-"""Many processes and threads on the same files, stopped at random moments, on disks that run full.
+"""Many processes and threads on the same files, stopped at random moments, with disks running full.
 
     python tests/stress.py FOLDER [--small FOLDER] [--seconds 60] [--seed 0]
 
-What has a final name is whole and right at every moment; what was stopped goes on to the same
-bytes; whoever fails says so in one line. FOLDER is empty; the one of `--small` is on a disk that is
+At every moment, files under final names are complete and correct; stopped work continues to the
+same bytes; every failure is reported in one line. FOLDER is empty; that of `--small` is on a disk
 too small for most outputs. The processes are forked from this one, which has coded once and has one
 thread: see `codec/processes.py`.
 """
@@ -45,7 +45,7 @@ OPTIONS = ("--group-size=4", "--batch-size=4", "--quiet")
 
 @dataclass
 class Job:
-    """A process: what it does, what may keep it from that, and where its errors go."""
+    """A process: its work, its acceptable failures, and the file of its errors."""
 
     kind: str
     errors: Path
@@ -54,7 +54,7 @@ class Job:
 
 
 class World:
-    """Inputs, and what every output must be."""
+    """Inputs, and the expected outputs."""
 
     def __init__(self, folder: Path, small: Path | None) -> None:
         self.inputs, self.errors = folder / "inputs", folder / "errors"
@@ -77,14 +77,14 @@ class World:
             for name in ("x.recvae", "saved.recvae", "back.idx", "back.npy.gz")
         } | {path.name: path.read_bytes() for path in (self.inputs / "back").iterdir()}
         assert self.right["back.idx"] == self.source.read_bytes()
-        self.stored = recvae.open(self.packed)  # shared by all that are forked from here on
+        self.stored = recvae.open(self.packed)  # shared by all processes forked later
 
     @staticmethod
     def run_quietly(*arguments: object, status: int = 0) -> None:
         assert main([str(argument) for argument in arguments]) == status, arguments
 
     def check(self, folder: Path) -> None:
-        """Whatever can be seen is whole and right."""
+        """Check that everything visible is complete and correct."""
         for path in folder.iterdir():
             if path.name.startswith(".") or path.is_dir():
                 continue
@@ -92,7 +92,7 @@ class World:
                 assert path.read_bytes() == self.right[path.name.partition("-")[2]], path
 
     def check_folders(self, folder: Path) -> None:
-        """The same of folders, when nobody writes any more."""
+        """The same for folders, when no process writes any more."""
         for path in filter(Path.is_dir, folder.iterdir()):
             if not path.name.startswith("."):
                 names = {entry.name for entry in path.iterdir()}
@@ -101,7 +101,7 @@ class World:
 
 
 class Stress:
-    """Starts jobs, stops some, and judges how each ends."""
+    """Starts jobs, stops some, and checks how each ends."""
 
     def __init__(self, world: World, rng: random.Random) -> None:
         self.world, self.rng = world, rng
@@ -130,7 +130,7 @@ class Stress:
             os._exit(status)
 
     def reap(self, wait: bool = False) -> None:
-        """Judge the jobs that have ended."""
+        """Check the jobs that have ended."""
         for pid in list(self.jobs):
             ended, status = os.waitpid(pid, 0 if wait else os.WNOHANG)
             if ended:
@@ -188,7 +188,7 @@ class Stress:
             self.start(kind, lambda: main(arguments), reasons, limit)
 
     def read(self, seed: float) -> int:
-        """Three threads read the file that all processes share."""
+        """Read the file that all processes share in three threads."""
         wrong = []
 
         def read_some(number: int) -> None:
@@ -206,7 +206,7 @@ class Stress:
         return 3 if wrong else 0
 
     def pipe(self) -> int:
-        """Standard output as under PYTHONUNBUFFERED, a pipe that does not block, read slowly."""
+        """Write to standard output as under PYTHONUNBUFFERED, a non-blocking pipe, read slowly."""
         receiver, sender = os.pipe()
         os.set_blocking(sender, False)
         got = bytearray()
@@ -245,7 +245,7 @@ class Stress:
         yield from filter(None, (self.world.outputs, self.world.small))
 
     def finish(self, may_be_left: bool) -> None:
-        """Resume what was stopped; hidden files are left only by processes that were killed."""
+        """Resume stopped work; only killed processes leave hidden files."""
         for folder in self.folders():
             self.world.check_folders(folder)
             for path in folder.iterdir():
@@ -256,7 +256,7 @@ class Stress:
                 target = folder / f"{number}-x.recvae"
                 for path in folder.iterdir():
                     if folder == self.world.small and not path.name.startswith(f".{target.name}"):
-                        path.unlink()  # room for one
+                        path.unlink()  # makes room for one
                 again = ["compress", str(self.world.source), str(target), *OPTIONS]
                 assert main([*again, "--resume", "--force"]) == 0
             self.world.check(folder)
@@ -265,7 +265,7 @@ class Stress:
             assert may_be_left or not left, left
 
     def race(self) -> None:
-        """Of several that write one new file, one does."""
+        """Of several processes that write one new file, exactly one succeeds."""
         target = self.world.outputs / "9-x.recvae"
         arguments = ["compress", str(self.world.source), str(target), *OPTIONS]
         before = self.ends["race", "done"]

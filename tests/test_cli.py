@@ -94,7 +94,7 @@ def test_json_and_quiet(capsys, files: Path) -> None:
 
 
 def forge_model_hash(data: bytes) -> bytes:
-    """The file, as if made with a model that nobody has."""
+    """The file, as if made with an unknown model."""
     header = data[:18] + bytes(16)
     return header + zlib.crc32(header).to_bytes(4) + data[38:]
 
@@ -237,7 +237,7 @@ def test_interrupted(capsys, monkeypatch, files: Path) -> None:
 
 
 def test_names_that_cannot_be_shown(files: Path, monkeypatch) -> None:
-    """They are escaped: what is printed on a terminal for ASCII is the same."""
+    """They are escaped: an ASCII terminal shows the same."""
     name = os.fsdecode(bytes(files) + b"/\xff\xe2\x82\xac.recvae")
     shown = io.TextIOWrapper(io.BytesIO(), "ascii")
     monkeypatch.setattr(sys, "stdout", shown)

@@ -1,4 +1,4 @@
-"""The stand-in for a GPU: it refuses what a GPU refuses, counts what a GPU waits for."""
+"""The fake GPU: it refuses what a GPU refuses, and counts waits."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The fuzz targets hold on their seeds and on what hypothesis makes of them, without atheris."""
+"""The fuzz targets pass on their seeds and on variations by hypothesis, without atheris."""
 
 import random
 from functools import cache
@@ -25,7 +25,7 @@ from recvae.errors import InputError
 QUICK = [container, salvage, images, pixelwise, pixelwise_model]
 SLOW = [pytest.param(t, marks=pytest.mark.slow) for t in (pictures, model, picture_model, payload)]
 MODELS = [model, pixelwise_model, pytest.param(picture_model, marks=pytest.mark.slow)]
-# What stands in the way of a parser: limits of its numbers, and its signs.
+# Bytes that matter to parsers: limits of numbers, and separators.
 TOKENS = [b"\0", b"\xff", b"\xff" * 8, b"\x80\0\0\0", b"IHDR", b"IDAT", b"\x1f\x8b", b"CER\x89"]
 TOKENS += [b'"key"', b"{", b"[", b"}", b"-", b"1e9", b"null", b"(28,", b"|O", b"\xfe|\xfe", b"\xc0"]
 
@@ -45,10 +45,10 @@ def test_seeds(target: ModuleType) -> None:
 
 @st.composite
 def damaged(draw: st.DrawFn, target: ModuleType) -> bytes:
-    """A seed, or part of it, with a few bytes overwritten, put in or taken out."""
+    """A seed, or part of it, with a few bytes overwritten, inserted or removed."""
     data = bytearray(draw(st.sampled_from(seeds_for(target))))
     for _ in range(draw(st.integers(1, 4))):
-        # Most fields stand near one of the ends.
+        # Most fields are near one of the ends.
         place = draw(st.integers(0, len(data)) | st.integers(0, 80) | st.integers(-80, -1))
         new = draw(st.binary(max_size=4) | st.sampled_from(TOKENS))
         place = min(place, len(data)) if place >= 0 else max(len(data) + place, 0)

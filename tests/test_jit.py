@@ -1,4 +1,4 @@
-"""Compiled functions are compiled whatever is disabled."""
+"""Compiled functions are compiled even if compilation is disabled."""
 
 import hashlib
 import os
@@ -36,7 +36,7 @@ assert numba.config.DISABLE_JIT and not hasattr(own, "signatures"), "compiled, t
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["early", "late"])
 def test_kernels_are_compiled_where_others_are_not(tmp_path: Path, when: str) -> None:
-    """With an empty cache, so that numba compiles what it needs of itself."""
+    """With an empty cache, so that numba compiles its own functions."""
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
     environment |= {"NUMBA_DISABLE_JIT": "1"} if when == "early" else {}
     subprocess.run([sys.executable, "-c", KERNELS, when], env=environment, check=True)

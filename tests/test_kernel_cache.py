@@ -1,4 +1,4 @@
-"""The cache of compiled functions: it saves time where it can, and costs nothing but time else."""
+"""The cache of compiled functions: it saves time, and its failures cost only time."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ ROOT = Path(recvae.__file__).parent
 
 
 def test_packages_that_compile_name_the_cache() -> None:
-    """One left out would leave stale code behind when its constants change."""
+    """A missing one would leave stale code when its constants change."""
     texts = {path.relative_to(ROOT): path.read_text() for path in ROOT.rglob("*.py")}
     compiling = {path.parts[0] for path, text in texts.items() if "from recvae.jit import" in text}
     assert compiling
@@ -35,7 +35,7 @@ def test_packages_that_compile_name_the_cache() -> None:
 
 @pytest.fixture
 def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's caches, none of them told to numba; the working directory is another."""
+    """The user's cache folders, none set for numba, in another working directory."""
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
@@ -53,7 +53,7 @@ def double(number: int) -> int:
 
 
 def is_loaded(function: Any = add_one) -> bool:
-    """Whether what another process would do takes its code from the cache."""
+    """Whether another process would take its code from the cache."""
     dispatcher = jit.kernel(function)
     assert dispatcher(3) == function(3)
     return bool(dispatcher.stats.cache_hits)
@@ -140,12 +140,12 @@ def test_without_a_folder_nothing_is_kept_anywhere(
         f": {reason}; every start will compile again (set NUMBA_CACHE_DIR to another folder)"
     )
     assert files(Path.cwd().parent) == [file]
-    beside = files(ROOT) + files(Path(__file__).parent)  # where numba would put them
+    beside = files(ROOT) + files(Path(__file__).parent)  # where numba itself would put them
     assert not [path for path in beside if "add_one" in path.name]
 
 
 def test_folder_is_named_by_all_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Links to nowhere, as editors leave them, are none."""
+    """Dangling links, as left by editors, are ignored."""
     source = tmp_path / kernel_cache.PACKAGES[0] / "deep" / "constants.py"
     source.parent.mkdir(parents=True)
     monkeypatch.setattr(kernel_cache, "__file__", str(tmp_path / "kernel_cache.py"))
@@ -214,7 +214,7 @@ def test_full_disk_is_told_of_the_cache_and_not_of_the_output(
 
 
 def run(folder: Path, program: str, *arguments: str, **environment: str) -> str:
-    """What it prints to stderr in a process of its own, whose kernels have a source."""
+    """Its stderr in a separate process, whose kernels have a source."""
     path = folder / "program.py"
     path.write_text(program)
     command = [sys.executable, "-W", "error", str(path), *arguments]
@@ -249,7 +249,7 @@ assert kernel(double)(1) == 2
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="need root")
 def test_user_without_a_home_reads_what_root_compiled() -> None:
-    """As in a container; it says what it cannot keep, and keeps it nowhere else."""
+    """As in a container: it reports what it cannot store, and stores it nowhere else."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -284,7 +284,7 @@ print(sum(power.stats.cache_hits.values()), file=sys.stderr)
 
 @pytest.mark.slow
 def test_processes_that_start_at_once_with_an_empty_cache(tmp_path: Path) -> None:
-    """In the folder that numba is told of."""
+    """In the folder set for numba."""
 
     def loaded(_: int) -> int:
         return int(run(tmp_path, MANY, NUMBA_CACHE_DIR=str(tmp_path / "caches")))

@@ -1,6 +1,6 @@
-"""Notebooks as they are kept: run from top to bottom, small, and nothing of the machine in them.
+"""The stored notebooks: run from top to bottom, small, and free of traces of the machine.
 
-That they run is tried by nbmake, which collects `notebooks` beside these tests.
+That they run is checked by nbmake, which collects `notebooks` beside these tests.
 """
 
 import json

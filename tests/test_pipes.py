@@ -150,7 +150,7 @@ def test_terminals_are_no_pipes(capsys, monkeypatch, packed, tmp_path: Path) -> 
 
 
 def test_standard_streams_without_bytes(capsys, monkeypatch, packed, tmp_path: Path) -> None:
-    """As in a notebook, or closed."""
+    """Standard streams as in a notebook, or closed."""
     (tmp_path / "x.recvae").write_bytes(packed)
     for stream in (io.StringIO(), None):
         monkeypatch.setattr(sys, "stdin", stream)

@@ -45,7 +45,7 @@ def work():
 
 
 def start(folder: Path, work: str, **options: Any) -> subprocess.Popen:
-    """A program without torch, which starts at once."""
+    """A program without torch, which starts quickly."""
     script = f"{work}\nfrom recvae.program import run_program\n" + (
         "raise SystemExit(run_program('test', work))"
     )
@@ -53,7 +53,7 @@ def start(folder: Path, work: str, **options: Any) -> subprocess.Popen:
 
     def prepare() -> None:
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)  # whoever runs the tests may ignore some
+            signal.signal(number, signal.SIG_DFL)  # the tests may be run with some ignored
         ready()
 
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": prepare} | options
@@ -94,7 +94,7 @@ def test_signals_leave_nothing_behind(
 
 
 def test_what_is_ignored_stays_so(tmp_path: Path) -> None:
-    """As under nohup."""
+    """Signals ignored as under nohup."""
     process = start(
         tmp_path,
         WRITE_AND_WAIT.replace("20", ".5"),
@@ -217,7 +217,7 @@ def test_a_gpu_that_fails_is_told_in_one_line(
     def work() -> None:
         raise RuntimeError(message)
 
-    if line is None:  # an error of the program
+    if line is None:  # a bug in the program
         with pytest.raises(RuntimeError, match=f"^{message}$"):
             run_program("test", work)
     else:

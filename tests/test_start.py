@@ -1,4 +1,4 @@
-"""How the package starts: what it imports, and how its threads will wait."""
+"""The start of the package: its imports, and how its threads wait."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from recvae.threads import let_waiting_threads_sleep
 
 
 def test_import_is_light() -> None:
-    """Coding needs neither torchvision nor lightning; torch comes with a model that needs it."""
+    """Coding imports neither torchvision nor lightning, and torch only for models that need it."""
     script = (
         "import sys, recvae\n"
         "recvae.load\n"

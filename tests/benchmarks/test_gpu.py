@@ -23,7 +23,7 @@ def _benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def dry_run(out: Path, *arguments: str) -> list[dict[str, str]]:
-    """The rows of a run in the interpreter, which needs a process of its own."""
+    """The rows of a run in the interpreter, which needs a separate process."""
     command = [sys.executable, "benchmarks/gpu.py", "--dry-run", "--out", str(out), *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -94,7 +94,7 @@ def test_a_step_that_fails_is_a_line(
 
 
 def wait_for_end(pid: int) -> None:
-    """Of a process that nobody waits for: it is gone, or dead."""
+    """Whether an orphaned process is gone or dead."""
     status, end = Path(f"/proc/{pid}/status"), time.monotonic() + 60
     while status.exists() and "State:\tZ" not in status.read_text():
         assert time.monotonic() < end, "it still runs"
@@ -148,6 +148,6 @@ def test_a_kernel_compiles_without_a_gpu() -> None:
     assert 0 < compiled.registers <= 128
     assert compiled.instructions > 100
     assert compiled.spills == compiled.stack_bytes == 0
-    # With hardly any registers it must spill, and this must be seen.
+    # With so few registers it must spill, and this must be detected.
     crowded = replace(drawing, options=drawing.options | {"maxnreg": 24})
     assert compiling.compile_launch(crowded, 90).spills > 0

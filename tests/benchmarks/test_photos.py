@@ -26,7 +26,7 @@ def photos(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def pictures(photos: ModuleType, tmp_path: Path) -> Path:
-    """A folder of two small synthetic pictures, colour and grey, and what is no picture."""
+    """A folder of two small synthetic pictures, colour and grey, and a file that is not one."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     drawn = importlib.import_module("synthetic_pictures").PICTURES
@@ -38,7 +38,7 @@ def pictures(photos: ModuleType, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stored(tmp_path: Path) -> Iterator[str]:
-    """A model that keeps pixels as they are, of docs/extending.md."""
+    """The model of docs/extending.md that stores pixels unchanged."""
     kept = dict(IMAGE_CODERS)
     runpy.run_path(str(ROOT / "tests/extending/stored.py"))
     (tmp_path / "stored").mkdir()
@@ -62,7 +62,7 @@ def test_each_codec_is_measured_by_files_of_each_picture(
     assert sizes["icon", "PNG"] == len(optimised(pictures / "icon.png"))
     assert 0 < sizes["icon", "recvae"] - 64 * 64 * 3 < 200
     assert sizes["5 images", "recvae"] > 5 * 8 * 8 * 3 > sizes["5 images", "PNG"]
-    assert sizes["scan", "PNG, palette"] < sizes["scan", "PNG"]  # of two values
+    assert sizes["scan", "PNG, palette"] < sizes["scan", "PNG"]  # only two values
     with open(out / "table.csv", newline="") as file:
         summary = {(row["data"], row["codec"]): row for row in csv.DictReader(file)}
     total = float(summary["pictures", "recvae"]["total_bits_per_sub_pixel"])

@@ -61,7 +61,7 @@ def test_the_likelihood_is_that_of_all_passes(decoder: BitmapDecoder, pixels: Te
 def test_training_estimates_the_likelihood(
     decoder: BitmapDecoder, pixels: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From some of the bits; and with some images as if they had no scan."""
+    """Estimated from some of the bits, with some images treated as if they had no scan."""
     pixels, draws = pixels[:4], 20  # three digits and noise
     z = make_latents(len(pixels))
     exact = decoder.log_likelihood_nats(z, pixels)
@@ -83,7 +83,7 @@ def test_training_estimates_the_likelihood(
 
 
 def test_receiver_sees_what_the_sender_saw(decoder: BitmapDecoder, pixels: Tensor) -> None:
-    """Each symbol of each image under the same frequencies, whatever comes with it in a batch."""
+    """Each symbol of each image has the same frequencies, whatever the rest of the batch."""
     model = quantise(decoder, NUMBER)
     z = torch.round(make_latents(len(pixels)).double() * 2**FRACTION_BITS).long()
     sent: dict[int, list[tuple[int, list[int]]]] = defaultdict(list)
@@ -112,13 +112,13 @@ def test_receiver_sees_what_the_sender_saw(decoder: BitmapDecoder, pixels: Tenso
 
 
 def test_a_bit_changes_only_what_comes_later(decoder: BitmapDecoder) -> None:
-    """And changes its neighbours that come later, or the test could not fail."""
+    """But changes later neighbours, or the test could not fail."""
     ink: InkDecoder = decoder.ink
     height, width = 7, 9
     extents, about = torch.tensor([[height, width]]), torch.rand(1, 8)
 
     def logits_at(bits: Tensor) -> Tensor:
-        """In wavefronts, as they come."""
+        """The bits in wavefronts, in order."""
         return torch.cat([step.logits for step, _ in ink.known_passes(about, bits, extents)])
 
     fronts = np.add.outer(ink.slope * np.arange(height), np.arange(width)).flatten()
@@ -140,7 +140,7 @@ def test_a_bit_changes_only_what_comes_later(decoder: BitmapDecoder) -> None:
 
 
 def test_samples_are_images(decoder: BitmapDecoder) -> None:
-    """Whatever symbols come: no frame, no ink and no mass is out of the question."""
+    """Any symbols decode: every frame, ink and mass is possible."""
     images = sample_pixels(decoder.passes(torch.randn(20, 3)), torch.Generator().manual_seed(0))
     assert images.shape == (20, 28, 28)
     assert 0 <= images.min() < images.max() <= 255

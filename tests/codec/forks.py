@@ -7,13 +7,13 @@ import traceback
 import warnings
 from collections.abc import Callable
 
-SECONDS = 30  # after which what waits forever is ended
+SECONDS = 30  # then a process that waits forever is ended
 
 
 def fork(work: Callable[[], object]) -> int:
     """Start a process that exits with 0 if all goes well."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # that the tests' own threads stay here
+        warnings.simplefilter("ignore", DeprecationWarning)  # the tests' own threads stay here
         pid = os.fork()
     if pid:
         return pid
@@ -36,7 +36,7 @@ def in_processes(*works: Callable[[], object]) -> None:
 
 
 def in_threads(*works: Callable[[], object]) -> None:
-    """Raises what the first of them raised."""
+    """Raise the exception of the first that failed."""
     raised: list[BaseException] = []
 
     def run(work: Callable[[], object]) -> None:

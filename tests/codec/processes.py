@@ -1,7 +1,7 @@
-"""Commands in processes of their own that are killed, interrupted or left alone.
+"""Commands in separate processes that are killed, interrupted or left alone.
 
-They are forked from this one, which has coded once: to load torch and what numba compiled costs
-seconds each time. It has one thread, so that no child waits for another that it does not have.
+They are forked from this process, which has coded once: loading torch and compiled code would take
+seconds each time. It has a single thread, so that no child waits for a thread it does not have.
 """
 
 import fcntl
@@ -30,7 +30,7 @@ def start(folder: Path, *arguments: object, stdout: int | None = None) -> int:
         err = os.open(folder / "err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(err, 2)
         os.dup2(err if stdout is None else stdout, 1)
-        os.closerange(3, 256)  # among them the other end of the pipe
+        os.closerange(3, 256)  # including the other end of the pipe
         status = main([str(argument) for argument in arguments])
         sys.stdout.flush()
     finally:
@@ -47,7 +47,7 @@ def visible(folder: Path) -> set[str]:
 
 
 def stop_soon(pid: int, number: int, has_begun) -> int:
-    """Send a signal at a random moment after there is something to lose."""
+    """Send a signal at a random moment after some progress."""
     while not has_begun():
         assert os.waitpid(pid, os.WNOHANG) == (0, 0), "it ended before it was stopped"
         time.sleep(0.005)
@@ -57,7 +57,7 @@ def stop_soon(pid: int, number: int, has_begun) -> int:
 
 
 def compress_and_stop(folder: Path) -> None:
-    """Kills and signals, then the rest; the bytes are those of a quiet run."""
+    """After kills and signals the run is completed; its bytes are those of a quiet one."""
     source, packed = folder / "images.idx", folder / "x.recvae"
     journal = folder / ".x.recvae.journal"
     options = ["--group-size=2", "--batch-size=2", "--quiet"]
@@ -85,7 +85,7 @@ def _lines(journal: Path) -> int:
 
 
 def decompress_and_stop(folder: Path) -> None:
-    """Nothing under the final name; what a signal leaves is nothing at all."""
+    """There is nothing under the final name; a signal leaves nothing at all."""
     signals = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number, output in zip(signals, ("back.idx", "back", "back", "back.npy"), strict=True):
         before, hidden = visible(folder), set(folder.iterdir())
@@ -96,7 +96,7 @@ def decompress_and_stop(folder: Path) -> None:
 
 
 def read_together(folder: Path) -> None:
-    """Two processes decode one file at once, which they may only read, in such a folder."""
+    """Two processes decode one read-only file at once, in a read-only folder."""
     packed = folder / "x.recvae"
     packed.chmod(0o400)
     folder.chmod(0o500)

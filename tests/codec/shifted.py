@@ -1,4 +1,4 @@
-"""An image coder of numpy alone, whose model is a folder: pixels plus a shift by row and column."""
+"""An image coder in numpy only, whose model is a folder: pixels plus a shift by row and column."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ class Shifted(FolderModel, ImageCoder):
         spec = ImageSpec.from_shape(pixels.shape)
         shifted = pixels + self._over(spec)
         parts = [shifted[start : start + group_size] for start in range(0, len(pixels), group_size)]
-        # A byte more than the pixels: else it would mean that they are stored as they are.
+        # One byte more than the pixels: else it would mean uncompressed pixels.
         groups = [Group(len(part), spec, (part.tobytes() + b"\0",)) for part in parts]
         return groups, {"pixels": np.full(len(pixels), 8.0 * spec.raw_bytes)}
 

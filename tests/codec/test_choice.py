@@ -35,7 +35,7 @@ def test_sizes_tell_what_may_suit(specs: Sequence[ImageSpec], names: Sequence[st
 
 
 def pictures(folder: Path) -> dict[str, Path]:
-    """Arrays of small pictures: a smooth one, and more noisy ones than are tried."""
+    """Arrays of small pictures: a smooth one, and more noisy ones than are sampled."""
     smooth = np.add.outer(np.arange(40), np.arange(40)).astype(np.uint8)
     noisy = np.random.default_rng(0).normal(128, 20, (SAMPLE + 7, 20, 20)).astype(np.uint8)
     found = {}
@@ -47,7 +47,7 @@ def pictures(folder: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize("name", ["smooth", "noisy"])
 def test_small_pictures_take_what_is_shorter(name: str, tmp_path: Path) -> None:
-    """Judged by the first ones; nothing of them is lost by that."""
+    """It is judged by the first images, none of which gets lost."""
     path, sizes = pictures(tmp_path)[name], {}
     images = np.load(path)
     for model in lossless_models([ImageSpec(*images.shape[1:])]):
@@ -60,7 +60,7 @@ def test_small_pictures_take_what_is_shorter(name: str, tmp_path: Path) -> None:
 
 
 def test_small_chunks_are_taken_until_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures of several sizes come one by one: all that are tried decide together."""
+    """Pictures of several sizes come one by one: all sampled ones decide together."""
     noise = np.random.default_rng(0).normal(128, 20, (SAMPLE + 9, 20, 20)).astype(np.uint8)
     chunks = [noise[:1, :9], *(noise[n : n + 1] for n in range(1, SAMPLE + 9))]
     runs = ((ImageSpec(9, 20), 1), (ImageSpec(20, 20), SAMPLE + 8))

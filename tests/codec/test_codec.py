@@ -1,4 +1,4 @@
-"""The codec: every byte back, from real images and from any others, whatever the grouping."""
+"""The codec: lossless for real and any other images, in any grouping."""
 
 import io
 import os
@@ -61,7 +61,7 @@ def test_every_shipped_model(name: str, digits: np.ndarray, noise: np.ndarray) -
 
 @pytest.mark.slow
 def test_rate_of_real_images(codec: Codec) -> None:
-    """The shipped images, in the file: what the README promises, with room for their choice."""
+    """The rate of the shipped images is what the README promises, within a margin."""
     images = sample_images()
     data = codec.compress(images)
     assert 8 * len(data) / images.size <= 1.20
@@ -81,7 +81,7 @@ def test_batches_threads_and_neighbours_change_no_byte(codec: Codec, digits: np.
         assert np.array_equal(Codec(codec.model, batch_size=16).decompress(expected), digits)
     finally:
         torch.set_num_threads(threads)
-    # A group's payload depends on its images alone.
+    # A group's payload depends only on its images.
     alone, _ = encode_groups(codec.model, digits[16:24], 8)
     with codec.open(expected) as images:
         assert images.reader.payload(2) == alone[0]
@@ -124,7 +124,7 @@ def test_report_adds_up_to_the_file(codec: Codec, digits: np.ndarray, noise: np.
     blocks = sum(coder.partition.log2_bins for coder in codec.model.coders)
     assert report.bits["bins"] == pytest.approx(40 * blocks)
     # Header, index and footer; framing of 4 groups; a few bits at the end of each. The last group,
-    # two images of noise, goes whole and saves the 16 bits a stored image that were counted.
+    # two images of noise, is stored whole, which saves the 16 bits counted for each stored image.
     overhead_bits = 8 * report.sizes.overhead
     assert overhead_bits - 2 * 16 <= report.container_bits <= overhead_bits + 4 * 10
     assert seen[-1][0] == 50
@@ -163,7 +163,7 @@ def test_an_open_file_is_read_on_while_it_is_replaced(
 
 
 def test_one_image_does_not_need_the_rest(codec: Codec, digits: np.ndarray) -> None:
-    """Damage elsewhere does not keep an image from being decoded."""
+    """Damage elsewhere does not prevent decoding an image."""
     data = bytearray(codec.compress(digits, 8))
     data[60] ^= 1
     with codec.open(bytes(data)) as images:
@@ -199,14 +199,14 @@ def test_pieces_bound_what_is_evaluated_at_once_and_change_no_bit(
     assert np.array_equal(codec.decompress(expected), images)
     whole = seen.copy()
     seen.clear()
-    monkeypatch.setattr(passes, "PIECE_LOGITS", 5000)  # ends of pieces fall within groups
+    monkeypatch.setattr(passes, "PIECE_LOGITS", 5000)  # so that pieces end within groups
     assert codec.compress(images, 4) == expected
     assert np.array_equal(codec.decompress(expected), images)
     assert max(seen) <= 5000 < max(whole)
 
 
 def test_hostile_payloads_end_in_images_or_one_line(codec: Codec) -> None:
-    """Payloads that no encoder wrote, as behind a forged checksum: no crash, no hang."""
+    """Payloads that no encoder wrote, with a forged checksum: no crash, no hang."""
     rng = np.random.default_rng(0)
     refused = 0
     for length in [0, 1, 2, 7, 30, 120, 500]:

@@ -1,4 +1,4 @@
-"""Images by index and slice: only what is needed is decoded, and what cannot be is named."""
+"""Images by index and slice: only what is needed is decoded; errors name the rest."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_files_that_cannot_be_opened_are_closed(
 
 
 class Batches(Trace):
-    """How many images each decoded batch has."""
+    """The number of images in each decoded batch."""
 
     def __init__(self) -> None:
         self.sizes: list[int] = []

@@ -1,4 +1,4 @@
-"""The codec on another device: the same files, few waits, and memory that does not suffice."""
+"""The codec on another device: the same files, few waits, and insufficient memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ def there(model: ImageCoder, batch_size: int = 64) -> Iterator[tuple[Codec, Devi
 
 
 def check_both_ways(model: ImageCoder, images: np.ndarray, **options: int) -> None:
-    """Files are the same to the byte, and each device decodes what the other has written."""
+    """Files are byte-identical, and each device decodes the other's."""
     data = Codec(model).compress(images, **options)
     decoded = Codec(model).decompress(data)
     with there(model) as (codec, _):
@@ -75,7 +75,7 @@ def test_more_effort_makes_the_same_there(name: str) -> None:
 
 @pytest.mark.slow
 def test_scans_are_the_same_from_there() -> None:
-    """Of one image: its decoder takes hundreds of passes."""
+    """Only one image: its decoder takes hundreds of passes."""
     check_both_ways(load_model("mnist-scans"), golden_images()[:1])
 
 
@@ -100,11 +100,11 @@ def test_pictures_of_the_shipped_model_are_the_same_from_there() -> None:
 
 
 def test_waits_are_few_and_do_not_grow() -> None:
-    """Of one batch, reads and uploads, however many images, groups and blocks it has.
+    """Reads and uploads of one batch, however many images, groups and blocks it has.
 
-    Encoding: the images there; their posteriors checked; codes here; latents there; the pixels of
-    the second and third pass counted; frequencies and KL here. Decoding: latents there; for each of
-    three passes frequencies here and symbols there, and two counts; the pixels here.
+    Encoding: images up; their posteriors checked; codes down; latents up; the pixels of the second
+    and third pass counted; frequencies and KL down. Decoding: latents up; for each of three passes
+    frequencies down and symbols up, and two counts; the pixels down.
     """
     model, images = load_model("mnist"), golden_images()
     with there(model) as (_, device):
@@ -124,13 +124,13 @@ FITS_TWO = 2 * 28 * 28 * 300
 
 @pytest.fixture(scope="module")
 def small() -> CodecModel:
-    """A model that searches little."""
+    """A model with a short search."""
     return trained(Architecture("mlp", 2, 28, 28), golden_images(), 20)
 
 
 @contextmanager
 def sizes_tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """How many images a VAE was given each time to encode or decode."""
+    """The numbers of images that a VAE was given to encode or decode."""
     sizes: list[int] = []
     encode, decode = CodecModel.encode, CodecModel.decode
 
@@ -151,7 +151,7 @@ def sizes_tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def test_batches_that_do_not_fit_are_halved(
     small: CodecModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The bytes are the same; what did not fit is not tried again."""
+    """The bytes are the same; a size that did not fit is not tried again."""
     model, images = small, golden_images()[:15]
     data = Codec(model).compress(images, 2)
     with there(model, 8) as (codec, device), sizes_tried(monkeypatch) as sizes:
@@ -245,7 +245,7 @@ def test_a_gpu_and_the_cpu_decode_each_others_files(name: str) -> None:
 def test_memory_of_a_gpu_that_does_not_suffice(
     small: CodecModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A gibibyte for frequencies of two, which are copied as one."""
+    """Two gibibytes of frequencies, copied at once."""
     images = np.concatenate([golden_images()] * 40)
     codec = Codec(small, "cuda", batch_size=len(images))
     torch.cuda.empty_cache()

@@ -1,4 +1,4 @@
-"""No file is much larger than the pixels, whatever the images: README states the bound."""
+"""No file is much larger than its pixels, whatever the images: README states the bound."""
 
 from collections.abc import Callable
 
@@ -31,13 +31,13 @@ def least_likely(codec: Codec, images: Images) -> Images:
 
 
 def adversarial(codec: Codec, digits: Images, noise: Images) -> Images:
-    """Least likely given a digit's latents, then given their own, which an encoder never saw."""
+    """The least likely images given a digit's latents, then given their own."""
     first = least_likely(codec, digits)
     return np.concatenate([first, least_likely(codec, first), least_likely(codec, noise)])
 
 
 def just_too_dear(codec: Codec, digits: Images) -> Images:
-    """Digits with as much noise as makes them cost about their raw size."""
+    """Digits with so much noise that they cost about their raw size."""
     rng = np.random.default_rng(1)
     raw_bits = 8 * digits[0].size
     shares = np.linspace(0, 1, 41)[:, None, None]
@@ -75,7 +75,7 @@ def test_bound_on_expansion(name: str, kind: str, digits: Images, noise: Images)
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_model_alone_would_expand_them(name: str, digits: Images, noise: Images) -> None:
-    """Else the bound would not be put to the test."""
+    """Else the bound would not be tested."""
     codec = recvae.load(name)
     worst = torch.from_numpy(adversarial(codec, digits[:8], noise))
     assert negative_elbo_bits(codec.model, worst).mean() > 2 * 8 * noise[0].size

@@ -13,7 +13,7 @@ from recvae.cli import main
 def test_rates_of_the_test_set(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, dataset: Callable[[str], Path]
 ) -> None:
-    """The promised rates, byte for byte what came in."""
+    """The promised rates, and every byte back."""
     images = dataset("MNIST/raw") / "t10k-images-idx3-ubyte"
     packed, back = tmp_path / "t10k.recvae", tmp_path / "t10k-images-idx3-ubyte"
 

@@ -12,7 +12,7 @@ MASK = (1 << 64) - 1
 
 
 class ReferenceDecoder:
-    """constriction's default range decoder, written again in Python integers."""
+    """constriction's default range decoder, reimplemented in Python integers."""
 
     def __init__(self, data: bytes) -> None:
         self.data = iter(data + bytes(64))
@@ -85,7 +85,7 @@ def test_round_trip_length_and_reference(seed: int, rows: int, classes: int) -> 
 
 
 def test_every_symbol_costs_its_frequency() -> None:
-    """One bit of difference in a frequency shows: 2^-24 and 1 - 2^-24."""
+    """A difference of one in a frequency is detected: 2^-24 and 1 - 2^-24."""
     counts = np.array([[TOTAL - 1, 1]], dtype=np.int32)
     for symbol, bits in [(0, 0), (1, 24)]:
         encoder = RangeEncoder()

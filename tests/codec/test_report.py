@@ -1,4 +1,4 @@
-"""What is told of a file that was written."""
+"""The report on a file that was written."""
 
 import math
 

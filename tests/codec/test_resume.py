@@ -1,4 +1,4 @@
-"""An interrupted compression goes on from the last complete group, to the same bytes."""
+"""An interrupted compression continues from the last complete group, to the same bytes."""
 
 import gzip
 import json
@@ -29,24 +29,24 @@ def images(digits: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def small(codec: Codec) -> Codec:
-    """A codec whose batches are groups."""
+    """A codec whose batches are single groups."""
     return Codec(codec.model, batch_size=GROUP_SIZE)
 
 
 @pytest.fixture(scope="module")
 def whole(small: Codec, images: np.ndarray) -> bytes:
-    """What an uninterrupted run writes."""
+    """The file of an uninterrupted run."""
     return small.compress(images, GROUP_SIZE)
 
 
 def compress(codec: Codec, path: Path, images: np.ndarray, **options) -> CompressionReport:
-    """Images come in chunks that fit no group."""
+    """Images in chunks that do not match groups."""
     chunks = (images[start : start + 3] for start in range(0, len(images), 3))
     return compress_file(codec, path, chunks, **{"group_size": GROUP_SIZE, **options})
 
 
 def interrupt(codec: Codec, path: Path, images: np.ndarray, batches: int, **options) -> None:
-    """Run until so many batches are done."""
+    """Run until this many batches are done."""
 
     def stop(done: int, num_bytes: int) -> None:
         if done >= min(batches * GROUP_SIZE, len(images)):
@@ -65,7 +65,7 @@ def test_interrupted_anywhere_and_resumed(small, images, whole, tmp_path: Path) 
     assert (tmp_path / "x.recvae").read_bytes() == whole
     assert names(tmp_path) == ["x.recvae"]
     (tmp_path / "x.recvae").unlink()
-    for batches in range(1, BATCHES + 1):  # each goes on from the one before
+    for batches in range(1, BATCHES + 1):  # each continues from the one before
         interrupt(small, tmp_path / "x.recvae", images, batches, resume=True)
         assert names(tmp_path) == [JOURNAL, PART]
     report = compress(small, tmp_path / "x.recvae", images, resume=True)
@@ -83,7 +83,7 @@ def test_batches_of_another_size_go_on_too(small, images, whole, tmp_path: Path)
 
 
 def test_whatever_a_crash_has_left(small, images, whole, tmp_path: Path) -> None:
-    """Cut and damaged files: what does not fit is done again."""
+    """Cut and damaged files: what does not match is done again."""
     path, part, journal = (tmp_path / name for name in ("x.recvae", PART, JOURNAL))
     interrupt(small, path, images, 3)
     parts, lines = part.read_bytes(), journal.read_bytes()
@@ -146,7 +146,7 @@ def test_an_effort_goes_on_with_itself_alone(small, images, tmp_path: Path) -> N
     interrupt(small, path, images, 2, force=True)
     lines = [json.loads(line) for line in journal.read_bytes().splitlines()]
     for line in lines:
-        del line["effort"]  # as versions that had no such option wrote it
+        del line["effort"]  # as written by versions without the option
     journal.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     report = compress(small, path, images, resume=True, force=True)
     assert report.resumed_images == 2 * GROUP_SIZE
@@ -170,7 +170,7 @@ def test_what_does_not_match_is_refused_and_kept(small, images, whole, tmp_path:
         assert "\n" not in str(error.value)
         assert names(tmp_path) == [JOURNAL, PART]
     changed = images.copy()
-    changed[-1] = 7  # what was not done yet may differ: it is what is compressed
+    changed[-1] = 7  # images not done yet may differ: the new ones are compressed
     compress(small, path, changed, resume=True)
     assert path.read_bytes() == small.compress(changed, GROUP_SIZE)
 
@@ -189,7 +189,7 @@ def test_one_process_at_a_time(small, images, whole, tmp_path: Path) -> None:
 
 
 def test_a_full_disk(capsys, images, tmp_path: Path) -> None:
-    """A limit on the size of files stands for it: the system's refusal is as real."""
+    """A limit on the size of files simulates it, with a real error of the system."""
     np.save(tmp_path / "images.npy", images)
     path = tmp_path / "x.recvae"
     arguments = ["compress", tmp_path / "images.npy", path, "--group-size=4", "--batch-size=4"]
@@ -251,7 +251,7 @@ def test_a_link_in_place_of_the_part_is_not_followed(small, images, tmp_path: Pa
 
 @pytest.mark.slow
 def test_killed_and_interrupted_processes(tmp_path: Path) -> None:
-    """Real processes and signals; see `processes.py`, which also lets two read one file."""
+    """Real processes and signals; see `processes.py`, where two also read one file."""
     script = Path(__file__).with_name("processes.py")
     run = subprocess.run(
         [sys.executable, script, tmp_path], capture_output=True, text=True, check=False

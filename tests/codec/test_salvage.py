@@ -1,4 +1,4 @@
-"""Saving images: the model judges groups, the command line tells what became of them."""
+"""Salvage of images: the model judges groups, the command line reports the outcome."""
 
 import io
 import json
@@ -33,7 +33,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def images(digits: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Digits, an image that is stored among them, and a group of stored ones."""
+    """Digits, with a stored image among them, and a group of stored ones."""
     return np.concatenate([digits[:7], noise[:1], digits[7:8], noise[1:4], digits[8:10]])
 
 
@@ -88,11 +88,11 @@ def test_what_was_written_is_told_from_the_rest(
     others = [(rng.bytes(len(payload)), count) for _ in range(10)]
     verdicts = are_written(model, [*others, (payload, count)])
     assert verdicts[-1]
-    assert sum(verdicts[:-1]) <= 3  # those that happen to have the length of what they decode to
+    assert sum(verdicts[:-1]) <= 3  # those that happen to have the right length
 
 
 def test_random_bytes_rarely_pass(codec: Codec) -> None:
-    """One in 27 was seen to pass where the length is that of an image; docs/format.md counts it."""
+    """One in 27 passed where the length is that of an image; see docs/format.md."""
     rng = np.random.default_rng(0)
     payloads = [(rng.bytes(int(rng.integers(90, 130))), 1) for _ in range(50)]
     assert sum(are_written(codec.model, payloads)) <= 5
@@ -199,7 +199,7 @@ def test_json(capsys, files: Path) -> None:
 
 @pytest.fixture
 def others(codec: Codec, digits: np.ndarray, files: Path) -> dict[str, bytes]:
-    """More files: of the same model, and of another."""
+    """Further files, of the same model and of another."""
     made = {name: io.BytesIO() for name in ("same", "mlp")}
     names = [*(f"image {i}.png" for i in range(3)), "new.png"]
     codec.compress_to(made["same"], digits[10:14], 2, names)
@@ -318,14 +318,14 @@ def test_a_lost_header_is_rebuilt_from_a_model_that_does_not_ship(
 
 
 def test_names_of_groups_without_a_place_are_new(capsys, files: Path) -> None:
-    """Between two holes nobody knows how many groups were lost before, how many behind."""
+    """Between two holes it is unknown how many groups were lost before and after."""
     strokes = np.zeros((24, 28, 28), np.uint8)
     strokes[:, 5:9, 5:20] = np.arange(24, dtype=np.uint8)[:, None, None] * 10
     write_images("folder", Images(strokes, tuple(f"{i:02}.jpg.png" for i in range(24))))
     assert main(["compress", "folder", "f.recvae", "--group-size", "2", "--quiet"]) == 0
     data = bytearray(Path("f.recvae").read_bytes())
     spans = group_spans(bytes(data))
-    for first in (2, 7):  # this group and the beginning of the next
+    for first in (2, 7):  # this group and the start of the next
         begin, end = spans[first][0], spans[first + 1][0] + 3
         data[begin:end] = b"\xee" * (end - begin)
     Path("holes.recvae").write_bytes(data)

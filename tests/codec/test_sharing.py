@@ -30,7 +30,7 @@ METHODS = [
 
 @pytest.fixture(scope="module")
 def images(digits: np.ndarray) -> np.ndarray:
-    """Noise, whose groups are stored and so of one length, and digits."""
+    """Noise, whose groups are stored and thus equally long, and digits."""
     noise = np.random.default_rng(1).integers(0, 256, (100, 28, 28)).astype(np.uint8)
     return np.concatenate([noise, digits[:8]])
 

@@ -1,4 +1,4 @@
-"""What callers give from Python: images and files of any type that holds them, or one line."""
+"""Input from Python callers: images and files of any suitable type; others get one line."""
 
 import io
 import mmap
@@ -19,7 +19,7 @@ from recvae.images import Images, image_stream, read_images, write_images
 
 
 class PathOf:
-    """A path that is no pathlib.Path, as other libraries have."""
+    """A path that is not a pathlib.Path, as in other libraries."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

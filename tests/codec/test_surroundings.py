@@ -1,4 +1,4 @@
-"""What a program has set for its own tensors changes neither files nor pixels."""
+"""A program's own settings of torch change neither files nor pixels."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,5 +51,5 @@ def test_files_and_pixels_are_the_same(
         with recvae.open(effort) as stored:
             assert np.array_equal(stored[5], images[5])
         again = codec.model.negative_elbo_bits(images, 64, torch.Generator().manual_seed(0))
-    # The bound is estimated by floats, as its caller wants them.
+    # The bound is estimated in floats, under the caller's settings.
     assert np.allclose(again, bound, rtol=0.02 if kind == "autocast" else 0)

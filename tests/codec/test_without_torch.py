@@ -1,4 +1,4 @@
-"""A model that needs no torch codes without importing it, or anything else that is slow."""
+"""A model without torch codes without importing it, or any other slow package."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ check("open")
 def check_without(
     slow: list[str], script: str, name: str, pixels: np.ndarray, folder: Path
 ) -> None:
-    """Run the script, which uses none of what is slow, and the commands; they code a picture."""
+    """Run the script, which uses no slow package, and the commands; they code a picture."""
     write_images(folder / "x.png", Images(pixels))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
     command = [sys.executable, "-c", f"SLOW = {slow}\n{script}"]

@@ -11,7 +11,7 @@ NAMES = ("a.png", "b.webp", "c.png", "d.TIFF", "e.bmp", "f.ppm", "g.png")
 
 
 class Tiled(ImageCoder):
-    """Pixels as they are, tile by tile."""
+    """Stores pixels uncompressed, tile by tile."""
 
     name = "tiled"
     file_id = b"tiled pixels 1.0"

@@ -105,7 +105,7 @@ def test_validation_images_are_cut_off_the_end() -> None:
 
 
 class Recorder(pl.LightningModule):
-    """Learns nothing and remembers what it was shown."""
+    """Learns nothing and records its batches."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ def samples(tmp_path: Path) -> ImageFolderDataModule:
 
 
 class KeepEachStep(pl.Callback):
-    """Saves a checkpoint after each step; Lightning's own callback warns of our second run."""
+    """Saves a checkpoint after each step; Lightning's own callback warns about our second run."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""Pictures to train on: every kind of input, crops by seed and epoch, what is refused."""
+"""Pictures for training: all kinds of input, crops by seed and epoch, refusals."""
 
 from pathlib import Path
 
@@ -90,7 +90,7 @@ def test_every_kind_of_input_is_read_in_colour(tmp_path: Path) -> None:
 
 
 def test_reduced_pictures_lose_their_blocks(tmp_path: Path) -> None:
-    """The mean stays, and so do edges; a pattern of single pixels goes."""
+    """The mean and edges are kept; a pattern of single pixels vanishes."""
     pixels = np.zeros((40, 61, 3), np.uint8)
     pixels[::2] = 100
     Image.fromarray(pixels).save(tmp_path / "x.png")

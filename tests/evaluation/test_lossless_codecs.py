@@ -1,4 +1,4 @@
-"""Lossless codecs of others: grey and colour come back, and what is not installed is told."""
+"""Other lossless codecs: grey and colour round trips, and a note on missing ones."""
 
 import sys
 

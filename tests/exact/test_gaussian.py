@@ -17,7 +17,7 @@ LAST = (1 << 32) - 1
 
 
 def positions() -> np.ndarray:
-    """Every octave alike, the ends, and both sides of every power of two; sorted."""
+    """Positions from all octaves equally, the ends, and both sides of powers of two; sorted."""
     rng = np.random.default_rng(0)
     tails = np.concatenate(
         [
@@ -39,7 +39,7 @@ def test_entries_are_what_mpmath_says():
     table = gaussian_table()
     assert table.dtype == np.int32
     assert len(table) == NUM_ENTRIES == 8193
-    with pytest.raises(ValueError, match="read-only"):  # all share it
+    with pytest.raises(ValueError, match="read-only"):  # it is shared
         table[0] = 0
     for entry in [0, 1, 255, 256, *range(300, 8193, 311), 8191, 8192]:
         assert table[entry] == entry_value(entry)
@@ -70,7 +70,7 @@ def test_density_is_within_its_bound_of_the_normal():
 
 @given(st.integers(0, LAST))
 def test_quantile_equals_integer_arithmetic(v):
-    """Written once more with Python's integers."""
+    """Reimplemented in Python's integers."""
     table = [int(entry) for entry in gaussian_table()]
     doubled = 2 * min(v, LAST - v) + 1
     octave = doubled.bit_length() - 1

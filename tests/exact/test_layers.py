@@ -35,7 +35,7 @@ def reference(layer: IntegerDense, x: np.ndarray) -> np.ndarray:
 
 
 def random_network(rng: np.random.Generator, inputs: int, size: int, limit: int) -> nn.Sequential:
-    """One to three layers, dense or residual, with weights up to `size` or what is certified."""
+    """One to three layers, dense or residual, with weights up to `size` or the certified limit."""
 
     def dense(inputs: int, outputs: int, relu: bool, size: int) -> IntegerDense:
         try:
@@ -106,7 +106,7 @@ def test_residual_is_clamped_integer_arithmetic() -> None:
 
 
 def test_certificate_counts_products() -> None:
-    """One unit below the bound is one product, one above it two, and too much is refused."""
+    """One unit below the bound takes one product, one above it two; too much is refused."""
     weight = torch.full((1, 4), 1 << 12, dtype=torch.int16)
     bias = torch.zeros(1, dtype=torch.int32)
     assert certified_chunks(weight, bias, 1 << 10) == 1
@@ -117,7 +117,7 @@ def test_certificate_counts_products() -> None:
 
 
 def test_certificate_takes_each_inputs_own_limit() -> None:
-    """What one limit for all would cut in two or refuse, at the largest inputs that are allowed."""
+    """Layers that a common limit would split or refuse, at the largest allowed inputs."""
     weight = torch.tensor([[1 << 14, 1 << 14, 1 << 4]], dtype=torch.int16)
     bias = torch.zeros(1, dtype=torch.int32)
     limits = torch.tensor([1 << 9, (1 << 9) - 1, 1 << 10])
@@ -150,11 +150,11 @@ def is_certified(weight: np.ndarray, bias: np.ndarray, limit: int) -> bool:
 def test_a_network_that_breaks_the_certificate_is_refused(
     seed: int, inputs: int, magnitude_bits: int, excess: int
 ) -> None:
-    """When it is made and when it is loaded; and only then, to the unit."""
+    """It is refused when made and when loaded, and only then, exact to the unit."""
     rng = np.random.default_rng(seed)
     number = FixedPoint(9, magnitude_bits)
     weight = rng.integers(-2, 3, (6, inputs)).astype(np.int16)
-    # As much as so many neighbours may weigh in one product, or a little more.
+    # The most that this many neighbours may weigh in one product, or a little more.
     together = int(rng.integers(1, 5))
     peak = (1 << 24) // number.limit // together + excess
     place = rng.integers(0, inputs)
@@ -264,7 +264,7 @@ def test_fixed_point_numbers() -> None:
 
 
 def test_exact_arithmetic_leaves_torchs_settings_as_they_were() -> None:
-    """The last of several users restores them."""
+    """The last of several users restores the settings."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:
@@ -281,7 +281,7 @@ def test_exact_arithmetic_leaves_torchs_settings_as_they_were() -> None:
     not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="torch before 2.9"
 )
 def test_exact_arithmetic_leaves_the_newer_settings_as_they_were() -> None:
-    """Where a program has used them, torch refuses to tell the older one."""
+    """If a program has used the newer ones, torch refuses to read the older one."""
     backends = {torch.backends.cuda.matmul: "tf32", torch.backends.mkldnn.matmul: "bf16"}
     before = {backend: backend.fp32_precision for backend in backends}
     try:
@@ -298,7 +298,7 @@ def test_exact_arithmetic_leaves_the_newer_settings_as_they_were() -> None:
 
 
 def test_sums_beyond_float32_are_exact_in_two_products() -> None:
-    """2^24 + 3, halved and rounded down: as one product it would be rounded up before."""
+    """2^24 + 3, halved and rounded down: one float product would have rounded it up."""
     weight = torch.tensor([[4096, 3]], dtype=torch.int16)
     zero = torch.zeros(1, dtype=torch.int32)
     layer = IntegerDense(weight, zero, zero.to(torch.uint8) + 1, False, (1 << 24) - 1, 4096)
@@ -308,7 +308,7 @@ def test_sums_beyond_float32_are_exact_in_two_products() -> None:
 
 
 def test_quantised_layers_round_to_nearest() -> None:
-    """Weights that integers hold exactly: all that differs is the rounding."""
+    """Weights that integers represent exactly, so that only the rounding differs."""
     number = FixedPoint(7, 12)
     weight = torch.tensor([[0.5], [0.25], [1.0], [1500.5]])
     layer = quantise_dense(weight, torch.zeros(4), False, number, number, 256)

@@ -1,4 +1,4 @@
-"""The synthetic experiments: one quick run of the command, and what its numbers must obey."""
+"""The synthetic experiments: one quick run of the command, and checks of its numbers."""
 
 import csv
 import io
@@ -256,7 +256,7 @@ def test_an_interrupted_run_keeps_what_is_done(
 
 
 def test_squared_mmd_is_that_of_its_definition() -> None:
-    """Its closed forms against means over samples of N(0, I)."""
+    """Check its closed forms against means over samples of N(0, I)."""
     generator = torch.Generator().manual_seed(0)
     x = 1.2 * torch.randn((60, 3), generator=generator, dtype=torch.float64) + 0.3
     y, y2 = torch.randn((2, 200_000, 3), generator=generator, dtype=torch.float64)
@@ -286,7 +286,7 @@ def test_squared_mmd_knows_its_standard_error(scale: float) -> None:
 
 
 def test_one_candidate_is_as_far_from_the_target_as_the_prior() -> None:
-    """The coder's MMD against the closed form for two Gaussians."""
+    """Check the coder's MMD against the closed form for two Gaussians."""
     target = typical_posterior([2.0, 1.0, 0.5], 4000)
     generator = torch.Generator().manual_seed(0)
     found = squared_mmd(transmit(ORC(3, 1), target, generator).standardised, bandwidth=2.0)

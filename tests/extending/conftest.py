@@ -23,7 +23,7 @@ TOYS = [Path(__file__).with_name(f"{name}.py") for name in ("stored", "planes")]
 
 @pytest.fixture
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Folders `stored`, `planes` and `tiled`, whose kinds of coder are known for one test."""
+    """Folders `stored`, `planes` and `tiled`, whose coders are registered for one test."""
     kept = dict(IMAGE_CODERS)
     monkeypatch.chdir(tmp_path)
     for toy in TOYS:

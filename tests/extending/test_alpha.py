@@ -203,7 +203,7 @@ def test_bad_files_are_skipped_and_named(mixed: Path, capsys, how: list[str]) ->
 
 
 def test_skipped_files_and_resume(mixed: Path, capsys) -> None:
-    """A run goes on if the images that are done are still the first ones."""
+    """A run continues if the images already done are still the first ones."""
     bad_file(mixed)
     codec = recvae.load("stored")
     with image_stream(mixed, skip=lambda name, reason: None) as images:

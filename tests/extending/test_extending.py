@@ -46,7 +46,7 @@ IMAGES = 10  # in groups of 8
 
 @pytest.fixture(autouse=True)
 def registries() -> Iterator[None]:
-    """What a toy registers is gone after its test."""
+    """Undo what a toy registers after its test."""
     registries = (ALGORITHMS, BACKENDS, LATENT_CODECS, NETWORKS, FORMATS, IMAGE_CODERS)
     kept = [(registry, dict(registry)) for registry in registries]
     yield
@@ -60,7 +60,7 @@ def register(toy: str) -> None:
 
 
 def check_file(model: CodecModel, folder: Path, capsys: pytest.CaptureFixture[str]) -> bytes:
-    """The model is saved, and its commands code images to a file and back."""
+    """Save the model, and code images to a file and back by the commands."""
     save_model(model, folder / "model")
     np.save(folder / "images.npy", sample_images()[:IMAGES])
     file, back = str(folder / "images.recvae"), folder / "back.npy"
@@ -75,7 +75,7 @@ def check_file(model: CodecModel, folder: Path, capsys: pytest.CaptureFixture[st
 
 
 def with_latents(make: Callable[[DiagonalGaussian], LatentCodec]) -> CodecModel:
-    """The baseline with its latents coded in another way, fitted to some posteriors."""
+    """The baseline with another latent codec, fitted to some posteriors."""
     model = load_model("mnist-mlp")
     images = torch.from_numpy(sample_images("train")[:20].copy())
     return replace(model, latents=make(posterior(model.encoder, images)))
@@ -143,7 +143,7 @@ def test_a_latent_codec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.slow
 def test_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Trained for some steps, exported, checked when it is loaded."""
+    """Train for some steps, export, and check by loading."""
     register("pixelwise")
     torch.manual_seed(0)
     vae = VAE(Architecture("pixelwise", 4, decoder={"channels": 4}))

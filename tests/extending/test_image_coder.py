@@ -121,7 +121,7 @@ def test_grey_images_of_one_size_are_version_1() -> None:
     codec = recvae.load("stored")
     assert codec.compress(digits)[8] == 1
     assert recvae.load("tiled").compress(digits)[8] == 2
-    assert codec.compress([digits])[8] == 2  # of an iterable nobody knows what comes next
+    assert codec.compress([digits])[8] == 2  # the rest of an iterable is unknown
     stream = io.BytesIO()
     codec.compress_to(stream, digits, arrays={"labels": np.arange(9)})
     assert stream.getvalue()[8] == 2
@@ -132,7 +132,7 @@ def test_grey_images_of_one_size_are_version_1() -> None:
 
 @pytest.mark.parametrize("model", ["stored", "tiled"])
 def test_resume(pictures: list[np.ndarray], model: str) -> None:
-    """However far an interrupted run has come, the file is that of a quiet one."""
+    """However far an interrupted run got, the file equals that of a quiet one."""
     codec = Codec(recvae.load(model).model, batch_size=2)
     stream = [pixels[None] for pixels in pictures if pixels.ndim == 3] * 3
     compress_file(codec, "whole.recvae", stream, 2, channels=3)
@@ -157,7 +157,7 @@ def test_resume(pictures: list[np.ndarray], model: str) -> None:
 
 
 def test_resume_with_images_that_were_added(pictures: list[np.ndarray]) -> None:
-    """A group that was not full when the images ended is full when there are more."""
+    """A group that was not full when the images ended is full if there are more."""
     codec = Codec(recvae.load("stored").model, batch_size=1)
     images = np.stack([pictures[0]] * 12)
 

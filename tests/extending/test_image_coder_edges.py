@@ -1,4 +1,4 @@
-"""What an image coder registered from outside may not do, and what files then say."""
+"""What an external image coder must not do, and the resulting errors."""
 
 import io
 import zlib
@@ -87,7 +87,7 @@ def test_arrays_are_looked_at_before_the_images() -> None:
 
 
 def test_an_index_that_lies_about_specs() -> None:
-    """The images are as large as the index says, and of another shape."""
+    """The images have the size in the index but another shape."""
     header = builder.header(version_2.Spec(3, 5, 1, 256))
     turned = builder.group([bytes(15)], 15, count=1, spec=version_2.Spec(5, 3, 1, 256))
     plain = builder.group([bytes(30)], 30)

@@ -1,4 +1,4 @@
-"""Layers, tiles and files that were cut, with image coders registered from outside."""
+"""Layers, tiles and truncated files, with external image coders."""
 
 import io
 import pickle
@@ -26,7 +26,7 @@ LOSSY = "--model=planes"
 
 @pytest.fixture
 def pixels() -> np.ndarray:
-    """Six pictures of 40 x 50: 2 x 4 tiles and what is left."""
+    """Six pictures of 40 x 50: 2 x 4 tiles and the rest at the edges."""
     return np.random.default_rng(4).integers(0, 256, (6, 40, 50, 3)).astype(np.uint8)
 
 
@@ -37,12 +37,12 @@ def codec(models: None) -> Codec:
 
 @pytest.fixture
 def data(codec: Codec, pixels: np.ndarray) -> bytes:
-    """In groups of two."""
+    """A file in groups of two."""
     return codec.compress(pixels, 2, channels=3, quality=100)
 
 
 class Counted(BytesPositions):
-    """Counts the bytes that are read."""
+    """Counts the bytes read."""
 
     count = 0
 
@@ -52,7 +52,7 @@ class Counted(BytesPositions):
 
 
 def stream_spans(data: bytes, number: int) -> list[tuple[int, int]]:
-    """Where the streams of a group of two layers of 12 tiles lie, with their checksums."""
+    """The spans of the streams of a group, 2 layers of 12 tiles, with their checksums."""
     with ContainerReader(data) as reader:
         begin, end, _ = reader.spans(0)[number]
         sizes = [len(stream) + 2 for stream in reader.group(number).streams]
@@ -98,7 +98,7 @@ def test_a_preview_reads_its_layers_alone(codec: Codec, data: bytes, pixels: np.
 
 
 def test_streams_that_were_exchanged(codec: Codec) -> None:
-    """Each has a right checksum, of another place."""
+    """Each has a correct checksum, but for another place."""
     flat = np.zeros((1, 32, 32), np.uint8)
     data = codec.compress(flat, quality=100)
     with ContainerReader(data) as reader:
@@ -176,7 +176,7 @@ def test_decompress_some_layers(capsys, data: bytes, pixels: np.ndarray) -> None
 
 
 def cut(capsys: pytest.CaptureFixture[str], data: bytes, *options: str) -> tuple[np.ndarray, str]:
-    """What decompressing a file without its end gives and says; status 1."""
+    """Decompress a truncated file; return images and message; status 1."""
     Path("cut.recvae").write_bytes(data)
     command = ["decompress", "cut.recvae", "cut", LOSSY, "--force", "--quiet", *options]
     assert cli.main(command) == 1
@@ -266,7 +266,7 @@ def test_verify_takes_whole_files_alone(capsys, data: bytes) -> None:
 
 
 def hostile(num_images: int, side: int) -> bytes:
-    """A file whose few bytes claim images that fill any memory."""
+    """A small file that states images larger than any memory."""
     model = recvae.load("planes").model
     small = ContainerReader(recvae.load("planes").compress(np.zeros((4, 4), np.uint8))).header
     header = replace(small, height=side, width=side, group_size=num_images)
@@ -331,7 +331,7 @@ def test_the_images_of_a_file_may_be_more_than_the_memory(codec: Codec) -> None:
 def test_large_images_are_coded_few_at_a_time(
     codec: Codec, pixels: np.ndarray, monkeypatch, group_size: int, at_once: list[int]
 ) -> None:
-    """Of 2,000 pixels each, where 5,000 are coded at once; a group is never cut."""
+    """With 2,000 pixels an image and 5,000 coded at once, groups are never split."""
     for module in ("compression", "compressed_images"):
         monkeypatch.setattr(f"recvae.codec.{module}.MAX_BATCH_PIXELS", 5000)
     stream, done = io.BytesIO(), [0]

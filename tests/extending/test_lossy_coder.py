@@ -1,4 +1,4 @@
-"""A lossy image coder registered from outside: qualities, targets, and what is said of them."""
+"""An external lossy image coder: qualities, targets, and reports on them."""
 
 import io
 import json
@@ -40,7 +40,7 @@ def run(*arguments: object) -> None:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """What is said, in one line; nothing is written."""
+    """The error in one line; nothing is written."""
     before = sorted(Path().rglob("*"))
     assert cli.main([*map(str, arguments)]) == 2
     captured = capsys.readouterr()
@@ -187,7 +187,7 @@ def test_targets_that_cannot_be_met(codec: Codec, scene, target: dict, message: 
 
 
 def test_a_search_takes_images_from_everywhere(codec: Codec) -> None:
-    """A third of the images is noise; a search over the first ones alone would not see it."""
+    """A third of the images is noise, which a search over only the first ones would miss."""
     images = np.zeros((6 * MOST_IMAGES, 4, 4), np.uint8)
     images[4 * MOST_IMAGES :] = np.random.default_rng(0).integers(0, 256, (2 * MOST_IMAGES, 4, 4))
     found = find_quality(codec, (image for image in images), target_psnr=30)

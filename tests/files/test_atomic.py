@@ -128,7 +128,7 @@ def test_an_old_folder_returns_if_a_signal_comes(
 
 
 def test_two_that_replace_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that is faster wins, and nothing else is left."""
+    """The faster one wins, and nothing else is left."""
     write_images(tmp_path / "out", OLD)
     rename = Path.rename
 
@@ -222,7 +222,7 @@ def test_a_private_file_is_private_while_it_is_written_anew(tmp_path: Path, mode
 def test_what_appears_at_the_last_moment_is_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: Atomic
 ) -> None:
-    """Between the last look and the new name."""
+    """Another process creates it between the last check and the rename."""
     link = os.link
 
     def appear_first(new: Path, target: Path) -> None:
@@ -239,7 +239,7 @@ def test_what_appears_at_the_last_moment_is_not_overwritten(
 def test_an_interrupt_behind_the_last_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: Atomic
 ) -> None:
-    """The output is there: nothing else is said, and nothing else is left."""
+    """The output exists: nothing else is reported or left."""
     link = os.link
 
     def stop_after(new: Path, target: Path) -> None:
@@ -296,14 +296,14 @@ def cannot(*_: object) -> None:
 
 
 def test_a_file_system_that_can_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No locks, links, permissions or waiting: the output is written nevertheless."""
+    """The output is written even without locks, links, permissions or sync."""
     for module, name in ((fcntl, "flock"), (os, "link"), (os, "fsync")):
         monkeypatch.setattr(module, name, cannot)
     for force in (False, True):
         write_images(tmp_path / "x.npy", NEW, force)
         with resumable_file(tmp_path / "x", force) as partial:
             partial.part.write(b"new")
-            with resumable_file(tmp_path / "x", force=True) as other:  # neither knows the other
+            with resumable_file(tmp_path / "x", force=True) as other:  # they are independent
                 other.part.write(b"other")
             if not force:
                 (tmp_path / "x").unlink()

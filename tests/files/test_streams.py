@@ -1,4 +1,4 @@
-"""Streams that others opened: raw ones, and those that do not block."""
+"""Streams opened by others: raw and non-blocking ones."""
 
 import io
 import os
@@ -15,7 +15,7 @@ DATA = os.urandom(500_000)  # more than pipes and buffers hold
 
 @pytest.fixture
 def pipe() -> tuple[int, int]:
-    """Both ends of a pipe, which do not block."""
+    """Both ends of a pipe, non-blocking."""
     receiver, sender = os.pipe()
     for end in (receiver, sender):
         os.set_blocking(end, False)
@@ -46,7 +46,7 @@ def test_a_pipe_that_does_not_block_gets_all_bytes(pipe, buffering: int) -> None
         assert whole.write(DATA[400_000:]) == 100_000
         assert whole.write(b"") == 0
         whole.flush()
-        thread.join(0.3)  # all is on its way without a close
+        thread.join(0.3)  # everything is sent without a close
     thread.join()
     assert got == DATA
 

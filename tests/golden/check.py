@@ -1,7 +1,7 @@
 """Decode the golden files in every way: `PYTHONPATH=tests python -m golden.check [compiled]`.
 
-Prints a line for each way and ends with status 1 if a step of one differs. It needs only what
-decoding needs, so that it runs with any installed `recvae`.
+Prints a line for each way and exits with status 1 if a step differs. It needs only what decoding
+needs, so it runs with any installed `recvae`.
 """
 
 import json
@@ -25,13 +25,13 @@ class Way:
     """How to decode.
 
     Fields:
-        threads: that torch may use.
-        batch_size: images at once, though never less than a group.
+        threads: number of torch's threads.
+        batch_size: images per batch, rounded up to whole groups.
         onednn: whether torch may use it.
         carrier: floating-point type that carries the integers.
-        precision: what the program around allows for float32 products.
+        precision: the surrounding program's setting for float32 products.
         device: cpu or cuda.
-        compiled: whether torch.compile has compiled the network, all between two passes as one.
+        compiled: whether torch.compile compiles the network, all between two passes as one graph.
     """
 
     threads: int = 1
@@ -53,7 +53,7 @@ class Way:
 
 F32, F64 = torch.float32, torch.float64
 
-# Every pair of values of two of the first four fields is there.
+# Every pair of values of any two of the first four fields occurs.
 EAGER = (
     Way(1, 1, True, F32),
     Way(2, 1, False, F64),
@@ -72,7 +72,7 @@ CUDA = tuple(
 
 @cache
 def codec_for(model: str, way: Way) -> tuple[Codec, list[Compiled]]:
-    """The codec of a golden file's model, made for a way, and what is compiled of it."""
+    """The codec of a golden file's model for a way, and its compiled functions."""
     codec = recvae.load(model_folder(model), way.device, way.batch_size)
     codec.model.decoder.to(way.carrier)
     return codec, compile_network(codec.model.decoder.decoder) if way.compiled else []
@@ -80,7 +80,7 @@ def codec_for(model: str, way: Way) -> tuple[Codec, list[Compiled]]:
 
 @contextmanager
 def settings(way: Way) -> Iterator[None]:
-    """What a way asks of the process, for a while."""
+    """Apply the process settings of a way for the block."""
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     onednn = torch.backends.mkldnn.flags(way.onednn, deterministic=None, allow_tf32=None)
     torch.set_num_threads(way.threads)
@@ -94,7 +94,7 @@ def settings(way: Way) -> Iterator[None]:
 
 
 def differences(file: Path, way: Way) -> list[str]:
-    """The steps of a golden file that come out otherwise than they should."""
+    """The steps of a golden file that differ."""
     expected = json.loads(file.with_suffix(".json").read_text())
     with settings(way):
         codec, compiled = codec_for(expected.pop("model"), way)
@@ -105,7 +105,7 @@ def differences(file: Path, way: Way) -> list[str]:
 
 
 def main(ways: Sequence[Way]) -> int:
-    """Check all golden files in some ways; returns the exit status."""
+    """Check all golden files in some ways; return the exit status."""
     print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")
     status = 0
     for way in ways:

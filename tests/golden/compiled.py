@@ -17,7 +17,7 @@ from recvae.vae.networks.staged import StagedDecoder
 
 @dataclass
 class Compiled:
-    """A function that torch.compile has compiled, and how often it was called."""
+    """A function compiled by torch.compile, and its number of calls."""
 
     function: Callable[..., Any]
     calls: int = 0
@@ -45,7 +45,7 @@ def compile_network(decoder: Decoder) -> list[Compiled]:
         if not isinstance(module, (Decoder, InkDecoder)):
             continue
         for name in ARITHMETIC[type(module)]:
-            if name == "value" and module.levels == 2:  # which has no such layer
+            if name == "value" and module.levels == 2:  # it has no such layer
                 continue
             part = getattr(module, name)
             for layer in part if isinstance(part, nn.ModuleList) else [part]:

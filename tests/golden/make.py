@@ -1,8 +1,8 @@
 """Write golden files: `PYTHONPATH=tests python -m golden.make`, for a new model or a new version.
 
-For each model one file in groups of 8 and one in groups of 1, whose batches can be of any size; and
-beside each the digests of its steps. Those that are there are kept for ever: a new version or a new
-model takes a new name.
+For each model, one file in groups of 8 and one in groups of 1, whose batches can have any size; and
+beside each the digests of its steps. Existing ones are kept for ever: a new version or a new model
+uses a new name.
 """
 
 import json
@@ -22,7 +22,7 @@ def images() -> np.ndarray:
 
 
 def main() -> None:
-    """Write what is not there yet."""
+    """Write missing files."""
     make_models.main()
     for model in [*shipped_models(VAE_FORMAT), *make_models.LATENTS]:
         codec = recvae.load(model_folder(model))

@@ -1,7 +1,7 @@
 """Write the golden bad files: `PYTHONPATH=tests python -m golden.make_bad`.
 
-Each is a small file of the model `mnist` with one fault, and is refused with a message of its own,
-which `bad.json` keeps. Those that are there are kept for ever.
+Each is a small file of the model `mnist` with one fault, and is refused with a distinct message,
+stored in `bad.json`. Existing ones are kept for ever.
 """
 
 import io
@@ -33,7 +33,7 @@ NAMES = [f"{number}.png" for number in range(5)]
 
 
 def file(groups: list[bytes], header: bytes = HEADER.to_bytes(), **fields) -> bytes:
-    """A file whose checksums are right, whatever its index says."""
+    """A file with correct checksums, whatever its index states."""
     body = b"".join(groups)
     known = {"num_images": 5, "groups_crc": zlib.crc32(body), "run_lengths": [len(body)]}
     return header + body + Index(**known | fields).to_bytes()
@@ -47,12 +47,12 @@ def header(offset: int, value: bytes) -> bytes:
 
 
 def with_group(place: int, group: bytes) -> list[bytes]:
-    """The groups, another one in place of one."""
+    """The groups, with one replaced."""
     return [*GROUPS[:place], group, *GROUPS[place + 1 :]]
 
 
 def with_index(index: bytes) -> bytes:
-    """A file with the bytes of this index and a footer whose checksum is right."""
+    """A file with the bytes of this index and a footer with a correct checksum."""
     sealed = index + len(index).to_bytes(4)
     head = HEADER.to_bytes() + b"".join(GROUPS)
     return head + sealed + zlib.crc32(sealed).to_bytes(4) + WHOLE[-4:]
@@ -132,7 +132,7 @@ def bad_files() -> dict[str, bytes]:
 
 
 def refusal(data: bytes) -> str | None:
-    """With what message the file is refused when all of it is read."""
+    """The message with which the file is refused when all of it is read."""
     try:
         with recvae.open(io.BytesIO(data)) as stored:
             _ = stored.names
@@ -144,7 +144,7 @@ def refusal(data: bytes) -> str | None:
 
 
 def main() -> None:
-    """Write what is not there yet."""
+    """Write missing files."""
     BAD.mkdir(exist_ok=True)
     listing = BAD / "bad.json"
     messages = json.loads(listing.read_text()) if listing.exists() else {}

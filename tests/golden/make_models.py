@@ -1,7 +1,7 @@
-"""Small models whose latents are coded as no shipped model's are, for golden files.
+"""Small models with other latent codecs than shipped models, for golden files.
 
-Trained for some steps on the images of the package, so that latents carry something. Those that are
-there are kept for ever: training again gives other weights on another machine.
+Trained for some steps on the package's images, so that latents carry information. Existing ones are
+kept for ever, since training again gives other weights on another machine.
 """
 
 from collections.abc import Callable
@@ -58,7 +58,7 @@ LATENTS: dict[str, Callable[[DiagonalGaussian], LatentCodec]] = {
 
 
 def main() -> None:
-    """Write the folders that are not there yet."""
+    """Write missing folders."""
     missing = [name for name in LATENTS if not (MODELS / name).exists()]
     if missing:
         images = torch.from_numpy(sample_images("train").copy())

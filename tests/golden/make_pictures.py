@@ -1,9 +1,8 @@
 """Write golden files of the hierarchy: `PYTHONPATH=tests python -m golden.make_pictures`.
 
 For each of its models, pictures of several sizes, in groups, layers and tiles, and beside each file
-the digests of the latents `n` of each layer, and the pictures. A small model of random weights is
-made with them, so that the format stays readable whatever ships. Those that are there are kept for
-ever.
+the digests of the latents `n` of each layer, and the pictures. One model is small, with random
+weights, so that the format stays readable whatever ships. Existing files are kept for ever.
 """
 
 import json
@@ -38,7 +37,7 @@ SIZES = ((9, 7, 1), (16, 16, 3), (1, 1, 3), (32, 24, 3), (20, 33, 1))
 
 
 def make_tiny() -> None:
-    """A model whose key wraps where a block's number is added, if it is not there yet."""
+    """Write a model whose key wraps when a block's number is added, if missing."""
     if TINY.exists():
         return
     pictures = list(torch.from_numpy(smooth(4, 32, 32)).permute(0, 3, 1, 2))
@@ -51,7 +50,7 @@ def make_tiny() -> None:
 
 
 def varied(tables: Tables) -> Tables:
-    """Tables with all that there can be: all classes and cuts, some of which send less."""
+    """Tables with every possibility: all classes and cuts, some of which send less."""
     layers = []
     for number, own in enumerate(tables.layers):
         block_positions, intervals = own.layout.block_positions.copy(), own.layout.intervals.copy()
@@ -64,7 +63,7 @@ def varied(tables: Tables) -> Tables:
 
 
 def files(model: PictureModel) -> Iterator[tuple[str, list[Group]]]:
-    """Groups of each file. In the last but one layers lie apart, in the last one tiles too."""
+    """Groups of each file. The last but one has separate layers, the last one tiles too."""
     for quality in (30, 80):
         sender = model.with_quality(quality)
         yield (
@@ -80,7 +79,7 @@ def files(model: PictureModel) -> Iterator[tuple[str, list[Group]]]:
 
 
 def main() -> None:
-    """Write what is not there yet."""
+    """Write missing files."""
     make_tiny()
     for name, path, model, groups in write_missing("pictures", MODELS, files):
         digests = {"model": name, "n": layer_digests(latents_of(model, groups))}

@@ -1,9 +1,9 @@
-"""Golden files of pictures pixel by pixel: `PYTHONPATH=tests python -m golden.make_pixelwise`.
+"""Golden files of pixelwise coded pictures: `PYTHONPATH=tests python -m golden.make_pixelwise`.
 
 For each of its models, pictures of all kinds, sizes and modes, and the pictures beside each file.
-Small models of random weights, corrected and not, are made with them, so that the format stays
-readable whatever ships.
-Those that are there are kept for ever; when another model ships, this writes what it lacks.
+Some models are small, with random weights, corrected and not, so that the format stays readable
+whatever ships. Existing files are kept for ever; when another model ships, this adds what is
+missing.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ MODES = ([NETWORK], [COPIES], [NETWORK, COPIES, COPIES])
 
 
 def make_tiny() -> None:
-    """Small models, those that are not there yet."""
+    """Write missing small models."""
     for folder, corrected in ((TINY, False), (TINY_CORRECTED, True)):
         if not folder.exists():
             sizes = (replace(own, corrected=corrected) for own in (GREY, RGB))
@@ -54,7 +54,7 @@ def files(model: PixelwiseModel) -> Iterator[tuple[str, list[Group]]]:
 
 
 def main() -> None:
-    """Write what is not there yet."""
+    """Write missing files."""
     make_tiny()
     for _ in write_missing("pixelwise", MODELS, files):
         pass

@@ -1,6 +1,6 @@
 """Write golden files of version 2: `PYTHONPATH=tests python -m golden.make_version_2`.
 
-What they hold is told group by group in `v2/groups.json`. Those that are there are kept for ever.
+`v2/groups.json` lists their contents by group. Existing files are kept for ever.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ SEVERAL = Header(STORED, 6, 20, 2, 3, version=2, more_models=OTHERS)
 
 
 def pixels(seed: int, count: int, spec: ImageSpec) -> np.ndarray:
-    """Any images."""
+    """Arbitrary images."""
     return np.random.default_rng(seed).integers(0, spec.levels, (count, *spec.shape), np.uint8)
 
 
 def stored(images: np.ndarray, tile: tuple[int, int] | None = None, **fields: int) -> Group:
-    """A group of images as they are, tile by tile."""
+    """A group of uncompressed images, tile by tile."""
     spec = ImageSpec.from_shape(images.shape)
     streams = [images[:, rows, columns].tobytes() for rows, columns in tile_areas(spec, tile)]
     return Group(len(images), spec, tuple(streams), tile=tile, **fields)
@@ -73,7 +73,7 @@ def groups() -> dict[str, tuple[Header, list[Group], dict[str, Any]]]:
 
 
 def plain(group: Group) -> version_2.Group:
-    """A group as the second decoder has it."""
+    """A group in the form of the second decoder."""
     spec = group.spec
     return version_2.Group(
         group.num_images,
@@ -86,7 +86,7 @@ def plain(group: Group) -> version_2.Group:
 
 
 def described(some: Iterable[version_2.Group]) -> list[dict[str, Any]]:
-    """Groups as JSON has them; streams by the beginning of their SHA-256."""
+    """Groups as JSON; streams by the start of their SHA-256."""
     return [
         json.loads(json.dumps(group._replace(streams=list(map(_digest, group.streams)))._asdict()))
         for group in some
@@ -112,7 +112,7 @@ def write_missing(
     models: Mapping[str, Path],
     files: Callable[[Any], Iterable[tuple[str, list[Group]]]],
 ) -> Iterator[tuple[str, Path, Any, list[Group]]]:
-    """Write the files of models that are not there yet, and the pictures beside each.
+    """Write missing files of models, and the pictures beside each.
 
     Yields name of the model, file, model and groups of each that was written.
     """
@@ -135,7 +135,7 @@ def write_missing(
 
 
 def main() -> None:
-    """Write what is not there yet."""
+    """Write missing files."""
     V2.mkdir(exist_ok=True)
     made = groups()
     for name, (header, some, arrays) in made.items():

@@ -29,9 +29,9 @@ MOST_THAT_DIFFER = 1e-3
 def latents_of(
     model: PictureModel, groups: Iterable[Group], checking: bool = True
 ) -> list[list[np.ndarray]]:
-    """Of each layer: those of all pictures in order, tile by tile, (h, w, channels) int64.
+    """Latents of each layer: those of all pictures in order, tile by tile, (h, w, channels) int64.
 
-    ValueError for what no encoder writes, if `checking` also where it decodes.
+    ValueError for data that no encoder writes; with `checking`, even if it decodes.
     """
     found: list[list[np.ndarray]] = [[] for _ in range(model.layers)]
     for group in groups:
@@ -65,7 +65,7 @@ def pictures_of(file: Path) -> list[np.ndarray]:
 
 
 def part_that_differs(ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]) -> float:
-    """Which part of the values of pictures differs by 1; AssertionError if one does by more."""
+    """The share of values that differ by 1; AssertionError if one differs by more."""
     apart = [
         np.abs(left.astype(int) - right.reshape(left.shape)).ravel()
         for left, right in zip(ours, theirs, strict=True)
@@ -82,7 +82,7 @@ def _of_tile(
     size: tuple[int, int],
     checking: bool,
 ) -> list[list[np.ndarray]]:
-    """Of each picture, each layer."""
+    """The latents of each picture and layer."""
     shared = model.shared
     shapes = shared.shapes(*size)
     codes = decode_streams(

@@ -1,4 +1,4 @@
-"""Golden pictures pixel by pixel."""
+"""Golden pictures of the pixelwise coder."""
 
 from pathlib import Path
 

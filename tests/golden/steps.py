@@ -17,7 +17,7 @@ FILES = sorted(FOLDER.glob("*.recvae"))
 
 
 def model_folder(name: str) -> Path:
-    """Where the model of a golden file is: with these, or it ships."""
+    """The folder of a golden file's model: beside the files, or shipped."""
     return MODELS / name if (MODELS / name).exists() else shipped_models()[name]
 
 
@@ -29,7 +29,7 @@ def digests(
 ) -> dict[str, str | list[str]]:
     """SHA-256 of each step: z as int64, logits and frequencies of each pass as int32.
 
-    Of more than `MANY_PASSES` there is one digest of all of their digests.
+    Beyond `MANY_PASSES` passes, one digest covers all of their digests.
     """
     return {
         "z": _sha256(z, "<i8"),
@@ -40,7 +40,7 @@ def digests(
 
 
 def decode_steps(codec: Codec, data: bytes) -> Steps:
-    """Decompress a file and keep what the decoder computes on its way."""
+    """Decompress a file and record the decoder's intermediate results."""
     trace = RecordedTrace()
     traced = Codec(codec.model.traced(trace), codec.model.device.type, codec.batch_size)
     pixels = traced.decompress(data)

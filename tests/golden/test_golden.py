@@ -1,4 +1,4 @@
-"""Golden files: what was written once decodes by the same steps for ever, however it is run."""
+"""Golden files: existing files decode by the same steps for ever, however it is run."""
 
 import json
 import os
@@ -26,7 +26,7 @@ TESTS = Path(__file__).parents[1]
 MESSAGES = json.loads((BAD / "bad.json").read_text())
 HERE = torch.backends.cpu.get_cpu_capability().lower()
 
-# For torch, oneDNN and MKL: what a CPU without the later instructions would take.
+# For torch, oneDNN and MKL: the paths of a CPU without later instructions.
 INSTRUCTION_SETS = {
     "default": {"ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"},
     "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"},
@@ -37,7 +37,7 @@ golden_files = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem
 
 
 def check_elsewhere(*arguments: str, **environment: str) -> str:
-    """What `golden.check` prints in a process of its own; fails if it finds a difference."""
+    """Output of `golden.check` in a separate process; fails if it finds a difference."""
     command = [sys.executable, "-m", "golden.check", *arguments]
     path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
@@ -72,7 +72,7 @@ def test_images(file: Path) -> None:
 
 
 def all_ways() -> Iterator[ParameterSet]:
-    """Scans take hundreds of passes: one of the ways is enough for each run."""
+    """Scans take hundreds of passes, so each run tries only one of the ways."""
     for way in EAGER:
         for file in FILES:
             slow = "scans" in file.stem and way != EAGER[0]

@@ -1,4 +1,4 @@
-"""Golden pictures pixel by pixel: the same values for ever, and the same bytes from them."""
+"""Golden pictures of the pixelwise coder: the same values and bytes for ever."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Golden files of version 2 say what they always said, to both decoders."""
+"""Golden files of version 2 decode as ever, by both decoders."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def test_images_of_the_stored_only_coder(coder: Codec) -> None:
 
 
 def test_worked_example() -> None:
-    """Both decoders read the file that docs/format.md shows; we write it but for zlib's choices."""
+    """Both decoders read docs/format.md's file; we write the same, but for zlib's choices."""
     dump = re.search(r"```hexdump-2\n(.*?)```", FORMAT.read_text(), re.DOTALL)[1]
     data = b""
     for line in dump.splitlines():

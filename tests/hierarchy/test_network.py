@@ -1,4 +1,4 @@
-"""The network of pictures: any size, any batch; what it is made of; what it refuses."""
+"""The network of pictures: any size, any batch; its structure; its refusals."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -27,7 +27,7 @@ ARCHITECTURES = [
 
 
 def network_of(arguments: HierarchyArguments, scale: float = 0.15) -> Hierarchy:
-    """With weights all of which do something."""
+    """A network whose weights all have an effect."""
     torch.manual_seed(0)
     network = Hierarchy(arguments)
     with torch.no_grad():

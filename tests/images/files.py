@@ -34,7 +34,7 @@ def png(mode: str, **options: object) -> bytes:
 
 
 def png_from(rows: bytes, *header: int, before: bytes = b"") -> bytes:
-    """A 4 × 3 PNG with these bytes of rows; `header` replaces its last fields."""
+    """A 4 × 3 PNG with these bytes of rows; `header` replaces the last header fields."""
     fields = struct.pack(">2I5B", *(4, 3, 8, 0, 0, 0, 0)[: 7 - len(header)], *header)
     chunks = [(b"IHDR", fields), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + before + b"".join(chunk(*parts) for parts in chunks)

@@ -1,4 +1,4 @@
-"""Each bad input is told in one line that names it; what is wrong never becomes an output."""
+"""Each bad input gets one line that names it, and never becomes an output."""
 
 import gzip
 import io
@@ -138,7 +138,7 @@ def test_a_file_that_is_written_to_while_it_is_read(tmp_path: Path, ending: str)
                 with pytest.raises(InputError, match=f"x{ending}: changed while being read: try"):
                     list(images.chunks)
     with image_stream(path) as images:
-        write_images(path, Images(SMALL[1:]), force=True)  # takes the name of what is read on
+        write_images(path, Images(SMALL[1:]), force=True)  # takes the name of the file being read
         np.testing.assert_array_equal(next(images.chunks), SMALL[:1])
         assert not list(images.chunks)
 

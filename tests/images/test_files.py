@@ -1,4 +1,4 @@
-"""Every kind of input and output comes back as it was."""
+"""Round trips of every kind of input and output."""
 
 import gzip
 import io
@@ -57,7 +57,7 @@ def test_one_image_comes_back_from_a_png(pixels: np.ndarray) -> None:
 
 
 class SevenAtOnce(io.RawIOBase):
-    """A raw stream that can seek, whose reads are short."""
+    """A raw, seekable stream with short reads."""
 
     def __init__(self, data: bytes) -> None:
         self._stream = io.BytesIO(data)

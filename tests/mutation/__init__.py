@@ -1,1 +1,1 @@
-"""Mutants of the sources that the tests should tell from them; CONTRIBUTING.md has the command."""
+"""Mutants of the sources that tests should detect; the command is in CONTRIBUTING.md."""

@@ -3,10 +3,10 @@
     python -m tests.mutation rec exact --sample 90 [--seed 0] [--seconds 60] [--processes 2]
     python -m tests.mutation --seconds 600 MUTANT ...     try these again, with more tests
 
-The tests of a mutant are the files of its package's folders in `TESTS`: first those that name what
-its module defines, then those beside it and the quickest, as many as need `--seconds` without a
-mutant. All happens in copies of the working tree. `.mutation/times.json` keeps how long each file
-of tests needs.
+The tests of a mutant are the files in its package's folders in `TESTS`: first those that name what
+its module defines, then those beside it and the fastest, as many as take `--seconds` without a
+mutant. Everything runs in copies of the working tree. `.mutation/times.json` stores the time of
+each test file.
 """
 
 import argparse
@@ -52,7 +52,7 @@ OPTIONS = ["-x", "-q", "-n0", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
 IMPORTED = ("jsonschema", "pytorch_lightning", "scipy.stats", "constriction")
 WAITS = 10  # seconds at most for each of processor time
 KERNEL_TESTS = "tests/rec/search/test_numba.py"
-COMPILE_SECONDS = 120  # of kernels, which a mutant of theirs compiles anew
+COMPILE_SECONDS = 120  # for kernels, which their mutants compile anew
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def _package(mutant: Mutant) -> str:
 
 
 def _copy_tree(work: Path) -> None:
-    """A worker's own copy, in which it stays."""
+    """Make a worker's own copy and move into it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends all of them
     tree = work / str(os.getpid()) / "tree"
     kept = subprocess.check_output(
@@ -118,7 +118,7 @@ def _copy_tree(work: Path) -> None:
 
 
 def _times(packages: set[str], pool) -> dict[str, float]:
-    """Seconds that each file of tests needs without a mutant; all must pass."""
+    """Seconds of each test file without a mutant; all must pass."""
     known = json.loads(TIMES.read_text()) if TIMES.exists() else {}
     names = {str(path.relative_to(ROOT)) for of in packages for path in _files(of)}
     for name, seconds, passed, output in pool.imap(_time, sorted(names - set(known))):
@@ -137,7 +137,7 @@ def _files(package: str) -> list[Path]:
 
 
 def _near(mutant: Mutant, times: dict[str, float], seconds: float) -> list[tuple[str, float]]:
-    """Files of tests, and how long each may take."""
+    """Test files, and the time limit of each."""
     module = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     stem = module.rpartition(".")[2]
     names = re.findall(r"^(?:def|class) (\w+)", (ROOT / mutant.path).read_text(), re.MULTILINE)
@@ -157,7 +157,7 @@ def _near(mutant: Mutant, times: dict[str, float], seconds: float) -> list[tuple
 
 
 def _compiles(path: str) -> bool:
-    """Whether numba's kernels hold what the file says: its functions, or constants of its."""
+    """Whether numba's kernels include the file's functions or constants."""
     sources = {str(p.relative_to(ROOT)): p.read_text() for p in ROOT.glob("recvae/**/*.py")}
     names = {n: n.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for n in sources}
     kernels = [text for text in sources.values() if "from recvae.jit import" in text]
@@ -187,15 +187,15 @@ def _try(task: tuple[Mutant, list[tuple[str, float]]]) -> tuple[Mutant, str, str
             if outcome != "survived":
                 return mutant, outcome, f"by {name}"
     finally:
-        shutil.copy2("../original", path)  # with its time: what is compiled from it stays valid
+        shutil.copy2("../original", path)  # keeps its time, so compiled code stays valid
     change = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
     return mutant, "survived", "\n    " + "\n    ".join(list(change)[2:])
 
 
 def _run(test: str, limit: float, kernels: Path) -> tuple[str, str]:
-    """A file of tests in a process forked from this one, where torch is imported already.
+    """Run a test file in a process forked from this one, where torch is already imported.
 
-    `limit` is of processor time, which does not depend on what else the machine does.
+    `limit` is in processor time, which does not depend on the machine's other work.
     """
     output = Path("../output")
     if not (pid := os.fork()):

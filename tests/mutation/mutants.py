@@ -1,7 +1,6 @@
-"""Which mutants there are: cosmic-ray's operators, without what cannot change behaviour.
+"""The mutants: cosmic-ray's operators, without those that cannot change behaviour.
 
-At each place one mutant: of 11 operators that could stand for a `+` most are found by the same
-tests.
+One mutant at each place: the same tests detect most of the 11 operators that could replace a `+`.
 """
 
 import ast
@@ -25,7 +24,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, order=True)
 class Mutant:
-    """One change of one file; its name finds it again as long as the file stays as it is."""
+    """One change of one file; its name identifies it as long as the file is unchanged."""
 
     path: str
     place: Place
@@ -68,7 +67,7 @@ def file_mutants(path: Path, root: Path) -> list[Mutant]:
 
 
 def sample(package: str, size: int, seed: int, root: Path) -> list[Mutant]:
-    """At random, at most one at a place; of kernels, slow to compile, a third as many."""
+    """A random sample, at most one at a place; a third as many of kernels, slow to compile."""
     generator = random.Random(f"{seed} {package}")
     places: dict[tuple[str, Place], list[Mutant]] = {}
     for path in sorted((root / "recvae" / package).rglob("*.py")):
@@ -81,7 +80,7 @@ def sample(package: str, size: int, seed: int, root: Path) -> list[Mutant]:
 
 
 def _silent(node: ast.AST) -> list[tuple[Place, Place]]:
-    """Where a change is one of annotations, unions of types or messages only."""
+    """Spans where changes affect only annotations, unions of types or messages."""
     if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
         return [_span(node.annotation)]
     if isinstance(node, ast.FunctionDef) and node.returns:

@@ -29,7 +29,7 @@ def test_probabilities_sum_to_1(scale: float, median: int) -> None:
 
 
 def test_probabilities_of_a_channel_given_those_before() -> None:
-    """Summed over the last channel there are two channels left, whose law does not know it."""
+    """Summing over the last channel leaves the law of the other two."""
     medians = torch.tensor([[90, 110, 120]]).expand(256, -1)
     values = torch.cat([torch.tensor([[95, 104]]).expand(256, -1), ALL], dim=1)
     one = (2 ** -law_bits(outputs_of(3, 2, 0.3), values, medians, medians + 1.0, 2)).sum()
@@ -52,7 +52,7 @@ def test_the_first_law_lies_about_the_median() -> None:
 
 
 def test_arguments() -> None:
-    arguments = PixelArguments(hidden=[32, 16], reach=[2, 1])  # as configs and JSON have them
+    arguments = PixelArguments(hidden=[32, 16], reach=[2, 1])  # lists, as in configs and JSON
     assert arguments == PixelArguments(**asdict(arguments))
     assert (arguments.hidden, arguments.reach) == ((32, 16), (2, 1))
     assert (arguments.num_inputs(1), arguments.num_inputs(3)) == (8, 24)

@@ -1,4 +1,4 @@
-"""What is known of pixels: neighbours, the median prediction, filters that learn."""
+"""The context of pixels: neighbours, the median prediction, adaptive filters."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def rows_of(
     chosen: np.ndarray | None = None,
     filters: np.ndarray | None = None,
 ) -> Rows:
-    """Of an image (height, width, c); the filters begin with nothing."""
+    """Rows of an image (height, width, c), with filters starting at zero."""
     shape = shape_of(arguments.reach, arguments.filter_reach, arguments.filter_rate)
     if chosen is None:
         chosen = np.ones(image.shape[:2], bool)
@@ -33,7 +33,7 @@ def ramp(channels: int) -> np.ndarray:
 
 
 def waves(channels: int) -> np.ndarray:
-    """Fields in which two pixels to the left tell the next one."""
+    """Fields in which the two pixels to the left determine the next one."""
     random = np.random.default_rng(0)
     pixels = np.zeros((60, 60, channels))
     pixels[:, :2] = random.normal(0, 20, (60, 2, channels))
@@ -44,7 +44,7 @@ def waves(channels: int) -> np.ndarray:
 
 
 def errors(rows: Rows) -> tuple[float, float]:
-    """Mean magnitudes, grey values, of medians and of filters, of the second half."""
+    """Mean errors in grey values, of medians and filters, over the second half."""
     half = len(rows.values) // 2
     values = rows.values[half:].astype(float)
     median, filtered = values - rows.medians[half:], values - rows.predictions[half:] / 16
@@ -70,7 +70,7 @@ def test_filters_of_channels_learn_from_those_before() -> None:
 
 
 def test_filters_go_on() -> None:
-    """What they learned is written back, and serves from the first pixel on."""
+    """Learned weights are written back, and help from the first pixel on."""
     image = waves(3)
     filters = np.zeros((3, PHOTOS.num_filter_inputs(3)), np.int32)
     first = rows_of(image, filters=filters)

@@ -37,7 +37,7 @@ def test_symmetry() -> None:
 
 
 def test_order_and_ends() -> None:
-    """Of the logistic function no value is less than one before it: frequencies are never 0."""
+    """The logistic function is non-decreasing, so frequencies are never 0."""
     assert (np.diff(tables.logistic_table()) >= 0).all()
     assert (np.diff(tables.difference_table()) >= 0).all()
     assert (np.diff(tables.magnitude_table()) >= 0).all()

@@ -1,6 +1,7 @@
-"""What every search backend must do: find the codes of the eager reference, bit for bit.
+"""The contract of search backends: find the codes of the eager reference, bit for bit.
 
-`SEARCHES` are the shapes that tell backends apart; `check` holds one to one of them, on any device.
+`SEARCHES` are the cases that distinguish backends; `check` tests one backend on one of them, on any
+device.
 """
 
 from collections.abc import Callable
@@ -22,16 +23,16 @@ CHUNK_ELEMENTS = 3000  # several chunks of most searches
 
 @dataclass(frozen=True)
 class Searching:
-    """A search: candidates of some items, and the rule.
+    """A search: the candidates of some items, and the rule.
 
     Args:
         target: the targets.
         max_candidates: N, or the cap.
-        intervals: of each dimension.
+        intervals: those of each dimension.
         rule: "race" (of `keep`), "end" (to its end) or "accept".
-        ordered: whether the times of a race are.
+        ordered: whether the times of a race are ordered.
         one_key: whether all items share their candidates.
-        weights: of the proposal.
+        weights: weights of the proposal.
     """
 
     target: DiagonalGaussian
@@ -44,7 +45,7 @@ class Searching:
     weights: Weights = "mass"
 
     def inputs_and_rule(self, device: torch.device) -> tuple[SearchInputs, StoppingRule]:
-        """On a device."""
+        """Its inputs and rule on a device."""
         target = DiagonalGaussian(self.target.mean.to(device), self.target.scale.to(device))
         batch = target.batch
         keys = key_tensor(7 if self.one_key else torch.arange(batch) * 7919 - 2, batch, device)
@@ -114,14 +115,14 @@ def served(backend: str, device: str = "cpu") -> list[str]:
 
 
 def check(backend: str, searching: Searching, device: str = "cpu") -> None:
-    """Holds a backend to the reference on the same device."""
+    """Compare a backend with the reference on the same device."""
     inputs, rule = searching.inputs_and_rule(torch.device(device))
     assert BACKENDS[backend].needs(inputs, rule) is None
     check_results(searching, BACKENDS[backend].search(inputs, rule, CHUNK_ELEMENTS), device)
 
 
 def check_results(searching: Searching, found: BestCandidates, device: str = "cpu") -> None:
-    """Holds what was found to what the reference finds on that device."""
+    """Compare results with those of the reference on that device."""
     inputs, rule = searching.inputs_and_rule(torch.device(device))
     expected = BACKENDS["eager"].search(inputs, rule, CHUNK_ELEMENTS)
     for field in BestCandidates.__dataclass_fields__:

@@ -21,13 +21,13 @@ Factory = Callable[[DiagonalGaussian], Coder]
 
 
 def make_partition(target: DiagonalGaussian):
-    """As many bins as the mean KL says, shared by the mean KL of the dimensions."""
+    """As many bins as the mean KL suggests, allocated by the mean KL of the dimensions."""
     information_bits = target.kl_bits().mean(0)
     return allocate_intervals(information_bits.tolist(), min(float(information_bits.sum()), 62.0))
 
 
 def factory(algorithm: Algorithm) -> Factory:
-    """Coders as a test wants them: bins for what the target says, 2^11 candidates or their cap."""
+    """Coders for a test: bins for the target, 2^11 candidates or their cap."""
 
     def make(target: DiagonalGaussian) -> Coder:
         partition = make_partition(target) if algorithm.partitioned else Partition.none(target.dim)
@@ -52,7 +52,7 @@ def same_target(mean, scale, items: int, dtype=torch.float32) -> DiagonalGaussia
 def random_target(items: int, information_bits, seed: int = 0) -> DiagonalGaussian:
     """Posteriors of a channel that carries information_bits[d] in dimension d: one scale each.
 
-    Without the outermost of them: over all, the mean of 2^D_inf is infinite.
+    Without the outermost ones, since the mean of 2^D_inf over all is infinite.
     """
     scale = torch.exp2(-torch.tensor(information_bits)).expand(items, -1)
     noise = torch.randn(scale.shape, generator=seeded(seed)).clamp(-2.2, 2.2)
@@ -64,7 +64,7 @@ def seeded(seed: int = 1) -> torch.Generator:
 
 
 def search(coder: Coder, target: DiagonalGaussian, seed: int = 1) -> tuple[SearchResult, Tensor]:
-    """What is found, each item with a key of its own, and the decoded samples, standardised."""
+    """The results, each item with its own key, and the decoded samples, standardised."""
     key = torch.arange(target.batch) * 1_000_003 - 5
     found = coder.search(target, key, seeded(seed))
     z = to_float(coder.decode(found.code, key), torch.float64)

@@ -1,4 +1,4 @@
-"""The published algorithms in plain Python, which the tests hold ours to."""
+"""The published algorithms in plain Python, to compare ours with."""
 
 from recvae.rec.philox import MASK
 

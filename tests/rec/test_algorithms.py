@@ -1,4 +1,4 @@
-"""What is said of each algorithm; the suites of exact and of approximate ones go by it."""
+"""The properties of each algorithm, which select its test suites."""
 
 from dataclasses import replace
 

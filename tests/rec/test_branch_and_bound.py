@@ -1,4 +1,4 @@
-"""AStar and BranchAndBoundGPRS against the pseudocode, and their promises."""
+"""AStar and BranchAndBoundGPRS against the pseudocode, and their guarantees."""
 
 import math
 
@@ -25,7 +25,7 @@ def random_target(batch: int, dim: int, seed: int = 0) -> DiagonalGaussian:
 
 
 def log2_sigma(mean: float, scale: float, z: float) -> float:
-    """Of the mode's lower side for positive means, by quadrature over the interval's end."""
+    """Below the mode, for positive means, by quadrature over the interval's end."""
     mode = mean / (1 - scale**2)
 
     def rate(x):
@@ -164,7 +164,7 @@ def test_keys_blocks_dimensions_and_seeds_draw_independently(coder):
     assert len(z["keys"].unique(dim=0)) == 200
     assert len(z["keys"].unique()) == 800
     assert not torch.equal(z["block"], z["same key"])
-    # The sender's seed moves the choice among the same candidates.
+    # The sender's seed changes the choice among the same candidates.
     agree = (z["seed"] == z["keys"]).double().mean()
     assert 0.1 < agree < 0.9
 
@@ -264,7 +264,7 @@ def test_the_shortest_position_has_the_most_trailing_zeros(bounds):
         if multiples:
             assert position in multiples
             assert position == 0 or len(multiples) == 1
-            # One bit more than -log2 P names it, at most.
+            # It takes at most one bit more than -log2 P.
             assert 32 - zeros <= 32 - math.log2(high - low) + 1
             return
 

@@ -1,4 +1,4 @@
-"""What AStar and BranchAndBoundGPRS send: the law of the samples, the bits and the steps.
+"""AStar and BranchAndBoundGPRS: the law of the samples, the bits and the steps.
 
 Fixed seeds; laws are tested at significance 0.01.
 """
@@ -51,7 +51,7 @@ def test_that_test_notices_searches_that_stop_too_early(monkeypatch):
         with pytest.warns(CappedSearchWarning, match="of 20000 searches ended at the cap"):
             code = coder.encode(target, key, seeded())
         assert not follows_target(standardised(coder, target, code, key), significance=1e-6)
-    # A GPRS that does not stretch, but for what keeps it from going on for ever.
+    # A GPRS that does not stretch, except as needed to end.
     monkeypatch.setattr(
         gaussian_1d.StretchFunction1D,
         "log2_sigma",
@@ -65,7 +65,7 @@ def test_that_test_notices_searches_that_stop_too_early(monkeypatch):
 
 @pytest.mark.parametrize("coder", CODERS)
 def test_forty_bits_over_eight_dimensions(coder):
-    """The dimensions are independent, too: of `follows_target` by covariances and projections."""
+    """Dimensions are independent too, by the covariances and projections of `follows_target`."""
     scale = [1.0, 0.5, 0.25, 0.1, 0.03, 0.01, 1e-3, 2e-4]
     mean = [0.0, 1.0, -1.0, 0.8, -0.5, 1.5, 0.1, -0.7]
     target, key, coder = repeated(mean, scale, 4000), torch.arange(4000), coder(8)

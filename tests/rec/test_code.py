@@ -1,4 +1,4 @@
-"""What a code may hold."""
+"""Validity of codes."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Code lengths against what is published of them. Fixed seeds.
+"""Code lengths against published bounds. Fixed seeds.
 
 Targets are random posteriors of Gaussian channels with I bits over three dimensions, so that the
 mean KL is the mutual information I that the bounds are about.
@@ -85,7 +85,7 @@ def test_gprs_meets_its_bound(information_bits):
 
 @pytest.mark.parametrize("scale", [0.1, 2.0**-8, 2.0**-12, 2.0**-16, 2.0**-20])
 def test_the_bounds_hold_up_to_twenty_bits(scale):
-    """For one target in one dimension, where the search needs no more than 2^(KL + 1) steps."""
+    """For one target in one dimension, where the search needs at most 2^(KL + 1) steps."""
     target = same_target((0.3,), (scale,), 40, torch.float64)
     kl_bits = target.kl_bits()[0].item()
     for coder, excess, bound in (
@@ -107,7 +107,7 @@ def test_partitioned_pfr_meets_its_bound(weights, information_bits, bins_per_inf
     eps = max(0, log2 J - log2 r). The constant is that of the code without partition.
     """
     if weights == "mass":
-        information_bits = min(information_bits, 8.0)  # beyond, the search takes too long
+        information_bits = min(information_bits, 8.0)  # beyond this, the search takes too long
     information = shares(information_bits)
     target = random_target(ITEMS // 4, information)
     kl_bits = target.kl_bits().sum(1).mean().item()

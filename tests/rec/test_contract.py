@@ -1,4 +1,4 @@
-"""What every coder promises, whatever its algorithm."""
+"""The guarantees of every coder, whatever its algorithm."""
 
 import json
 import math
@@ -32,7 +32,7 @@ def test_decoding_needs_the_code_and_the_key_alone(name):
     for item in (0, 7, 39):
         alone = Code(code.bins[item : item + 1].clone(), code.ranks[item : item + 1].clone())
         assert torch.equal(other.decode(alone, int(key[item]))[0], z[item])
-    # What comes out is near what went in: the law is tested elsewhere.
+    # Samples are near the target: the law is tested elsewhere.
     assert ((to_float(z) - target.mean) / target.scale).abs().max() < 6
 
 
@@ -94,7 +94,7 @@ def test_keys_and_blocks_name_the_randomness(name):
 
 @every_coder
 def test_nothing_to_say(name):
-    """The first candidate will do, and costs nothing; an index of MRC is uniform all the same."""
+    """The first candidate suffices and costs nothing; indices of MRC stay uniform."""
     target = same_target((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 2000)
     coder = ALL[name](target)
     found, standardised = search(coder, target)
@@ -106,13 +106,13 @@ def test_nothing_to_say(name):
         assert uniform.pvalue > 0.01
     else:
         assert (found.code.ranks == 0).all()
-    if not name.startswith("dithered"):  # which knows no targets without information
+    if not name.startswith("dithered"):  # which has no targets without information
         assert (coder.bin_bits(found.code, torch.arange(2000) * 1_000_003 - 5) == 0).all()
 
 
 @own_scale
 def test_forty_bits_in_ten_dimensions(name):
-    """Found, or reported as capped, or not near; plain searches would need 2^50 candidates."""
+    """Found, or reported as capped, or far off; plain searches would need 2^50 candidates."""
     target = random_target(6, (4.0,) * 10)
     assert target.kl_bits().sum(1).mean().item() == pytest.approx(38, abs=3)
     coder = ALL[name](target)
@@ -135,7 +135,7 @@ def test_forty_bits_in_ten_dimensions(name):
 
 
 def assert_one_of_the_best(coder, target, ranks):
-    """Of candidates that are hundreds of bits apart the race takes one of the few in front."""
+    """Of candidates hundreds of bits apart, the race takes one of the few leaders."""
     every = torch.arange(1 << 11).expand(target.batch, -1)
     none = torch.zeros((*every.shape, target.dim), dtype=torch.int64)
     z = to_float(coder.decode(Code(none, every), torch.arange(6) * 1_000_003 - 5), torch.float64)

@@ -1,4 +1,4 @@
-"""Coders on another device than the CPU: the same codes, and seldom a wait for the device."""
+"""Coders on another device than the CPU: the same codes, and few waits for the device."""
 
 import warnings
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def assert_same_search(there: SearchResult, here: SearchResult) -> None:
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("candidates", [3, 300])
 def test_every_algorithm_sends_the_same_from_there(name: str, candidates: int) -> None:
-    """With a cap of 3 the exact ones end there."""
+    """With a cap of 3, at which exact ones end."""
     target, key = random_target(6, INFORMATION_BITS), torch.arange(6) * 7919 - 3
     intervals = (3, 1, 4) if ALGORITHMS[name].partitioned else (1, 1, 1)
     scale = tuple(target.scale[0].tolist())
@@ -102,7 +102,7 @@ def test_a_proposal_is_made_there_without_a_wait(intervals, weights) -> None:
     here = propose(target, partition, weights)
     with foreign_device() as device:
         target = moved(target)
-        propose(target, partition, weights)  # what all batches share
+        propose(target, partition, weights)  # shared by all batches
         device.reads = device.uploads = 0
         there = propose(target, partition, weights)
         assert (device.reads, device.uploads) == (0, 0)
@@ -112,7 +112,7 @@ def test_a_proposal_is_made_there_without_a_wait(intervals, weights) -> None:
 
 
 def waits(work: Callable[[DiagonalGaussian, Tensor], object]) -> tuple[int, int]:
-    """Reads and uploads of the second time that work is done with targets and keys there."""
+    """Reads and uploads of the second run of `work` with targets and keys on the device."""
     with foreign_device() as device:
         target, key = moved(random_target(12, INFORMATION_BITS)), torch.arange(12).to(FOREIGN)
         work(target, key)
@@ -128,7 +128,7 @@ def test_a_search_waits_for_nothing_however_many_slices_it_takes(chunk_elements:
 
 
 def test_a_search_to_its_end_waits_once_a_segment() -> None:
-    """To learn which items are still searched; and twice to check the targets."""
+    """To learn which items are still being searched, and twice to check the targets."""
     drawn: list[int] = []
 
     def work(target: DiagonalGaussian, key: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""DitheredQuantisation: the law of its samples, its bits, and its promises.
+"""DitheredQuantisation: the law of its samples, its bits, and its guarantees.
 
 Fixed seeds; laws are tested at significance 0.01.
 """
@@ -27,7 +27,7 @@ def make_target(mean: torch.Tensor, scale) -> DiagonalGaussian:
 
 
 def aggregated(scale, samples=SAMPLES, dtype=torch.float64) -> DiagonalGaussian:
-    """Targets whose samples are N(0, I) in the mean over targets."""
+    """Targets whose samples are N(0, I) on average over targets."""
     generator = torch.Generator().manual_seed(0)
     spread = (1 - torch.tensor(scale, dtype=dtype).square()).sqrt()
     mean = torch.randn((samples, len(scale)), generator=generator, dtype=dtype) * spread
@@ -44,14 +44,14 @@ def sent(coder, target, key):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("mean", [None, [0.0, 2.5, -5.0]])
 def test_gaussian_noise_gives_samples_of_the_target(mean, dtype):
-    """The dimensions are independent, too: of `follows_target` by covariances and projections."""
+    """Dimensions are independent too, by the covariances and projections of `follows_target`."""
     scale, key = (1e-4, 0.3, 1.0), torch.arange(SAMPLES)
     coder, target = DitheredQuantisation(scale), aggregated(scale, dtype=dtype)
     if mean is not None:
         target = make_target(torch.tensor(mean, dtype=dtype).repeat(SAMPLES, 1), scale)
     _, standardised = sent(coder, target, key)
     assert follows_target(standardised)
-    # One width for all is another law, and so is one wrong by a factor 1.05.
+    # A common width gives another law, and so does one off by a factor of 1.05.
     _, uniform = sent(DitheredQuantisation(scale, "uniform"), target, key)
     assert not follows_target(uniform, significance=1e-6)
     assert not follows_target(1.05 * standardised, significance=1e-6)

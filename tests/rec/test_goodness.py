@@ -1,4 +1,4 @@
-"""The tests of laws accept true samples and notice small faults in 20,000 of them."""
+"""The tests of laws accept true samples and detect small faults in 20,000 of them."""
 
 import pytest
 import torch
@@ -52,7 +52,7 @@ def test_faults_are_noticed(change, seen_by: set[str], seed: int) -> None:
     x = change(normals(seed))
     assert not follows_target(x, significance=1e-3)
     found = pvalues(x)
-    # Each test sees its faults by itself, and nothing where there is nothing for it to see.
+    # Each test detects its own faults, and nothing else.
     assert {name for name, p in found.items() if p < 1e-3} >= seen_by
     if change in (sharing_a_magnitude, independent_in_pairs_only):
         assert min(found["marginals"], found["moments"]) > 0.01
@@ -71,7 +71,7 @@ def test_a_pvalue_below_a_level_is_as_rare_as_it_says(dim: int) -> None:
     most = stats.binom.isf(1e-4, runs, level)
     for name in found[0]:
         assert sum(p[name] < level for p in found) <= most, name
-    # The joint test compares once, so that its p-values are uniform, but for an approximation.
+    # The joint test compares once, so its p-values are approximately uniform.
     assert stats.kstest([p["joint"] for p in found], "uniform").pvalue > 1e-4
 
 

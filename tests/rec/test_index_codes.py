@@ -27,7 +27,7 @@ def geometric_ranks(count: int, mean: float, num_candidates: int) -> torch.Tenso
 
 
 def log_uniform_ranks(count: int, log2_candidates: int) -> torch.Tensor:
-    """As likely in each octave, with the first and the last rank."""
+    """Ranks equally likely in each octave, including the first and the last."""
     logs = np.random.default_rng(0).uniform(0, log2_candidates, count - 2)
     ranks = np.exp2(logs).astype(np.int64) - 1
     return torch.from_numpy(np.concatenate([[0, (1 << log2_candidates) - 1], ranks]))
@@ -71,7 +71,7 @@ def test_zeta_code_costs_what_the_zeta_law_says():
 @pytest.mark.parametrize("exponent", [0.5, 0.9, 1.1, 1.3, 3.0])
 def test_zeta_code_of_many_candidates_costs_what_the_zeta_law_says(exponent):
     total = float(mpmath.zeta(exponent) - mpmath.zeta(exponent, (1 << 40) + 1))
-    # Where frequencies are large, so that their rounding is small.
+    # Frequencies are large here, so their rounding is small.
     ranks = torch.tensor([0, 1, 9] if exponent > 1 else [1 << 36, 1 << 38, (1 << 40) - 2])
     ideal = exponent * torch.log2(ranks + 1.0) + math.log2(total)
     bits = zeta_code(exponent, 1 << 40).bits(ranks)
@@ -107,7 +107,7 @@ def test_fitted_exponent_of_many_candidates_solves_the_likelihood_equation(mean)
 
 def test_elias_delta_lengths():
     def delta(number):
-        """As in the paper: gamma of the number of digits, then the digits but the first."""
+        """As in the paper: gamma code of the number of digits, then the digits except the first."""
         digits = f"{number:b}"
         length = f"{len(digits):b}"
         return 2 * len(length) - 1 + len(digits) - 1

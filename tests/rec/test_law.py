@@ -1,4 +1,4 @@
-"""The law of what the coders send. Fixed seeds; 20,000 samples; significance 1 % a test."""
+"""The law of coded samples. Fixed seeds; 20,000 samples; significance 1 % a test."""
 
 import pytest
 import torch
@@ -87,7 +87,7 @@ def test_a_millionth_of_the_prior(coder):
     assert follows_target(standardised, significance=0.01), pvalues(standardised)
 
 
-# Power: coders that are wrong on purpose must fail the very same test, and by far.
+# Power: coders that are wrong on purpose must fail the same test by far.
 
 MEAN, SCALE = (1.0, -0.7, 0.0), (0.3, 0.5, 1.0)
 
@@ -113,7 +113,7 @@ def test_shared_draws_are_noticed(monkeypatch, wrong):
     def draw(block_key, partition, bins, ranks):
         if wrong == "ranks share draws":
             return shared_samples(block_key, partition, bins, torch.zeros_like(ranks))
-        # The place within the bin comes from bin 0, whichever bin it is in.
+        # The position within the bin comes from bin 0, whichever bin it is.
         z = shared_samples(block_key, partition, torch.zeros_like(bins), ranks)
         cdf = torch.special.ndtr(to_float(z, torch.float64))
         intervals = torch.tensor(partition.intervals)
@@ -139,7 +139,7 @@ def test_a_capped_search_is_not_exact_and_says_so():
 
 @pytest.mark.slow
 def test_items_are_independent():
-    """Samples of neighbouring items, under keys that follow each other, are not correlated."""
+    """Samples of neighbouring items, with consecutive keys, are not correlated."""
     mean, scale = torch.tensor(MEAN).expand(SAMPLES, 3), torch.tensor(SCALE).expand(SAMPLES, 3)
     key = torch.arange(SAMPLES)
     for name, factory in EXACT.items():

@@ -1,4 +1,4 @@
-"""Which latents are coded together, and how finely each is cut."""
+"""The block layout: which latents are coded together, and how finely each is cut."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def test_dimensions_without_information_are_not_cut() -> None:
     assert block.intervals[0] > block.intervals[3] > 1
     little = torch.tensor([0.4, 0.0, 0.09, 0.0], dtype=torch.float64)
     (fine,) = plan_blocks(little, target, 1, bins_per_information=12.0)
-    assert fine.intervals[1:] == (1, 1, 1)  # not even where there are more bins than one can bear
+    assert fine.intervals[1:] == (1, 1, 1)  # not even with more bins than one dimension can take
     assert fine.intervals[0] > 50
     (more,) = plan_blocks(information, target, 1, extra_bits=5.0)
     assert more.num_candidates == pytest.approx(8 * block.num_candidates, rel=0.01)
@@ -101,7 +101,7 @@ EXACT = [name for name, it in ALGORITHMS.items() if it.exact and name[:8] != "di
 
 @pytest.mark.parametrize("name", EXACT)
 def test_what_is_out_of_reach_comes_within(name: str) -> None:
-    """Whatever an encoder says of images that it never saw, exact coders find a sample for it."""
+    """Whatever an encoder outputs for unfamiliar images, exact coders find a sample."""
     mean = torch.tensor([-13.0, -6.3, -4.0, 0.0, 2.0, 5.0, 1e20])
     scale = torch.tensor([1e-30, 3e-4, 0.02, 0.9999, 1.0, 1.5, 1e20])
     grid = torch.cartesian_prod(mean, scale)

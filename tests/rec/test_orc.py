@@ -1,4 +1,4 @@
-"""PartitionedORC against the pseudocode of its docstring, and its promises."""
+"""PartitionedORC against the pseudocode of its docstring, and its guarantees."""
 
 import itertools
 import math
@@ -176,7 +176,7 @@ def test_what_encode_scored_is_what_decode_returns():
         for d, count in enumerate(partition.intervals)
     )
     ratio = target.log2_ratio(to_float(z, torch.float64)) - masses - partition.log2_bins
-    # With one candidate, T is one exponential: its logarithm is what is left, mean -0.83 bits.
+    # With one candidate, only the logarithm of one exponential is left, mean -0.83 bits.
     log2_times = ratio - scores[:, 0]
     assert (2**log2_times).mean().item() == pytest.approx(1, abs=0.25)
     assert torch.equal(coder.decode(code, key)[:, 0], z)

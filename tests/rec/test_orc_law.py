@@ -1,4 +1,4 @@
-"""The law of what PartitionedORC sends. Fixed seeds; the significance is stated with each test."""
+"""The law of PartitionedORC's samples. Fixed seeds; each test states its significance."""
 
 import pytest
 import torch
@@ -104,7 +104,7 @@ def test_forty_bits_over_twelve_dimensions():
 
 def test_nothing_to_say_costs_nothing():
     standardised, _, code = sample((0.0, 0.0), (1.0, 1.0), (1, 1), 64)
-    # All scores are equal but for the times, so the first candidate wins every race.
+    # Scores differ only in the times, so the first candidate wins every race.
     assert (code.ranks == 0).all()
     assert follows_target(standardised, significance=0.01)
 

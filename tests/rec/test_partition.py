@@ -69,7 +69,7 @@ def test_allocation_stays_within_its_target(information_bits, log2_bins):
     assert all(
         count == 1 or wanted for count, wanted in zip(partition.intervals, informative, strict=True)
     )
-    # Maximal: nothing can be raised any more.
+    # Maximal: nothing more can be incremented.
     for count, wanted in zip(partition.intervals, informative, strict=True):
         raised = partition.log2_bins + math.log2((count + 1) / count)
         assert not wanted or count == 1 << 20 or raised > log2_bins - 1e-9

@@ -1,4 +1,4 @@
-"""The stretch functions, against quadrature, closed forms and the law that they are there for."""
+"""The stretch functions against quadrature, closed forms, and the law they must give."""
 
 import math
 
@@ -48,9 +48,9 @@ def log2_sigma_of_both(mean: float, scale: float, z: Tensor) -> dict[str, Tensor
 
 
 def distance_from_target(mean: float, scale: float, z: Tensor, log2_sigma: Tensor) -> float:
-    """Total variation between Q and what GPRS samples with this sigma, on the points z.
+    """Total variation between Q and the samples of GPRS with this sigma, on the points z.
 
-    With G(t) the probability that nothing is accepted until t, a point is accepted with density
+    With G(t) the probability that nothing is accepted before t, a point is accepted with density
     p(z) times the integral of G up to sigma, and G falls at the rate P[sigma > t].
     """
     width = (z[1] - z[0]).item()

@@ -14,7 +14,7 @@ MAX_TEXT, MAX_ELEMENTS = 1 << 26, 1 << 28
 
 
 def inflate(packed: bytes, limit: int) -> bytes:
-    """What one zlib stream, and nothing else, holds: at most so many bytes."""
+    """Decompress one zlib stream, with nothing after it, to at most this many bytes."""
     stream = zlib.decompressobj()
     try:
         data = stream.decompress(packed, limit + 1)
@@ -26,7 +26,7 @@ def inflate(packed: bytes, limit: int) -> bytes:
 
 
 def parse_text(packed: bytes, count: int) -> list[str]:
-    """So many strings; at most 256 bytes for each, of all of them together, as in version 1."""
+    """`count` strings, at most 256 bytes each on average, as in version 1."""
     if count == 0:
         check(not packed, "number of strings")
         return []
@@ -36,7 +36,7 @@ def parse_text(packed: bytes, count: int) -> list[str]:
 
 
 def parse_array(data: bytes, at: int) -> tuple[str, np.ndarray | list[str], int]:
-    """The name and the elements of the array that begins at a byte, and where it ends."""
+    """The name and the elements of the array that begins at a byte, and its end."""
     size, at = short(data, at)
     check(1 <= size <= 255, "length of an array's name")
     check(at + size <= len(data), "an array beyond the end")

@@ -18,7 +18,7 @@ GREY, RGB = Spec(3, 5, 1, 256), Spec(4, 2, 3, 200)
 
 
 def short(value: int, form: int = 0) -> bytes:
-    """In its own form, or in one of so many bytes."""
+    """A number in its canonical form, or in a form of this many bytes."""
     form = form or (1 if value < 192 else 2 if value < 16320 else 9)
     if form == 1:
         return bytes([value])
@@ -50,7 +50,7 @@ def header(
 
 
 def same_models() -> bytes:
-    """A header of two models that are one."""
+    """A header that names one model twice."""
     twice, begin = HASHES[0], bytearray(header(models=2)[:34])
     crcs = [struct.pack(">I", zlib.crc32(part)) for part in (begin, twice)]
     return bytes(begin) + crcs[0] + twice + crcs[1]
@@ -88,7 +88,7 @@ def crc16(data: bytes, start: int = 0xFFFF) -> bytes:
 
 
 def group(streams: list[bytes], raw: int | list[int] = -1, **fields) -> bytes:
-    """Of streams of which those that have `raw` bytes have code 0; one number, or one a stream."""
+    """Length codes of streams; code 0 for `raw` bytes, one number or one for each stream."""
     raws = [raw] * len(streams) if isinstance(raw, int) else raw
     codes = [0 if len(s) == r else len(s) + 1 for s, r in zip(streams, raws, strict=True)]
     begin = head(shorts(*codes), **fields)
@@ -120,7 +120,7 @@ def file(
     arrays: tuple[bytes, ...] = (),
     **wrong,
 ) -> bytes:
-    """A file; by keyword, fields of the index and the footer that are not as they should be."""
+    """A file; keywords give wrong fields of index and footer."""
     body = b"".join(groups)
     runs = [
         (sum(map(len, groups[i : i + 64])), sum(counts[i : i + 64]))
@@ -156,7 +156,7 @@ def batch(count: int, spec: Spec) -> np.ndarray:
 
 
 def layered() -> tuple[list[bytes], list[Group]]:
-    """Groups as bytes and as they are read: of one stream, and of 3 layers of 2 x 3 tiles."""
+    """Groups as bytes and as read: with one stream, and with 3 layers of 2 x 3 tiles."""
     rng = random.Random(1)
     streams = [rng.randbytes(length) for length in (0, 1, 40, 3, 5, 0, 200, 2, 2, 2, 7, 12, 9) * 2]
     small, large = streams[:1], streams[1:19]

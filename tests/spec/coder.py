@@ -9,7 +9,7 @@ TOTAL = 1 << 24
 
 
 class RangeDecoder:
-    """Takes symbols from a payload, one after the other."""
+    """Reads symbols from a payload, one after the other."""
 
     def __init__(self, payload: bytes) -> None:
         self.payload, self.at = payload, 0
@@ -45,11 +45,11 @@ class RangeDecoder:
         return result
 
     def symbol(self, frequencies: Sequence[int]) -> int:
-        """One symbol; of a single class, without reading anything."""
+        """One symbol; for a single class, without reading anything."""
         return int(self.symbols(np.array([frequencies]))[0]) if len(frequencies) > 1 else 0
 
     def uniform(self, count: int) -> int:
-        """One of `count` equally likely symbols; of a single one, without reading anything."""
+        """One of `count` equally likely symbols; for a single one, without reading anything."""
         if count == 1:
             return 0
         each = TOTAL // count
@@ -82,7 +82,7 @@ def quantile(v: int, table: Sequence[int]) -> int:
 def latents(
     key: int, block: int, intervals: Sequence[int], bins: Sequence[int], rank: int, table: list[int]
 ) -> list[int]:
-    """z of one image in the dimensions of one block; some models have numbers beyond 64 bits."""
+    """z of one image in the dimensions of one block; some models have keys beyond 64 bits."""
     w = philox(key, block)
     block_key = w[0] | w[1] << 32
     number = 0

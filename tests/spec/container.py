@@ -8,7 +8,7 @@ HEADER_BYTES, FOOTER_BYTES, GROUPS_PER_RUN = 38, 12, 64
 
 
 class Container(NamedTuple):
-    """What a file holds: the payload of each group, and how many images that is."""
+    """The contents of a file: the payload and the number of images of each group."""
 
     model_hash: bytes
     height: int
@@ -25,7 +25,7 @@ def check(holds: bool, message: str) -> None:
 
 
 def short(data: bytes, at: int) -> tuple[int, int]:
-    """An integer of one, two or nine bytes, in the one form of its value, and where it ends."""
+    """An integer of one, two or nine bytes, in canonical form, and its end."""
     check(at < len(data), "a short beyond the end")
     first = data[at]
     size = 1 if first < 192 else 2 if first < 255 else 9
@@ -47,7 +47,7 @@ def crc16(data: bytes, state: int = 0xFFFF) -> int:
 
 
 def group(data: bytes, at: int, full_bytes: int) -> tuple[bytes, int]:
-    """The payload of the group that begins at a byte, and where the group ends."""
+    """The payload of the group that begins at a byte, and its end."""
     code, start = short(data, at)
     end = start + (code - 1 if code else full_bytes)
     check(code - 1 != full_bytes, "a length code in another form than its own")
@@ -57,7 +57,7 @@ def group(data: bytes, at: int, full_bytes: int) -> tuple[bytes, int]:
 
 
 def parse_names(packed: bytes, num_images: int) -> list[str]:
-    """The file names of the images, none if nothing is packed."""
+    """The file names of the images, none if there is no data."""
     if not packed:
         return []
     limit = min(256 * num_images, 1 << 26)

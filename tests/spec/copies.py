@@ -6,7 +6,7 @@ MIX = 0x9E3779B97F4A7C15
 
 
 class Copies:
-    """What is known of the parts of a stream that came before."""
+    """State from earlier parts of a stream."""
 
     def __init__(self) -> None:
         self.memories: list[dict[int, tuple[int, int]]] = [{}, {}]  # colour, confidence
@@ -15,7 +15,7 @@ class Copies:
 
 
 def mix(state: int, colour: int) -> int:
-    """A hash that goes on from another."""
+    """Continue a hash."""
     mixed = (state ^ colour) * MIX & MASK64
     return mixed ^ mixed >> 29
 

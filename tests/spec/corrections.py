@@ -1,4 +1,4 @@
-"""Corrections of what a network says of the components' weights and scales."""
+"""Corrections of a network's weights and scales of components."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ MOST_SAID, MOST_BIAS, MOST_GAIN = 1 << 14, 1 << 26, 1 << 16
 
 
 class Corrections:
-    """Of a network: rows are weights, then the scales of each channel."""
+    """Corrections of a network: rows are weights, then the scales of each channel."""
 
     def __init__(self, channels: int, components: int) -> None:
         self.places = [0, *range(1 + channels, 1 + 2 * channels)]
@@ -20,7 +20,7 @@ class Corrections:
         return corrected
 
     def learn_scales(self, i: int, weights: np.ndarray, z: np.ndarray, s: np.ndarray) -> None:
-        """From z and S at both ends of the value that channel i turned out to have."""
+        """Learn from z and S at both ends of the value of channel i."""
         flux = z * (s * ((1 << 22) - s) >> 22)
         d = s[1] - s[0]
         slope = np.clip(flux[0] - flux[1] >> 17, -8 * d, 8 * d)
@@ -28,7 +28,7 @@ class Corrections:
         self._learn(1 + i, weights * slope * reciprocal >> 40)
 
     def learn_weights(self, before: np.ndarray, after: np.ndarray) -> None:
-        """From the weights of a pixel."""
+        """Learn from the weights of a pixel."""
         self._learn(0, 8 * (after - before))
 
     def _learn(self, row: int, h: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""A .recvae file and its model's folder to images, and to all that comes between."""
+"""A .recvae file and its model's folder to images and all intermediate results."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -20,7 +20,7 @@ NETWORKS = {"staged": staged, "causal": causal, "scans": scans, "mlp": mlp}
 
 
 class Steps(NamedTuple):
-    """What decoding goes through, for the images that the model codes, in order.
+    """The steps of decoding, for the images that the model codes, in order.
 
     Fields:
         z: (coded, D) int64, latents in units of 2^-28.
@@ -54,7 +54,7 @@ def decode(data: bytes, folder: Path, table: list[int]) -> Steps:
 
 
 def by_pass(groups: Sequence[list[np.ndarray]]) -> list[np.ndarray]:
-    """What each pass of all groups holds; some groups may have more passes than others."""
+    """The contents of each pass, over all groups; some groups may have more passes."""
     passes = zip_longest(*filter(None, groups))
     return [np.concatenate([part for part in parts if part is not None]) for parts in passes]
 

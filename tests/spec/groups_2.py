@@ -9,7 +9,7 @@ MAX_STREAMS = 1 << 16
 
 
 class Spec(NamedTuple):
-    """What an image is."""
+    """The kind of an image."""
 
     height: int
     width: int
@@ -18,7 +18,7 @@ class Spec(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Images of one spec. Of the streams of a file that was cut, those that are lost are None."""
+    """Images of one spec. Streams lost from a truncated file are None."""
 
     count: int
     spec: Spec
@@ -29,9 +29,9 @@ class Group(NamedTuple):
 
 
 class Head(NamedTuple):
-    """A group without its streams: their lengths, where they begin, what their CRC-16 starts from.
+    """A group without its streams: their lengths, their start, the start value of their CRC-16.
 
-    `checked` if a checksum of its own says that the head is whole.
+    `checked` if a separate checksum confirms that the head is intact.
     """
 
     group: Group
@@ -42,7 +42,7 @@ class Head(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What must be known to read a group; it has so many bytes."""
+    """What must be known to read a group; `num_bytes` is its size."""
 
     models: list[bytes]
     spec: Spec
@@ -51,13 +51,13 @@ class Header(NamedTuple):
 
 
 def number(data: bytes, at: int, size: int) -> tuple[int, int]:
-    """An integer of so many bytes, and where it ends."""
+    """An integer of this many bytes, and its end."""
     check(at + size <= len(data), "a number beyond the end")
     return int.from_bytes(data[at : at + size]), at + size
 
 
 def parse_spec(height: int, width: int, channels: int, levels_less_1: int) -> Spec:
-    """A spec whose fields are allowed."""
+    """A spec with allowed fields."""
     check(0 < height < 65536 and 0 < width < 65536, "height and width")
     check(channels in (1, 2, 3, 4), "channels")
     return Spec(height, width, channels, levels_less_1 + 1)
@@ -137,7 +137,7 @@ def parse_head(data: bytes, start: int, header: Header) -> Head:
         check(code - 1 != raw, "a length code in another form than its own")
         lengths.append(code - 1 if code else raw)
     crc = crc16(data[start:at])  # of the bytes before the one that the head may state
-    if total == 1:  # its CRC-16 goes on from the head's: it covers both
+    if total == 1:  # its CRC-16 continues the head's and covers both
         return Head(group, lengths, at, crc, False)
     expected, at = number(data, at, 2)
     check(expected == crc, "checksum of a head")
@@ -154,7 +154,7 @@ def parse_stream(data: bytes, at: int, length: int, start: int) -> bytes:
 
 
 def parse_group(data: bytes, start: int, header: Header) -> tuple[Group, int]:
-    """The group that begins at a byte, and where it ends."""
+    """The group that begins at a byte, and its end."""
     head = parse_head(data, start, header)
     at, streams = head.end, []
     for i, length in enumerate(head.lengths):

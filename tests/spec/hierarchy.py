@@ -1,4 +1,4 @@
-"""Groups of pictures of a hierarchy, up to the latents of each layer: integers from end to end."""
+"""Groups of pictures of a hierarchy, up to the latents of each layer: integers throughout."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ PASSES = ((0, 0, ()), (1, 1, DIAGONAL), (0, 1, BESIDE), (1, 0, BESIDE))
 
 
 class Layer(NamedTuple):
-    """What the model states of a latent layer."""
+    """The model's description of a latent layer."""
 
     resolution: int
     channels: int
@@ -30,7 +30,7 @@ class Layer(NamedTuple):
 
 
 class Hierarchy(NamedTuple):
-    """A model: what it states, its tensors, its latent layers."""
+    """A model: its description, its tensors, its latent layers."""
 
     text: dict
     tensors: dict[str, np.ndarray]
@@ -43,7 +43,7 @@ class Hierarchy(NamedTuple):
         return len(self.text["architecture"]["layers"])
 
     def size(self, resolution: int, height: int, width: int) -> tuple[int, int]:
-        """Positions of a resolution in a tile of so many pixels."""
+        """Positions of a resolution in a tile of this many pixels."""
         stride, step = 1 << self.resolutions, 1 << resolution
         return -(-height // stride) * step, -(-width // stride) * step
 
@@ -52,9 +52,9 @@ class Tile(NamedTuple):
     """A tile of the pictures of a group.
 
     Fields:
-        rows, columns: where it lies.
+        rows, columns: its position.
         quality: 1 to 100.
-        latents: of each layer that is there and each picture, (h, w, channels) in units of 2^-28.
+        latents: of each layer present and each picture, (h, w, channels) in units of 2^-28.
     """
 
     rows: slice
@@ -64,7 +64,7 @@ class Tile(NamedTuple):
 
 
 def read(folder: Path) -> Hierarchy:
-    """A model; ValueError if it is not the one that its hash names."""
+    """A model; ValueError if it does not match its hash."""
     text, tensors, digest = read_hashed(folder, FORMAT)
     architecture = text["architecture"]
     layers = []
@@ -77,7 +77,7 @@ def read(folder: Path) -> Hierarchy:
 
 
 def decode_group(model: Hierarchy, group: Group, table: list[int]) -> list[Tile | np.ndarray]:
-    """Each tile: what its streams hold, or the pixels that they are, (pictures, h, w, channels).
+    """Each tile: the contents of its streams, or its pixels, (pictures, h, w, channels).
 
     Streams of the last layers may be missing, None.
     """
@@ -108,7 +108,7 @@ def decode_tile(
     width: int,
     table: list[int],
 ) -> tuple[int, list[list[np.ndarray]]]:
-    """Quality, and latents of each layer and picture, from a coder for each layer that is there."""
+    """Quality, and latents of each layer and picture, from a coder for each layer present."""
     quality = coders[0].uniform(100) + 1
     size = model.size(0, height, width)
     classes = [decode_classes(model, coders[0], size, quality) for _ in range(count)]
@@ -182,7 +182,7 @@ def cut_blocks(
         k = int(classes[position[0] >> layer.resolution, position[1] >> layer.resolution])
         if layer.block_positions[k]:
             order.append((k, position))
-    order.sort(key=lambda entry: -entry[0])  # which keeps what is equal in raster order
+    order.sort(key=lambda entry: -entry[0])  # stable, so that equal ones stay in raster order
     while order:
         k = order[0][0]
         taken = order[: layer.block_positions[k]]

@@ -1,4 +1,4 @@
-"""Files of version 2 that must be refused, and the reason of each."""
+"""Files of version 2 that must be refused, with the reasons."""
 
 import zlib
 
@@ -33,7 +33,7 @@ def with_spec(**fields) -> bytes:
 
 
 def with_head(*codes: bytes, **fields) -> bytes:
-    """One stream of no bytes, whatever the codes and fields say."""
+    """One empty stream, whatever the codes and fields state."""
     data = head(b"".join(codes), **fields)
     return with_group(data + crc16(data))
 

@@ -1,4 +1,4 @@
-"""Latents of a group: which symbols stand for them, by the model's codec, and what they mean."""
+"""Latents of a group: their symbols, by the model's codec, and their meaning."""
 
 from collections.abc import Sequence
 
@@ -47,7 +47,7 @@ def decode_ranks(code: dict, coder: RangeDecoder, count: int, limit: int) -> lis
 def by_branch_and_bound(
     key: int, description: dict, table: list[int], coder: RangeDecoder, z: np.ndarray
 ) -> np.ndarray:
-    """Fills z (count, D), one dimension as the other."""
+    """Fill z (count, D), all dimensions alike."""
     count, limit = len(z), description["max_candidates"]
     ranks = np.array(
         [decode_ranks(code, coder, count, limit) for code in description["rank_codes"]], np.int64
@@ -73,7 +73,7 @@ def candidate(key: int, dimension: int, k: int, low: int, high: int) -> int:
 
 
 def ways(low: int, high: int, v: int) -> Sequence[int]:
-    """Frequencies of going on below v and above it."""
+    """Frequencies of continuing below and above v."""
     a = (high - v - 1) * TOTAL // max(high - low - 1, 1)
     a = min(max(a, 1), TOTAL - 1)
     return TOTAL - a, a

@@ -12,7 +12,7 @@ VALUES = np.arange(1, 256)
 
 
 class Mixture:
-    """Of a pixel: outputs of the network, and weights, which values narrow."""
+    """The mixture of a pixel: outputs of the network, and weights, conditioned on values."""
 
     def __init__(
         self, outputs: np.ndarray, channels: int, corrections: Corrections | None, teaches: bool
@@ -51,7 +51,7 @@ class Mixture:
 
 
 def normalised(weights: np.ndarray) -> np.ndarray:
-    """To the sum 2^16."""
+    """Normalise weights to the sum 2^16."""
     shares = (weights << 16) // weights.sum()
     shares[0] += (1 << 16) - shares.sum()
     return shares

@@ -11,7 +11,7 @@ TYPES = {"I16": "int16", "I32": "int32", "U8": "uint8", "F16": "float16"}
 
 
 class Model(NamedTuple):
-    """What the folder states, the decoder's tensors as int64, and the content hash."""
+    """The folder's description, the decoder's tensors as int64, and the content hash."""
 
     text: dict[str, Any]
     tensors: dict[str, np.ndarray]
@@ -61,7 +61,7 @@ def read_hashed(folder: Path, format_name: str) -> tuple[dict[str, Any], dict[st
 
 
 def read(folder: Path) -> Model:
-    """A model; ValueError if it is not the one that its hash names."""
+    """A model; ValueError if it does not match its hash."""
     text, tensors, digest = read_hashed(folder, "recvae-model-1")
     prefix = "decoder.decoder."
     decoder = {

@@ -53,7 +53,7 @@ def head(model: Model, path: str, x: np.ndarray) -> np.ndarray:
 
 
 def enter(model: Model, z: np.ndarray) -> np.ndarray:
-    """Latents in units of 2^-28 as the activations that the first layer takes."""
+    """Convert latents in units of 2^-28 to the first layer's activations."""
     fine = model.text["number"]["magnitude_bits"] - 3
     return np.clip((z + (1 << (27 - fine))) >> (28 - fine), -model.limit, model.limit)
 
@@ -83,7 +83,7 @@ def surroundings(marks: np.ndarray, sites: np.ndarray, radius: int, one: int) ->
 
 
 def upsampled(model: Model, x: np.ndarray) -> np.ndarray:
-    """What the first layer takes, (b, D), to maps (b, height, width, channels)."""
+    """From the first layer's input, (b, D), to maps (b, height, width, channels)."""
     shape = model.text["architecture"]
     height, width, channels = shape["height"], shape["width"], shape["decoder"]["channels"]
     x = dense(model, "seed", x, relu=True)
@@ -128,11 +128,11 @@ def causal(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
 
 
 def causal_pixels(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
-    """The same from what the first layer takes, (b, D)."""
+    """The same from the first layer's input, (b, D)."""
     shape, sizes = model.text["architecture"], model.text["architecture"]["decoder"]
     height, width, r = shape["height"], shape["width"], sizes["radius"]
     features, table = upsampled(model, z), model.tensors["values.table"]
-    pixels = np.full((len(z), height + r, width + 2 * r), -1)  # with a rim that stays unknown
+    pixels = np.full((len(z), height + r, width + 2 * r), -1)  # with a border that stays unknown
     above = [(i, j) for i in range(-r, 0) for j in range(-r, r + 1)]
     around = above + [(0, j) for j in range(-r, 0)]
 

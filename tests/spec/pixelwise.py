@@ -1,4 +1,4 @@
-"""Groups of pictures that are coded pixel by pixel: integers from end to end."""
+"""Groups of pictures that are coded pixel by pixel: integers throughout."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ Colour = tuple[int, ...]
 
 
 class Layer(NamedTuple):
-    """Of the network."""
+    """A layer of the network."""
 
     weight: np.ndarray
     bias: np.ndarray
@@ -35,7 +35,7 @@ class Layer(NamedTuple):
 
 
 class Network(NamedTuple):
-    """What the model states for pixels of so many channels."""
+    """The model's description for pixels with this many channels."""
 
     channels: int
     text: dict
@@ -43,14 +43,14 @@ class Network(NamedTuple):
     filters: np.ndarray
 
     def neighbours(self, field: str) -> list[tuple[int, int]]:
-        """How many rows above and columns to the right each neighbour lies."""
+        """Offset of each neighbour: rows up and columns to the right."""
         left, *sides = self.text[field]
         above = [(up, i) for up, s in enumerate(sides, 1) for i in range(-s, s + 1)]
         return [(0, i) for i in range(-left, 0)] + above
 
 
 class Learned:
-    """What goes on from part to part: filters, and corrections where the model has them."""
+    """State kept from part to part: filters, and corrections if the model has them."""
 
     def __init__(self, network: Network) -> None:
         self.filters: list[list[int]] = network.filters.tolist()
@@ -67,7 +67,7 @@ class Pixelwise(NamedTuple):
 
 
 def read(folder: Path) -> Pixelwise:
-    """A model; ValueError if it is not the one that its hash names."""
+    """A model; ValueError if it does not match its hash."""
     text, tensors, digest = read_hashed(folder, FORMAT)
     networks = {}
     for channels, name in NAMES.items():
@@ -118,7 +118,7 @@ def decode_tile(model: Pixelwise, stream: bytes, pictures: np.ndarray) -> None:
 def decode_network(
     coder: RangeDecoder, network: Network, learned: Learned, height: int, width: int
 ) -> list[list[Colour]]:
-    """A part of a picture; what is learned changes."""
+    """Decode a part of a picture, adapting filters and corrections."""
     pixels: list[list[Colour]] = []
     errors, late = [FIRST_ERROR] * network.channels, [[FIRST_LATE] * network.channels] * width
     for y in range(height):
@@ -143,13 +143,13 @@ def decode_pixel(
     width: int,
     lateness: list[int],
 ) -> tuple[Colour, list[int]]:
-    """The pixel that comes next in the last row; and the errors of its filters."""
+    """The next pixel in the last row, and the errors of its filters."""
     c, filters = network.channels, learned.filters
     teaches = (len(pixels) - 1 + len(pixels[-1])) % 2 == 1
     left, above, corner = (neighbour(pixels, width, c, *p) for p in ((0, -1), (1, 0), (1, -1)))
     medians = [median(*three) for three in zip(left, above, corner, strict=True)]
     differences = differences_to(medians, network, "filter_reach", pixels, width)
-    sums = [dot(own, differences) for own in filters]  # ends with the shorter of the two
+    sums = [dot(own, differences) for own in filters]  # stops at the shorter of the two
     predictions = [predict(m, s) for m, s in zip(medians, sums, strict=True)]
     outputs = say(network, inputs_of(network, pixels, width, medians, predictions, lateness))
     rows = outputs.reshape(-1, network.text["components"])
@@ -174,7 +174,7 @@ def decode_pixel(
 
 
 def neighbour(pixels: list[list[Colour]], width: int, channels: int, up: int, side: int) -> Colour:
-    """The one that lies so many rows above the next pixel and columns to its right."""
+    """The pixel at this offset from the next one: rows up and columns to the right."""
     y, x = len(pixels) - 1, len(pixels[-1])
     if up == 0 and x + side >= 0:
         return pixels[y][x + side]
@@ -193,18 +193,18 @@ def median(left: int, above: int, corner: int) -> int:
 def differences_to(
     medians: list[int], network: Network, field: str, pixels: list[list[Colour]], width: int
 ) -> list[int]:
-    """Of the values of neighbours, in order."""
+    """Differences of neighbours' values, in order."""
     near = (neighbour(pixels, width, network.channels, *p) for p in network.neighbours(field))
     return [value - m for colour in near for value, m in zip(colour, medians, strict=True)]
 
 
 def dot(weights: Sequence[int], values: Sequence[int]) -> int:
-    """Of a filter."""
+    """The prediction of a filter."""
     return sum((w >> 2) * v for w, v in zip(weights, values, strict=False))
 
 
 def predict(middle: int, total: int) -> int:
-    """In sixteenths."""
+    """The error in sixteenths."""
     return min(max(16 * middle + (total >> 10), 0), MOST_PREDICTION)
 
 
@@ -216,7 +216,7 @@ def inputs_of(
     predictions: list[int],
     lateness: list[int],
 ) -> np.ndarray:
-    """What the network sees."""
+    """The inputs of the network."""
     near = differences_to(medians, network, "reach", pixels, width)
     inputs = [DIFFERENCES[d] for d in near] + [medians[0] >> 1]
     inputs += [DIFFERENCES[m - medians[0]] for m in medians[1:]]
@@ -227,7 +227,7 @@ def inputs_of(
 
 
 def say(network: Network, inputs: np.ndarray) -> np.ndarray:
-    """What the network says."""
+    """The outputs of the network."""
     *hidden, last = network.layers
     for layer in hidden:
         inputs = np.clip(layer(inputs), 0, MOST_ACTIVATION)

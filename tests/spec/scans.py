@@ -25,7 +25,7 @@ def scans(model: Model, z: np.ndarray, read: Read) -> np.ndarray:
 
 
 def part(model: Model, prefix: str, decoder: dict) -> Model:
-    """The network whose tensors begin with a prefix, as one of its own."""
+    """The network whose tensors begin with a prefix, as a separate one."""
     architecture = model.text["architecture"] | {"decoder": decoder}
     tensors = {
         name.removeprefix(prefix): tensor
@@ -36,7 +36,7 @@ def part(model: Model, prefix: str, decoder: dict) -> Model:
 
 
 def scanned(model: Model, about: np.ndarray, read: Read) -> np.ndarray:
-    """What is known of each image (b, a) to images (b, 28, 28)."""
+    """From the condition of each image (b, a) to images (b, 28, 28)."""
     symbols = []
     for place in range(len(CLASSES)):
         symbols.append(read(head(model, f"frame.{place}", about)))
@@ -66,7 +66,7 @@ def scanned(model: Model, about: np.ndarray, read: Read) -> np.ndarray:
 
 
 def frame(size: int, deficit: int, below: int, beside: int, down: int, right: int) -> tuple:
-    """Size, deficit, height, width, top and left of the symbols."""
+    """Size, deficit, height, width, top and left from the symbols."""
     size += 20
     below, beside = min(below, size - 1), min(beside, size - 1)
     top = min((below // 2 + down) % MAX_SIZE, below)
@@ -75,14 +75,14 @@ def frame(size: int, deficit: int, below: int, beside: int, down: int, right: in
 
 
 def ink(model: Model, about: np.ndarray, extents: list, read: Read) -> list[np.ndarray]:
-    """The bits of each scan, turned: its columns are rows here."""
+    """The bits of each scan, transposed."""
     r = model.text["architecture"]["decoder"]["radius"]
     slope = r // 2 + 1
     around = [(i, j) for i in range(r, -1, -1) for j in range(-r, r + 1) if j < slope * i]
     values = model.tensors["ink.values.table"]
     sides = [model.tensors[f"ink.sides.{side}.table"] for side in range(4)]
     none = np.zeros(len(values[0]), np.int64)
-    known = [np.full((h + r, w + 2 * r), -1) for h, w in extents]  # with a rim of nothing
+    known = [np.full((h + r, w + 2 * r), -1) for h, w in extents]  # with an empty border
     inner = model._replace(
         tensors={n.removeprefix("ink."): t for n, t in model.tensors.items() if n[:4] == "ink."}
     )
@@ -109,7 +109,7 @@ def ink(model: Model, about: np.ndarray, extents: list, read: Read) -> list[np.n
 
 
 class Resampled:
-    """A scan on its way to a box of 20 x 20 pixels, in exact integers."""
+    """The resampling of a scan to a box of 20 x 20 pixels, in exact integers."""
 
     def __init__(self, at: tuple, bits: np.ndarray) -> None:
         size, deficit, height, width, top, left = at

@@ -1,4 +1,4 @@
-"""From the latents of a hierarchy to pixels, in numpy: as exact as the arrays that it is given."""
+"""From the latents of a hierarchy to pixels, in numpy: as exact as the given arrays."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The page suffices for pictures of a hierarchy: a decoder written from it finds every latent."""
+"""docs/format.md suffices for a hierarchy: a decoder written from it finds every latent."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -91,7 +91,7 @@ def synthesised(
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_golden_file(file: Path) -> None:
-    """Latents to the last bit; pictures, in float64, within 1 in few values."""
+    """Latents are bit-identical; pictures, in float64, differ by 1 in a few values."""
     expected = json.loads(file.with_suffix(".json").read_text())
     second = hierarchy.read(MODELS[expected["model"]])
     read = version_2.read(file.read_bytes())
@@ -121,7 +121,7 @@ def test_any_group(
     width: int,
     channels: int,
 ) -> None:
-    """Of one stream, in layers, in tiles; of a quality in each band."""
+    """With one stream, in layers, in tiles; with a quality in each band."""
     pixels = smooth(count, height, width, channels, seed=5)
     groups, _ = model.with_quality(quality).encode(pixels, group_size)
     assert {
@@ -161,7 +161,7 @@ def test_what_both_refuse(model: PictureModel, second: hierarchy.Hierarchy) -> N
 def test_any_streams(
     model: PictureModel, second: hierarchy.Hierarchy, kind: int, first: bytes, other: bytes
 ) -> None:
-    """Both find the same latents in them, or both refuse them."""
+    """Both decoders find the same latents in them, or both refuse them."""
     spec, streams, layers, tile = (
         (ImageSpec(17, 9, 3), [first], 1, None),
         (ImageSpec(2, 260), [first, other], 1, (2, 256)),

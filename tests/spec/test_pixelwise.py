@@ -1,4 +1,4 @@
-"""The page suffices for pictures pixel by pixel: a decoder written from it finds every value."""
+"""docs/format.md suffices for pixelwise coding: a decoder written from it finds every value."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ SHIPPED = "photos"
 def both(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[PixelwiseModel, pixelwise.Pixelwise]:
-    """A model, and as the second decoder reads it."""
+    """A model, and the same as read by the second decoder."""
     model = tiny_models()[request.param]
     folder = tmp_path_factory.mktemp("model")
     model.save(folder)
@@ -56,7 +56,7 @@ def test_golden_file(file: Path) -> None:
 def test_any_picture(
     both: tuple[PixelwiseModel, pixelwise.Pixelwise], size: tuple[int, int], channels: int
 ) -> None:
-    """In both modes, two pictures in a group."""
+    """Both modes, with two pictures in a group."""
     model, second = both
     pictures = pictures_for(*size, channels, 2)
     images = pictures.reshape(2, *size, channels)
@@ -124,7 +124,7 @@ SPECS = (ImageSpec(3, 5, 3), ImageSpec(5, 4), ImageSpec(3, 3, 4), ImageSpec(4, 3
 def test_any_stream(
     both: tuple[PixelwiseModel, pixelwise.Pixelwise], spec: ImageSpec, parts: Sequence[bytes]
 ) -> None:
-    """Both find the same pictures in it, or both refuse it."""
+    """Both decoders find the same pictures in it, or both refuse it."""
     model, second = both
     group = Group(2, spec, (b"".join(parts),))
     try:

@@ -63,7 +63,7 @@ def test_golden_file(file: Path) -> None:
 
 
 def test_it_stands_alone() -> None:
-    """It imports nothing of ours, and no torch."""
+    """It imports neither recvae nor torch."""
     code = "import sys, spec.decoder; print(*{name.split('.')[0] for name in sys.modules})"
     tests = Path(__file__).parents[1]
     names = subprocess.run([sys.executable, "-c", code], cwd=tests, capture_output=True, text=True)
@@ -93,7 +93,7 @@ def test_worked_example() -> None:
 
 
 def test_numbers_of_the_specification() -> None:
-    """Each that a reader may try a part of their decoder with."""
+    """The examples with which readers can test parts of their decoders."""
     text = " ".join(FORMAT.read_text().split())
     assert " ".join(f"{word:08x}" for word in philox(0, 0)) in text
     quantiles = [(0, "0"), (1234567890, "1234567890"), (1 << 31, "2^31")]
@@ -118,7 +118,7 @@ def test_it_refuses_every_damaged_byte() -> None:
             assert str(caught.value)
 
 
-# What the shipped models leave out: sizes that 4 does not divide, dimensions of one interval, rank
+# Cases the shipped models lack: sizes that 4 does not divide, dimensions of one interval, rank
 # codes of one bucket and ranks that are no candidates, layers of several products, large keys.
 ODD_MODELS = {
     "staged": Architecture(
@@ -165,7 +165,7 @@ def odd_model(architecture: Architecture, latents: LatentCodec = BLOCKS) -> Code
 
 
 def odd_images(model: CodecModel) -> np.ndarray:
-    """Some that the model was made for, and noise, which is stored."""
+    """Images that the model was made for, and noise, which is stored."""
     rng = np.random.default_rng(0)
     if model.architecture.name == "scans":
         digits, noise = sample_images()[:4], rng.integers(0, 256, (2, 28, 28))
@@ -206,7 +206,7 @@ def test_odd_models(name: str, group_size: int, tmp_path: Path) -> None:
 
 
 def odd_latents() -> dict[str, LatentCodec]:
-    """Codes for five latents that no shipped model has."""
+    """Latent codecs that no shipped model has, for five latents."""
     block = BLOCKS.blocks[0]
     target = DiagonalGaussian(torch.randn(200, 5), torch.full((200, 5), 0.4))
     fitted = FittedBins(
@@ -233,7 +233,7 @@ def test_odd_latents(name: str, group_size: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = odd_model(ODD_MODELS["causal"], odd_latents()[name])
     for parameter in model.encoder.parameters():
-        parameter *= 3.3  # posteriors that say something
+        parameter *= 3.3  # informative posteriors
     model.encoder.half().float()
     model.save(tmp_path)
     loaded = load_model(tmp_path)

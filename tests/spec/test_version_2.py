@@ -1,4 +1,4 @@
-"""The second decoder of version 2 reads what a builder of its own writes, and refuses all else."""
+"""The second decoder of version 2 reads what its builder writes, and refuses all else."""
 
 import random
 import struct
@@ -92,7 +92,7 @@ def test_layers_of_tiles() -> None:
 
 
 def test_raw_stream_of_an_edge_tile() -> None:
-    """Code 0 is for the raw bytes of that tile, so at the edge its length is another."""
+    """Code 0 means the raw bytes of the tile, which are fewer at the edge."""
     whole, edge = bytes(4), bytes(2)
     for streams in ([whole, edge], [edge, whole]):
         data = group(streams, [4, 2], count=1, spec=Spec(2, 3, 1, 256), tile=(2, 2))
@@ -160,7 +160,7 @@ def test_compact_payload() -> None:
 
 
 def said(length: int, start: int) -> list[Group]:
-    """What the first bytes of the layered groups say."""
+    """The meaning of the first bytes of the layered groups."""
     groups = []
     for encoded, decoded in zip(*layered(), strict=True):
         tails = sum(len(stream) + 2 for stream in decoded.streams)
@@ -217,7 +217,7 @@ def test_hostile_file(reason: str, data: bytes) -> None:
 
 
 def test_hostile_files_are_near_good_ones() -> None:
-    """What the table starts from is read."""
+    """The unchanged file that the table starts from is read."""
     for data in (
         with_group(PLAIN),
         with_group(GROUP_OF_TWO),
@@ -230,7 +230,7 @@ def test_hostile_files_are_near_good_ones() -> None:
 
 
 def test_random_changes_are_refused_or_read() -> None:
-    """With checksums made anew, so that they get far: no other error than ValueError."""
+    """With corrected checksums, to get far: no other error than ValueError."""
     rng, texts = random.Random(2), (array(b"a", 0, (2,), b"a\0b"), array(b"b", 9, (2, 0), b""))
     index = b"\x80" + shorts(2, 1, 30, 0) + struct.pack(">I", zlib.crc32(PLAIN)) + shorts(4, 2)
     index += short(2) + b"".join(texts)

@@ -1,6 +1,6 @@
 """Version 2 of the file, whole, compact or cut. Raises ValueError for what must be refused.
 
-Where the page leaves a choice, the one taken here is said at its place.
+Where docs/format.md leaves a choice, a comment states the one made here.
 """
 
 import zlib
@@ -27,7 +27,7 @@ from spec.groups_2 import (
 
 
 class File(NamedTuple):
-    """What a file holds."""
+    """The contents of a file."""
 
     models: list[bytes]
     spec: Spec
@@ -84,7 +84,7 @@ def read(data: bytes) -> File:
 
 
 def compact(data: bytes, models: Sequence[bytes], spec: Spec, group_size: int) -> list[Group]:
-    """The groups of a compact payload, of which there is at least one."""
+    """The groups of a compact payload, at least one."""
     header, groups, place = Header(list(models), Spec(*spec), group_size), [], 0
     while place < len(data) or not groups:
         group, place = parse_group(data, place, header)
@@ -93,10 +93,10 @@ def compact(data: bytes, models: Sequence[bytes], spec: Spec, group_size: int) -
 
 
 def cut(data: bytes) -> list[Group]:
-    """What the beginning of a file says: its whole groups, and of the one after what is whole.
+    """The start of a file: its complete groups, and the complete part of the next one.
 
-    The groups end with the first that is not whole, or where no head is. A head of one stream has
-    no checksum of its own, so such a group is whole or not there.
+    The groups end with the first that is incomplete, or where there is no head. A head of one
+    stream has no separate checksum, so such a group is complete or absent.
     """
     header = parse_header(data)
     groups, at, whole = [], header.size, True

@@ -1,4 +1,4 @@
-"""A small model that was trained once."""
+"""A small trained model."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`train.py` for the tests: on a folder of few images and a shipped config, made small."""
+"""`train.py` for the tests: a folder of few images and a reduced shipped config."""
 
 import contextlib
 import io
@@ -37,13 +37,13 @@ Done = subprocess.CompletedProcess[str]
 
 
 def train_process(folder: Path, *arguments: str) -> Done:
-    """`train.py` as a user runs it."""
+    """Run `train.py` as a user does."""
     command = [sys.executable, str(ROOT / "train.py"), *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def train(folder: Path, *arguments: str) -> Done:
-    """`train.py` in this process, which has torch loaded; what it sets is set back."""
+    """Run `train.py` in this process, which has torch loaded; restore its settings."""
     commands = TrainingCLI.subcommands()
     if arguments and arguments[0] in commands:  # the parsers of the others need most of the time
         commands = {arguments[0]: commands[arguments[0]]}
@@ -70,7 +70,7 @@ def train(folder: Path, *arguments: str) -> Done:
 
 
 def refusal(folder: Path, *arguments: str) -> str:
-    """The one line with which `train.py` refuses."""
+    """The error line of `train.py`."""
     done = train(folder, *arguments)
     assert done.returncode == 2, done.stdout
     ours = [line for line in done.stderr.splitlines() if line.startswith("train.py: ")]
@@ -79,13 +79,13 @@ def refusal(folder: Path, *arguments: str) -> str:
 
 
 def prepare(folder: Path, name: str = "mnist-mlp", network: str = "") -> None:
-    """What a user has before training: images and a config."""
+    """Prepare a user's folder before training: images and a config."""
     write_images(folder / "images", Images(sample_images("train")[:100]))
     (folder / "config.yaml").write_text(yaml.safe_dump(config(name, network)))
 
 
 def config(name: str, network: str = "") -> dict:
-    """A shipped config, made small, with the user's own images, and perhaps another network."""
+    """A reduced shipped config with the user's own images, and perhaps another network."""
     text = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())
     text["trainer"] |= {"max_epochs": 2, "enable_progress_bar": False, "log_every_n_steps": 1}
     network = network or text["model"]["architecture"]["name"]
@@ -108,12 +108,12 @@ CHECKPOINTS = (
     "--trainer.callbacks+=pytorch_lightning.callbacks.ModelCheckpoint",
     "--trainer.callbacks.filename={step}",
     "--trainer.callbacks.save_top_k=-1",
-    "--trainer.callbacks.monitor=step",  # Lightning wants no two that differ in names alone
+    "--trainer.callbacks.monitor=step",  # Lightning allows no two that differ only in names
 )
 
 
 def check_resumed_as_without_break(folder: Path, name: str, steps: int, *arguments: str) -> None:
-    """Train, and from the checkpoint after some steps go on with the config that the run saved."""
+    """Train, then resume from the checkpoint after some steps with the run's saved config."""
     assert train(folder, "fit", *FIT, *CHECKPOINTS, *arguments).returncode == 0
     whole = runs_of(folder, name)[-1]
     path = whole / "checkpoints" / f"step={steps}.ckpt"

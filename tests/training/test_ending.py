@@ -1,4 +1,4 @@
-"""Training that is ended early, by a signal, a full disk, another run: what was kept stays."""
+"""Training that ends early, by a signal, a full disk or another run, keeps its checkpoints."""
 
 import os
 import resource
@@ -66,7 +66,7 @@ def test_before_the_first_epoch_is_ended(folder: Path, monkeypatch: pytest.Monke
 def test_after_a_validation_within_the_first_epoch(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is a best.ckpt, but no last.ckpt: it is named."""
+    """There is a best.ckpt but no last.ckpt; the message names it."""
     step = VAE.training_step
 
     def ended(model: VAE, batch: object, number: int) -> object:

@@ -1,4 +1,4 @@
-"""`train.py` on pictures: fit, resume, measure; what it refuses."""
+"""`train.py` on pictures: fit, resume, measure; refusals."""
 
 import shutil
 from pathlib import Path
@@ -113,7 +113,7 @@ def test_resumed_as_without_break(folder: Path, steps: int, kept: str) -> None:
 
 
 def test_checkpoints_of_earlier_versions(folder: Path) -> None:
-    """They hold the network twice, and neither random state nor fingerprint."""
+    """They hold the network twice, but neither random state nor fingerprint."""
     checkpoint = torch.load(folder / LAST, weights_only=True)
     for weights in (checkpoint["state_dict"], checkpoint["current_model_state"]):
         weights |= {name.replace("network.", "_forward."): w for name, w in weights.items()}

@@ -1,4 +1,4 @@
-"""`train.py` on pixels: fit, resume, measure, export; what it refuses."""
+"""`train.py` for pixelwise models: fit, resume, measure, export; refusals."""
 
 import shutil
 from pathlib import Path
@@ -84,7 +84,7 @@ def test_resumed_as_without_break(folder: Path) -> None:
 
 
 def test_export(folder: Path) -> None:
-    """It needs no pictures; the model codes those that it was trained on, and others."""
+    """It needs no pictures; the model codes its training pictures and others."""
     shutil.rmtree(folder / "photos")
     done = train(folder, "export", CONTINUED, "--out=model", "--name=own")
     assert done.returncode == 0, done.stderr
@@ -156,11 +156,11 @@ def test_grey_images_of_one_channel_are_no_pictures(folder: Path) -> None:
 
 
 def test_training_is_worth_it() -> None:
-    """The loss falls, on pixels that did not train too."""
+    """The loss falls, also on pixels that were not trained on."""
     torch.manual_seed(0)
     tiny = PixelArguments(**TINY)
     module = PixelPredictor(tiny, tiny, pixels_per_crop=300)
-    module.log = lambda *_, **__: None  # Lightning's, which wants a trainer
+    module.log = lambda *_, **__: None  # Lightning's needs a trainer
     crops = torch.from_numpy(smooth(4, 32, 32)).permute(0, 3, 1, 2)
 
     def held_out_bits() -> list[float]:

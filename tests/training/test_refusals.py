@@ -1,4 +1,4 @@
-"""What `train.py` refuses, in one line and before anything is written."""
+"""Refusals of `train.py`: in one line, before anything is written."""
 
 import pickle
 from pathlib import Path

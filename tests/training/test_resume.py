@@ -1,4 +1,4 @@
-"""Training that goes on: its own options are taken up and told, what contradicts is refused."""
+"""Resumed training: its own options are adopted and reported, contradictions are refused."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ PREFIX = f"{LAST}: continues with "
 
 
 def told(stdout: str) -> list[str]:
-    """The options that the one line names."""
+    """The options named in the line."""
     (line,) = [line for line in stdout.splitlines() if line.startswith(PREFIX)]
     return line.removeprefix(PREFIX).split(", ")
 

@@ -1,4 +1,4 @@
-"""A user's whole way: train on a folder's images, resume, export, compress with the result."""
+"""A user's whole workflow: train on a folder's images, resume, export, compress."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def test_train_resume_export_compress(tmp_path: Path, name: str, train_first) ->
     assert len(codec.model.metadata["mutual_information_bits"]) == 4
     assert codec.model.metadata["training_images"] == 100
     bound = codec.model.metadata["negative_elbo_bits_an_image"]
-    # After eight steps; of trained networks less is lost, see test_rate_in_integers.py.
+    # After eight steps; trained networks lose less, see test_rate_in_integers.py.
     assert bound["in_integers"] == pytest.approx(bound["in_floats"], rel=0.005)
     data = codec.compress(sample_images("train")[:20])
     assert np.array_equal(recvae.open(data, tmp_path / "model")[:], sample_images("train")[:20])

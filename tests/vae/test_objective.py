@@ -43,7 +43,7 @@ def test_controller_prunes_the_weak_and_holds_the_strong() -> None:
 
 
 def test_the_controller_sees_a_running_mean_of_the_kl() -> None:
-    """Of some 50 steps: it follows a change of the KL as a mean of weight 0.02 does."""
+    """A memory of some 50 steps: it follows a change of the KL like a mean of weight 0.02."""
     vae = VAE(Architecture(latent_dim=2), BetaSchedule("controlled", target_bits=4))
     for step in range(1, 101):
         vae.steer_beta(torch.tensor([0.0, 10.0]))

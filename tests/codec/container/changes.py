@@ -1,4 +1,4 @@
-"""What may happen to the bytes of a file."""
+"""Kinds of damage to the bytes of a file."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ changes = st.tuples(
 def changed(
     data: bytes, begin: int, damages: Sequence[Change], spans: Sequence[tuple[int, int]]
 ) -> tuple[bytes, dict[int, tuple[int, int]]]:
-    """Bytes after damages behind `begin`, and where the spans are now that are still whole."""
+    """Bytes after damages from `begin` on, and the new positions of the intact spans."""
     bytes_left: list[tuple[int, int | None]] = [(byte, i) for i, byte in enumerate(data)]
     for kind, where, garbage in damages:
         at = begin + int(where * (len(bytes_left) - begin))

@@ -1,4 +1,4 @@
-"""Container files for the tests: payloads that mean nothing, in any groups."""
+"""Container files for the tests: meaningless payloads, in any groups."""
 
 import random
 
@@ -8,7 +8,7 @@ HASH = bytes(range(16))
 
 
 class AppendOnly:
-    """All that a writer may ask of its stream: what a pipe can do."""
+    """A stream that can do only what a pipe can."""
 
     def __init__(self):
         self.data = bytearray()
@@ -22,7 +22,7 @@ class AppendOnly:
 
 
 def container(payloads, header, last=None, names=None):
-    """Returns the bytes of a file; its last group holds `last` images."""
+    """Return the bytes of a file whose last group holds `last` images."""
     stream = AppendOnly()
     writer = ContainerWriter(stream, header)
     for payload in payloads[:-1]:
@@ -35,7 +35,7 @@ def container(payloads, header, last=None, names=None):
 
 
 def digits(num_groups, seed=0):
-    """Payloads of about the size that one MNIST image takes."""
+    """Payloads of about the size of one MNIST image."""
     rng = random.Random(seed)
     return [rng.randbytes(max(20, round(rng.gauss(115, 35)))) for _ in range(num_groups)]
 

@@ -1,4 +1,4 @@
-"""The container file: what is written is read, in any order, at the sizes that are promised."""
+"""The container file: round trips, in any order, at the promised sizes."""
 
 import io
 import os
@@ -165,7 +165,7 @@ def test_readers_have_their_own_file_handle(tmp_path):
     path.write_bytes(container(payloads, Header(HASH, 28, 28, 1)))
     with ContainerReader(path) as one, ContainerReader(str(path)) as two:
         pairs = list(zip(one.payloads(), two.payloads(), strict=True))
-        os.replace(path, tmp_path / "b.recvae")  # a reader keeps the file that it opened
+        os.replace(path, tmp_path / "b.recvae")  # a reader keeps the file it opened
         assert one.payload(7) == payloads[7]
     assert pairs == list(zip(payloads, payloads, strict=True))
 

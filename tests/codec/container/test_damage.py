@@ -36,7 +36,7 @@ def refused(data, message="^recvae data: "):
 
 
 def sealed(groups, header=ONE_EACH, **fields):
-    """Returns a file that lies but whose checksums are right."""
+    """Return a file with false fields but correct checksums."""
     known = {"groups_crc": zlib.crc32(groups), "run_lengths": [len(groups)]}
     return header.to_bytes() + groups + Index(**known | fields).to_bytes()
 
@@ -92,7 +92,7 @@ def test_a_damaged_length_is_located(value):
 
 
 def damaged_at_random(data, rng):
-    """Returns the data with changed bytes, a hole, a byte too few or too many, or a part twice."""
+    """Return the data with changed bytes, a hole, a byte too few or too many, or a part twice."""
     damaged, place = bytearray(data), rng.randrange(len(data))
     kind = rng.choice(["bytes", "bytes", "bytes", "hole", "lost", "added", "twice"])
     if kind == "bytes":
@@ -258,7 +258,7 @@ def test_hostile_claims_cost_no_memory():
         refused(data)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 10 * len(bomb)  # what it unpacks to is 1000 times its length
+    assert peak < 10 * len(bomb)  # it unpacks to 1000 times its length
 
 
 @pytest.mark.parametrize("name", ["missing.recvae", "."])

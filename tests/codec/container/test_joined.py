@@ -1,4 +1,4 @@
-"""What is saved of several files one behind the other, as one file, and what is said about it."""
+"""Salvage of concatenated files into one, and its report."""
 
 import io
 import itertools
@@ -34,7 +34,7 @@ def rescued(*files: bytes) -> Rescue:
 
 
 def read(rescue: Rescue) -> tuple[list[bytes], list[int], tuple[str, ...] | None, Header]:
-    """Payloads, images of each, names and header of the file that is written."""
+    """Payloads, numbers of images, names and header of the file written."""
     stream = io.BytesIO()
     sizes = rescue.write_to(stream)
     assert sizes.total == len(stream.getvalue())
@@ -78,7 +78,7 @@ def test_all_images_in_order() -> None:
 def test_the_first_version_that_can_hold_all(
     first: Header, last: int, second: Header, expected: Header
 ) -> None:
-    """Pixels as they are, too: the code 0 for their length stands for other lengths."""
+    """Uncompressed pixels too: code 0 for their length then stands for another length."""
     raw = [bytes(2 * first.spec.raw_bytes), bytes(last * first.spec.raw_bytes)]
     more = [bytes(second.raw_group_bytes), b"payload"]
     rescue = rescued(container(raw, first, last), container(more, second, 1))
@@ -144,7 +144,7 @@ def test_arrays_that_differ_are_said_to_be_lost() -> None:
 
 
 def test_more_beside_the_images_than_a_file_holds() -> None:
-    """The file is written, and what it cannot hold is said to be lost."""
+    """The file is written, and what it cannot hold is reported lost."""
     wide = np.zeros((6, 1 << 24, 0), np.uint8)  # an axis of length 0 counts as 1
     rescue = rescued(*[with_arrays(ONE, wide=wide, labels=np.arange(6))] * 3)
     read(rescue)
@@ -205,7 +205,7 @@ def test_a_first_file_of_which_nothing_is_left() -> None:
 @pytest.mark.parametrize("header", [HEADER, SECOND])
 @pytest.mark.parametrize("is_cut", [True, False])
 def test_no_image_gets_the_name_of_another(header: Header, is_cut: bool) -> None:
-    """The end of a file is lost with the header of the next, whose index tells of its own alone."""
+    """The end of a file is lost with the header of the next, whose index covers only its own."""
     sizes = random.Random(0)
     groups = [sizes.randbytes(sizes.randint(8, 90)) for _ in range(12)]
     truth = [f"{letter}{number}" for letter in "ab" for number in range(12)]
@@ -238,14 +238,14 @@ def test_no_image_gets_the_name_of_another(header: Header, is_cut: bool) -> None
 
 
 def test_names_may_be_lost_that_the_index_does_not_know_of() -> None:
-    """Those were of the first file; the index is that of the second, which has none."""
+    """They belonged to the first file; the index is that of the second, which has none."""
     first, second = container(TWO, HEADER, names=names(140)), container(ONE, HEADER)
     assert rescued(first[:-40] + second[60:]).as_dict()["names"] == "lost"
     assert rescued(first[:-40] + second).as_dict()["names"] == "lost"
 
 
 def test_a_file_of_which_the_header_is_left_is_not_passed_over() -> None:
-    """The next has lost its header and nothing else."""
+    """The next file has lost only its header."""
     for header in (HEADER, SECOND):
         first, second = (
             container(payloads, header, 2, names(n)) for payloads, n in ((ONE, 6), (TWO, 140))
@@ -275,7 +275,7 @@ SOURCES = [
     )
 )
 def test_damaged_files(files: list[tuple[tuple[list[bytes], bytes], list[Change]]]) -> None:
-    """Each group that another follows is saved, and all is said to be saved only if it is."""
+    """Each group followed by another is saved, and completeness is reported only if true."""
     counts: dict[bytes, int] = {}
     data, sure, num_images = b"", Counter[bytes](), 0
     for (payloads, whole), damages in files:

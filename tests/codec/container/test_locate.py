@@ -1,4 +1,4 @@
-"""What salvage is built of: the search for groups, and the repair of a byte."""
+"""The parts of salvage: the search for groups, and the repair of a byte."""
 
 import random
 import zlib
@@ -37,7 +37,7 @@ def test_the_scan_finds_what_a_search_of_every_place_finds(payloads, garbage) ->
 
 
 def test_the_scan_goes_on_where_its_parts_meet() -> None:
-    """It looks at 32,767 bytes at a time."""
+    """It processes 32,767 bytes at a time."""
     rng = random.Random(3)
     payloads = [rng.randbytes(rng.choice([0, 50, 700, 17_000])) for _ in range(60)]
     groups = [pack_group(payload, HEADER) for payload in payloads]

@@ -1,4 +1,4 @@
-"""Which images recovered groups were, from what is known of those between them."""
+"""The numbers of recovered images, from what is known about those between them."""
 
 import math
 
@@ -9,7 +9,7 @@ from recvae.codec.container.salvaged import Salvage
 
 # Three groups of 3 images, with other bytes between them.
 GROUPS: list[list[Placed]] = [[(38, 50, 3)], [(60, 70, 3)], [(90, 99, 3)]]
-LOST = {50: (60, 2), 70: (80, 1), 80: (90, 3)}  # what heads of damaged groups say
+LOST = {50: (60, 2), 70: (80, 1), 80: (90, 3)}  # from the heads of damaged groups
 
 
 def bounds(num_images: int | None, milestones: dict[int, int], in_place: bool, heads: dict):
@@ -26,7 +26,7 @@ def test_heads_of_damaged_groups_lead_from_one_to_the_next() -> None:
 def test_a_head_that_leads_elsewhere_says_nothing() -> None:
     astray = {50: (61, 2), 70: (90, 4)}
     assert bounds(None, {}, False, astray) == [(0, 0), (3, math.inf), (10, math.inf)]
-    # Where no bytes are missing, there was at least one image in between.
+    # Since no bytes are missing, there was at least one image in between.
     assert bounds(None, {}, True, astray) == [(0, 0), (4, math.inf), (11, math.inf)]
 
 
@@ -46,7 +46,7 @@ def test_what_is_told_of_recovered_ranges() -> None:
     )
     loose = RecoveredRange([(60, 70, 2)], 5, 9)
     assert [recovered.ends_file(3) for recovered in (placed, full, loose)] == [True, False, False]
-    # Images of unknown place count among those that are missing, however few these are.
+    # Images at unknown places count as missing ones, however few these are.
     assert lost_images([placed, loose, full], 14, Layout(99, 14, {}, True)) == [Lost(9, 14, 5)]
     header = Header(HASH, height=4, width=5, group_size=3)
     salvage = Salvage(b"", header, [placed, loose, full], 14, [], None, True, [])

@@ -1,7 +1,7 @@
-"""Saving a damaged file: each undamaged group, nothing else, and the truth about what is lost.
+"""Salvage of a damaged file: every undamaged group, nothing else, and a truthful report of losses.
 
-The payloads here are made up, and the check of them is one that cannot be deceived; with a model it
-is `tests/codec/test_salvage.py`, the search for groups alone is `test_locate.py`.
+Payloads are made up here, with a check that cannot be deceived; tests with a model are in
+`tests/codec/test_salvage.py`, of the search for groups alone in `test_locate.py`.
 """
 
 import io
@@ -42,7 +42,7 @@ class Original:
     @cached_property
     def payloads(self) -> list[bytes]:
         rng = random.Random(self.num_groups)
-        sizes = [4, 10, 20, 30, 40, 58, 59]  # with its number, the last is that of the pixels
+        sizes = [4, 10, 20, 30, 40, 58, 59]  # with its number; the last is the pixels' size
         return [bytes([g]) + rng.randbytes(rng.choice(sizes)) for g in range(self.num_groups)]
 
     @cached_property
@@ -63,7 +63,7 @@ class Original:
         return list(pairwise(accumulate(map(len, groups), initial=38)))
 
     def images(self, groups) -> list[int]:
-        """Numbers of the images of some groups."""
+        """The numbers of the images in some groups."""
         return [i for g in groups for i in range(3 * g, min(3 * g + 3, self.num_images))]
 
     def salvage(self, data: bytes) -> Salvage:
@@ -80,7 +80,7 @@ class Original:
 
 
 def saved(original: Original, salvage: Salvage, places_are_sure: bool = True) -> list[int]:
-    """Write what was saved, hold all that is said about it to the truth, return the groups."""
+    """Write what was saved, check everything reported about it, and return the groups."""
     stream = io.BytesIO()
     sizes = Rescue([salvage]).write_to(stream)
     assert sizes.total == len(stream.getvalue())
@@ -118,7 +118,7 @@ FILES = [
 ]
 
 
-# All of the places take long: the quick tests take one in so many.
+# Trying all places is slow: the quick tests try every n-th.
 one_in = pytest.mark.parametrize("one_in", [7, pytest.param(1, marks=pytest.mark.slow)])
 
 
@@ -161,7 +161,7 @@ def test_any_truncation_keeps_all_groups_before_it(original: Original, one_in: i
         assert saved(original, salvage) == whole
         assert "index" in salvage.damaged
         if len(whole) == original.num_groups and original.in_last < 3:
-            assert not salvage.lost  # a group that is not full is the last
+            assert not salvage.lost  # a group that is not full must be the last
 
 
 def test_a_truncation_within_the_footer_loses_nothing() -> None:
@@ -192,12 +192,12 @@ def check_several_damages(original: Original, damages: Sequence[Change]) -> None
     data, alive = changed(original.data, 38, damages, original.spans)
     try:
         salvage = original.salvage(data)
-    except InputError:  # no group is left
+    except InputError:  # no complete group is left
         found = []
     else:
         kinds = {kind for kind, _, _ in damages}
         found = saved(original, salvage, places_are_sure=kinds <= {"flip", "overwrite"})
-    # A small group with damage right before and behind it may be given up: too little bears it out.
+    # A small group with damage right before and after it may be given up for lack of evidence.
     ends = {end for _, end in alive.values()} | {38}
     begins = {begin for begin, _ in alive.values()}
     sure = {g for g, (begin, end) in alive.items() if begin in ends or end in begins}
@@ -216,7 +216,7 @@ def test_groups_of_unknown_place_get_names_that_are_not_taken() -> None:
 
 
 def test_exchanged_groups_are_told() -> None:
-    """Each group is whole, and its place is wrong: only the checksum of all groups knows."""
+    """Each group is intact, but in the wrong place: only the checksum of all groups tells."""
     payloads = [bytes([g]) * 30 for g in range(6)]
     payloads_by_size = container(payloads, HEADER, 3, [f"{i}.png" for i in range(18)])
     groups = [payloads_by_size[38 + 33 * g : 71 + 33 * g] for g in range(6)]
@@ -261,7 +261,7 @@ def test_a_header_of_another_version_is_not_damaged() -> None:
 
 
 def test_the_number_of_images_is_found_without_the_index() -> None:
-    """Of all numbers that the last group may hold, one alone bears the check."""
+    """Only one of the possible numbers of images in the last group passes the check."""
     for in_last in (1, 2, 3):
         original = Original(4, in_last)
         salvage = original.salvage(original.data[: original.spans[-1][1]])
@@ -272,11 +272,11 @@ def test_the_number_of_images_is_found_without_the_index() -> None:
         HEADER,
         lambda groups: (group.num_images > 1 for group in groups),
     )
-    assert both.num_recovered == 9  # 2 or 3 images? Then none is passed as right
+    assert both.num_recovered == 9  # 2 or 3 images? Then neither counts as right
 
 
 def test_a_last_group_is_found_where_the_index_does_not_expect_it() -> None:
-    """A byte is lost and another came: all is in place by the index, which was repaired."""
+    """One byte is lost and one added: everything is in place by the repaired index."""
     original = Original(70, 1)
     check_several_damages(original, [("insert", 0.9921875, b"\0"), ("remove", 0.0, b"\0")])
     end = original.spans[-1][1]
@@ -287,7 +287,7 @@ def test_a_last_group_is_found_where_the_index_does_not_expect_it() -> None:
 
 
 def test_a_last_group_that_the_index_follows_may_be_full() -> None:
-    """The file's last one is lost, and a byte before: places are not counted from the index."""
+    """The last group is lost, and a byte before: positions are not counted from the index."""
     original = Original(8, 2, named=True)
     (hole, _), (cut, end) = original.spans[3], original.spans[-1]
     data = original.data[:hole] + original.data[hole + 1 : cut] + original.data[end:]
@@ -295,7 +295,7 @@ def test_a_last_group_that_the_index_follows_may_be_full() -> None:
 
 
 def test_no_more_images_are_told_than_there_were() -> None:
-    """Bytes that were put in lead, as a group does, to the first one; and the index is damaged."""
+    """Inserted bytes lead to the first group as a group would, and the index is damaged."""
     original = Original(6, 2, named=True)
     begin, end = 38, original.spans[-1][1]
     data = original.data[:begin] + b"\1\0\0" + original.data[begin:]
@@ -309,10 +309,10 @@ def test_no_more_images_are_told_than_there_were() -> None:
 
 @pytest.mark.parametrize("filling", ["00", "01", "c0", "ff", "01f1d1"])
 def test_memory_is_bounded_by_the_bytes_there_are(filling: str) -> None:
-    """Any byte of a hole may begin a group, of any length; the last filling is groups."""
+    """Any byte of a hole may begin a group of any length; the last filling consists of groups."""
     header = Header(HASH, 65535, 65535, 1024)
     data = header.to_bytes() + bytes.fromhex(filling) * 20_000
-    find_groups(data, header)  # its tables stay
+    find_groups(data, header)  # its tables are cached
     tracemalloc.start()
     with pytest.raises(InputError, match="no complete group"):
         salvage_groups(data, header, lambda groups: (False for _ in groups))

@@ -1,4 +1,4 @@
-"""Saving a damaged file of version 2: each undamaged group, and the truth about what is lost."""
+"""Salvage of a damaged file of version 2: every undamaged group, and a truthful report."""
 
 import binascii
 import io
@@ -50,7 +50,7 @@ class Original:
         return [self._group(number, rng) for number in range(self.num_groups)]
 
     def _group(self, number: int, rng: random.Random) -> Group:
-        begin = number.to_bytes(2)  # which makes each group known
+        begin = number.to_bytes(2)  # which identifies each group
         spec, count = rng.choice(SPECS), rng.randint(1, 3)
         stream = begin + rng.randbytes(rng.choice([8, 20, 40, 250]))
         if rng.random() < 0.7:
@@ -61,7 +61,7 @@ class Original:
 
     @cached_property
     def first(self) -> list[int]:
-        """The number of the first image of each group, and of the images."""
+        """The number of the first image of each group, and the number of images."""
         return list(accumulate((group.num_images for group in self.groups), initial=0))
 
     @cached_property
@@ -91,7 +91,7 @@ class Original:
 
 
 def saved(original: Original, salvage: Salvage, places_are_sure: bool = True) -> list[int]:
-    """Write what was saved, hold all that is said about it to the truth, return the groups."""
+    """Write what was saved, check everything reported about it, and return the groups."""
     stream = io.BytesIO()
     sizes = Rescue([salvage]).write_to(stream)
     assert sizes.total == len(stream.getvalue())
@@ -134,7 +134,7 @@ FILES = [
 ]
 
 
-# All of the places take long: the quick tests take one in so many.
+# Trying all places is slow: the quick tests try every n-th.
 one_in = pytest.mark.parametrize("one_in", [7, pytest.param(1, marks=pytest.mark.slow)])
 
 
@@ -203,19 +203,19 @@ def check_several_damages(original: Original, damages: Sequence[Change]) -> None
     data, alive = changed(original.data, original.header.num_bytes, damages, original.spans)
     try:
         salvage = original.salvage(data)
-    except InputError:  # no group is left
+    except InputError:  # no complete group is left
         found = []
     else:
         kinds = {kind for kind, _, _ in damages}
         found = saved(original, salvage, places_are_sure=kinds <= {"flip", "overwrite"})
-    # A group with damage right before and behind it may be given up: too little bears it out.
+    # A group with damage right before and after it may be given up for lack of evidence.
     begins = {begin for begin, _ in alive.values()}
     sure = {g for g, (_, end) in alive.items() if end in begins}
     assert sure <= set(found)
 
 
 def test_groups_are_not_taken_for_part_of_a_damaged_one() -> None:
-    """As many bytes are lost as groups behind take, or a length is damaged: it leads past these."""
+    """As many bytes are lost as the next groups take, or a length is damaged and skips them."""
     original = Original(70)
     data, spans = original.data, original.spans
     lengths = [end - begin for begin, end in spans]
@@ -252,9 +252,9 @@ def test_a_header_of_several_models_is_repaired() -> None:
 
 
 def test_groups_in_groups_cost_little() -> None:
-    """Every few bytes begin a group, right by its checksum, that holds the next such group.
+    """Every few bytes begin a group with a matching checksum that holds the next such group.
 
-    The index, which lies, says that a run begins every 256 bytes, so that each is searched anew.
+    The index falsely states that a run begins every 256 bytes, so that each is searched anew.
     """
     inner = b""
     for _ in range(4000):
@@ -269,7 +269,7 @@ def test_groups_in_groups_cost_little() -> None:
 
 
 def test_hostile_bytes_are_looked_at_a_bounded_number_of_times() -> None:
-    """Every eleventh place begins a group of half of the file, whose checksum fails."""
+    """Every eleventh byte begins a group of half of the file, whose checksum fails."""
     heads = (b"\1\1" + b"\xff" + (11 << 10).to_bytes(8)) * (1 << 11)
     data = HEADER.to_bytes() + heads
     places = Places(data, HEADER, Checksums(data), Shorts(data))
@@ -278,7 +278,7 @@ def test_hostile_bytes_are_looked_at_a_bounded_number_of_times() -> None:
 
 
 def test_arrays_that_are_not_of_images_are_kept() -> None:
-    """A number alone, and as many as there are no images."""
+    """A scalar, and an array of another length than the images."""
     original, stream = Original(3), io.BytesIO()
     writer = ContainerWriter(stream, HEADER)
     for group in original.groups:

@@ -1,6 +1,6 @@
 """One open file for several threads and processes, and copies of it.
 
-All groups are of one length: what is read from the wrong place may look right.
+All groups have the same length, so that data from the wrong place may look right.
 """
 
 import copy
@@ -30,7 +30,7 @@ OTHERS = container([RNG.randbytes(700) for _ in range(100)], Header(HASH, 28, 28
 
 
 class Views(io.BytesIO):
-    """Of a class of its own, which might do anything; it gives less than it is asked for."""
+    """A stream of an unknown class, which returns fewer bytes than asked for."""
 
     def read(self, size: int | None = -1) -> bytes:
         return super().read(min(size or 0, 300))
@@ -104,7 +104,7 @@ def reading(reader: ContainerReader, seed: int, times: int) -> Callable[[], None
 
 
 def test_threads(kind: str, reader: ContainerReader) -> None:
-    times = 20 if kind == "gzip" else 300  # which unpacks anew to go back
+    times = 20 if kind == "gzip" else 300  # gzip unpacks again to go back
     in_threads(*(reading(reader, seed, times) for seed in range(4)))
 
 
@@ -159,7 +159,7 @@ def test_a_copy_of_another_file_is_refused(path: Path, change: Callable[[Path], 
         change(path)
         with pytest.raises(InputError, match=r"has changed since it was opened|No such file"):
             pickle.loads(packed)
-        assert reader.payload(7) == PAYLOADS[7]  # what is open is read on
+        assert reader.payload(7) == PAYLOADS[7]  # an open file stays readable
 
 
 def replace(path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_descriptor_that_is_closed_never_means_another_file(path: Path) -> Non
             began.wait()
             reader.close()
             for _ in range(20):
-                with open(other, "rb"):  # takes the lowest number that is free
+                with open(other, "rb"):  # takes the lowest free number
                     pass
 
         with pytest.raises(InputError, match=r"a\.recvae: is closed"):

@@ -1,4 +1,4 @@
-"""Which bytes are of which file, where several lie one behind the other."""
+"""Splitting concatenated files: which bytes belong to which file."""
 
 import io
 import random
@@ -36,7 +36,7 @@ def flipped(data: bytes, *positions: int) -> bytes:
 
 
 def pieces(*parts: bytes) -> list[tuple[bytes, Header | None]]:
-    """The bytes and the header of each piece, which follow one another."""
+    """The bytes and the header of each of the contiguous pieces."""
     data = b"".join(parts)
     found = split(data, MODELS)
     assert [piece.begin for piece in found] == [0, *(piece.end for piece in found[:-1])]
@@ -90,7 +90,7 @@ def test_what_is_known_of_each() -> None:
 
 @pytest.mark.parametrize("header", [HEADER, SECOND])
 def test_groups_that_follow_one_another_are_of_a_file(header: Header) -> None:
-    """One without its header and the end of its index; padding and other bytes are none."""
+    """Remains without header and the end of the index count; padding and other bytes do not."""
     first, second = file(header), file(header, seed=5)
     assert split(first + second[header.num_bytes + 9 : -30], MODELS)[1].problem
     assert split(second[50:-30] + b"\r\n" + first, MODELS)[0].problem
@@ -112,7 +112,7 @@ def test_a_file_of_a_later_version_is_told() -> None:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_pixels_may_be_the_bytes_of_a_file(version: int) -> None:
-    """By its index the outer file is one; without it, its groups are whole as far as they go."""
+    """With its index the outer file is one; without it, as far as its groups are complete."""
     inner = A + B
     header = Header(HASH, 1, len(inner), 1, version=version)
     outer = container([b"first", inner, b"third"], header)
@@ -130,7 +130,7 @@ def test_no_file() -> None:
 
 
 def test_a_file_that_lost_its_last_byte_ends_with_the_next() -> None:
-    """The end magic ends with the byte that the magic begins with."""
+    """The end magic ends with the first byte of the magic."""
     for first, second in [(A, C), (C, B), (A[:90] + b"more" + A[90:], A)]:
         spans = [(piece.begin, piece.end) for piece in split(first[:-1] + second, MODELS)]
         assert spans == [(0, len(first)), (len(first) - 1, len(first) + len(second) - 1)]
@@ -145,7 +145,7 @@ def test_many_files_among_bytes_that_look_like_some() -> None:
 
 
 def test_an_index_is_parsed_a_bounded_number_of_times() -> None:
-    """Headers of other group sizes, before an index as long as they all that claims more yet."""
+    """Headers of various group sizes, before an index as long as all of them that states more."""
     headers = [Header(HASH, 28, 28, size) for size in range(1, 301)]
     data = b"".join(header.to_bytes() + b"\0" for header in headers)
     data += with_footer(pack_short(1 << 50) + b"\1" * len(data))
@@ -157,7 +157,7 @@ def test_an_index_is_parsed_a_bounded_number_of_times() -> None:
 
 
 def test_groups_are_checked_a_bounded_number_of_times() -> None:
-    """A group behind each header takes all bytes to the end; heads tell of streams as long."""
+    """A group after each header takes all bytes to the end; heads state equally long streams."""
     count, size = 500, len(HEADER.to_bytes()) + 9
     data = b"".join(
         HEADER.to_bytes() + b"\xff" + (1 + (count - number) * size - 38).to_bytes(8)

@@ -176,7 +176,7 @@ def test_every_cut_is_found() -> None:
     ("reason", "data"), HOSTILE, ids=[f"{i} {reason}" for i, (reason, _) in enumerate(HOSTILE)]
 )
 def test_hostile_file(reason: str, data: bytes) -> None:
-    """Whatever the second decoder refuses: in one line, and without much memory."""
+    """It refuses all that the second decoder refuses, in one line and with little memory."""
     tracemalloc.start()
     with pytest.raises(InputError) as caught:
         verify(data)
@@ -187,7 +187,7 @@ def test_hostile_file(reason: str, data: bytes) -> None:
 
 
 def test_random_changes_are_judged_alike() -> None:
-    """Both decoders take or refuse a file whose CRC-32s were put right behind a change."""
+    """Both decoders accept, or both refuse, a changed file with corrected CRC-32s."""
     rng = random.Random(0)
     taken = 0
     for _ in range(1000):
@@ -242,7 +242,7 @@ def test_version_1_refuses_what_it_cannot_say() -> None:
 
 
 def test_arrays_are_read_when_asked_for() -> None:
-    """A reader of images need not inflate what else there is."""
+    """A reader of images need not inflate other arrays."""
     bomb = with_arrays(b"\1a\1\1" + b"\xff" + (1 << 27).to_bytes(8) + b"\0")
     with ContainerReader(bomb) as reader:
         list(reader.groups())

@@ -1,4 +1,4 @@
-"""What the tests of the hierarchical coder share."""
+"""Fixtures for the tests of the hierarchical coder."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ from recvae.codec.hierarchy.model import PictureModel
 
 @pytest.fixture(scope="session")
 def model() -> PictureModel:
-    """Of two layers."""
+    """A model of two layers."""
     return tiny_model().with_quality(60)
 
 
 @pytest.fixture(scope="session")
 def one_layer() -> PictureModel:
-    """Of a single layer."""
+    """A model of a single layer."""
     return tiny_model(ONE_LAYER).with_quality(60)
 
 

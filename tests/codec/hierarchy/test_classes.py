@@ -1,4 +1,4 @@
-"""Classes of regions: coded by what the receiver knows, for what the tables say."""
+"""Classes of regions: coded given what the receiver knows, at the cost of the tables."""
 
 import itertools
 
@@ -43,13 +43,13 @@ def test_what_is_sent_is_received(
     assert decoder.is_whole()
     bits = class_bits(tables, sent, quality)
     assert bits.shape == (count,)
-    # Zeros at the end are left out: of few bits that may be many.
+    # Trailing zeros are dropped: for few bits these may be many.
     assert bits.sum() - 64 <= 8 * len(data) <= bits.sum() + 16
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_each_region_is_sent_once_given_what_went_before(size: tuple[int, int]) -> None:
-    """Its context is the rounded mean of all neighbours of its pass, all of them sent before."""
+    """A context is the rounded mean of all neighbours known in its pass, all sent before."""
     classes = maps(0, (2, *size), 7)
     sent = np.full_like(classes, -1)
     for place, context in contexts(classes):
@@ -74,7 +74,7 @@ def test_each_region_is_sent_once_given_what_went_before(size: tuple[int, int]) 
 
 
 def test_classes_of_later_passes_change_no_context() -> None:
-    """A receiver, that does not know them yet, finds the same ones."""
+    """A receiver that does not know the classes yet finds the same contexts."""
     classes = maps(3, (1, 7, 9), 9)
     known = np.full_like(classes, -1)
     passes = zip(contexts(classes), contexts(known), strict=True)

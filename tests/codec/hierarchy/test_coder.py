@@ -29,13 +29,13 @@ def groups_of(data: bytes) -> list[Group]:
 
 
 def far(left: np.ndarray, right: np.ndarray) -> tuple[int, float]:
-    """The largest difference, and how many values differ."""
+    """The largest difference, and the number of values that differ."""
     difference = np.abs(left.astype(int) - right.astype(int))
     return int(difference.max()), float((difference > 0).mean())
 
 
 def senders_pictures(model: PictureModel, pictures: np.ndarray) -> np.ndarray:
-    """What the sender's own pass through the network ends with, of pictures of one tile."""
+    """The result of the sender's own pass through the network, for pictures of one tile."""
     network = model.shared.network
     pixels = to_network(pictures, network.arguments.stride)
     ends: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -157,7 +157,7 @@ def test_layers_from_coarse_to_fine(pictures_codec: Codec, large: tuple[np.ndarr
     for layers in (0, 3):
         with pytest.raises(InputError, match="has 1 to 2"):
             model.preview([group], layers)
-    # A picture of one stream has all layers in it.
+    # A single stream holds all layers of a picture.
     small = smooth(1, 32, 32)
     with pictures_codec.open(pictures_codec.compress(small, channels=3)) as images:
         assert np.array_equal(images.preview(0, 2), images[0])
@@ -186,7 +186,7 @@ def test_qualities_that_there_are_not(model: PictureModel, quality: object) -> N
 
 
 def test_qualities_grow_from_coarse_to_fine(model: PictureModel) -> None:
-    """Each is written into its file; another one gives another file."""
+    """Each setting affects the file."""
     pictures = smooth(1, 32, 32)
     files = {q: Codec(model).compress(pictures, channels=3, quality=q) for q in (1, 50, 100)}
     assert len(set(files.values())) == 3
@@ -216,7 +216,7 @@ def test_one_layer(one_layer: PictureModel) -> None:
 
 
 def test_tiles_that_are_stored(one_layer: PictureModel) -> None:
-    """A single stream that is no shorter than its tile is not sent."""
+    """A single stream that is not shorter than its tile is not sent."""
     picture = smooth(1, 257, 1, 1)
     (group,), _ = one_layer.encode(picture, 1)
     assert group.streams[1] == picture[:, 256].tobytes()

@@ -1,4 +1,4 @@
-"""The latents that codes name are the samples of partitioned ORC, to the last bit."""
+"""The latents that codes select are the samples of partitioned ORC, bit for bit."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from recvae.rec import Code, Partition, PartitionedORC
 
 
 def by_the_coder(layout: Layout, layer: int, key: int, code: LayerCode, size: int) -> np.ndarray:
-    """Block by block, as `PartitionedORC` decodes."""
+    """Decode block by block with `PartitionedORC`."""
     z, blocks = np.zeros((size, layout.channels), np.int64), code.blocks
     for block, cut in enumerate(code.cuts):
         rows = slice(blocks.starts[block], blocks.starts[block + 1])

@@ -1,4 +1,4 @@
-"""Which positions share a block: all that send are in one, those that carry most come first."""
+"""Blocks of positions: every sending position is in one, the most informative come first."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_every_position_that_sends_is_in_one_block(
     picture, k = blocks.positions // max(size, 1), flat[blocks.positions]
     order = np.lexsort((blocks.positions, -k, picture))
     assert np.array_equal(order, np.arange(len(order)))
-    # A block ends where its class says, or where its picture does.
+    # A block ends as its class determines, or where its picture ends.
     last_of_picture = np.append(np.diff(picture[blocks.starts[:-1]]) > 0, True)
     whole = layout.block_positions[blocks.classes]
     assert (blocks.lengths <= whole).all()
@@ -64,7 +64,7 @@ def test_blocks_of_a_picture_are_those_it_has_alone(seed: int, pictures: int, si
 def test_blocks_by_hand() -> None:
     classes = np.array([[2, 0, 1, 2, 1, 2, 1], [0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 2]])
     blocks = cut_blocks(layout_of([0, 3, 2]), classes)
-    # Of the first: 0, 3 by class 2; 5, 2 by the class of 5; 4, 6 as many as class 1 has left.
+    # In the first: 0, 3 by class 2; 5, 2 by the class of 5; 4, 6 are what is left of class 1.
     assert blocks.positions.tolist() == [0, 3, 5, 2, 4, 6, 20, 14]
     assert blocks.starts.tolist() == [0, 2, 4, 6, 8]
     assert blocks.classes.tolist() == [2, 2, 1, 2]

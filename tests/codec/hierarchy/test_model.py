@@ -1,4 +1,4 @@
-"""Folders of the hierarchy: what is saved loads to the same bits; what is no model is refused."""
+"""Folders of hierarchical models: saved ones load to the same bits; others are refused."""
 
 import json
 from collections.abc import Callable
@@ -115,7 +115,7 @@ def test_missing_fields(folder: Path, field: str) -> None:
 
 
 def test_an_architecture_states_all_of_itself(folder: Path) -> None:
-    """Else two descriptions, and hashes, were of one model."""
+    """Else one model would have two descriptions and hashes."""
     rewrite(folder, lambda text: text["architecture"].pop("decoder_blocks"))
     refused(folder, "in canonical form")
 

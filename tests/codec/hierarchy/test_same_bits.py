@@ -1,4 +1,4 @@
-"""Bins, ranks and `n` are integers: nothing of the machine changes them, pictures by 1 at most."""
+"""Bins, ranks and `n` are the same integers on every machine; pictures differ by at most 1."""
 
 import copy
 from dataclasses import replace
@@ -18,7 +18,7 @@ from recvae.codec.hierarchy.synthesis import synthesise
 
 
 def latents(model: PictureModel, code: PictureCode) -> list[np.ndarray]:
-    """Of each layer of a picture, in units of 2^-28."""
+    """The latents of each layer of a picture, in units of 2^-28."""
     shared = model.shared
     return [
         draw_latents(own.layout, layer, shared.key, part, part.shape[0] * part.shape[1])

@@ -1,4 +1,4 @@
-"""The sender's search: each block by itself, the cheapest of what it finds."""
+"""The sender's search: each block separately, the cheapest of its results."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ KEY, LAYER = (1 << 64) - 1, 2  # keys of blocks wrap
 
 
 def tables_of(intervals: list[list[list[int]]], positions: int, cuts: list[int]) -> LayerTables:
-    """Of classes whose blocks all have as many positions, with these frequencies of cuts."""
+    """Tables of classes with equally many positions a block, and these frequencies of cuts."""
     one = random_tables(0, classes=len(intervals)).layers[0]
     block_positions = np.array([0] + [positions] * len(intervals))
     layout = Layout(1, block_positions, np.array(intervals))
@@ -76,7 +76,7 @@ def test_codes_keep_within_their_tables(tables: LayerTables) -> None:
 
 
 def test_samples_follow_their_posteriors(tables: LayerTables) -> None:
-    """Of many blocks: no further from the means than draws are, and far from those of the prior."""
+    """Over many blocks, latents are as near to the means as exact draws, unlike prior draws."""
     classes = np.full((1, 900), 3)
     mean, scale = posteriors(2, 900)
     code = searched(tables, classes, mean, scale)
@@ -110,7 +110,7 @@ def test_nothing_is_searched_where_nothing_is_sent(tables: LayerTables) -> None:
 
 
 def test_the_cheapest_finisher_is_sent() -> None:
-    """That of the largest log2 q/p less the bits of its rank, of those that come first."""
+    """Of the first finishers, the one with the largest log2 q/p minus the bits of its rank."""
     coder = PartitionedORC(Partition((2, 3)), 1 << 8, block=LAYER)
     mean, scale = (torch.from_numpy(values) for values in posteriors(5, 30, 2))
     target = on_grid(DiagonalGaussian(mean, scale))
@@ -155,7 +155,7 @@ def test_seldom_cuts_are_not_tried_but_for_the_first() -> None:
 
 
 def test_candidates_follow_what_a_block_needs() -> None:
-    """As few as there may be where little is to tell, as many as allowed where much is."""
+    """The fewest possible where there is little information, the most allowed where much."""
     rows, effort = [[[1]]], SearchEffort(margin_bits=2.0, max_log2_candidates=9, keep=1)
     tables = tables_of(rows, 1, [1 << 24])
     count = 400

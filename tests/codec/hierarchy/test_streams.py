@@ -1,4 +1,4 @@
-"""Streams of a tile: what is sent is received; what no encoder writes is refused, or is noticed."""
+"""Streams of a tile: round trips; streams that no encoder writes are refused or detected."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def random_pictures(
     shapes: list[tuple[int, int]],
     quality: int = 50,
 ) -> list[PictureCode]:
-    """Some of which send nothing at all."""
+    """Codes of pictures, some of which send nothing at all."""
     pictures = []
     for _ in range(count):
         most = random.choice([1, tables.classes.count])
@@ -96,7 +96,7 @@ def test_bits_are_what_the_streams_take(seed: int, which: int, count: int) -> No
         for own, layer in zip(tables.layers, picture.layers, strict=True):
             bits += sum(layer_bits(own, layer).values())
     (stream,) = encode_streams(tables, pictures, False)
-    # Zeros at the end are left out: of few bits that may be many.
+    # Trailing zeros are dropped: for few bits these may be many.
     assert bits - 64 <= 8 * len(stream) <= bits * 1.002 + 24
 
 
@@ -118,7 +118,7 @@ def test_codes_of_several_pictures_are_split_into_their_own() -> None:
 def received(
     tables: Tables, streams: list[bytes], separate: bool, checking: bool = False
 ) -> list[PictureCode] | None:
-    """What streams of two pictures are decoded to; None if they are refused."""
+    """The decoded streams of two pictures; None if they are refused."""
     try:
         pictures = decode_streams(tables, streams, 2, shapes_of(3, 3), separate, checking)
     except ValueError:
@@ -165,7 +165,7 @@ def check_damage(which: int, separate: bool, data: st.DataObject) -> None:
         damaged[:] = data.draw(st.binary(max_size=40))
     streams[layer] = bytes(damaged)
     found = received(tables, streams, separate)
-    # Checking refuses all that does not give these very bytes again.
+    # Checking refuses all streams that would be encoded to other bytes.
     checked = received(tables, streams, separate, checking=True)
     if checked is None:
         return

@@ -1,4 +1,4 @@
-"""A hierarchy as small as can be, calibrated on smooth pictures: it codes nothing well."""
+"""The smallest possible hierarchy, calibrated on smooth pictures; it codes nothing well."""
 
 from dataclasses import replace
 from functools import cache
@@ -38,7 +38,7 @@ def smooth(count: int, height: int, width: int, channels: int = 3, seed: int = 0
 
 
 def module_of(arguments: HierarchyArguments, seed: int = 0) -> PictureVAE:
-    """Networks none of whose parts does nothing, as some do before training."""
+    """Networks whose every part has an effect, unlike before training."""
     torch.manual_seed(seed)
     module = PictureVAE(arguments)
     with torch.no_grad():
@@ -49,7 +49,7 @@ def module_of(arguments: HierarchyArguments, seed: int = 0) -> PictureVAE:
 
 @cache
 def tiny_model(arguments: HierarchyArguments = TWO_LAYERS) -> PictureModel:
-    """Calibrated; it does not search for long."""
+    """A calibrated model with a short search."""
     options = CalibrationOptions(classes=5, bands=3, least_bits=4.0, block_bits=12.0)
     pictures = list(torch.from_numpy(smooth(2, 32, 32)).permute(0, 3, 1, 2))
     facts = {"note": "random"}
@@ -59,7 +59,7 @@ def tiny_model(arguments: HierarchyArguments = TWO_LAYERS) -> PictureModel:
 
 
 def random_layout(random: np.random.Generator, classes: int, region: int, channels: int) -> Layout:
-    """Blocks of up to six positions; classes that send nothing, and so do some dimensions."""
+    """Blocks of up to six positions; some classes and some dimensions send nothing."""
     positions = int(random.integers(1, 7))
     block_positions = random.integers(0, positions + 1, classes + 1)
     block_positions[0] = 0
@@ -71,14 +71,14 @@ def random_layout(random: np.random.Generator, classes: int, region: int, channe
 
 
 def random_class_tables(random: np.random.Generator, classes: int, bands: int = 3) -> ClassTables:
-    """Of classes from 0 on, some of them far likelier than others."""
+    """Tables of classes from 0 on, some of them far likelier than others."""
     weights = random.random((bands, classes + 2, classes + 1)) ** 6
     frequencies = np.apply_along_axis(to_frequencies, -1, weights).astype(np.int32)
     return ClassTables(frequencies, np.arange(1, classes + 1, dtype=np.float32))
 
 
 def random_tables(seed: int, classes: int = 4, regions: tuple[int, ...] = (1, 1, 2)) -> Tables:
-    """Of layers whose regions are of these sides."""
+    """Tables of layers whose regions have these sides."""
     random = np.random.default_rng(seed)
     layers = []
     for region in regions:
@@ -94,7 +94,7 @@ def random_tables(seed: int, classes: int = 4, regions: tuple[int, ...] = (1, 1,
 def random_code(
     random: np.random.Generator, layout: Layout, regions: np.ndarray, shape: tuple[int, int]
 ) -> LayerCode:
-    """A code that an encoder might have found, of first and last bins and ranks too."""
+    """A code that an encoder might have found, including first and last bins and ranks."""
     blocks = cut_blocks(layout, layout.at_positions(regions, *shape))
     cuts = random.integers(1, len(layout.intervals) + 1, len(blocks.classes))
     last = np.maximum(layout.intervals_of(blocks, cuts) - 1, 0)

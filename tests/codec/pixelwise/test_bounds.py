@@ -1,4 +1,4 @@
-"""Nothing that comes from a stream or a model leads out of an array."""
+"""No stream or model makes a kernel access memory outside an array."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ print("done")
 
 @pytest.mark.slow
 def test_kernels_with_checked_bounds(tmp_path: Path) -> None:
-    """All that is compiled checks its places, but for the loops in LLVM's vectors."""
+    """All compiled code checks its indices, except the loops in LLVM's vectors."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     setting = {"NUMBA_BOUNDSCHECK": "1", "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": path}
     command = [sys.executable, "-c", CODE]

@@ -76,7 +76,7 @@ def test_one_picture(capsys, packed: Path, tmp_path: Path, name: str) -> None:
 
 
 def test_regions(packed: Path) -> None:
-    """Of one picture, by name of the function that decodes the tiles that it needs."""
+    """Calls on one picture, by name of the function that decodes only the tiles it needs."""
     with recvae.open(packed / "x.recvae", model=packed / "model") as images:
         for number, pixels in enumerate(PICTURES.values()):
             np.testing.assert_array_equal(images[number], pixels)
@@ -85,7 +85,7 @@ def test_regions(packed: Path) -> None:
 
 
 def test_damage(capsys, packed: Path, tmp_path: Path) -> None:
-    """A changed byte is found; what can be saved is, and is what it was."""
+    """A changed byte is detected; what can be saved is saved, unchanged."""
     data = bytearray((packed / "x.recvae").read_bytes())
     data[len(data) // 2] ^= 1  # in the largest picture
     (tmp_path / "x.recvae").write_bytes(data)

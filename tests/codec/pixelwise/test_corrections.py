@@ -29,7 +29,7 @@ def correct(corrections: Any, outputs: Any) -> None:
 
 
 def mixture_of(random: np.random.Generator) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
-    """In integers; and weights, means in grey values, logarithms of scales."""
+    """A mixture in integers; and weights, means in grey values, logarithms of scales."""
     weights = random.multinomial(1 << 16, random.dirichlet(np.ones(COMPONENTS)))
     means = np.rint(32 * (random.uniform(0, 256) + random.normal(0, 4, COMPONENTS)))
     logs = random.uniform(-1, 3, COMPONENTS)
@@ -40,7 +40,7 @@ def mixture_of(random: np.random.Generator) -> tuple[Any, np.ndarray, np.ndarray
 
 
 def nats(value: int, weights: np.ndarray, means: np.ndarray, logs: np.ndarray) -> float:
-    """Of a value, by the formula."""
+    """Bits of a value, by the formula."""
     ends = np.array([value - 0.5, value + 0.5])[:, None]
     logistic = 1 / (1 + np.exp(np.minimum((means - ends) / np.exp(logs), 100)))
     below, above = (logistic[0] if value else 0), (logistic[1] if value < 255 else 1)
@@ -68,7 +68,7 @@ def test_the_gradient_of_scales() -> None:
 
 
 def test_bounds() -> None:
-    """Whatever is learned from whatever is said, from the bounds on."""
+    """Any learning from any outputs stays within bounds, even starting at them."""
     random = np.random.default_rng(1)
     corrections = correcting.new_corrections(1, COMPONENTS)
     of_each = (corrections.biases, correcting.MOST_BIAS), (corrections.gains, correcting.MOST_GAIN)
@@ -91,7 +91,7 @@ def test_bounds() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_streams_are_shorter(channels: int) -> None:
-    """Of a network of random weights, which knows nothing of pictures."""
+    """With a network of random weights, which knows nothing about pictures."""
     images = smooth(1, 48, 40, channels).reshape(1, 48, 40, channels)
     both = tiny_model(), uncorrected(tiny_model())
     lengths = [len(encode_tile(own.networks, images, [NETWORK]) or b"") for own in both]

@@ -16,7 +16,7 @@ from recvae.jit import threaded
 
 EXTREMES = np.array([-32768, 32767, -1, 0, 1], np.int16)
 
-# AVX-512 and whatever this machine has are tried without being asked.
+# AVX-512, and whatever this machine has, are tried by default.
 PROCESSORS = {
     "nehalem": "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2",
     "haswell": "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+avx,+avx2",
@@ -70,7 +70,7 @@ def test_sizes() -> None:
 @pytest.mark.parametrize("weight", EXTREMES)
 @pytest.mark.parametrize("number", EXTREMES)
 def test_extremes(weight: np.int16, number: np.int16) -> None:
-    """Two products of -32768 by itself are past int32, and wrap around."""
+    """Two products of -32768 with itself exceed int32 and wrap around."""
     check(np.full((96, 34), weight), np.full(34, number))
 
 
@@ -80,7 +80,7 @@ def test_extremes_beside_each_other() -> None:
 
 
 def test_rows_anywhere_in_memory() -> None:
-    """Rows at odd places, longer than needed, of weights that nobody may change."""
+    """Rows at odd addresses, longer than needed, of read-only weights."""
     weights = draw(0, 96, 38)
     packed = draw(1, 1 + weights.size)[1:].reshape(19, 96, 2)
     packed[:] = pack(weights)

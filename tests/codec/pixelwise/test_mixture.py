@@ -1,4 +1,4 @@
-"""Frequencies of pixels: whole, never 0, those of the law that training knows, nearly."""
+"""Frequencies of pixels: complete, never 0, and close to the law used in training."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def fill_begins(
 
 
 def find_begins(outputs: np.ndarray, rows: Rows) -> np.ndarray:
-    """Where the values of each channel begin, given those of the channels before: (n, c, 257)."""
+    """The starts of each channel's values, given the channels before: (n, c, 257)."""
     count, channels = rows.values.shape
     begins = np.zeros((count, channels, mixtures.LEVELS + 1), np.int64)
     unused = np.zeros((2, 2), np.int32)
@@ -77,13 +77,13 @@ def drawn_outputs(channels: int, scale: float) -> np.ndarray:
 
 
 def bits_of(begins: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Of pixels, (n,)."""
+    """Bits of pixels, (n,)."""
     widths = np.take_along_axis(np.diff(begins), values[..., None].astype(np.int64), 2)[..., 0]
     return -np.log2(widths / TOTAL).sum(1)
 
 
 def law(outputs: np.ndarray, rows: Rows, components: int = COMPONENTS) -> np.ndarray:
-    """The same by what training knows, in float64."""
+    """The same by the law used in training, in float64."""
     values, medians = (torch.from_numpy(part).double() for part in (rows.values, rows.medians))
     predictions = torch.from_numpy(rows.predictions).double() / 16
     exact = torch.from_numpy(outputs).double() / UNIT
@@ -93,7 +93,7 @@ def law(outputs: np.ndarray, rows: Rows, components: int = COMPONENTS) -> np.nda
 @pytest.mark.parametrize("scale", [30, 300, 3000, 1 << 40])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_whole_and_never_0(channels: int, scale: float) -> None:
-    """Whatever the network says, up to the largest numbers that it can say."""
+    """For any output of the network, up to the largest possible numbers."""
     for values in (None, np.array(0), np.array(255)):
         rows = drawn_rows(channels, values)
         begins = find_begins(drawn_outputs(channels, scale), rows)
@@ -116,7 +116,7 @@ def test_the_law_of_training(channels: int, scale: float) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_files_are_as_long_as_the_network_in_floats_says(channels: int) -> None:
-    """The network as trained, the same in integers, and what they make of a picture."""
+    """The trained network, the same in integers, and their results on a picture."""
     module, model = tiny_module(), uncorrected(tiny_model())
     picture = smooth(1, 64, 48, channels)[0].reshape(64, 48, channels)
     filters = model.networks[channels].filters.copy()

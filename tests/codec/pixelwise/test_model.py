@@ -1,4 +1,4 @@
-"""Folders of pixelwise models: what is saved loads to the same; what is no model is refused."""
+"""Folders of pixelwise models: saved ones load to the same; others are refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -123,7 +123,7 @@ def test_a_missing_hash(folder: Path) -> None:
 
 @pytest.mark.parametrize("field", ["hidden", "reach", "filter_rate"])
 def test_networks_state_all_of_themselves(folder: Path, field: str) -> None:
-    """Else two descriptions, and hashes, were of one model."""
+    """Else one model would have two descriptions and hashes."""
     rewrite(folder, lambda text: text["networks"]["grey"].pop(field))
     refused(folder, "in canonical form|needed: ")
 
@@ -168,7 +168,7 @@ def test_tensors_that_are_missing_or_too_many(folder: Path) -> None:
 
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_the_largest_sums_that_are_allowed(folder: Path, sign: int) -> None:
-    """Such a network codes badly, and comes back."""
+    """Such a network codes badly, but without loss."""
     tensors = load_file(folder / WEIGHTS)
     for kind in ("grey", "rgb"):
         for layer, most in enumerate((127, 4095, 4095)):

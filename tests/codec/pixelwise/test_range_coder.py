@@ -49,7 +49,7 @@ def encoded(symbols: np.ndarray, frequencies: np.ndarray) -> bytes:
 
 
 def check(symbols: np.ndarray, frequencies: np.ndarray) -> bytes:
-    """Both coders write the same, and it decodes; returns it."""
+    """Check that both coders write the same, decodable bytes, and return them."""
     data = encoded(symbols, frequencies)
     reference = RangeEncoder()
     reference.encode(symbols, frequencies)
@@ -75,7 +75,7 @@ def test_same_bytes_as_constriction(seed: int, rows: int, classes: int) -> None:
 @pytest.mark.parametrize("end", [0, 1])
 @pytest.mark.parametrize("length", [3, 4, 9, 40])
 def test_carries_through_many_words(length: int, end: int) -> None:
-    """Each symbol keeps the interval around one place; the last one says on which side it ends."""
+    """Each symbol keeps the interval around one point; the last one decides the side."""
     place, low, size = 1 << 63, 0, (1 << 64) - 1
     rows, symbols, words = [], [], 0
     for _ in range(length):
@@ -89,7 +89,7 @@ def test_carries_through_many_words(length: int, end: int) -> None:
             words += 1
     scale = size >> 24
     border = (place - low) // scale
-    rows.append([border, 1, TOTAL - 1 - border])  # below the place for sure, around it, above it
+    rows.append([border, 1, TOTAL - 1 - border])  # surely below the point, around it, above it
     symbols.append([0, 2][end])
     data = check(np.array(symbols), np.array(rows, np.int32))
     sealed = data[1 : 4 * (words - 1)]
@@ -98,7 +98,7 @@ def test_carries_through_many_words(length: int, end: int) -> None:
 
 
 def test_cut_endings() -> None:
-    """Zeros that end a stream are no part of it, and it ends within a word as anywhere."""
+    """Trailing zeros are not part of a stream, which may end within a word."""
     lengths = set()
     for seed in range(60):
         random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Pictures to groups and back: all kinds, the same bytes however they are made."""
+"""Pictures to groups and back: all kinds, the same bytes by every path."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def test_what_was_encoded(model: PixelwiseModel, size: tuple[int, int], channels
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_how_parts_are_coded(model: PixelwiseModel, channels: int) -> None:
-    """By the network, by copies, as they are; each where it is shorter."""
+    """By the network, by copies, or uncompressed, whichever is shortest."""
     expected = {"smooth": [tile.NETWORK], "drawn": [tile.COPIES], "noise": None}
     pictures = {
         "smooth": smooth(1, 33, 40, channels),
@@ -72,7 +72,7 @@ def test_how_parts_are_coded(model: PixelwiseModel, channels: int) -> None:
 
 
 def test_a_stream_of_no_bytes(model: PixelwiseModel) -> None:
-    """What begins at 0 and is likely needs none; it is not taken for one that is too long."""
+    """A likely symbol that begins at 0 needs no bytes; an empty stream is not taken as too long."""
     black = np.zeros((1, 1, 1), np.uint8)
     (group,), _ = model.encode(black, 1)
     assert group.streams == (b"",)
@@ -125,7 +125,7 @@ def test_areas(
     columns: slice,
     needed: set[int],
 ) -> None:
-    """The streams of other tiles are not looked at."""
+    """The streams of other tiles are not read."""
     pixels, group = large
     streams = tuple(s if i in needed else b"" for i, s in enumerate(group.streams))
     part = Group(group.num_images, group.spec, streams, tile=group.tile)
@@ -144,7 +144,7 @@ def test_written_by_no_encoder(model: PixelwiseModel, large: tuple[np.ndarray, G
 
 
 def test_endings_that_no_encoder_writes(model: PixelwiseModel) -> None:
-    """Of all streams that decode to some pictures one is written by an encoder."""
+    """An encoder writes exactly one of the streams that decode to some pictures."""
     for channels in (1, 3):
         pixels = smooth(1, 3, 4, channels)
         (group,), _ = model.encode(pixels, 1)

@@ -1,4 +1,4 @@
-"""A pixelwise model as small as can be, and pictures for it."""
+"""The smallest possible pixelwise model, and pictures for it."""
 
 from dataclasses import replace
 from functools import cache
@@ -17,7 +17,7 @@ GREY = PixelArguments(hidden=(8, 16), components=2, reach=(1, 1), filter_reach=(
 
 @cache
 def tiny_module(seed: int = 0) -> PixelPredictor:
-    """Of random weights, none of which does nothing, and filters that know something."""
+    """A network of random weights that all have an effect, and non-zero filters."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = PixelPredictor(RGB, GREY)
@@ -37,7 +37,7 @@ def tiny_model(seed: int = 0) -> PixelwiseModel:
 
 
 def uncorrected(model: PixelwiseModel) -> PixelwiseModel:
-    """The same, but for the corrections of what its networks say."""
+    """The same without corrections of its networks' outputs."""
     networks = {
         channels: replace(own, arguments=replace(own.arguments, corrected=False))
         for channels, own in model.networks.items()
@@ -59,7 +59,7 @@ def smooth(count: int, height: int, width: int, channels: int = 3) -> np.ndarray
 
 
 def noise(count: int, height: int, width: int, channels: int = 3) -> np.ndarray:
-    """What nothing predicts, in the shapes of `smooth`."""
+    """Noise in the shapes of `smooth`."""
     shape = (count, height, width, channels) if channels > 1 else (count, height, width)
     return np.random.default_rng([height, width, channels]).integers(0, 256, shape, np.uint8)
 

@@ -1,4 +1,4 @@
-"""Model folders that are changed by one who means harm, and must be refused."""
+"""Maliciously changed model folders, which must be refused."""
 
 import json
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def refused(folder: Path, message: str) -> None:
 
 
 def rewrite(folder: Path, change: Callable[[dict], object], tensors: dict | None = None) -> None:
-    """Change a model and state the right hash, as one who means harm would."""
+    """Change a model and correct its hash, as an attacker would."""
     text = json.loads((folder / JSON).read_text())
     if tensors is not None:
         save_file(tensors, folder / WEIGHTS)

@@ -1,4 +1,4 @@
-"""Small models, trained for some steps, and what every model must do."""
+"""Small models, trained for some steps, and checks for every model."""
 
 import io
 
@@ -14,7 +14,7 @@ from recvae.vae.quantise import quantise
 
 
 def trained(architecture: Architecture, pixels: np.ndarray, steps: int) -> CodecModel:
-    """A model of two latents that has seen pixels (n, h, w): such images are worth coding."""
+    """A model of two latents trained on pixels (n, h, w), so that such images are coded."""
     torch.manual_seed(0)
     encoder, decoder = architecture.build()
     optimiser = torch.optim.Adam(decoder.parameters(), lr=0.02)
@@ -36,7 +36,7 @@ def trained(architecture: Architecture, pixels: np.ndarray, steps: int) -> Codec
 
 
 def check_round_trips(model: CodecModel, images: np.ndarray) -> None:
-    """Every byte back, in any group and batch, and no file much larger than its images."""
+    """Check that every byte comes back, in any group and batch, without much expansion."""
     for group_size, batch_sizes in ((1, (1, 5)), (4, (1, 5)), (64, (1,))):
         data = Codec(model).compress(images, group_size)
         assert len(data) <= images.size * 1.005 + 64

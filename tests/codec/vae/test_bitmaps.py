@@ -1,4 +1,4 @@
-"""Files of models of scans: every byte back in any grouping, whatever the images are."""
+"""Files of models of scans: lossless in any grouping, for all images."""
 
 from itertools import pairwise
 
@@ -24,7 +24,7 @@ def model() -> CodecModel:
 
 @pytest.fixture(scope="module")
 def images(noise: np.ndarray) -> np.ndarray:
-    """Digits, and what no scan makes: noise, moved, turned and plain images."""
+    """Digits, and images without scans: noise, moved, turned and plain ones."""
     digits = sample_images()[:5]
     plain = [np.full((28, 28), value, dtype=np.uint8) for value in (0, 255, 128)]
     moved = [np.roll(digits[0], 3, axis=1), digits[1].T]
@@ -53,7 +53,7 @@ def test_passes_of_as_many_classes_are_coded_as_one(model: CodecModel, images: n
 
 
 def test_payloads_of_noise(model: CodecModel) -> None:
-    """They are images or no encoder's work, and never more than that."""
+    """They decode to images or are refused, without further effect."""
     rng = np.random.default_rng(0)
     refusals: list[str] = []
     for length in (0, 20, 60):

@@ -1,4 +1,4 @@
-"""Exporting a model: its latents are coded as was chosen, and what was measured is kept."""
+"""Export of a model: latents are coded as chosen, and measurements are kept."""
 
 from copy import deepcopy
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ from recvae.vae import Architecture
 
 @pytest.fixture(scope="module")
 def vae() -> SimpleNamespace:
-    """Untrained, with posteriors that say something."""
+    """An untrained model with informative posteriors."""
     torch.manual_seed(0)
     small = {"channels": 2, "hidden": 8}
     architecture = Architecture("staged", 4, encoder=small, decoder=small | {"blocks": 0})

@@ -1,4 +1,4 @@
-"""Files of causal models: every byte back at odd sizes, few levels, any grouping and any noise."""
+"""Files of causal models: lossless at odd sizes, few levels, in any grouping, for noise."""
 
 import io
 from dataclasses import replace
@@ -48,14 +48,14 @@ def blots(architecture: Architecture, count: int) -> np.ndarray:
 
 
 def images_for(model: CodecModel) -> np.ndarray:
-    """Blots, and what no model expects."""
+    """Blots, and images that no model expects."""
     levels, shape = model.architecture.levels, model.spec.shape
     noise = np.random.default_rng(2).integers(0, levels, (2, *shape))
     plain = np.stack([np.full(shape, value) for value in (0, levels - 1, levels // 2)])
     return np.concatenate([blots(model.architecture, 4), noise, plain]).astype(np.uint8)
 
 
-# Of the sizes beyond a few pixels, the quick tests take one.
+# The quick tests use only one of the sizes beyond a few pixels.
 PARAMS = [
     pytest.param(kind, marks=pytest.mark.slow if kind in ("28x28", "64x64") else ())
     for kind in KINDS
@@ -72,7 +72,7 @@ def test_round_trip_in_any_group_and_batch(model: CodecModel) -> None:
 
 
 def test_a_payload_is_as_long_as_its_symbols_cost(model: CodecModel) -> None:
-    """And what the model has learned is worth something."""
+    """What the model has learned pays off."""
     images = blots(model.architecture, 60)
     report = Codec(model).compress_to(io.BytesIO(), images, 60)
     assert report.bits["stored"] < 1

@@ -16,7 +16,7 @@ every_model = pytest.mark.parametrize("name", LATENTS)
 
 
 def strange_images() -> np.ndarray:
-    """Images that no encoder saw: its posteriors may be far out, and narrower than any grid."""
+    """Images that no encoder saw: posteriors may be far out, and narrower than the grid."""
     rng = np.random.default_rng(0)
     levels = [0, 1, 254, 255]
     flat = np.repeat(np.array(levels, np.uint8), 28 * 28).reshape(-1, 28, 28)
@@ -28,7 +28,7 @@ def strange_images() -> np.ndarray:
 @every_model
 @pytest.mark.parametrize("gain", [1, 30])
 def test_strange_images_come_back(name: str, gain: int) -> None:
-    """Also where a model means harm: posteriors thirty times as sure and as far out."""
+    """Also with a malicious model: posteriors thirty times as narrow and as far out."""
     codec = recvae.load(MODELS / name)
     codec.model.encoder.posterior.linear.weight.data *= gain
     images = strange_images()
@@ -45,7 +45,7 @@ def test_bits_are_those_of_the_file(name: str, digits: np.ndarray) -> None:
 
 
 def test_fitted_bins_cost_less_than_uniform_ones(digits: np.ndarray) -> None:
-    """On the images that they were fitted to the aggregate posterior of, and on new ones."""
+    """On the images whose aggregate posterior they were fitted to, and on new ones."""
     latents = recvae.load(MODELS / "fitted-bins").model.latents
     assert isinstance(latents, BlockLatents)
     model = recvae.load(MODELS / "fitted-bins").model

@@ -1,4 +1,4 @@
-"""Model files: what is saved loads to the same bits, and what is not whole is refused."""
+"""Model files: saved ones load to the same bits, and incomplete ones are refused."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def folder(codec: Codec, tmp_path: Path) -> Path:
 
 
 def rewrite(folder: Path, tensors: dict | None = None, **fields: object) -> None:
-    """Change a model and state the right hash, as one who means harm would."""
+    """Change a model and correct its hash, as an attacker would."""
     text = json.loads((folder / "model.json").read_text()) | fields
     if tensors is not None:
         save_file(tensors, folder / "weights.safetensors")
@@ -74,7 +74,7 @@ def test_shipped_models_are_found_by_their_hash() -> None:
 
 @pytest.mark.slow
 def test_loading_imports_no_compiler() -> None:
-    """Torch's takes seconds."""
+    """torch's takes seconds."""
     code = (
         "import sys, recvae; [recvae.load(name) for name in ('mnist-scans', 'mnist', 'mnist-mlp')];"
         "sys.exit('torch._dynamo' in sys.modules)"
@@ -133,7 +133,7 @@ def test_file_of_another_model(codec: Codec, folder: Path, digits: np.ndarray) -
 def test_a_path_is_a_folder_first(
     codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`Path("./mnist")` is `Path("mnist")`, and the name of a model that ships."""
+    """`Path("./mnist")` is `Path("mnist")`, and also the name of a shipped model."""
     monkeypatch.chdir(tmp_path)
     assert load_model(Path("./mnist")).name == "mnist"
     Path("mnist").mkdir()

@@ -1,4 +1,4 @@
-"""Model folders that are damaged or mean harm: each refused in one line, before it costs memory."""
+"""Damaged or malicious model folders: each refused in one line, before it costs memory."""
 
 import json
 import os
@@ -161,7 +161,7 @@ def test_hostile_lengths_of_the_header_of_weights(folder: Path, size: int) -> No
 
 
 def test_what_is_claimed_costs_no_memory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch's memory is not traced; nothing of torch's is made before all is checked."""
+    """torch's memory is not traced, but no tensor is made before everything is checked."""
     monkeypatch.setattr(model, "build_model", lambda *arguments: pytest.fail("built"))
     file_bytes = sum((folder / name).stat().st_size for name in (JSON, WEIGHTS))
     good = (folder / JSON).read_text()

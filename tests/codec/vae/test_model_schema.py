@@ -1,4 +1,4 @@
-"""`model.json` from anywhere: what does not keep to JSON or to the schema is told by its field."""
+"""Untrusted `model.json`: deviations from JSON or the schema are reported by field."""
 
 import json
 import shutil
@@ -169,8 +169,8 @@ def test_all_objects_but_the_facts_are_closed() -> None:
                 visit(child, f"{path}/{key}")
 
     visit(schema, "")
-    architecture = "/properties/architecture/properties"  # told more closely behind `if`
-    # Latent codecs from elsewhere check their own fields; those of the package are told likewise.
+    architecture = "/properties/architecture/properties"  # specified more closely under `if`
+    # External latent codecs check their own fields; those of the package are specified too.
     assert open_objects == [
         f"{architecture}/encoder", f"{architecture}/decoder", "/properties/latents",
         "/properties/facts",
@@ -217,7 +217,7 @@ def test_hostile_latents(tmp_path: Path, model: str, path: str, value: Any, mess
 
 
 def test_what_goes_without_saying_is_not_stated(folder: Path, tmp_path: Path) -> None:
-    """A model has one description: its hash, which files name, is of that."""
+    """A model has one description, which the hash that files name covers."""
     message = "model.json: states a field that a model with these parts leaves out"
     rewrite(folder, setting("blocks[0].algorithm", "partitioned ORC"))
     refused(folder, message)

@@ -1,4 +1,4 @@
-"""What integer arithmetic costs: the shipped models beside the same networks in floats."""
+"""The cost of integer arithmetic: shipped models against the same networks in floats."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A trace of coding: what sender and receiver are told, which must be the same."""
+"""Traces of coding, which must be the same for sender and receiver."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from recvae.codec.vae.trace import RecordedTrace
 def test_sender_and_receiver_take_the_same_steps(
     digits: np.ndarray, name: str, effort: int
 ) -> None:
-    """Candidates that are only tried are no steps."""
+    """Candidates that are only tried are not steps."""
     model, sent, received = load_model(name), RecordedTrace(), RecordedTrace()
     data = Codec(model.traced(sent)).compress(digits[:6], group_size=2, effort=effort)
     assert np.array_equal(Codec(model.traced(received)).decompress(data), digits[:6])

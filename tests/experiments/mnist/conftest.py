@@ -1,4 +1,4 @@
-"""What the tests of the MNIST experiment share."""
+"""Fixtures for the tests of the MNIST experiment."""
 
 import pytest
 import torch

@@ -4,12 +4,12 @@ import math
 from typing import Any
 
 PIXELS = 784
-SEARCH_KL_BITS = {1: 30.0, 2: 17.0, 4: 9.5, 8: 5.5}  # of all blocks, what bins leave to the search
+SEARCH_KL_BITS = {1: 30.0, 2: 17.0, 4: 9.5, 8: 5.5}  # all blocks: the part bins leave to the search
 LOG2_CANDIDATES = range(6, 17)
 
 
 def make_row(name: str, family: str, **cells: Any) -> dict[str, Any]:
-    """A row whose sums add up; `cells` overrule what is assumed."""
+    """A row whose sums add up; `cells` override defaults."""
     row: dict[str, Any] = {
         "name": name,
         "family": family,
@@ -40,14 +40,14 @@ def make_row(name: str, family: str, **cells: Any) -> dict[str, Any]:
 
 
 def bound() -> dict[str, Any]:
-    """-ELBO: no file."""
+    """The row of -ELBO, without a file."""
     row = make_row("-ELBO", "bound", overhead_bits=0.0)
     kept = ("name", "family", "model", "latent_dim", "images", "negative_elbo_bpp")
     return dict.fromkeys(row) | {key: row[key] for key in (*kept, "bits_per_pixel", "pixels_bpp")}
 
 
 def partitioned(model: str = "mnist-mlp", easier_bits: float = 0.0) -> list[dict[str, Any]]:
-    """The sweep over blocks and candidates; `easier_bits` fewer are left to each search."""
+    """The sweep over blocks and candidates, with `easier_bits` fewer bits for each search."""
     rows = []
     for blocks, search_kl_bits in SEARCH_KL_BITS.items():
         for log2_candidates in LOG2_CANDIDATES:
@@ -70,7 +70,7 @@ def partitioned(model: str = "mnist-mlp", easier_bits: float = 0.0) -> list[dict
 
 
 def full() -> list[dict[str, Any]]:
-    """All families."""
+    """Rows of all families."""
     subset: dict[str, Any] = {
         "images": 500,
         "standard_error_bpp": 0.014,

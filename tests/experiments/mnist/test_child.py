@@ -1,4 +1,4 @@
-"""Work in a process of its own ends with the process that wants it."""
+"""Work in a child process ends with its parent."""
 
 import os
 import signal
@@ -35,4 +35,4 @@ def test_no_child_outlives_its_parent(tmp_path: Path, number: signal.Signals) ->
         assert fifo.read(5) == b"begun"
         parent.send_signal(number)
         parent.wait()
-        assert fifo.read() == b""  # its end: nobody has it open any more
+        assert fifo.read() == b""  # end of file: nobody has it open any more

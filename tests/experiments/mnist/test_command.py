@@ -43,7 +43,7 @@ Cells = dict[str, str]
 
 @pytest.fixture(scope="module")
 def quick_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that a quick run fills which was interrupted after its first rows and goes on."""
+    """The folder of a quick run that was interrupted after its first rows and continued."""
     out = tmp_path_factory.mktemp("mnist") / "made" / "here"
     line = [sys.executable, "-m", "recvae.experiments", "mnist", "--quick", "--out", str(out)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -166,7 +166,7 @@ def test_bad_input_is_one_line(
 def test_a_row_of_other_settings_is_measured_again(
     quick_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It alone; the others are kept."""
+    """Only that row; the others are kept."""
     shutil.copytree(quick_run / "rows", tmp_path / "rows")
     (stale,) = (row for row in rows.all_rows(quick=True) if row.family == "min-cost selection")
     path = tmp_path / "rows" / f"{stale.slug}.json"
@@ -200,7 +200,7 @@ ROWS = [
 def test_what_any_sender_sends_decodes(
     model: CodecModel, training: Training, images: np.ndarray, row: rows.Row, tmp_path: Path
 ) -> None:
-    """In as many bits as it tells; the receiver has the model's files and knows of no sender."""
+    """In as many bits as reported; the receiver has only the model's files."""
     coding = make_coding(row, model, 3, training)
     groups, bits = encode_groups(coding.model, images, 8)
     coding.model.save(tmp_path)
@@ -271,7 +271,7 @@ def measured(family: str, bits_per_pixel: float, negative_elbo_bpp: float = 1.0)
 
 
 def test_targets_are_judged_on_like_images() -> None:
-    """Rates stand over -ELBO of their own images; the best row of a family counts."""
+    """Rates are relative to -ELBO of their own images; the best row of a family counts."""
     judged = verdicts(
         [
             measured("partitioned ORC", 2.02, 2.0),
@@ -305,7 +305,7 @@ def test_missing_models_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_failing_row_is_not_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A model that is damaged, met in the child process, is told by the parent."""
+    """The parent reports a damaged model that the child process found."""
     folder = tmp_path / "models" / "mnist-mlp"
     folder.mkdir(parents=True)
     for text, message in [

@@ -1,4 +1,4 @@
-"""The figures of the MNIST experiment: what they show is what the models and the codec say."""
+"""The figures of the MNIST experiment agree with the models and the codec."""
 
 import io
 import re

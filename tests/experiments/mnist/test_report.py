@@ -1,4 +1,4 @@
-"""The figures and the report of the MNIST experiment: real models and images, rows made up."""
+"""The figures and the report of the MNIST experiment: real models and images, made-up rows."""
 
 import re
 from collections import Counter
@@ -41,7 +41,7 @@ def all_drawings(
 
 
 class Page(HTMLParser):
-    """A page's parts; parsing one that is not well formed fails."""
+    """The parts of a page; parsing fails if it is not well-formed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -195,7 +195,7 @@ def test_names_are_text(tmp_path: Path) -> None:
     assert f"caption {raised}" in page.words
     assert hostile in page.words
     labels = [a["aria-label"] for _, a in page.attributes if "aria-label" in a]
-    assert labels.count(drawing.title) == 2  # of what scrolls, and of the figure in it
+    assert labels.count(drawing.title) == 2  # for the scrolling box and the figure in it
     assert sum(name == "script" for name, _ in page.attributes) == 1
 
 

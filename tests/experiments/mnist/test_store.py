@@ -1,4 +1,4 @@
-"""What the MNIST experiment keeps, and for how long it holds: rows, bounds; and how it times."""
+"""What the MNIST experiment stores and when it is valid: rows, bounds; and its timing."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -83,9 +83,7 @@ def test_a_bound_is_kept_for_its_images_alone(tmp_path: Path, model: CodecModel)
     images = torch.from_numpy(sample_images("test")[:6].copy())
     few, others = images[:3], images[3:]
     kept = cached_bound(model, few, "a", 0, tmp_path).bits
-    assert np.array_equal(
-        cached_bound(model, others, "a", 0, tmp_path).bits, kept
-    )  # as it was told
+    assert np.array_equal(cached_bound(model, others, "a", 0, tmp_path).bits, kept)  # as reported
     assert not np.array_equal(cached_bound(model, others, "b", 0, tmp_path).bits, kept)
     for path in tmp_path.iterdir():
         path.write_bytes(b"junk")

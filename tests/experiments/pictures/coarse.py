@@ -70,14 +70,14 @@ register_image_coder(FORMAT, lambda folder: Coarse())
 
 
 def make_model(folder: Path) -> Path:
-    """A folder that is this model."""
+    """Make a folder with this model."""
     folder.mkdir()
     (folder / "model.json").write_text(json.dumps({"format": FORMAT}))
     return folder
 
 
 def ideal(codec: Codec, images: list[RGB], quality: int, seed: int) -> tuple[float, float]:
-    """Of this coder in place of a hierarchy: its streams, without the file around them."""
+    """Ideal point of this coder in place of a hierarchy: its streams, without the file."""
     decoded, num_bytes = [], 0
     for image in images:
         groups, _ = codec.model.with_quality(quality).encode(image[None], 1)
@@ -89,7 +89,7 @@ def ideal(codec: Codec, images: list[RGB], quality: int, seed: int) -> tuple[flo
 def partitioned(
     codec: Codec, images: list[RGB], quality: int, partition: Partition, seed: int
 ) -> PartitionPoint:
-    """Likewise; this coder has nothing to partition, so the overhead is plain arithmetic."""
+    """Likewise; with nothing to partition here, the overhead is plain arithmetic."""
     rate, db = ideal(codec, images, quality, seed)
     overhead = 1 + len(partition.strategy) / 10 + partition.block_bits / 64
     return PartitionPoint(overhead, rate + overhead / partition.block_bits, db - overhead / 10)

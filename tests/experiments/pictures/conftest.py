@@ -1,4 +1,4 @@
-"""Smooth random pictures, which all codecs can do something with."""
+"""Smooth random pictures, which all codecs can compress."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def picture() -> RGB:
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as --data.root wants it."""
+    """A folder for --data.root."""
     root = tmp_path_factory.mktemp("data")
     (root / "CIFAR10").mkdir()
     (root / "kodak").mkdir()

@@ -1,4 +1,4 @@
-"""Classical codecs on real bytes: what is counted, what is left out, what a budget buys."""
+"""Classical codecs on real files: bytes counted and left out, and fitting a budget."""
 
 import io
 import sys

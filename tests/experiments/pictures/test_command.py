@@ -1,4 +1,4 @@
-"""The whole experiment, quick, with a coder in place of ours that is not ours; bad input."""
+"""The whole experiment, quick, with another coder in place of ours; bad input."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ FIGURES = ("cifar10", "kodak", "partitions", "layers", "cifar10_pictures", "koda
 
 @pytest.fixture(scope="module", autouse=True)
 def _hierarchy() -> Iterator[None]:
-    """The coder has no hierarchy: what is asked of one it answers in another way."""
+    """The coder is not a hierarchy: substitutes answer what is asked of one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ours, "ideal", coarse.ideal)
         patch.setattr(ours, "partitioned", coarse.partitioned)
@@ -122,7 +122,7 @@ def test_every_figure_is_drawn_and_the_page_holds_it(folder: Path) -> None:
 def test_a_second_run_measures_nothing(
     folder: Path, data: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for the row that is missing."""
+    """Except for the missing row."""
     shutil.copytree(folder / "rows", tmp_path / "rows")
     gone = rows.all_rows(True, classical_codecs())[0]
     (tmp_path / "rows" / f"{gone.slug}.json").unlink()

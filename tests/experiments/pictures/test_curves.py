@@ -1,4 +1,4 @@
-"""Curves, and what is said of two of them; by numbers that can be checked by hand."""
+"""Curves and their comparisons, with numbers that can be checked by hand."""
 
 import math
 from typing import Any
@@ -69,7 +69,7 @@ def test_files_are_compared_with_ideal_published_and_classical_at_equal_rate() -
     assert (ours, partitioned, 1.90) not in found
     theory = f"{THEORY.name}, {THEORY.setting}"
     assert found[IDEAL, theory, 0.69].gain_db == pytest.approx(31.38 - 26.21)
-    assert (ours, theory, 0.69) not in found  # what is coded is not held to what is not
+    assert (ours, theory, 0.69) not in found  # files are not compared with ideal curves
 
 
 def test_published_curves_rise_and_theory_is_above_what_is_coded() -> None:

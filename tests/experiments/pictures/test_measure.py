@@ -1,4 +1,4 @@
-"""One row of each kind, measured on a few pictures; examples; what figures say."""
+"""One row of each kind, measured on a few pictures; examples; contents of figures."""
 
 from typing import Any
 
@@ -153,7 +153,7 @@ def test_a_curve_that_leaves_the_frame_has_its_name_at_the_edge() -> None:
 def test_without_rows_figures_say_so() -> None:
     assert partitions([]).figure is None
     assert layers([]).figure is None
-    assert len(cifar10([]).figure.axes[0].lines) == 3  # what is published
+    assert len(cifar10([]).figure.axes[0].lines) == 3  # the published ones
 
 
 def test_pictures_stand_beside_each_other_enlarged(codec: Codec) -> None:

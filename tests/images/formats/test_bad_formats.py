@@ -1,4 +1,4 @@
-"""Pictures that are damaged, or of a kind that would not come back, are refused in one line."""
+"""Pictures that are damaged, or would not round-trip, are refused in one line."""
 
 import io
 import re
@@ -37,7 +37,7 @@ def several(kind: str) -> bytes:
 
 
 def one_frame() -> bytes:
-    """An animated WebP of one frame, on a canvas of as many pixels as are allowed."""
+    """An animated WebP of one frame, on the largest allowed canvas."""
     data = bytearray(several("WEBP"))
     frames = [data.index(b"ANMF"), data.rindex(b"ANMF")]
     del data[frames[1] :]
@@ -47,7 +47,7 @@ def one_frame() -> bytes:
 
 
 def tiff(tag: int, value: int, compression: str | None = None) -> bytes:
-    """An RGB TIFF of which a tag tells something else."""
+    """An RGB TIFF with one tag changed."""
     data = bytearray(saved("RGB", "TIFF", compression=compression))
     (directory,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, directory)
@@ -60,7 +60,7 @@ def tiff(tag: int, value: int, compression: str | None = None) -> bytes:
 
 
 def deep_tiff() -> bytes:
-    """A TIFF of RGB in 16 bits, of which Pillow would give the upper half."""
+    """A 16-bit RGB TIFF, of which Pillow would return the upper half."""
     tags = [(256, 3, 1, 1), (257, 3, 1, 1), (258, 3, 3, 134), (259, 3, 1, 1), (262, 3, 1, 2)]
     tags += [(273, 4, 1, 140), (277, 3, 1, 3), (278, 3, 1, 1), (279, 4, 1, 6), (339, 3, 1, 1)]
     entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
@@ -76,7 +76,7 @@ def bmp(bits: int) -> bytes:
 
 
 def premultiplied() -> bytes:
-    """An RGBA TIFF whose colours are said to be multiplied by alpha."""
+    """An RGBA TIFF marked as premultiplied by alpha."""
     data = saved("RGBA", "TIFF")
     entry = struct.pack("<HHIHH", 338, 3, 1, 2, 0)
     assert data.count(entry) == 1
@@ -84,7 +84,7 @@ def premultiplied() -> bytes:
 
 
 def deep_palette() -> bytes:
-    """A TIFF with a palette of which 8 bits would lose something."""
+    """A TIFF with a palette that does not fit 8 bits."""
     data = bytearray(saved("P", "TIFF"))
     with Image.open(io.BytesIO(data)) as image:
         colours = struct.pack("<768H", *image.tag_v2[320])  # type: ignore[attr-defined]
@@ -205,7 +205,7 @@ def test_the_limit_of_pillow_is_not_ours(tmp_path: Path, monkeypatch) -> None:
 
 
 def pictures() -> list:
-    """A picture of each format in each colour, and TIFFs by each way of compression."""
+    """A picture of each format in each colour, and TIFFs with each compression."""
     images = [
         pytest.param(known, known.encode(pixels), id=f"{known.name} {channels}")
         for known in picture_formats()

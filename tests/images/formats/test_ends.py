@@ -1,4 +1,4 @@
-"""A file is one picture from its first byte to its last: what trails it is refused, and told."""
+"""A file is one picture from its first byte to its last: trailing bytes are refused."""
 
 import io
 import os
@@ -33,7 +33,7 @@ def saved(pixels: np.ndarray, kind: str, **options: object) -> bytes:
 
 
 def ends(data: bytes, pixels: np.ndarray, more: Iterable[bytes] = (b"\n", b"\0" * 16)) -> None:
-    """Check that a file is read, and refused with more behind it than it is."""
+    """Check that a file is read, and refused with trailing bytes."""
     np.testing.assert_array_equal(read_images(io.BytesIO(data)).pixels[0], pixels)
     for tail in (data, *more):
         with pytest.raises(InputError, match=TRAILS.format(len(data), len(data + tail))):
@@ -127,7 +127,7 @@ def test_a_webp_is_one_image_and_its_metadata() -> None:
 
 
 def bmp(pixels: bytes, bits: int = 24, compression: int = 0, version_bytes: int = 40, **sizes: int):
-    """A BMP of 5 × 6 pixels; `sizes` are what its header says of the file, image and profile."""
+    """A BMP of 5 × 6 pixels; `sizes` are the header's sizes of file, image and profile."""
     greys = b"".join(bytes([i, i, i, 0]) for i in range(256)) if bits == 8 else b""
     begin = 14 + version_bytes + len(greys)
     file, image = sizes.get("file", begin + len(pixels)), sizes.get("image", 0)
@@ -247,7 +247,7 @@ def test_a_tiff_may_leave_out_how_long_it_is() -> None:
     for order, is_big in LAYOUTS[:3]:
         ends(tiff("exif values directory pixels", order, is_big, missing=(279,)), GREY)
     data = tiff("exif values directory pixels", missing=(279,), compression=5)
-    assert referred_end(data + b"behind") == len(data) + 6  # as readers take it
+    assert referred_end(data + b"behind") == len(data) + 6  # as readers see it
 
 
 def test_what_a_tiff_refers_to_may_be_missing() -> None:
@@ -258,7 +258,7 @@ def test_what_a_tiff_refers_to_may_be_missing() -> None:
 
 
 def test_a_tiff_refers_to_no_more_than_there_is() -> None:
-    """Else a file of a megabyte, each word of it a directory, would take hours."""
+    """Else a megabyte whose every word is a directory would take hours."""
     entries = [struct.pack("<2H2I", tag, 4, 1000, 0) for tag in (273, 279, 330)]
     data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + bytes(8000)
     with pytest.raises(ValueError, match="overlap"):

@@ -1,4 +1,4 @@
-"""Every registered format gives back the pixels and the spec that it was given."""
+"""Every registered format returns the pixels and the spec that were written."""
 
 import gzip
 import io

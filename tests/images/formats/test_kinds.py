@@ -1,4 +1,4 @@
-"""Every kind of picture that 8 bits can express comes as its pixels, alpha included."""
+"""Every kind of picture that fits 8 bits is read exactly, alpha included."""
 
 import io
 import struct
@@ -14,7 +14,7 @@ from recvae.images import Images, ImageSpec, image_stream, read_images, write_im
 from recvae.images.formats.registry import FORMATS, picture_formats
 
 FOUR = np.random.default_rng(0).integers(0, 256, (9, 13, 4)).astype(np.uint8)
-FOUR[:4, :, 3] = 0  # where colours stay
+FOUR[:4, :, 3] = 0  # where colours must be kept
 BY_CHANNELS = {1: FOUR[..., 0], 2: FOUR[..., 2:], 3: FOUR[..., :3], 4: FOUR}
 COLOUR = Image.fromarray(BY_CHANNELS[3].copy())
 BITS = COLOUR.convert("1")
@@ -27,7 +27,7 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def is_read(name: str, data: bytes, expected: np.ndarray) -> None:
-    """Check that a file gives these pixels, and a look at it their spec."""
+    """Check that a file gives these pixels, and a peek their spec."""
     known = FORMATS[name]
     np.testing.assert_array_equal(known.read(data, "x"), expected, strict=True)
     assert known.look(io.BytesIO(data), "x").shape == expected.shape
@@ -86,7 +86,7 @@ KEY, PALETTE = b"tRNS", b"PLTE"
             png(8, 2, b"\1\2\3" * 2 + b"\1\2\4" * 2, (KEY, b"\0\1\0\2\0\3")),
             [[1, 2, 3, 0], [1, 2, 3, 0], [1, 2, 4, 255], [1, 2, 4, 255]],
         ),
-        (png(8, 4, b"\1\2" * 4, (KEY, b"\0\1")), [[1, 2]] * 4),  # which says nothing there
+        (png(8, 4, b"\1\2" * 4, (KEY, b"\0\1")), [[1, 2]] * 4),  # which has no meaning there
         (
             png(2, 3, b"\x11", (PALETTE, b"\1\2\3\4\5\6"), (KEY, b"\x09")),
             [[1, 2, 3, 9], [4, 5, 6, 255]] * 2,

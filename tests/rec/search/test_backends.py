@@ -40,7 +40,7 @@ def test_codes_are_those_of_the_reference_on_a_gpu(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", [name for name in OTHERS if name != "triton"])
 def test_every_backend_serves_something(backend: str) -> None:
-    """So that the suite above does not skip one whole; `test_triton` runs that of the GPU."""
+    """So that the suite above skips none entirely; `test_triton` runs that of the GPU."""
     assert len(served(backend)) >= 2
 
 
@@ -78,7 +78,7 @@ def test_auto_takes_what_is_fastest(name: str, device: str, backend: str) -> Non
 
 
 def on_another_device(inputs):
-    """The same, but that it claims to be elsewhere: no backend may compute with it here."""
+    """The same, pretending to be on another device: no backend may compute with it here."""
 
     class Elsewhere(type(inputs)):
         @property
@@ -156,7 +156,7 @@ class ThreeOfPoisson(PartitionedCoder):
 @pytest.mark.parametrize("batch", [0, 1, 7])
 @pytest.mark.parametrize("intervals", [(1, 1, 1), (2, 1, 4)])
 def test_a_coder_is_its_arrivals_its_limit_and_its_rule(batch: int, intervals) -> None:
-    """One that is none of the package's: the same codes everywhere, in any slices."""
+    """An external one: the same codes everywhere, in any slices."""
     target, key = random_target(max(batch, 1), (1.0, 0.5, 2.0))[:batch], torch.arange(batch)
     found = [
         ThreeOfPoisson(Partition(intervals), implementation=name, chunk_elements=elements).search(
@@ -175,7 +175,7 @@ def test_a_coder_is_its_arrivals_its_limit_and_its_rule(batch: int, intervals) -
 
 @pytest.mark.parametrize("name", ["PFR", "GPRS", "partitioned PFR, sup", "MRC, keep all"])
 def test_items_in_slices_keep_what_is_theirs(name: str) -> None:
-    """Their targets' bounds and stretch functions too: two items at a time find the same."""
+    """With their bounds and stretch functions: two items at a time find the same."""
     searching = SEARCHES[name]()
     inputs, rule = searching.inputs_and_rule(torch.device("cpu"))
     whole = BACKENDS["eager"].search(inputs, rule, 1 << 20)
@@ -216,7 +216,7 @@ def test_with_nothing_to_choose_the_first_wins() -> None:
 
 
 def test_shared_refuses_targets_that_float32_cannot_tell_apart() -> None:
-    """Where the bound on the rounding errors of their scores is above a quarter of a bit."""
+    """If the bound on the rounding errors of their scores is above a quarter of a bit."""
     coder = ORC(2, 10, implementation="shared")
     wide, narrow = (
         DiagonalGaussian(torch.zeros(3, 2), torch.full((3, 2), scale)) for scale in (0.018, 0.016)

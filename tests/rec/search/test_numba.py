@@ -36,7 +36,7 @@ def positions() -> torch.Tensor:
 
 
 def test_the_quantile_of_the_screen_is_as_near_as_its_error_bound_assumes():
-    """In units of EPSILON, which the bound counts TABLE_ROUNDINGS of."""
+    """In units of EPSILON, of which the bound allows TABLE_ROUNDINGS."""
     v = positions()
     words = v.numpy().astype(np.uint32)
     tails, entries = np.empty(len(v), np.float32), np.empty(len(v), np.uint32)
@@ -106,7 +106,7 @@ INTERVALS = {
     ("spread", "scale"), [(1.0, 0.5), (0.9, 0.05), (0.5, 1e-6), (10.0, 0.01), (0.1, 1.5), (0, 1.0)]
 )
 def test_codes_are_the_eager_ones(spread, scale, name, keep):
-    """Also where float32 tells candidates badly from each other, or overflows."""
+    """Also where float32 hardly distinguishes candidates, or overflows."""
     dim = len(INTERVALS[name])
     noise = torch.randn((6, dim), generator=seeded())
     target = DiagonalGaussian(spread * noise, torch.full((6, dim), scale))
@@ -133,9 +133,9 @@ def test_what_float32_cannot_hold_is_scored_all_the_same():
 
 
 def bounded_segment(inputs: SearchInputs, bins: np.ndarray, ranks: np.ndarray):
-    """A segment of one item with all its candidates' bounds, and how far off these may be.
+    """A segment of one item with the bounds of all its candidates, and a bound on their error.
 
-    The kernels are compiled, but not what calls them here.
+    The kernels are compiled, but not their callers here.
     """
     plan, items = backend._plan(inputs, Race()), backend._items(inputs, Race())
     item = type(items)(*(rows[0] for rows in items))

@@ -1,4 +1,4 @@
-"""The search compiled by Triton: in its interpreter, and where it is not to be had."""
+"""The search compiled by Triton: in its interpreter, and without Triton."""
 
 import os
 import subprocess
@@ -80,7 +80,7 @@ def test_auto_goes_on_where_a_backend_fails(failing: set[str]) -> None:
     expected = ORC(2, 100, implementation="eager").encode(target, torch.arange(3), seeded())
     assert torch.equal(code.ranks, expected.ranks)
     assert failing == {"failing"}
-    # Once is enough: the next call does not try, and does not warn.
+    # Once is enough: the next call neither tries nor warns.
     ORC(2, 100).encode(target, torch.arange(3), seeded())
 
 

@@ -1,7 +1,7 @@
 """The kernels in Triton's interpreter, on tensors of the CPU, or else on a GPU.
 
-`test_triton.py` runs this file, in processes of their own: the interpreter is chosen by the
-environment, before Triton is imported.
+`test_triton.py` runs this file in separate processes, since the environment selects the interpreter
+before Triton is imported.
 """
 
 import math
@@ -80,7 +80,7 @@ CHUNKS = Settings(shortest_chunk=100, split_candidates=1000)
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("intervals", [(1, 1, 1), (4, 1, 3)])
 def test_few_items_in_chunks(intervals, ordered: bool, keep: int) -> None:
-    """Ranks and times are found first, over all chunks; items are taken some after the others."""
+    """Ranks and times are found first, over all chunks; items are processed in parts."""
     target = random_target(3, (2.0, 0.5, 1.0))
     searching = Searching(target, 430, intervals, ordered=ordered, keep=keep)
     check(searching, CHUNKS)
@@ -187,7 +187,7 @@ def test_a_kernel_that_does_not_compile_is_a_failure_of_the_backend() -> None:
 def test_whatever_a_launch_raises_is_one_too(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """As drivers, the C compiler and the cache of kernels raise it."""
+    """Errors as raised by drivers, the C compiler and the kernel cache."""
 
     def search_some(inputs, rule, settings):
         raise error
@@ -210,7 +210,7 @@ def take_logarithms(logarithms, x, BLOCK: tl.constexpr):
 
 
 def test_logarithms_are_those_of_arrival_times() -> None:
-    """To the last bit, also between sqrt(2) and what it is in float32, where the series turns."""
+    """Bit-identical, also between sqrt(2) and its float32 value, where the series switches."""
     near = torch.full((1,), math.sqrt(2), dtype=torch.float64).view(torch.int64)
     steps = torch.arange(-1024, 1024) << 22  # 2^-30 of it each
     x = torch.cat([(near + steps).view(torch.float64), torch.arange(1, 2049).double()]).to(DEVICE)
@@ -229,7 +229,7 @@ def place_all(positions, words, digits, intervals, magic, BLOCK: tl.constexpr):
 
 @pytest.mark.parametrize("intervals", [2, 3, 7, 1000, 65_535, 65_536, 65_537, 999_983, 1 << 20])
 def test_positions_are_the_integers_of_the_format(intervals: int) -> None:
-    """floor((2^32 digit + word) / J), also around whole quotients, where the product rounds."""
+    """floor((2^32 digit + word) / J), also near integer quotients, where the product rounds."""
     digit = torch.randint(intervals, (1024,), generator=torch.Generator().manual_seed(intervals))
     quotient = torch.randint(1 << 32, (1024,), generator=torch.Generator().manual_seed(1))
     near = quotient * intervals + torch.arange(1024) % 3 - 1

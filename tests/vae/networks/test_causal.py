@@ -1,4 +1,4 @@
-"""The causal decoder: what a pixel sees, and that all ways to evaluate it agree."""
+"""The causal decoder: the context of a pixel, and agreement of all ways to evaluate it."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def make_latents(count: int) -> Tensor:
 
 
 def tables(model: ExactDecoder, z: Tensor, pixels: Tensor, known: bool) -> list[Tensor]:
-    """The frequencies of each pass: as the sender evaluates them, or as the receiver does."""
+    """The frequencies of each pass, as evaluated by the sender or by the receiver."""
     result: list[Tensor] = []
 
     def note(step: Pass) -> None:
@@ -91,7 +91,7 @@ def logits_by_pixel(decoder: CausalDecoder, pixels: Tensor) -> tuple[Tensor, Ten
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_a_pixel_changes_only_what_comes_later(size: tuple[int, ...]) -> None:
-    """And changes its neighbours that come later, or the test could not fail."""
+    """But changes later neighbours, or the test could not fail."""
     height, width, radius, levels = size
     decoder = make_decoder(*size)
     pixels = torch.full((1, height, width), levels - 1, dtype=torch.uint8)
@@ -155,12 +155,12 @@ def test_what_is_known_of_values() -> None:
 
 @pytest.mark.parametrize(("levels", "columns"), [(2, 1), (3, 2 + 6), (256, 3 + 6)])
 def test_columns_of_values(levels: int, columns: int) -> None:
-    """Of two values all is known, nothing is learned."""
+    """With two values everything is given and nothing is learned."""
     assert make_decoder(4, 5, 1, levels).values.table.shape == (levels, columns)
 
 
 def test_samples_follow_what_was_drawn() -> None:
-    """A decoder made to copy the pixel on its left, of which there is none in the first column."""
+    """A decoder that copies the pixel on the left, except in the first column."""
     decoder = make_decoder(4, 6, 1, 256)
     for parameter in decoder.parameters():
         parameter.zero_()
@@ -179,7 +179,7 @@ def test_samples_follow_what_was_drawn() -> None:
 
 @pytest.mark.slow
 def test_training_learns_from_neighbours() -> None:
-    """Noise of one column repeated in all: 4 * 8 bits an image, which the untrained pays often."""
+    """One noisy column repeated: 4 * 8 bits an image, which an untrained model pays repeatedly."""
     torch.manual_seed(0)
     arguments = CausalArguments(channels=16, blocks=1, hidden=16, radius=1, levels=4)
     decoder = CausalDecoder(1, 4, 8, arguments)

@@ -29,7 +29,7 @@ ARCHITECTURES = [
 
 
 def pixels_for(architecture: Architecture) -> torch.Tensor:
-    """Real images where they fit, and ones of every histogram."""
+    """Real images where they fit, and images with all kinds of histograms."""
     shape = (architecture.height, architecture.width)
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, shape), np.zeros(shape), np.full(shape, 255)]
@@ -75,7 +75,7 @@ def test_passes_are_the_likelihood(architecture: Architecture) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_likelihood_is_the_derived_one(name: str) -> None:
-    """Overrides of `Decoder.log_likelihood_nats` are for speed, and for gradients."""
+    """Overrides of `Decoder.log_likelihood_nats` exist for speed and gradients only."""
     architecture = Architecture(name, 6)
     decoder, pixels = perturbed_decoder(architecture), pixels_for(architecture)
     z = torch.randn(len(pixels), architecture.latent_dim)
@@ -133,7 +133,7 @@ def test_exact_decoder(architecture: Architecture) -> None:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: f"{a.name}-{a.height}")
 def test_no_images_are_decoded_to_none(architecture: Architecture) -> None:
-    """As in a group all of whose images are stored."""
+    """As in a group of stored images only."""
     exact = quantise(architecture.build()[1], FixedPoint(7, 12))
     z = torch.zeros(0, architecture.latent_dim, dtype=torch.int64)
     shape = (0, architecture.height, architecture.width)
@@ -265,7 +265,7 @@ DEFAULTS = {
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_what_configs_leave_out(name: str) -> None:
-    """A config that was written once trains the same network ever after."""
+    """An existing config always trains the same network."""
     encoder, decoder = DEFAULTS[name]
     size = {"latent_dim": 24, "height": 28, "width": 28}
     networks = {"encoder": encoder, "decoder": decoder}
