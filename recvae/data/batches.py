@@ -97,9 +97,8 @@ class CropBatches(SeededBatches):
 
     An epoch takes `count` crops, the same number from each picture, half of them mirrored. Crops
     may extend beyond a picture by `shift` pixels, where it is reflected. No side may be below
-    `crop`.
-    With `most_reduced` above 1, half of the crops are larger squares, as far as the picture allows,
-    reduced by a factor up to that.
+    `crop`. With `most_reduced` above 1, half of the crops are larger squares, as far as the picture
+    allows, reduced by a factor up to that.
     """
 
     def __init__(
