@@ -53,7 +53,7 @@ class PointerArguments:
 
     channels: int = argument(32, 1, 256)
     flag_width: int = argument(48, 1, 256)
-    flag_blocks: int = argument(2, 0, 16)
+    flag_blocks: int = argument(2, 1, 16)
     flag_radius: int = argument(4, 1, 8)
     width: int = argument(96, 1, 256)
     radius: int = argument(4, 1, 8)

@@ -13,14 +13,15 @@ from recvae.vae.networks.pointer.exact.kernel import Network, Numbers, Round
 if TYPE_CHECKING:
     from recvae.vae.networks.pointer.decoder import PointerDecoder
 
-MAX_INT16, MAX_INT32 = (1 << 15) - 1, (1 << 31) - 1
+MAX_LIMIT = (1 << 14) - 1  # a logit and a gate together fit 16 bits
+MAX_INT32 = (1 << 31) - 1
 
 
 def to_kernel(decoder: "PointerDecoder", number: FixedPoint) -> Network:
     """All of it but the maps. ValueError for a number format that its sums do not fit."""
     arguments: Any = decoder.arguments
     size, limit = arguments.width // arguments.heads, number.limit
-    if limit > MAX_INT16 or (size + size % 2) * limit * limit > MAX_INT32:
+    if limit > MAX_LIMIT or (size + size % 2) * limit * limit > MAX_INT32:
         raise ValueError(f"number.magnitude_bits is {number.magnitude_bits}: too many for pointers")
     rounds = tuple(
         Round(
