@@ -28,6 +28,7 @@ from recvae.vae.networks import NETWORKS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LANGUAGES = {"python", "sh"}  # that are run
 MARKS = {"install", "data", "train", "slow", "gpu"}
 REGISTRIES = (ALGORITHMS, BACKENDS, LATENT_CODECS, NETWORKS, FORMATS, IMAGE_CODERS)
 FENCE = re.compile(r"^```(\w[\w-]*) ?(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
@@ -51,11 +52,16 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    return [Block(*match.groups()) for match in FENCE.finditer(page.read_text())]
+    found = (Block(*match.groups()) for match in FENCE.finditer(page.read_text()))
+    return [block for block in found if block.language in LANGUAGES]
 
 
 def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
+
+
+RUNNING = [page for page in PAGES if not all(block.mark for block in blocks(page))]
+MARKED = [page for page in PAGES if any(block.mark for block in blocks(page))]
 
 
 @pytest.fixture
@@ -77,7 +83,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         registry.update(before)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", RUNNING, ids=name)
 def test_blocks_run(page: Path, folder: Path) -> None:
     namespace: dict[str, object] = {"__name__": page.stem}
     for block in blocks(page):
@@ -85,13 +91,13 @@ def test_blocks_run(page: Path, folder: Path) -> None:
             continue
         if block.language == "python":
             exec(compile(block.text, name(page), "exec"), namespace)
-        elif block.language == "sh":
-            for words in block.commands:
-                assert words[0] == "recvae", f"{words}: mark the block, {MARKS}"
-                assert recvae.cli.main([*words[1:], "--quiet"]) == 0, words
+            continue
+        for words in block.commands:
+            assert words[0] == "recvae", f"{words}: mark the block, {MARKS}"
+            assert recvae.cli.main([*words[1:], "--quiet"]) == 0, words
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", MARKED, ids=name)
 def test_options_of_marked_blocks_exist(page: Path) -> None:
     for block in blocks(page):
         assert block.mark in {"", *MARKS}, f"{block.mark}: no such mark"
