@@ -4,7 +4,7 @@ rows        which coder, model and settings, on how many images
 coders      from a row to a model that codes its latents so; layouts: blocks and rank codes
 measure     a row as a real file: rate, where the bits go, overhead, bias, seconds, memory
 store       measured rows as files, so that an interrupted run goes on
-table       CSV and Markdown; targets: what was hoped for, and whether it was reached
+table       CSV and Markdown
 figures     one module each, from rows, models and images
 report      figures as SVG, and one page that holds everything
 command     all of it

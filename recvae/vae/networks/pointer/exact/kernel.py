@@ -81,7 +81,7 @@ def code_images(network, features, pixels, intervals, counts, buffers, symbols, 
 def _code_image(network, features, pixels, intervals, n, buffers, symbols, past, coder, decoding):
     height, width = pixels.shape
     _begin(network, buffers, symbols)
-    used, tokens = 0, 1  # none comes first
+    used, tokens = 0, np.int64(1)  # none comes first; a literal would be compiled for apart
     for y in range(height):
         for x in range(width):
             value = np.int64(0 if decoding else pixels[y, x])
