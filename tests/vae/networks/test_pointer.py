@@ -150,3 +150,9 @@ def test_heads_must_divide_the_width() -> None:
 def test_a_number_format_must_fit_16_bits() -> None:
     with pytest.raises(ValueError, match=r"number\.magnitude_bits is 15: too many for pointers"):
         quantise(make_decoder(*KINDS[0]), FixedPoint(7, 15))
+
+
+def test_integers_have_a_kernel_and_no_passes() -> None:
+    model = quantise(make_decoder(*KINDS[0]), NUMBER)
+    with pytest.raises(TypeError, match="has no passes, but a pixel_kernel"):
+        model.passes(torch.zeros(1, LATENTS, dtype=torch.int64))
