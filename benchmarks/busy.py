@@ -1,7 +1,7 @@
-"""Seconds of compressing and decompressing, idle and beside a process that takes a core.
+"""Times of compressing and decompressing, idle and beside a process that occupies a core.
 
-`python benchmarks/busy.py [--images N] [--repeats N]`: with threads of torch that spin while they
-wait, as GNU's OpenMP lets them, and with those that sleep, as the commands ask it to; in turns.
+`python benchmarks/busy.py [--images N] [--repeats N]`: with torch's threads spinning while they
+wait, the default of GNU's OpenMP, and sleeping, as the commands request; alternately.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def seconds(environment: dict[str, str], *arguments: object) -> float:
 
 @contextmanager
 def neighbour(busy: bool) -> Iterator[None]:
-    """A process that never waits, if `busy`."""
+    """Run a process that never waits, if `busy`."""
     if not busy:
         yield
         return

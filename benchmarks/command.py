@@ -1,4 +1,4 @@
-"""A command of recvae in a process of its own."""
+"""Runs a command of recvae in a separate process."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import time
 from typing import Any
 
-# The peak that a process's parent is told may be the parent's own: it is that of before exec, too.
+# The peak reported to a parent includes the time before exec, so it may be the parent's own.
 CHILD = """
 import json, os, resource, sys
 from recvae.cli import main
@@ -21,10 +21,10 @@ sys.exit(status)
 
 
 def run(*arguments: str) -> dict[str, Any]:
-    """What `recvae ARGUMENTS --json` says, and of its process wall_seconds, peak_mb and torch.
+    """Run `recvae ARGUMENTS --json`; return its result with wall_seconds, peak_mb and torch.
 
-    Seconds are from before the start of Python to the end; `torch` is whether it was imported. Ends
-    the program if the command fails.
+    Seconds include the start of Python; `torch` is whether it was imported. Ends the program if the
+    command fails.
     """
     started = time.perf_counter()
     command = [sys.executable, "-c", CHILD, *arguments, "--json"]

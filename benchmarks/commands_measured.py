@@ -1,4 +1,4 @@
-"""What the commands need for one picture: memory, time of a region, time from the shell."""
+"""Costs of the commands for one picture: memory, time of a region, time from the shell."""
 
 import sys
 import time
@@ -18,16 +18,16 @@ from recvae.images import read_images
 
 Picture = NDArray[np.uint8]
 
-BLOCK = 500  # pixels; no multiple of a tile's side, so that seams lie anywhere in tiles
+BLOCK = 500  # pixels; not a multiple of a tile's side, so that seams lie anywhere in tiles
 REGION = 512
 SMALL = 64
 REPEATS = 5
 
 
 def patchwork(pictures: Sequence[Picture], megapixels: float) -> Picture:
-    """A square picture of blocks from anywhere in the pictures, flipped and turned; the same ones.
+    """A square picture of blocks from the pictures, flipped and rotated; always the same.
 
-    RGB, uint8 (side, side, 3), of the number of pixels asked for, but for rounding.
+    RGB, uint8 (side, side, 3), with about `megapixels` megapixels.
     """
     rng = np.random.default_rng(0)
     side = round((megapixels * 1e6) ** 0.5)
@@ -45,7 +45,7 @@ def patchwork(pictures: Sequence[Picture], megapixels: float) -> Picture:
 
 
 def large_picture(model: str, pictures: Sequence[Picture], megapixels: float, folder: Path) -> str:
-    """A table of compressing and decompressing a patchwork by commands, and of its regions."""
+    """A table about compressing and decompressing a patchwork by commands, and its regions."""
     picture = patchwork(pictures, megapixels)
     packed = folder / "large.recvae"
     coded, decoded = _there_and_back(model, picture, packed)
@@ -70,7 +70,7 @@ def large_picture(model: str, pictures: Sequence[Picture], megapixels: float, fo
 
 
 def start_seconds(model: str, picture: Picture, folder: Path) -> str:
-    """A table of `recvae decompress` in fresh processes, of a picture and of a corner of it."""
+    """A table about `recvae decompress` in fresh processes, for a picture and a corner of it."""
     rows = []
     for given in (picture[:SMALL, :SMALL], picture):
         packed, back = folder / "start.recvae", folder / "start.ppm"
@@ -88,13 +88,13 @@ def start_seconds(model: str, picture: Picture, folder: Path) -> str:
 def _there_and_back(
     model: str, picture: Picture, packed: Path
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What compressing and decompressing say; ends the program if another picture comes back."""
+    """Results of compressing and decompressing; end the program if the pictures differ."""
     source, back = packed.with_suffix(".png"), packed.with_suffix(".ppm")
     Image.fromarray(np.ascontiguousarray(picture)).save(source, compress_level=1)
     coded = run("compress", str(source), str(packed), "--model", model, "--force")
     decoded = _decompress(model, packed, back)
     if not np.array_equal(read_images(back).pixels[0], picture):
-        sys.exit(f"{packed}: another picture came back")
+        sys.exit(f"{packed}: the decompressed picture differs")
     return coded, decoded
 
 
@@ -103,7 +103,7 @@ def _decompress(model: str, packed: Path, back: Path) -> dict[str, Any]:
 
 
 def _region_seconds(model: str, picture: Picture, packed: Path) -> float:
-    """Median over places; opening the file is counted, loading the model is not."""
+    """Median over positions; includes opening the file, not loading the model."""
     codec = recvae.load(model)
     rng = np.random.default_rng(0)
     height, width = (min(REGION, side) for side in picture.shape[:2])
@@ -116,5 +116,5 @@ def _region_seconds(model: str, picture: Picture, packed: Path) -> float:
             region = images.region(0, y, y + height, x, x + width)
         passes.append(time.perf_counter() - started)
         if not np.array_equal(region, picture[y : y + height, x : x + width]):
-            sys.exit(f"{packed}: another region came back")
+            sys.exit(f"{packed}: the decompressed region differs")
     return median(passes)

@@ -1,4 +1,4 @@
-"""Print what general-purpose codecs need for the images of an input.
+"""Print the sizes of an input's images by general-purpose codecs.
 
 python benchmarks/external.py PATH     an idx file, a .npy array, a PNG or a folder of PNGs
 """

@@ -1,16 +1,16 @@
-"""The search and the codec on a GPU: equal codes, rates, files there and back.
+"""The search and the codec on a GPU: equality of codes, rates, round trips of files.
 
     python benchmarks/gpu.py [--quick] [--out results/gpu]
     python benchmarks/gpu.py --compile-only [--targets 80 90 120]
     python benchmarks/gpu.py --dry-run [--out DIR]
 
 The first takes less than 8 minutes on a CUDA GPU and writes CARD.md, CARD.csv and CARD.svg, named
-after the card. Steps run in processes of their own, each for a limited time: one that fails is a
-line of the report, and the others go on. It ends with status 1 if one failed or a code differs.
+after the card. Steps run in separate processes, each with a time limit: one that fails becomes a
+line of the report, and the others continue. The exit status is 1 if one failed or a code differs.
 
---compile-only needs no GPU: it compiles all kernels for some compute capabilities and prints what
-they take of each; it ends with status 1 if registers spill. --dry-run needs none either: all steps
-at toy sizes, kernels in Triton's interpreter.
+--compile-only needs no GPU: it compiles all kernels for some compute capabilities and prints their
+resources; the exit status is 1 if registers spill. --dry-run needs none either: it runs all steps
+at toy sizes, with kernels in Triton's interpreter.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from recvae.program import run_program
 
 TARGETS = (80, 90, 120)
 LIMIT_S = 460
-"""Of all steps together; a file or two are written after them."""
+"""Time for all steps together; files are written after them."""
 
 STEPS = (
     Step("machine", "on_gpu.machine", 30),
@@ -42,11 +42,11 @@ STEPS = (
     Step("golden", "on_gpu.codec", 60),
     Step("sanitizer", "on_gpu.machine", 60, dry=False),
 )
-"""What matters most comes first, should the time be over."""
+"""The most important steps come first, in case time runs out."""
 
 
 def all_rows(run: Run, names: Sequence[str]) -> Iterator[Row]:
-    """Those of the steps with these names as they come, and of the first, which names the card."""
+    """Rows of the steps with these names, as they come, and of the first, which names the card."""
     end = time.monotonic() + LIMIT_S
     for step in STEPS:
         if step.name in (STEPS[0].name, *names) and (step.dry or not run.dry):
@@ -58,7 +58,7 @@ def all_rows(run: Run, names: Sequence[str]) -> Iterator[Row]:
 
 
 def measure(run: Run, names: Sequence[str], out: str) -> int:
-    """Prints rows as they come and writes the report; returns the exit status."""
+    """Print rows as they come and write the report; return the exit status."""
     from on_gpu.machine import CARD
     from on_gpu.report import failures, target_lines, write_report
 
@@ -73,7 +73,7 @@ def measure(run: Run, names: Sequence[str], out: str) -> int:
         print(f"{row.step:<9} {row.name:<44} {size:<15} {value}  {row.note}".rstrip(), flush=True)
     card = next((str(row.value) for row in rows if row.name == CARD), "unknown")
     if len(names) < len(STEPS):
-        card += ", part"  # keeps the files of a whole run
+        card += ", part"  # preserves the files of a whole run
     paths = write_report(folder, card, rows, run.dry)
     for name, floor, goal, reached in target_lines(rows, run.dry):
         print(f"{name}: floor {floor}, goal {goal}, reached {reached}")
@@ -91,22 +91,22 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     names = [step.name for step in STEPS]
     parser.add_argument(
         "--steps", nargs="+", default=names, choices=names, metavar="NAME",
-        help=f"these alone, of {', '.join(names)}",
+        help=f"only these steps, out of {', '.join(names)}",
     )  # fmt: skip
     parser.add_argument("--out", default="results/gpu", help="folder (default: results/gpu)")
-    parser.add_argument("--compile-only", action="store_true", help="compile all kernels, no more")
+    parser.add_argument("--compile-only", action="store_true", help="only compile all kernels")
     parser.add_argument(
-        "--targets", nargs="+", type=int, default=TARGETS, help="compute capabilities, as 90"
+        "--targets", nargs="+", type=int, default=TARGETS, help="compute capabilities such as 90"
     )
     parser.add_argument("--dry-run", action="store_true", help="toy sizes, without a GPU")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns the exit status."""
+    """Run the benchmark; return the exit status."""
     options = _options(arguments)
     if options.compile_only:
-        # The kernels are imported here, for a dry run must be able to say how before.
+        # The kernels are imported here, since a dry run must set the interpreter first.
         from on_gpu.compiling import compile_only
 
         return compile_only(tuple(options.targets))

@@ -1,4 +1,4 @@
-"""Pictures as files of one lossless codec: bytes on disk, times, and that the same comes back."""
+"""Pictures as files of one lossless codec: bytes on disk, times, and a check of the pixels."""
 
 import sys
 import time
@@ -25,17 +25,17 @@ Pixels: TypeAlias = NDArray[np.uint8]
 
 OURS = "recvae"
 AUTO = "photos or, of up to 64 × 64 pixels, thumbnails if that is shorter"
-SHORT_SECONDS = 1.0  # what takes less is done twice: the first time may compile, or fill caches
-CLOCK_SECONDS = 1e-6  # what takes no CPU second at all has taken about so much
+SHORT_SECONDS = 1.0  # shorter work is done twice: the first time may compile or fill caches
+CLOCK_SECONDS = 1e-6  # stands for an unmeasurably short CPU time
 
 
 @dataclass(frozen=True)
 class Part:
-    """What goes into one file: a picture, or an array of many images.
+    """The contents of one file: a picture, or an array of many images.
 
     Fields:
-        data: the folder or file that it is of.
-        name: its own.
+        data: the folder or file that it comes from.
+        name: its name.
         pixels: one picture, or many images.
     """
 
@@ -61,7 +61,7 @@ class Measured:
 
     @property
     def bits_per_sub_pixel(self) -> float:
-        """Of the file; an RGB pixel has three sub-pixels, a grey one has one."""
+        """Bits of the file per sub-pixel; an RGB pixel has three, a grey one has one."""
         return 8 * self.file_bytes / self.values
 
 
@@ -69,7 +69,7 @@ class Measured:
 class Summary:
     """All files of one codec for one set of pictures.
 
-    Megapixels a CPU second are those of one core that does nothing else.
+    Megapixels a CPU second are the speed on one core that does nothing else.
     """
 
     data: str
@@ -87,7 +87,7 @@ class Summary:
 def ours(model: str | None) -> LosslessCodec:
     """recvae as a codec of one or many images (n, height, width, ...).
 
-    With a model, or for each part with the one that `recvae compress` takes without `--model`.
+    It uses `model`, or for each part the one that `recvae compress` chooses without `--model`.
     """
     codec_named = cache(recvae.load)
 
@@ -106,9 +106,9 @@ def ours(model: str | None) -> LosslessCodec:
 
 
 def measure(codec: LosslessCodec, part: Part, folder: Path) -> Measured:
-    """The part as files in `folder`: one, but for arrays beyond a codec's largest picture.
+    """Write the part as files in `folder`: one, except for arrays beyond a codec's largest picture.
 
-    Others than ours get an array as a mosaic. Ends the program if something else comes back.
+    Other codecs than ours get an array as a mosaic. Ends the program if decoded pixels differ.
     """
     given = [part.pixels] if codec.name == OURS else list(_pictures(part.pixels))
     channels = 3 if part.pixels.ndim == 4 else 1
@@ -127,7 +127,7 @@ def measure(codec: LosslessCodec, part: Part, folder: Path) -> Measured:
 
 
 def summarised(rows: Sequence[Measured]) -> list[Summary]:
-    """A summary for each set and codec, in the order in which they come."""
+    """A summary for each set and codec, in order of appearance."""
     groups: dict[tuple[str, str], list[Measured]] = {}
     for row in rows:
         groups.setdefault((row.data, row.codec), []).append(row)
@@ -135,7 +135,7 @@ def summarised(rows: Sequence[Measured]) -> list[Summary]:
 
 
 def timed(work: Callable[[], T]) -> tuple[T, tuple[float, float]]:
-    """What the work gives; its seconds and CPU seconds, of the faster pass if it is short."""
+    """Result of `work`, its seconds and CPU seconds, of the faster pass if short."""
     passes: list[tuple[float, float]] = []
     while not passes or (len(passes) < 2 and passes[0][0] < SHORT_SECONDS):
         cpu, started = time.process_time(), time.perf_counter()

@@ -2,7 +2,7 @@
 
 python benchmarks/mnist.py DATA_ROOT [--model NAME ...]    DATA_ROOT holds MNIST/raw
 
-Each row is one run of the command line in a process of its own: compress all 10,000 test images,
+Each row is one run of the command line in a separate process: compress all 10,000 test images,
 decompress, compare every byte. Seconds include starting Python and loading the model.
 """
 
@@ -35,7 +35,7 @@ def row(model: str, images: Path, group_size: int, folder: Path) -> None:
     if images.read_bytes() != back.read_bytes():
         sys.exit(f"{images}: the round trip changed a byte")
     if abs(8 * packed.stat().st_size / coded["bytes_in"] - coded["bits_per_pixel"]) > 1e-5:
-        sys.exit(f"{packed}: the reported rate is not that of the file")
+        sys.exit(f"{packed}: the reported rate differs from the file's")
     numbers = [
         coded["bits_per_pixel"], bound["negative_elbo_bpp"], bound["overhead_bpp"],
         coded["bins_bpp"], coded["ranks_bpp"], coded["pixels_bpp"], coded["container_bpp"],
@@ -52,7 +52,7 @@ def row(model: str, images: Path, group_size: int, folder: Path) -> None:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("root", type=Path, help="folder that holds MNIST/raw")
+    parser.add_argument("root", type=Path, help="folder with MNIST/raw")
     parser.add_argument("--model", nargs="*", default=list(shipped_models(VAE_FORMAT)))
     options = parser.parse_args()
     raw = options.root / "MNIST" / "raw"

@@ -3,13 +3,13 @@
     python benchmarks/photos.py FOLDER [FOLDER_OR_NPY ...] [--model NAME] [--out results/photos]
     python benchmarks/photos.py --synthetic [--out DIR]
 
-Of a folder each picture is a file. Of a .npy of many images, (n, height, width) or
-(n, height, width, 3), recvae makes one file, the others one of a mosaic. Everything that is decoded
-is compared with the original. Codecs of others run in one thread; recvae takes the cores that it
-may have (`taskset -c 0` leaves it one). MP/s are megapixels a second; "a core", a CPU second of all
-threads, which tells more where other programs run.
+Of a folder, each picture is a file. Of a .npy with many images, (n, height, width) or
+(n, height, width, 3), recvae makes one file, the others one of a mosaic. Everything decoded is
+compared with the original. Other codecs run in one thread; recvae uses all available cores
+(`taskset -c 0` leaves it one). MP/s are megapixels a second; "a core" means a CPU second of all
+threads, which is more informative while other programs run.
 
-With --large, pictures of FOLDER make up one of so many megapixels: peak memory of the commands,
+With --large, pictures of FOLDER make up one with this many megapixels: peak memory of the commands,
 seconds of a region. With --start: seconds of `recvae decompress` from the shell to the end.
 """
 
@@ -48,7 +48,7 @@ HEADINGS = (
 
 
 def read_parts(path: Path, limit: int | None) -> list[Part]:
-    """Each picture of a folder, a picture, or the images of a .npy; InputError for others."""
+    """Read each picture of a folder, a picture, or the images of a .npy; InputError for others."""
     if path.suffix == ".npy":
         try:
             pixels = np.load(path, mmap_mode="r")[:limit]
@@ -77,7 +77,7 @@ def read_parts(path: Path, limit: int | None) -> list[Part]:
 def to_markdown(
     rows: Sequence[Measured], lines: Sequence[str], codecs: Sequence[LosslessCodec]
 ) -> str:
-    """A table for each set, the pictures of the synthetic one each on their own, then `lines`."""
+    """A table for each set, for the synthetic one also by picture, then `lines`."""
     parts = ["# Lossless pictures", ", ".join(f"{key} {value}" for key, value in machine().items())]
     summaries = summarised(rows)
     for data in dict.fromkeys(row.data for row in rows):
@@ -116,7 +116,7 @@ def _cells(row: Summary) -> list[str]:
 
 
 def _each_picture(rows: Sequence[Measured]) -> str:
-    """Bytes of each picture by codec and, of ours, how many more than PNG's."""
+    """Bytes of each picture by codec and, for ours, the difference to PNG."""
     codecs = list(dict.fromkeys(row.codec for row in rows))
     sizes: dict[str, dict[str, int]] = {}
     for row in rows:
@@ -141,7 +141,7 @@ def _table(rows: Sequence[Measured] | Sequence[Summary]) -> bytes:
 
 
 def _chosen(options: argparse.Namespace) -> list[LosslessCodec]:
-    """The codecs asked for, ours first."""
+    """The requested codecs, ours first."""
     found = {codec.name: codec for codec in lossless_codecs()}
     if options.codecs is None or OURS in options.codecs:
         found = {OURS: ours(options.model)} | found
@@ -153,10 +153,10 @@ def _chosen(options: argparse.Namespace) -> list[LosslessCodec]:
 
 
 def _commands(options: argparse.Namespace, parts: Sequence[Part], folder: Path) -> Iterator[str]:
-    """Tables of what is measured of the commands."""
+    """Tables of the measurements of commands."""
     pictures = [part.pixels[0] for part in parts if len(part.pixels) == 1]
     if (options.large or options.start) and not pictures:
-        raise InputError("--large and --start need pictures: give a folder of them")
+        raise InputError("--large and --start need pictures: pass a folder of them")
     model = options.model or PICTURES_MODEL
     if options.large:
         yield large_picture(model, pictures, options.large, folder)
@@ -175,16 +175,16 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("inputs", nargs="*", type=Path, metavar="FOLDER_OR_NPY")
-    parser.add_argument("--synthetic", action="store_true", help="pictures that are made here")
+    parser.add_argument("--synthetic", action="store_true", help="pictures drawn by this program")
     parser.add_argument("--model", help="name or folder (default: as `recvae compress` chooses)")
-    parser.add_argument("--codecs", nargs="+", metavar="NAME", help="these alone (default: all)")
-    parser.add_argument("--limit", type=_count, help="so many pictures or images of each input")
-    parser.add_argument("--large", type=float, metavar="MEGAPIXELS", help="of one picture, as 16")
+    parser.add_argument("--codecs", nargs="+", metavar="NAME", help="only these (default: all)")
+    parser.add_argument("--limit", type=_count, help="at most this many pictures of each input")
+    parser.add_argument("--large", type=float, metavar="MEGAPIXELS", help="of one picture, like 16")
     parser.add_argument("--start", action="store_true", help="seconds from the shell to the end")
     parser.add_argument("--out", help="folder for table.md, table.csv, pictures.csv")
     options = parser.parse_args(arguments)
     if not options.inputs and not options.synthetic:
-        parser.error("give a folder of pictures, a .npy, or --synthetic")
+        parser.error("pass a folder of pictures, a .npy, or --synthetic")
     return options
 
 

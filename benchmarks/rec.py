@@ -1,10 +1,10 @@
-"""How fast the searches of `recvae.rec` are, beside torch.randn on the same machine.
+"""Speed of the searches of `recvae.rec`, relative to torch.randn on the same machine.
 
     python benchmarks/rec.py [--quick] [--only NAME]
 
-Prints millions of candidate-dimensions a second for each way to search and its ratio to the rate of
-torch.randn (float32, all cores), measured in turns in the same run, best of some; then peak memory.
-16 dimensions; the partition has 24 bits in 12 of them.
+Prints millions of candidate-dimensions a second for each way to search, and the ratio to the rate
+of torch.randn (float32, all cores), measured alternately in the same run, best of several; then
+peak memory. 16 dimensions; the partition has 24 bits in 12 of them.
 """
 
 import argparse
@@ -33,7 +33,7 @@ BATCHES = (1, 16, 256, 4096)
 LOG2_CANDIDATES = (8, 12, 16, 20)
 MAX_CANDIDATE_DIMENSIONS = 1 << 33
 SECONDS = 2.0
-"""At most so long a measurement, but for one run at least."""
+"""Time limit of a measurement, which has at least one run."""
 
 
 def targets(batch: int) -> DiagonalGaussian:
@@ -43,7 +43,7 @@ def targets(batch: int) -> DiagonalGaussian:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Of the fastest of some calls."""
+    """Seconds of the fastest of some calls."""
     call()
     best, end = float("inf"), time.perf_counter() + SECONDS
     while time.perf_counter() < end:
@@ -54,12 +54,12 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def randn_rate() -> float:
-    """Normal numbers a second."""
+    """Measure normal numbers a second."""
     return (1 << 24) / seconds(lambda: torch.randn(1 << 24))
 
 
 def search_rate(searching: Coder, batch: int, key: int | torch.Tensor) -> float:
-    """Candidate-dimensions a second."""
+    """Measure candidate-dimensions a second."""
     target = targets(batch)
     drawn = 0.0
 
@@ -74,7 +74,7 @@ def search_rate(searching: Coder, batch: int, key: int | torch.Tensor) -> float:
 
 
 def coder(name: str, num_candidates: int | None, implementation: str = "auto") -> Coder:
-    """The algorithm of that name; with a partition if it takes one."""
+    """The algorithm of this name, with a partition if it takes one."""
     algorithm = ALGORITHMS[name]
     partition = PARTITION if algorithm.partitioned else Partition.none(DIM)
     made = algorithm.coder(Setting(partition, num_candidates, scale=(SCALE,) * DIM))
@@ -84,7 +84,7 @@ def coder(name: str, num_candidates: int | None, implementation: str = "auto") -
 
 
 def rows(log2_candidates: int) -> dict[str, tuple[Coder, bool]]:
-    """Coders that draw 2^log2_candidates, and whether all items have one key."""
+    """Coders that draw 2^log2_candidates, and whether all items share one key."""
     n = 1 << log2_candidates
     made = {"ORC, one key for all (matrix product)": (coder("ORC", n), True)}
     for name, algorithm in ALGORITHMS.items():
@@ -99,7 +99,7 @@ def rows(log2_candidates: int) -> dict[str, tuple[Coder, bool]]:
 
 
 def report(name: str, batch: int, log2_candidates: int) -> None:
-    """One line: rate, and ratio to torch.randn measured just before and after."""
+    """Print one line: rate, and ratio to torch.randn measured just before and after."""
     searching, one_key = rows(log2_candidates)[name]
     key = 7 if one_key else torch.arange(batch)
     before = randn_rate()
@@ -112,7 +112,7 @@ def report(name: str, batch: int, log2_candidates: int) -> None:
 
 
 def peak_memory_mb(name: str, batch: int, log2_candidates: int) -> float:
-    """How far a search goes above what its process had after a small one (Linux)."""
+    """Peak memory of a search above that of its process after a small one (Linux)."""
     program = (
         "import sys, torch; sys.path.insert(0, sys.argv[1]); import rec\n"
         "coder, one = rec.rows(int(sys.argv[4]))[sys.argv[2]]\n"
@@ -131,10 +131,10 @@ def peak_memory_mb(name: str, batch: int, log2_candidates: int) -> float:
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--quick", action="store_true", help="batch 256, N = 2^12 only")
-    parser.add_argument("--only", help="the rows whose name starts like this")
+    parser.add_argument("--only", help="only rows whose name starts with this")
     options = parser.parse_args()
     quick, only = options.quick, options.only or ""
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")

@@ -2,10 +2,10 @@
 
     python benchmarks/stream.py [--model NAME] [--images PATH] [N ...]
 
-Digits, repeated and perturbed as they are sent, go through `recvae compress - FILE` and back
-through `recvae decompress FILE -`; each is compared with what was sent, which is made once more.
-Seconds include starting Python. The model that ships takes hours for a million images; one for
-digits of half the size that codes badly but quickly shows the memory as well:
+Digits, repeated and perturbed on the fly, go through `recvae compress - FILE` and back through
+`recvae decompress FILE -`; each is compared with the one sent, which is generated again. Seconds
+include starting Python. The shipped model takes hours for a million images; one for digits of half
+the size, which codes badly but fast, shows the memory as well:
 
     python -c "from recvae.images import *; write_idx('half.idx', read_images(
         'DIR/MNIST/raw/train-images-idx3-ubyte').pixels[:, ::2, ::2])"
@@ -42,9 +42,9 @@ SIZES = (10_000, 100_000, 1_000_000)
 
 
 def perturbed(base: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    """Images of `base` (n, h, w) over and over, moved by up to SHIFT pixels and one pixel changed.
+    """Images of `base` (n, h, w) repeated, shifted by up to SHIFT pixels and one pixel changed.
 
-    The same each time.
+    Always the same.
     """
     _, height, width = base.shape
     padded = np.pad(base, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)))
@@ -75,7 +75,7 @@ def pipe(process: subprocess.Popen, stream: str) -> IO[bytes]:
 
 
 def compress(base: np.ndarray, count: int, path: Path, model: str) -> tuple[float, float, dict]:
-    """Seconds, peak MB and what the command says."""
+    """Seconds, peak MB and the command's result."""
     command = [sys.executable, "-m", "recvae", "compress", "-", str(path), "--json"]
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -90,27 +90,27 @@ def compress(base: np.ndarray, count: int, path: Path, model: str) -> tuple[floa
 
 
 def decompress(base: np.ndarray, count: int, path: Path, model: str) -> tuple[float, float]:
-    """Seconds and peak MB; ends the program if an image is not the one that was sent."""
+    """Seconds and peak MB; ends the program if an image differs from the one sent."""
     command = [sys.executable, "-m", "recvae", "decompress", str(path), "-", "--quiet"]
     started = time.perf_counter()
     process = subprocess.Popen([*command, "--model", model], stdout=subprocess.PIPE)
     stream = pipe(process, "stdout")
     if stream.read(16) != struct.pack(">4B3I", 0, 0, 8, 3, count, *base.shape[1:]):
-        sys.exit("another header came back")
+        sys.exit("the returned header differs")
     for chunk in perturbed(base, count):
         if stream.read(chunk.size) != chunk.tobytes():
-            sys.exit("another image came back")
+            sys.exit("a returned image differs")
     if stream.read(1):
-        sys.exit("more came back than was sent")
+        sys.exit("more was returned than was sent")
     return finish(process, started)
 
 
 def main() -> None:
-    """Print a row for each number of images, then how the peaks compare."""
+    """Print a row for each number of images, then the ratio of the peaks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="N")
     parser.add_argument("--model", default="mnist", help="name or folder (default: mnist)")
-    parser.add_argument("--images", help="to repeat (default: the 800 that ship)")
+    parser.add_argument("--images", help="images to repeat (default: the 800 that ship)")
     options = parser.parse_args()
     if options.images:
         base = read_images(options.images).pixels

@@ -1,4 +1,4 @@
-"""Pictures that are no photographs, drawn here: screens, text, scans, plots, maps, sprites.
+"""Draws pictures that are not photographs: screens, text, scans, plots, maps, sprites.
 
 `python benchmarks/synthetic_pictures.py FOLDER` writes them as PNG. Each is the same every time
 with the same versions of Pillow and matplotlib, which draw text and lines.
@@ -29,7 +29,7 @@ SIXTEEN = [
 
 
 def synthetic_pictures() -> dict[str, NDArray[np.uint8]]:
-    """All of them by name: uint8, grey (height, width) or RGB (height, width, 3)."""
+    """All pictures by name: uint8, grey (height, width) or RGB (height, width, 3)."""
     return {name: np.asarray(draw()) for name, draw in PICTURES.items()}
 
 
@@ -203,7 +203,7 @@ def icon() -> Image.Image:
 
 
 def scan(clean: bool) -> Image.Image:
-    """A page of text in black and white; as scanned, turned by a degree and specked, or clean."""
+    """A page of text in black and white, clean or as scanned: rotated by a degree, with specks."""
     page = Image.new("L", (724, 1024), 255)
     draw = ImageDraw.Draw(page)
     draw.text((80, 60), "Report on the harvest", 0, font(30, "Serif-Bold"))
@@ -229,7 +229,7 @@ def _window(
     lines: list[str],
     selected: int | None,
 ) -> None:
-    """A window with its title bar, buttons and lines of text, cut where it ends."""
+    """Draw a window with title bar, buttons and lines of text, clipped at its edge."""
     left, top, right, bottom = box
     inside = _canvas(right - left, bottom - top, WHITE)
     draw = ImageDraw.Draw(inside)
@@ -256,7 +256,7 @@ def _coloured_lines(
     leading: int,
     mode: str = "L",
 ) -> Image.Image:
-    """Words of fixed width in their colours; mode "1" without smooth edges."""
+    """Draw words of fixed width in their colours; mode "1" without smooth edges."""
     picture = _canvas(width, height, ground)
     draw, face = ImageDraw.Draw(picture), font(size, "SansMono")
     draw.fontmode = mode
@@ -269,7 +269,7 @@ def _coloured_lines(
 
 
 def _figure(width: float, height: float, draw: Callable[..., None]) -> Image.Image:
-    """One diagram of matplotlib, in hundreds of pixels."""
+    """Draw one diagram with matplotlib; sizes in hundreds of pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -301,9 +301,9 @@ PICTURES: dict[str, Callable[[], Image.Image]] = {
 
 
 def main() -> None:
-    """Write them to a folder."""
+    """Write the pictures to a folder."""
     if len(sys.argv) != 2:
-        raise InputError("give one folder: python benchmarks/synthetic_pictures.py FOLDER")
+        raise InputError("pass one folder: python benchmarks/synthetic_pictures.py FOLDER")
     folder = output_folder(sys.argv[1])
     for name, pixels in synthetic_pictures().items():
         Image.fromarray(pixels).save(folder / f"{name}.png", optimize=True)

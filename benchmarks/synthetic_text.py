@@ -1,4 +1,4 @@
-"""Text for synthetic pictures: sentences, a program, a listing of files; the same each time."""
+"""Text for synthetic pictures: sentences, a program, a listing of files; always the same."""
 
 import numpy as np
 
@@ -35,11 +35,11 @@ PALETTES: dict[str, tuple[Colour, dict[str, Colour]]] = {
         },
     ),
 }
-"""A ground and the colours of kinds of words."""
+"""The background, and the colours of kinds of words."""
 
 
 def sentences(seed: int, count: int) -> list[str]:
-    """So many lines of eight to twelve words."""
+    """`count` lines of eight to twelve words."""
     rng = np.random.default_rng(seed)
     return [
         " ".join(rng.choice(VOCABULARY, int(rng.integers(8, 13)))).capitalize() + "."

@@ -1,9 +1,9 @@
-"""Bits per sub-pixel in tiles of other sizes, and of grey pictures by the network of colour.
+"""Bits per sub-pixel with other tile sizes, and of grey pictures by the network for colour.
 
     python benchmarks/tiles.py FOLDER [--model NAME]
 
-Of the pictures that configs/photos.yaml holds out of those in FOLDER, the 512 x 512 pixels in the
-middle. Streams alone, without the few bytes that each has in a file.
+Uses the centre 512 x 512 pixels of the pictures that configs/photos.yaml holds out of those in
+FOLDER. Counts streams only, without the few bytes that each takes in a file besides.
 """
 
 import argparse
@@ -27,7 +27,7 @@ HELD_OUT = 0.1
 
 
 def num_bits(model: PixelwiseModel, crops: np.ndarray, tile: int) -> int:
-    """Of crops (n, 512, 512, channels), each tile a stream."""
+    """Bits of crops (n, 512, 512, channels), with a stream for each tile."""
     places = np.ndindex(len(crops), CROP // tile, CROP // tile)
 
     def bits(place: tuple[int, ...]) -> int:
@@ -40,7 +40,7 @@ def num_bits(model: PixelwiseModel, crops: np.ndarray, tile: int) -> int:
 
 
 def main() -> None:
-    """Print a line for each."""
+    """Print a line for each size."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("folder")
     parser.add_argument("--model", default="photos")

@@ -1,14 +1,13 @@
-"""Fuzzing: what anyone may send is thrown at the parsers. `python -m fuzz` says how.
+"""Fuzzing of the parsers of untrusted input; see `python -m fuzz`.
 
 A target is a module with
 
-- `seeds()`: good inputs, as bytes, made from what the package and its tests hold;
-- `check(data)`: hands any bytes to a parser and raises an exception if that finds a fault:
-  the parser may refuse them by one line of `InputError`, and nothing else; what it accepts must
-  be consistent;
-- `mutate(data, rng)`, if there is more to change than bytes: another input that is like `data`.
+- `seeds()`: good inputs, as bytes, made from data of the package and its tests;
+- `check(data)`: passes arbitrary bytes to a parser and raises an exception if that reveals a fault:
+  the parser may refuse them only by an `InputError` of one line; what it accepts must be
+  consistent;
+- `mutate(data, rng)`, if there is more to change than bytes: an input similar to `data`.
 
-Checksums stop a fuzzer. So the first byte of an input tells what the rest is, and with most values
-`check` completes it by the checksums that it lacks. `tests/test_fuzz.py` tries all of it on the
-seeds.
+Checksums stop a fuzzer. So the first byte of an input gives the kind of the rest, and for most
+kinds `check` adds the missing checksums. `tests/test_fuzz.py` runs all of it on the seeds.
 """

@@ -3,8 +3,8 @@
     python -m fuzz TARGET [-max_total_time=SECONDS] [more options of libFuzzer]
     python -m fuzz TARGET FILE        try one input again
 
-What was found to be new is kept in `.fuzz/TARGET`, and a fault in `.fuzz/TARGET-crash-...`. A fault
-is any exception of `check`, 10 seconds for one input, or 512 MiB.
+New inputs are kept in `.fuzz/TARGET`, a fault in `.fuzz/TARGET-crash-...`. A fault is any exception
+of `check`, more than 10 seconds for one input, or more than 512 MiB.
 """
 
 import argparse
@@ -48,11 +48,11 @@ def main() -> None:
     seeds = list(target.seeds())
     for seed in seeds:
         (corpus / hashlib.sha1(seed).hexdigest()).write_bytes(seed)
-    for seed in seeds:  # lazy imports and caches are no cost of an input
+    for seed in seeds:  # lazy imports and caches must not count for an input
         target.check(seed)
 
     def check(data: bytes) -> None:
-        # For this input: atheris leaks what instrumented code compares.
+        # The limit is for this input: atheris leaks what instrumented code compares.
         held = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_DATA, (held + MEMORY_BYTES, resource.RLIM_INFINITY))
         target.check(data)
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def kernels() -> list[str]:
-    """Modules of kernels: numba cannot compile what is instrumented."""
+    """Modules with kernels: numba cannot compile instrumented code."""
     root = Path(__file__).parent.parent
     return [
         ".".join(path.relative_to(root).with_suffix("").parts)

@@ -26,7 +26,7 @@ AS_IT_IS, RESEALED, FIELDS = range(3)  # kinds of input, by the first byte modul
 
 
 def seeds() -> Iterator[bytes]:
-    """Golden files, small files of every kind, fields to make a file from."""
+    """Golden files, small files of every kind, and fields to make a file from."""
     files = [path.read_bytes() for path in sorted(GOLDEN.glob("*.recvae"))]
     few = [b"first", bytes(range(200)), b"", b"last"]
     header = Header(HASH, 2, 3, 2)
@@ -46,7 +46,7 @@ def seeds() -> Iterator[bytes]:
 
 
 def check(data: bytes) -> None:
-    """Read, and write again what was read; or write what the fields say, and read it."""
+    """Read the bytes and write the result again; or write a file from the fields and read it."""
     kind, rest = data[:1], data[1:]
     if kind and kind[0] % 3 == FIELDS:
         check_writer(rest)
@@ -55,7 +55,7 @@ def check(data: bytes) -> None:
 
 
 def check_reader(data: bytes) -> None:
-    """What is accepted is in the one form that a writer gives it, and the same in any order."""
+    """Check that accepted bytes are in canonical form, and that access in any order agrees."""
     reader = None
     with refusal_is_one_line():
         reader = ContainerReader(data)
@@ -83,7 +83,7 @@ def check_reader(data: bytes) -> None:
         assert sum(group.raw_bytes for group in groups) == reader.raw_bytes
         again = written_groups(reader.header, groups, reader.arrays)
         if not reader.arrays:
-            assert again == data, "not in the one form"
+            assert again == data, "not in canonical form"
         else:
             assert ContainerReader(again).names == names
         if reader.header.version > 1 and groups:
@@ -91,7 +91,7 @@ def check_reader(data: bytes) -> None:
 
 
 def check_writer(data: bytes) -> None:
-    """What is written is read."""
+    """Check that a written file can be read."""
     height, width, group_size, last, num_groups = data[:5].ljust(5, b"\0")
     *payloads, text = data[5:].split(b"|")
     payloads = (payloads * 4)[:num_groups]
@@ -150,7 +150,7 @@ def version_2_files() -> list[bytes]:
 
 
 def reseal(data: bytes) -> bytes:
-    """Put right checksums and magics where a file has some, whatever lies between them."""
+    """Correct checksums and magics where a file has them, whatever lies between."""
     file = bytearray(data.ljust(HEADER_BYTES + FOOTER_BYTES, b"\0"))
     file[:8], file[-4:] = b"\x89REC\r\n\x1a\n", b"CER\x89"
     file[HEADER_BYTES - 4 : HEADER_BYTES] = zlib.crc32(file[: HEADER_BYTES - 4]).to_bytes(4)
@@ -163,7 +163,7 @@ def reseal(data: bytes) -> bytes:
             end = begin + group_extent(bytes(file[begin : begin + 64]), header)[0]
             if end > index:
                 break
-            if header.version == 1 or not file[begin] & 12:  # of one stream
+            if header.version == 1 or not file[begin] & 12:  # has one stream
                 file[end - 2 : end] = crc_hqx(file[begin : end - 2], 0xFFFF).to_bytes(2)
             begin = end
         place = index + (header.version > 1)

@@ -20,7 +20,7 @@ from recvae.images.stream import Runs
 
 AS_IT_IS, GZIPPED, CHUNKS, SCANLINES, FOLDER, COLOUR = range(6)  # by the first byte modulo 6
 SEPARATOR = b"\xfe|\xfe"
-# Of run lengths or constants these make more of fewer bytes than deflate does.
+# With run lengths or constants, these expand bytes more than deflate does.
 MAX_RATIOS = {b"II": 3 << 15, b"MM": 3 << 15, b"WEBP": 1 << 28, b"PLTE": 32 * MAX_DEFLATE_RATIO}
 MAX_RATIOS |= {b"IHDR": 16 * MAX_DEFLATE_RATIO}  # one bit becomes grey and alpha
 
@@ -81,7 +81,7 @@ def seeds() -> Iterator[bytes]:
 
 
 def check(data: bytes) -> None:
-    """What is accepted is uint8 images that the bytes can hold, and is written and read again."""
+    """Check that accepted images are uint8, fit the bytes, and survive writing and reading."""
     kind, rest = (data[0] % 6 if data else AS_IT_IS), data[1:]
     path = scratch("input")
     _remove(path)
@@ -95,7 +95,7 @@ def check(data: bytes) -> None:
         ratio = max(
             (r for sign, r in MAX_RATIOS.items() if sign in rest), default=MAX_DEFLATE_RATIO
         )
-        # The harness deflates: its part of the bytes must be allowed for.
+        # The harness deflates, which must be allowed for.
         assert sum(chunk.nbytes for chunk in chunks) <= ratio * (len(rest) + 1000)
         if chunks:
             output = scratch("output" if names else "output.npy")
@@ -107,7 +107,7 @@ def check(data: bytes) -> None:
 
 
 def _read(path: Path, channels: int) -> tuple[Runs, list[np.ndarray], tuple[str, ...] | None]:
-    """Runs, chunks and names, which must agree."""
+    """Read runs, chunks and names, and check that they agree."""
     with image_stream(path, channels) as images:
         chunks = list(images.chunks)
         assert all(chunk.dtype == np.uint8 for chunk in chunks)
@@ -131,7 +131,7 @@ def _file(kind: int, rest: bytes) -> bytes:
 
 
 def _with_checksums(data: bytes) -> bytes:
-    """A PNG whose chunks have right checksums."""
+    """Correct the checksums of a PNG's chunks."""
     file = bytearray(data)
     begin = len(PNG_MAGIC)
     while begin + 12 <= len(file):
@@ -144,7 +144,7 @@ def _with_checksums(data: bytes) -> bytes:
 
 
 def _make_folder(path: Path, parts: list[bytes]) -> bool:
-    """Whether a folder of these names and files could be made."""
+    """Make a folder of these files; return whether it was possible."""
     path.mkdir()
     for name, content in zip(parts[::2], parts[1::2], strict=False):
         bare = name.replace(b"/", b"").replace(b"\0", b"")[:200]

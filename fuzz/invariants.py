@@ -1,4 +1,4 @@
-"""What must hold for every parser, whatever it is given; and a place for its files."""
+"""Invariants of every parser, and a place for its files."""
 
 import tempfile
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ MAX_MESSAGE = 5000  # characters: three file names whose characters are all esca
 
 @contextmanager
 def refusal_is_one_line() -> Iterator[None]:
-    """Swallow an `InputError` of the block, whose message must be one line that can be printed."""
+    """Swallow an `InputError` of the block, whose message must be one printable line."""
     try:
         yield
     except InputError as error:
         message = str(error)
-        assert message, "refused without a word"
+        assert message, "refused without a message"
         assert message.isprintable(), f"a message that cannot be printed: {message!r}"
         assert len(message) <= MAX_MESSAGE, f"a message of {len(message)} characters"
 

@@ -1,7 +1,7 @@
 """Target: the loader of models, `model.json` and `weights.safetensors`.
 
-An input is a byte of flags and three parts with `SEPARATOR` between them: `model.json`, the JSON at
-the beginning of `weights.safetensors`, and its data, to which zeros are added as that JSON claims.
+An input is a byte of flags and three parts separated by `SEPARATOR`: `model.json`, the JSON at the
+beginning of `weights.safetensors`, and its data, padded with zeros to the size that JSON states.
 """
 
 import json
@@ -33,10 +33,10 @@ from recvae.rec import Block, DiagonalGaussian
 from recvae.vae.networks import Architecture
 from recvae.vae.quantise import quantise
 
-SEPARATOR = b"\xff"  # no JSON holds it
-WRONG_HASH, WHOLE_FILE = 1, 2  # flags: leave the hash; the last part is weights.safetensors, whole
+SEPARATOR = b"\xff"  # does not occur in JSON
+WRONG_HASH, WHOLE_FILE = 1, 2  # flags: keep the hash; the last part is all of weights.safetensors
 MAX_DATA_BYTES = 1 << 20
-MAX_ORDER = 1 << 14  # candidates or intervals of a block: models that order more are only loaded
+MAX_ORDER = 1 << 14  # candidates or intervals of a block; models with more are only loaded
 NUMBERS = (0, 1, -1, 3, 4, 63, 64, 65, 1025, 65535, 1 << 20, 1 << 24, 1 << 31, 1 << 63, 1 << 64)
 ANY: tuple[Any, ...] = (
     *NUMBERS,
@@ -57,7 +57,7 @@ ANY: tuple[Any, ...] = (
 
 
 def seeds() -> Iterator[bytes]:
-    """The architectures at their smallest, all of the file and by parts."""
+    """The smallest models of each architecture, as whole files and by parts."""
     for model in tiny_models():
         text, header, data, weights = parts_of(model)
         if len(weights) < 10_000:
@@ -67,7 +67,7 @@ def seeds() -> Iterator[bytes]:
 
 
 def parts_of(model: FolderModel) -> tuple[bytes, bytes, bytes, bytes]:
-    """`model.json` in few bytes; of `weights.safetensors` the JSON, the data, and all of it."""
+    """`model.json`, compact; the JSON and the data of `weights.safetensors`, and all of it."""
     folder = scratch("seed")
     folder.mkdir(exist_ok=True)
     model.save(folder)
@@ -78,7 +78,7 @@ def parts_of(model: FolderModel) -> tuple[bytes, bytes, bytes, bytes]:
 
 
 def tiny_models() -> list[CodecModel]:
-    """Models as small as can be, which code nothing well."""
+    """The smallest possible models, which code nothing well."""
     grey = {"grey_channels": 1, "grey_blocks": 0, "grey_hidden": 1, "grey_radius": 1}
     sizes: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "scans": (
@@ -131,7 +131,7 @@ def images_for(model: CodecModel) -> np.ndarray:
 
 
 def folder_of(data: bytes) -> Path:
-    """The folder that an input stands for."""
+    """Make the folder for an input."""
     flags = data[0] if data else 0
     parts = [*data[1:].split(SEPARATOR, 2), b"", b""]
     weights = parts[2] if flags & WHOLE_FILE else _weights(parts[1], parts[2])
@@ -144,7 +144,7 @@ def folder_of(data: bytes) -> Path:
 
 
 def check(data: bytes) -> None:
-    """A model that loads has the hash that it states, is saved the same, and codes."""
+    """Check that a model that loads matches its hash, saves identically, and codes."""
     folder = folder_of(data)
     with refusal_is_one_line():
         model = load_vae(folder)
@@ -155,7 +155,7 @@ def check(data: bytes) -> None:
         copy.mkdir(exist_ok=True)
         model.save(copy)
         assert load_vae(copy).hash == model.hash
-        # A sender's time and memory grow with what the model orders: it may order up to 2^20.
+        # A sender's time and memory grow with the model's sizes, which may be up to 2^20.
         if _largest_order(model.latents) <= MAX_ORDER:
             images = images_for(model)
             codec = Codec(model)
@@ -204,7 +204,7 @@ def _holders(node: Any) -> Iterator[Any]:
 
 
 def _weights(header: bytes, data: bytes) -> bytes:
-    """A safetensors file, with zeros for what the header claims beyond the data."""
+    """A safetensors file, with zeros where the header states more than the data."""
     claimed = 0
     with suppress(ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError):
         entries = json.loads(header)
@@ -214,7 +214,7 @@ def _weights(header: bytes, data: bytes) -> bytes:
 
 
 def _with_hash(text: bytes, weights: bytes) -> bytes:
-    """`text` with the right hash, if there is one."""
+    """Correct the hash in `text`, if there is one."""
     with suppress(
         ValueError,
         TypeError,

@@ -1,4 +1,4 @@
-"""Target: the payload of a group, whatever a range decoder makes of it."""
+"""Target: the payload of a group, with arbitrary bytes for the range decoder."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -11,11 +11,11 @@ from recvae.codec import CodecModel
 from recvae.codec.vae.groups import decode_groups, encode_groups
 
 COUNTS = (1, 2, 3, 7)  # images of a group
-BESIDE_OTHERS, AGAIN = 64, 128  # bits of the first byte: what else to try
+BESIDE_OTHERS, AGAIN = 64, 128  # bits of the first byte: further checks
 
 
 def seeds() -> Iterator[bytes]:
-    """What an encoder writes for few and for many images, and pixels as they are."""
+    """Payloads of an encoder for few and for many images, and uncompressed pixels."""
     for choice in range(len(_models()) * len(COUNTS)):
         model, count = _chosen(choice)
         images = np.resize(images_for(model), (count, *model.spec.shape))
@@ -27,7 +27,7 @@ def seeds() -> Iterator[bytes]:
 
 
 def check(data: bytes) -> None:
-    """It is refused or gives images: the same beside others, and such as can be coded again."""
+    """Check that it is refused or decodes, the same beside others, to images that code again."""
     choice, payload = (data[0] if data else 0), data[1:]
     model, count = _chosen(choice)
     with refusal_is_one_line():
@@ -48,7 +48,7 @@ def _models() -> list[CodecModel]:
 
 
 def _chosen(choice: int) -> tuple[CodecModel, int]:
-    """A model and a number of images, by the six bits of a choice that name no more to try."""
+    """A model and a number of images, by the lower six bits of a choice."""
     models, counts = divmod(choice % BESIDE_OTHERS, len(COUNTS))
     return _models()[models % len(_models())], COUNTS[counts]
 

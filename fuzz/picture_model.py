@@ -1,4 +1,4 @@
-"""Target: the loader of models of the hierarchy. An input is what that of `model` is."""
+"""Target: the loader of models of the hierarchy. Inputs are as for `model`."""
 
 import json
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ ARGUMENTS = (
     HierarchyArguments(8, (1,), (1,), (1,), 1, 1),
 )
 QUICK = SearchEffort(margin_bits=0.0, max_log2_candidates=4, keep=2)
-TABLE_TYPES = ("I32",)  # which safetensors puts before what has fewer bits
+TABLE_TYPES = ("I32",)  # which safetensors puts before narrower types
 
 
 def seeds() -> Iterator[bytes]:
-    """Models as small as can be: their tables, then zeros; of one all of the file."""
+    """The smallest possible models: their tables, then zeros; one as a whole file."""
     for model in tiny_models():
         text, header, data, weights = parts_of(model)
         tables = [e for e in json.loads(header).values() if e.get("dtype") in TABLE_TYPES]
@@ -43,7 +43,7 @@ def seeds() -> Iterator[bytes]:
 
 
 def tiny_models() -> list[PictureModel]:
-    """Of two layers at two resolutions, and of a single layer."""
+    """Models with two layers at two resolutions, and with a single layer."""
     return [_tiny(arguments) for arguments in ARGUMENTS]
 
 
@@ -71,13 +71,13 @@ def _tiny(arguments: HierarchyArguments) -> PictureModel:
 
 
 def pictures_for(height: int, width: int, channels: int, count: int = 1) -> np.ndarray:
-    """Any pictures."""
+    """Arbitrary pictures."""
     shape = (count, height, width) if channels == 1 else (count, height, width, channels)
     return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
 
 
 def check(data: bytes) -> None:
-    """A model that loads has the hash that it states, is saved the same, and codes."""
+    """Check that a model that loads matches its hash, saves identically, and codes."""
     folder = folder_of(data)
     with refusal_is_one_line():
         model = load_model(folder)
@@ -88,7 +88,7 @@ def check(data: bytes) -> None:
         copy.mkdir(exist_ok=True)
         model.save(copy)
         assert load_model(copy).file_id == model.file_id
-        # What no sender can bin, a receiver may still be told.
+        # A receiver may get bins that no sender can use.
         tables = model.shared.tables.layers
         if max(own.layout.log2_bins.max() for own in tables) <= MAX_LOG2_BINS:
             groups, _ = replace(model, search=QUICK).encode(pictures_for(5, 9, 3), 1)

@@ -1,6 +1,7 @@
-"""Target: the streams of a group of pictures, whatever a range decoder makes of them.
+"""Target: the streams of a group of pictures, with arbitrary bytes for the range decoder.
 
-An input is a byte of choices and the streams, each but the last behind a byte of its length.
+An input is a byte of choices, then the streams, each except the last preceded by its length in a
+byte.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,13 +25,13 @@ KINDS = (
     (2, ImageSpec(4, 260, 3), False, (4, 256)),
     (1, ImageSpec(8, 8), False, (4, 8)),
 )
-"""Pictures of a group, their spec, whether layers are apart, tiles."""
-BESIDE_OTHERS, PART = 64, 128  # bits of the first byte: what else to try
+"""Number of pictures in a group, their spec, whether layers are separate, tiles."""
+BESIDE_OTHERS, PART = 64, 128  # bits of the first byte: further checks
 MAX_STREAM = 255
 
 
 def seeds() -> Iterator[bytes]:
-    """What an encoder writes, pixels as they are, and what no encoder writes."""
+    """Streams of an encoder, uncompressed pixels, and streams that no encoder writes."""
     for choice in range(len(tiny_models()) * len(KINDS)):
         model, (count, spec, _, tile) = _chosen(choice)
         pixels = pictures_for(spec.height, spec.width, spec.channels, count)
@@ -45,7 +46,7 @@ def seeds() -> Iterator[bytes]:
 
 
 def check(data: bytes) -> None:
-    """It is refused or gives pictures: the same beside others, and its parts by themselves."""
+    """Check that it is refused or decodes, the same beside others and in parts."""
     choice, rest = (data[0] if data else 0), data[1:]
     model, (count, spec, _, _) = _chosen(choice)
     group = _group(choice, split(rest, len(_group(choice, []).streams)))
@@ -68,7 +69,7 @@ def check(data: bytes) -> None:
 
 
 def _alike(left: Pixels, right: Pixels) -> bool:
-    """Whether pictures are the same but for 1, as sums in another order make them."""
+    """Whether pictures differ by at most 1, as sums in another order may."""
     return bool((np.abs(left.astype(int) - right) <= 1).all())
 
 
@@ -80,13 +81,13 @@ def _models() -> list[PictureModel]:
 def _chosen(
     choice: int,
 ) -> tuple[PictureModel, tuple[int, ImageSpec, bool, tuple[int, int] | None]]:
-    """A model and a kind of group, by the six bits of a choice that name no more to try."""
+    """A model and a kind of group, by the lower six bits of a choice."""
     models, kinds = divmod(choice % BESIDE_OTHERS, len(KINDS))
     return _models()[models % len(_models())], KINDS[kinds]
 
 
 def _group(choice: int, streams: Sequence[bytes]) -> Group:
-    """A group of a kind with these streams, of which those that are missing are empty."""
+    """A group of a kind with these streams; missing ones are empty."""
     model, (count, spec, apart, tile) = _chosen(choice)
     layers = model.layers if apart else 1
     needed = layers * num_tiles(spec, tile)
@@ -94,13 +95,13 @@ def _group(choice: int, streams: Sequence[bytes]) -> Group:
 
 
 def joined(streams: Sequence[bytes]) -> bytes:
-    """Streams, each but the last behind a byte of its length, as it is or cut to what that says."""
+    """Join streams, each except the last preceded by its length, to which it is cut if too long."""
     first = b"".join(bytes([len(s[:MAX_STREAM])]) + s[:MAX_STREAM] for s in streams[:-1])
     return first + streams[-1]
 
 
 def split(data: bytes, count: int) -> list[bytes]:
-    """So many streams, as `joined` puts them together; fewer where the bytes end."""
+    """Split `count` streams, as joined by `joined`; fewer if the bytes end."""
     streams: list[bytes] = []
     while data and len(streams) < count - 1:
         end = 1 + data[0]

@@ -1,4 +1,4 @@
-"""Target: the streams of a group of pictures pixel by pixel. An input is what `pictures` takes."""
+"""Target: the streams of a group of pixelwise coded pictures. Inputs are as for `pictures`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -23,13 +23,13 @@ KINDS = (
     (1, ImageSpec(8, 8), 1, (4, 8)),
     (1, ImageSpec(8, 8), 2, None),
 )
-"""Pictures of a group, their spec, layers, tiles; no encoder makes the last two."""
+"""Number of pictures in a group, their spec, layers, tiles; no encoder makes the last two."""
 FILLERS = (b"", b"\xff" * 40, b"\x7f" + b"\xff" * 40, b"\x80" + bytes(7) + b"\x55" * 50)
-PART = 128  # a bit of the first byte: try a part of the pictures too
+PART = 128  # a bit of the first byte: also decode a part of the pictures
 
 
 def seeds() -> Iterator[bytes]:
-    """What an encoder writes, in both modes, and what none writes."""
+    """Streams of an encoder, in both modes, and streams that none writes."""
     for choice in range(len(tiny_models()) * len(KINDS)):
         model, (count, spec, _, tile) = _chosen(choice)
         pixels = pictures_for(spec.height, spec.width, spec.channels, count)
@@ -49,7 +49,7 @@ def seeds() -> Iterator[bytes]:
 
 
 def check(data: bytes) -> None:
-    """It is refused or gives pictures, the same each time; so do its parts."""
+    """Check that it is refused or decodes, the same each time, and in parts."""
     choice, rest = (data[0] if data else 0), data[1:]
     model, (count, spec, _, _) = _chosen(choice)
     group = _group(choice, split(rest, len(_group(choice, []).streams)))
@@ -76,7 +76,7 @@ def _chosen(
 
 
 def _group(choice: int, streams: Sequence[bytes]) -> Group:
-    """A group of a kind with these streams, of which those that are missing are empty."""
+    """A group of a kind with these streams; missing ones are empty."""
     _, (count, spec, layers, tile) = _chosen(choice)
     needed = layers * num_tiles(spec, tile)
     return Group(count, spec, tuple([*streams, *[b""] * needed][:needed]), layers, tile)

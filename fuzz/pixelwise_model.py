@@ -1,4 +1,4 @@
-"""Target: the loader of models pixel by pixel. An input is what that of `model` is."""
+"""Target: the loader of pixelwise models. Inputs are as for `model`."""
 
 import json
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ ODD = PixelArguments((17, 9), 3, (3, 2, 0), (2, 1))
 WIDEST = PixelArguments((16, 24), 2, (4, 4, 4, 4), (4, 4, 4, 4), 500_000, corrected=False)
 LARGEST = ((2000, 0), (3000, 1 << 20), (1500, 1 << 24))  # weight and bias of each layer
 SHIFTS = (10, 13, 16)
-START = 1 << 14  # of filters
+START = 1 << 14  # for filters
 
 
 def seeds() -> Iterator[bytes]:
-    """Of each model its parts, and some of its tensors; of one all of the file."""
+    """The parts of each model, and some of its tensors; one as a whole file."""
     for model in tiny_models():
         text, header, data, _ = parts_of(model)
         yield bytes([0]) + SEPARATOR.join([text, header, data])
@@ -37,12 +37,12 @@ def seeds() -> Iterator[bytes]:
 
 @cache
 def tiny_models() -> list[PixelwiseModel]:
-    """Of random weights: as small as can be, of odd sizes, and one that sees as far as can be."""
+    """Models with random weights: the smallest, one of odd sizes, one with the widest context."""
     return [tiny_model(SMALLEST, ODD), tiny_model(ODD, SMALLEST), tiny_model(WIDEST, WIDEST)]
 
 
 def tiny_model(grey: PixelArguments, rgb: PixelArguments) -> PixelwiseModel:
-    """Of random weights, by which outputs reach their bounds now and then."""
+    """A model with random weights, with which outputs occasionally reach their bounds."""
     networks = {GREY: _random_network(grey, GREY), RGB: _random_network(rgb, RGB)}
     return PixelwiseModel(name="tiny", networks=networks, metadata={"note": "random"})
 
@@ -65,7 +65,7 @@ def _random_network(arguments: PixelArguments, channels: int) -> IntegerNetwork:
 
 
 def pictures_for(height: int, width: int, channels: int, count: int = 1) -> NDArray[np.uint8]:
-    """Smooth pictures, the lower half of each of few colours, as is its alpha."""
+    """Smooth pictures; the lower half of each has few colours, as has its alpha."""
     random = np.random.default_rng([height, width, channels])
     y, x = np.mgrid[:height, :width]
     shape = (count, height, width, channels)
@@ -79,7 +79,7 @@ def pictures_for(height: int, width: int, channels: int, count: int = 1) -> NDAr
 
 
 def check(data: bytes) -> None:
-    """A model that loads has the hash that it states, is saved the same, and codes."""
+    """Check that a model that loads matches its hash, saves identically, and codes."""
     folder = folder_of(data)
     with refusal_is_one_line():
         model = load_model(folder)

@@ -1,4 +1,4 @@
-"""Target: what is saved from a damaged `.recvae` file, without a model."""
+"""Target: the salvage of a damaged `.recvae` file, without a model."""
 
 import io
 import zlib
@@ -14,7 +14,7 @@ seeds = container.seeds
 
 
 def check(data: bytes) -> None:
-    """What is saved is a file without faults; of a file without faults, all is saved."""
+    """Check that a salvaged file has no faults, and that all of an undamaged file is saved."""
     strictness, rest = data[:1], data[1:]
     if strictness and strictness[0] & 1:
         rest = container.reseal(rest)
@@ -42,7 +42,7 @@ def check(data: bytes) -> None:
 
 
 def _split_payloads(data: bytes) -> list[bytes] | None:
-    """The payloads of a file without faults."""
+    """Split the payloads of a file without faults."""
     try:
         with ContainerReader(data) as reader:
             reader.verify()

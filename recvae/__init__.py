@@ -20,7 +20,7 @@ let_products_survive_forks()
 __version__ = "0.1.0"
 __all__ = ["Codec", "CompressedImages", "InputError", "load", "open"]
 
-# Imported when first asked for: whoever only reads images need not wait for torch.
+# Imported on first access, so that reading images does not wait for torch.
 _FROM_CODEC = {
     "Codec": "Codec",
     "CompressedImages": "CompressedImages",

@@ -1,4 +1,4 @@
-"""What the commands do: files in, files out."""
+"""The commands: files in, files out."""
 
 import os
 import sys
@@ -60,7 +60,7 @@ from recvae.wording import (
 
 
 def compress(options: Namespace) -> int:
-    """Images to a .recvae file; 1 if files were skipped, else 0."""
+    """Compress images to a .recvae file; return 1 if files were skipped, else 0."""
     check_output(options)
     check_recvae_name(options)
     codec = _codec(options, options.model) if options.model is not None else None
@@ -76,7 +76,7 @@ def compress(options: Namespace) -> int:
     with _images(options, skip) as images:
         names = images.names
         if names is not None and names == default_names(len(names)):
-            names = None  # what decompressing makes up anyhow
+            names = None  # decompressing makes up the same ones
         if codec is None:
             codec, images = fitting_codec(images, options.device, options.batch_size)
         bound = NegativeElbo(codec.model, codec.batch_size)
@@ -109,7 +109,7 @@ def compress(options: Namespace) -> int:
 
 
 def decompress(options: Namespace) -> int:
-    """A .recvae file to images; 1 if its end is missing, else 0."""
+    """Decompress a .recvae file to images; return 1 if its end is missing, else 0."""
     check_output(options)
     started = time.perf_counter()
     with (
@@ -135,7 +135,7 @@ def decompress(options: Namespace) -> int:
 
 
 def info(options: Namespace) -> None:
-    """What a file holds."""
+    """Show what a file holds."""
     with opened(options, ContainerReader) as reader:
         header, sizes, names = reader.header, reader.sizes(), reader.names
         num_images, num_groups, spec = reader.num_images, reader.num_groups, reader.spec
@@ -161,9 +161,9 @@ def info(options: Namespace) -> None:
 
 
 def verify(options: Namespace) -> None:
-    """Decode everything; compare with the images it should hold, of lossy models by PSNR."""
+    """Decode everything; compare with given images, for lossy models by PSNR."""
     if options.input == options.against == STANDARD:
-        raise InputError("standard input can be one of the two files only")
+        raise InputError("only one of the two files can be standard input")
     with ExitStack() as stack:
         images = stack.enter_context(_open(options))
         hook = stack.enter_context(progress(options, len(images), _mean_pixels(images.runs())))
@@ -177,7 +177,7 @@ def verify(options: Namespace) -> None:
             done = sum(map(len, decoded))
         name, is_lossy = images.reader.name, images.model.lossy
     result = {"images": done, "checksums": "match", "against": options.against}
-    compared = f", each the same as in {options.against}" if options.against else ""
+    compared = f", all equal to those in {options.against}" if options.against else ""
     if options.against and is_lossy and done:
         mean, least = float(np.mean(decibels)), min(decibels)
         result |= {"psnr_db": round(mean, 3), "least_psnr_db": round(least, 3)}
@@ -186,7 +186,7 @@ def verify(options: Namespace) -> None:
 
 
 def salvage(options: Namespace) -> int:
-    """Write what a damaged file still holds; 0 if that is all of it, else 1."""
+    """Write what a damaged file still holds; return 0 if nothing is lost, else 1."""
     started = time.perf_counter()
     check_output(options, "the damaged file")
     check_recvae_name(options)
@@ -227,7 +227,7 @@ def _codec(options: Namespace, model: str) -> Codec:
 
 
 def _images(options: Namespace, skip: Skip) -> AbstractContextManager[ImageStream]:
-    """What is to be compressed."""
+    """The images to compress."""
     how = (options.channels, options.max_pixels, skip if options.skip_bad else None)
     return image_stream(source(options.input), *how)
 
@@ -238,11 +238,11 @@ def _open(options: Namespace) -> CompressedImages:
 
 
 def _open_or_cut(options: Namespace) -> CompressedImages | TruncatedImages:
-    """The input, or of lossy models and those of several layers what is there of it."""
+    """The input file; for lossy or layered models it may be truncated."""
     try:
         return _open(options)
     except TruncatedError as error:
-        if options.input == STANDARD:  # which is read
+        if options.input == STANDARD:  # already consumed
             raise
         how = (options.model, options.device, options.batch_size, options.max_pixels)
         try:
@@ -252,26 +252,26 @@ def _open_or_cut(options: Namespace) -> CompressedImages | TruncatedImages:
 
 
 def _found_quality(codec: Codec | None, options: Namespace) -> FoundQuality | None:
-    """What meets the target, if there is one; the input is read for it, once more than else."""
+    """The quality that meets the target, if there is one; costs an extra pass over the input."""
     if options.target_bpp is None and options.target_psnr is None:
         return None
     if codec is None:
-        raise InputError("a target is for lossy models: pass one by --model")
+        raise InputError("a target needs a lossy model: pass one by --model")
     if options.input == STANDARD or Path(options.input).is_fifo():
         raise InputError(
-            f"{input_name(options)}: a target takes images that can be read twice, of a file or a "
-            "folder: give one, or a quality"
+            f"{input_name(options)}: a target needs images that can be read twice: pass a file or "
+            "a folder, or a quality instead of a target"
         )
     if options.output != STANDARD:  # before the search, which takes long
         with translate_os_errors(options.output):
             refuse_file(options.output, Path(os.path.realpath(options.output)), options.force)
-    with _images(options, lambda name, reason: None) as images:  # told when they are compressed
+    with _images(options, lambda name, reason: None) as images:  # reported during compression
         targets = (options.target_bpp, options.target_psnr)
         return find_quality(codec, images, *targets, options.group_size, options.effort)
 
 
 def _model_of(options: Namespace, reader: ContainerReader) -> ImageCoder | None:
-    """The model of a file, if it ships or is given."""
+    """The model of a file, or None if it neither ships nor is given."""
     name = options.model or shipped_model_name(reader.header.model_hash)
     if name is None:
         return None
@@ -285,7 +285,7 @@ def _output(options: Namespace) -> AbstractContextManager[str | BinaryIO]:
 
 
 def _mean_pixels(runs: Runs) -> float:
-    """Pixels of an image."""
+    """Mean number of pixels of an image."""
     count = sum(count for _, count in runs)
     return sum(spec.num_pixels * count for spec, count in runs) / max(count, 1)
 
@@ -293,7 +293,7 @@ def _mean_pixels(runs: Runs) -> float:
 def _version_2_details(
     reader: ContainerReader, runs: Runs, model: ImageCoder | None
 ) -> dict[str, Any]:
-    """What only files of version 2 tell; of layers and tiles the most that a group has."""
+    """Details of version 2 files; layers and tiles are those of the largest group."""
     layers = tiles = 0
     qualities = set()
     for group in reader.groups():

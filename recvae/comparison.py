@@ -1,4 +1,4 @@
-"""Whether a .recvae file holds given images; of a lossy model, how near it comes to them."""
+"""Compares a .recvae file with given images: equality, or PSNR for lossy models."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -13,13 +13,13 @@ from recvae.images.psnr import psnr_db
 from recvae.images.stream import Runs, images_at_once
 from recvae.wording import sizes_in_words
 
-COMPARED_BYTES = 1 << 24  # of images that are compared at once
+COMPARED_BYTES = 1 << 24  # of images, compared at a time
 
 
 def compare(
     images: CompressedImages, decoded: Iterator[Pixels], against: ImageStream, against_name: str
 ) -> list[float]:
-    """The PSNR of each image in dB, 100 of equal ones.
+    """The PSNR of each image in dB; 100 if equal.
 
     Raises InputError if number, sizes or names differ and, unless the model is lossy, at the first
     image that differs.
@@ -47,7 +47,7 @@ def compare(
 
 
 def _shapes(runs: Runs) -> list[tuple[tuple[int, ...], int]]:
-    """The shapes of the images in order, and how many follow one another: specs without levels."""
+    """Runs of images of the same shape: specs without their levels."""
     return [
         (shape, sum(count for _, count in same))
         for shape, same in groupby(runs, key=lambda run: run[0].shape)

@@ -1,4 +1,4 @@
-"""What the commands share: inputs and outputs, standard streams too, what is said, progress."""
+"""Shared by the commands: inputs and outputs, standard streams included, reports and progress."""
 
 import json
 import os
@@ -35,24 +35,24 @@ def _binary(stream: Any, name: str) -> BinaryIO:
     """The bytes behind a standard stream; InputError if there are none, as in a notebook."""
     binary = getattr(stream, "buffer", None)
     if binary is None:
-        raise InputError(f"{name} is closed or takes text alone: give the name of a file")
+        raise InputError(f"{name} is closed or text-only: pass a file name")
     return binary
 
 
 def opened(options: Namespace, open_file: Callable[[str | BinaryIO], Reader]) -> Reader:
-    """The input as a .recvae file; InputError that says so if it is images instead."""
+    """Open the input as a .recvae file; a special InputError if it holds images instead."""
     try:
         return open_file(source(options.input))
     except InputError as error:
         if holds_images(options.input):
             raise InputError(
-                f"{options.input}: is no .recvae file: compress makes one of these images"
+                f"{options.input}: is not a .recvae file: make one of these images with compress"
             ) from error
         raise
 
 
 def check_output(options: Namespace, what: str = "the input") -> None:
-    """Raises InputError if the output, which `--force` replaces, is the input or holds it."""
+    """Raise InputError if the output, which `--force` replaces, is the input or contains it."""
     if STANDARD in (options.input, options.output):
         return
     with translate_os_errors(options.input):
@@ -65,17 +65,17 @@ def check_output(options: Namespace, what: str = "the input") -> None:
 
 
 def check_recvae_name(options: Namespace) -> None:
-    """Raises InputError if a .recvae file would be called as images are."""
+    """Raise InputError if the name of a .recvae file is one for images."""
     if known := format_by_ending(options.output.removesuffix(".gz")):
         raise InputError(
-            f"{options.output}: {options.command} writes a .recvae file, and this is the name of "
+            f"{options.output}: {options.command} writes a .recvae file, but this is a name for "
             f"{with_article(known.name)}: choose another output name"
         )
 
 
 @contextmanager
 def standard_output() -> Iterator[BinaryIO]:
-    """Standard output for bytes; InputError if it is a terminal or, say, on a full disk."""
+    """Standard output as bytes; InputError if it is a terminal or, say, the disk is full."""
     if sys.stdout.isatty():
         raise InputError("standard output is a terminal: send it to a file or a pipe")
     stream = whole_writes(_binary(sys.stdout, "standard output"))
@@ -89,14 +89,14 @@ def standard_output() -> Iterator[BinaryIO]:
 
 
 def say(options: Namespace, result: dict[str, Any], text: str) -> None:
-    """Print a result as JSON or text, as options ask; to stderr if stdout has the images."""
+    """Print a result as JSON or text; to stderr if stdout carries the images."""
     to = sys.stderr if getattr(options, "output", None) == STANDARD else sys.stdout
     if words := _words(options, result, text):
         print(words, file=to)
 
 
 def answer(options: Namespace, result: dict[str, Any], text: str) -> None:
-    """Print a result that is all that was asked for; InputError if it cannot be."""
+    """Print a command's only result; InputError if printing fails."""
     if words := _words(options, result, text):
         show(words)
 
@@ -111,7 +111,7 @@ def progress(options: Namespace, num_images: int | None, image_pixels: float) ->
     if options.quiet or options.json or not sys.stderr.isatty():
         yield no_progress
         return
-    from rich import progress as bars  # imported here: most runs show none
+    from rich import progress as bars  # imported here: most runs show no bar
     from rich.console import Console
 
     console = Console(stderr=True)

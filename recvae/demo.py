@@ -1,4 +1,4 @@
-"""The demonstration: real images through the codecs and back, beside what other codecs need."""
+"""The demonstration: real images through the codecs and back, beside other codecs."""
 
 import io
 import time
@@ -16,7 +16,7 @@ from recvae.evaluation import reference_sizes
 
 
 def fitting_models(images: Pixels) -> list[ImageCoder]:
-    """Return the shipped lossless models that are made for images of this shape."""
+    """Return the shipped lossless models for images of this shape."""
     models = map(load_model, shipped_models())
     shape = images.shape[1:]
     fitting = [model for model in models if model.spec and model.spec.shape == shape]
@@ -24,7 +24,7 @@ def fitting_models(images: Pixels) -> list[ImageCoder]:
 
 
 def run(codecs: Sequence[Codec], images: Pixels) -> tuple[dict[str, Any], list[Table]]:
-    """Compress, decompress and compare uint8 (n, h, w); returns the result and its tables.
+    """Compress, decompress and compare uint8 (n, h, w); return the result and its tables.
 
     Raises InputError if a single byte differs.
     """
@@ -37,7 +37,7 @@ def run(codecs: Sequence[Codec], images: Pixels) -> tuple[dict[str, Any], list[T
 
 
 def _round_trip(codec: Codec, images: Pixels) -> dict[str, Any]:
-    """The images to a file and back: where its bits go, the bound, and images a second."""
+    """Code the images to a file and back; return its bits by part, the bound and speeds."""
     if codec.model.lossy:
         raise InputError(f"demo: model {codec.model.name!r} is lossy: choose a lossless one")
     codec.decompress(codec.compress(images[:1]))  # compiles or loads the search kernel

@@ -1,7 +1,7 @@
-"""numba's compiler, with a cache of ours.
+"""numba's compiler, with the package's own cache.
 
-The library's functions are compiled even where NUMBA_DISABLE_JIT, by which one debugs functions of
-one's own, turns numba off: as Python they would take hours. That setting holds for all others.
+The package's functions are compiled even if NUMBA_DISABLE_JIT, which people set to debug their own
+functions, turns numba off: in Python they would take hours. It still applies to other functions.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,12 +17,12 @@ _config: Any = numba.config
 
 
 def compiled(**options: Any) -> Callable[[Any], Any]:
-    """numba.njit, kept in the user's cache; compiled anew in each process where that fails."""
+    """`numba.njit` with the user's cache; without one, each process compiles anew."""
 
     def decorate(function: Any) -> Any:
         with _set("DISABLE_JIT", 0):
             dispatcher = numba.njit(function, error_model="numpy", **options)
-        with suppress(OSError):  # without its source nobody can tell what became of it
+        with suppress(OSError):  # without its source, changes would go unnoticed
             dispatcher._cache = KernelCache(dispatcher)
         return dispatcher
 
@@ -31,7 +31,7 @@ def compiled(**options: Any) -> Callable[[Any], Any]:
 
 @contextmanager
 def _set(name: str, value: Any) -> Iterator[None]:
-    """A setting of numba's for a while."""
+    """Set an option of numba for the block."""
     before = getattr(_config, name)
     setattr(_config, name, value)
     try:
@@ -41,19 +41,19 @@ def _set(name: str, value: Any) -> Iterator[None]:
 
 
 class _WhileCompiling(event.Listener):
-    """Lets numba compile what a function needs of numba itself, whatever NUMBA_DISABLE_JIT says."""
+    """Lets numba compile its own functions for ours, whatever NUMBA_DISABLE_JIT says."""
 
     def __init__(self) -> None:
         self._before: list[int] = []
 
     def on_start(self, _: event.Event) -> None:
-        """Before a function is compiled, maybe for another one."""
-        _config.reload_config()  # from the environment: the compiler's next step, if that changed
+        """Called before a function is compiled, possibly for another one."""
+        _config.reload_config()  # the compiler would do so next if the environment changed
         self._before.append(_config.DISABLE_JIT)
         _config.DISABLE_JIT = 0
 
     def on_end(self, _: event.Event) -> None:
-        """When it is, or cannot be."""
+        """Called after it is compiled or has failed."""
         _config.DISABLE_JIT = self._before.pop()
 
 
@@ -61,5 +61,5 @@ event.register("numba:compile", _WhileCompiling())
 
 
 kernel = compiled()
-threaded = compiled(nogil=True)  # several at once in as many threads of Python
+threaded = compiled(nogil=True)  # runs in several Python threads at once
 inlined = compiled(forceinline=True)

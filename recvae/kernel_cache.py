@@ -1,9 +1,9 @@
-"""Compiled functions, kept from one process to the next: a cache that one can do without.
+"""A cache of compiled functions between processes, which is never required.
 
-What goes wrong with it costs time and nothing else: what cannot be read is compiled anew, what
-cannot be written is said once. numba's own cache raises both, believes whatever its files hold, and
-goes into the package's folder where it finds no other: what pip does not know it does not
-uninstall, and the folder that remains would hide an editable installation.
+Problems with it only cost time: unreadable files are compiled anew, and a failure to write is
+reported once. numba's own cache raises in both cases, trusts whatever its files hold, and falls
+back to the package's folder: pip does not uninstall files it does not know, and the folder left
+over would hide an editable installation.
 """
 
 import errno
@@ -24,16 +24,16 @@ from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-# Those that hold compiled functions, and what they use.
+# Packages with compiled functions, and what they use.
 PACKAGES = ("bitmaps", "codec", "exact", "kernels", "pixelwise", "rec", "vae")
 VERSIONS = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag
 DIGEST_BYTES = 32
 
 
 class KernelCache(NullCache):
-    """The compiled forms of a function, a file a signature: a SHA-256, and the code that it is of.
+    """The compiled forms of a function, a file for each signature: a SHA-256, then the code.
 
-    The file's name depends on all that the code does. Raises OSError if there is no source.
+    The file's name depends on everything that the code depends on. Raises OSError without source.
     """
 
     def __init__(self, dispatcher: Any) -> None:
@@ -45,11 +45,11 @@ class KernelCache(NullCache):
 
     @property
     def cache_path(self) -> str:
-        """The folder of the files, which need not exist."""
+        """The folder of the files, which may not exist yet."""
         return str(self._folder)
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        """The compiled form; None unless there is one in order: numba compiles then."""
+        """Load the compiled form; None if there is no valid one, and numba compiles."""
         target.refresh()
         with suppress(Exception):
             data = self._path(signature, target.codegen()).read_bytes()
@@ -59,7 +59,7 @@ class KernelCache(NullCache):
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
-        """Keeps what numba has compiled, or says why not."""
+        """Store what numba has compiled, or report why not."""
         try:
             if result.library.has_dynamic_globals:
                 raise ValueError(f"{self._function.__qualname__} holds addresses of this process")
@@ -78,7 +78,7 @@ class KernelCache(NullCache):
 
 @cache
 def digest_of_sources() -> str:
-    """Of all kernels, when first asked: a function's own file does not tell what it calls."""
+    """Digest of all kernels' sources, computed once: a function may call those of other files."""
     packages = (Path(__file__).parent / name for name in PACKAGES)
     sources = (path for package in packages for path in package.rglob("*.py"))
     digests = [_sha256(path.read_bytes()) for path in sorted(sources) if path.is_file()]
@@ -86,7 +86,7 @@ def digest_of_sources() -> str:
 
 
 def _caches() -> Path:
-    """What numba is told, else the user's caches; relative where no home is known."""
+    """numba's folder if set, else the user's caches; relative if the home is unknown."""
     config: Any = numba.config
     if config.CACHE_DIR:
         return Path(config.CACHE_DIR).absolute()
@@ -100,7 +100,7 @@ def _sha256(data: bytes) -> bytes:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all, whoever else writes it at the same time."""
+    """Write a file whole or not at all, even if other processes write it at the same time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
     try:
@@ -115,8 +115,8 @@ def _write(path: Path, data: bytes) -> None:
 @cache  # once in a process, not for each function
 def _tell(folder: Path, reason: str) -> None:
     logging.getLogger("recvae").warning(
-        "compiled code cannot be kept in %s: %s; every start compiles anew"
-        " (NUMBA_CACHE_DIR names another folder)",
+        "compiled code cannot be kept in %s: %s; every start will compile again"
+        " (set NUMBA_CACHE_DIR to another folder)",
         folder,
         reason,
     )

@@ -1,4 +1,4 @@
-"""How every program of this package begins and ends: descriptors, signals, exit status."""
+"""Start and end of every program of this package: descriptors, signals, exit status."""
 
 import os
 import signal
@@ -15,15 +15,15 @@ from recvae.reports import forgiving_streams
 from recvae.threads import let_waiting_threads_sleep
 
 BAD_INPUT, SIGNALLED = 2, 128
-BROKEN_PIPE = SIGNALLED + 13  # as a shell says it, on systems without that signal too
-ONCE_SECONDS = 1.0  # a terminal that closes and systemd send two signals: one is enough
+BROKEN_PIPE = SIGNALLED + 13  # as a shell reports it, also on systems without that signal
+ONCE_SECONDS = 1.0  # a closing terminal and systemd send two signals; one is enough
 
 
 def run_program(name: str, work: Callable[[], int | None]) -> int:
-    """Do the work of the program `name`; returns its exit status.
+    """Run `work` for the program `name`; return its exit status.
 
-    0 or what `work` returns; 2 for bad input or a GPU that fails; 128 and the number of the signal
-    that ended it, as 130 for Ctrl-C, or SIGPIPE's where nobody reads the output to its end. The
+    0 or what `work` returns; 2 for bad input or a failing GPU; 128 plus the number of the signal
+    that ended it, such as 130 for Ctrl-C, or SIGPIPE's if the reader of the output is gone. The
     last line on standard error says why it is not 0.
     """
     _fill_standard_descriptors()
@@ -50,7 +50,7 @@ def run_program(name: str, work: Callable[[], int | None]) -> int:
 
 @contextmanager
 def _warnings_in_one_line(name: str) -> Iterator[None]:
-    """Warnings look as errors do, without the places in sources that they come from."""
+    """Format warnings like errors, without source locations."""
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_, **__: f"{name}: warning: {message}\n"
     try:
@@ -60,26 +60,26 @@ def _warnings_in_one_line(name: str) -> Iterator[None]:
 
 
 def _fill_standard_descriptors() -> None:
-    """Open those that are closed: a file would get their numbers, and what libraries print."""
+    """Open closed ones: else a file would get their numbers, and what libraries print."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             os.set_inheritable(descriptor, True)
 
 
 @contextmanager
 def _signals_raised() -> Iterator[None]:
-    """Let the signals that end a program raise `Terminated`, so that what is half done goes.
+    """Let the signals that end a program raise `Terminated`, so that unfinished work is cleaned up.
 
-    Those that are ignored, as under nohup, or handled by someone else stay so.
+    Signals that are ignored, as under nohup, or handled by someone else are left alone.
     """
     process, last = os.getpid(), -ONCE_SECONDS
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal last
-        if os.getpid() != process:  # forked, a worker of someone else's: as without us
+        if os.getpid() != process:  # a forked worker of someone else: default behaviour
             signal.signal(number, replaced[number])
             signal.raise_signal(number)
             return
@@ -88,10 +88,10 @@ def _signals_raised() -> Iterator[None]:
             last = now
             raise Terminated(number)
 
-    if threading.current_thread() is not threading.main_thread():  # where none can be handled
+    if threading.current_thread() is not threading.main_thread():  # which cannot handle signals
         yield
         return
-    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # some systems have not all of them
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # not all exist on every system
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     usual = (signal.SIG_DFL, signal.default_int_handler)
     replaced = {n: old for n in numbers if (old := signal.getsignal(n)) in usual}

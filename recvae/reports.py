@@ -1,8 +1,8 @@
-"""What programs say: it can neither fail the work that it tells of nor be lost unseen.
+"""Output of programs, which can neither fail the work it reports nor get lost unnoticed.
 
-While a program runs, no print to standard output or error fails: what nobody can be told, as on a
-full disk or behind a pipe that was closed, is dropped. What was asked for, as by `info`, goes
-through `show`, which tells if it did not arrive.
+While a program runs, printing to standard output or error never fails: text that cannot be
+delivered, as on a full disk or into a closed pipe, is dropped. Requested results, as of `info`, go
+through `show`, which raises if they did not arrive.
 """
 
 import errno
@@ -17,14 +17,14 @@ from recvae.files import translate_os_errors
 
 
 class _Forgiving(io.TextIOBase):
-    """A text stream, maybe none, on which no write fails; what it cannot encode is escaped.
+    """A text stream, possibly none, whose writes never fail; unencodable characters are escaped.
 
-    `failure` is what kept a text from arriving. `buffer` is the binary stream below, which does
-    fail, if there is one.
+    `failure` is the error that kept a text from arriving. `buffer` is the binary stream below, if
+    there is one, which does fail.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream  # None where the program was started without
+        self._stream = stream  # None if the program was started without it
         self.failure: OSError | ValueError | None = None
         if stream is None:
             self.failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -66,7 +66,7 @@ class _Forgiving(io.TextIOBase):
             self.failure = error
 
     def silence(self) -> None:
-        """Let what the stream still holds go nowhere, instead of failing once more at the end."""
+        """Discard what the stream still buffers, so that it does not fail again at the end."""
         with suppress(OSError, ValueError):  # a stream of another kind has no descriptor
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
@@ -76,7 +76,7 @@ class _Forgiving(io.TextIOBase):
 
 @contextmanager
 def forgiving_streams() -> Iterator[None]:
-    """Let no print fail; what was printed is on its way when the block ends."""
+    """Make printing never fail; flush when the block ends."""
     with redirect_stdout(_Forgiving(sys.stdout)), redirect_stderr(_Forgiving(sys.stderr)):
         try:
             yield
@@ -86,15 +86,15 @@ def forgiving_streams() -> Iterator[None]:
 
 
 def silence_output() -> None:
-    """Let what a program's standard output still holds go nowhere."""
+    """Discard what standard output still buffers."""
     if isinstance(sys.stdout, _Forgiving):
         sys.stdout.silence()
 
 
 def show(text: str) -> None:
-    """Print on standard output what was asked for.
+    """Print a requested result on standard output.
 
-    Raises `InputError` if it does not arrive, `BrokenPipeError` if nobody reads it.
+    Raises `InputError` if it does not arrive, `BrokenPipeError` if the reader is gone.
     """
     print(text, flush=True)
     if failure := getattr(sys.stdout, "failure", None):

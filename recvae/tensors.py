@@ -1,14 +1,14 @@
-"""Tensors by name: whether their types and shapes are those that a network needs."""
+"""Checks types and shapes of tensors by name against those that a network needs."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 TypeAndShape: TypeAlias = tuple[Any, tuple[int, ...]]
-"""The type is torch's, or whatever compares and prints."""
+"""The type is torch's, or anything comparable and printable."""
 
 
 def check_tensors(given: Mapping[str, TypeAndShape], needed: Mapping[str, TypeAndShape]) -> None:
-    """Raises ValueError, naming a tensor, unless both are the same: names, types and shapes."""
+    """Raise ValueError, naming a tensor, unless names, types and shapes all match."""
     if missing := sorted(needed.keys() - given.keys()):
         raise ValueError(f"tensor {missing[0]} is missing")
     if superfluous := sorted(given.keys() - needed.keys()):

@@ -1,4 +1,4 @@
-"""CPUs and threads: how many there are, how torch's wait, and that a fork leaves them behind."""
+"""CPUs and threads: their number, how torch's threads wait, and what a fork does to them."""
 
 import os
 
@@ -8,34 +8,34 @@ _process = os.getpid()
 def let_waiting_threads_sleep() -> None:
     """Let OpenMP's threads sleep while they wait, unless the environment says otherwise.
 
-    By default they spin for milliseconds. Where another process takes a core, they spin for one of
-    their own that does not run, at every small operator: decoding took several times as long. It
-    must be called before torch is imported; later it does nothing.
+    By default they spin for milliseconds. If another process takes a core, they spin at every small
+    operator, waiting for a thread that is not running: decoding took several times as long. Must be
+    called before torch is imported; later it has no effect.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def let_products_survive_forks() -> None:
-    """Keep MKL from keeping memory by thread, unless the environment says otherwise.
+    """Keep MKL from caching memory per thread, unless the environment says otherwise.
 
-    A fork of a process that has multiplied in several threads would look for theirs forever. It
-    must be called before torch is imported; later it does nothing.
+    A fork of a process that has multiplied in several threads would search for theirs forever. Must
+    be called before torch is imported; later it has no effect.
     """
     os.environ.setdefault("MKL_DISABLE_FAST_MM", "1")
 
 
 def usable_cpus() -> int:
-    """How many CPUs this process may use."""
+    """The number of CPUs this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def use_one_thread_after_fork() -> None:
-    """Let torch use the one thread that a forked process has, once; what its user sets then holds.
+    """Set torch to one thread in a forked process, once; the user's later settings hold.
 
-    OpenMP's threads, of a process that has used them, are missing in the child, which would wait
-    for them forever.
+    If the parent has used OpenMP's threads, they are missing in the child, which would wait for
+    them forever.
     """
     global _process
     if _process != os.getpid():

@@ -1,4 +1,4 @@
-"""What the commands say of their results, in words."""
+"""The commands' results in words."""
 
 import shlex
 from argparse import Namespace
@@ -15,17 +15,17 @@ from recvae.images.stream import Runs
 
 
 def input_name(options: Namespace) -> str:
-    """What messages call the input."""
+    """The name of the input in messages."""
     return "<stdin>" if options.input == STANDARD else options.input
 
 
 def output_name(options: Namespace) -> str:
-    """What messages call the output."""
+    """The name of the output in messages."""
     return "standard output" if options.output == STANDARD else options.output
 
 
 def sizes_in_words(runs: Runs, unit: str = " pixels") -> str:
-    """The size of all images."""
+    """The size of all images, or the number of sizes."""
     specs = {spec for spec, _ in runs}
     if len(specs) > 1:
         return f"{len(specs)} sizes"
@@ -35,7 +35,7 @@ def sizes_in_words(runs: Runs, unit: str = " pixels") -> str:
 
 
 def compression_line(options: Namespace, report: CompressionReport, result: dict[str, Any]) -> str:
-    """What came of compressing, in one line."""
+    """The result of compressing in one line."""
     if not result["images"]:
         return f"{output_name(options)}: no images, {result['bytes_out']} bytes"
     told = [*report.parts(), "container"]
@@ -62,15 +62,15 @@ def compression_line(options: Namespace, report: CompressionReport, result: dict
 
 
 def truncation_line(options: Namespace, images: TruncatedImages) -> str:
-    """What of a file is there and what is missing, as a warning."""
+    """A warning that tells which part of a file is there and what is missing."""
     last = ""
     if images.last:
         count, of = images.last.num_images, images.last.layers
-        last = f", {count} more {_are(count)} made of {images.layers} of {of} layers"
+        last = f", {count} more {_are(count)} decoded from {images.layers} of {of} layers"
     whole = len(images.whole)
     return (
-        f"recvae: {options.input}: truncated file: {whole} images {_are(whole)} whole{last}; what "
-        "followed is missing, and all file names"
+        f"recvae: {options.input}: truncated file: {whole} images {_are(whole)} complete{last}; "
+        "the rest is missing, and so are all file names"
     )
 
 
@@ -79,7 +79,7 @@ def _are(count: int) -> str:
 
 
 def salvage_lines(options: Namespace, result: dict[str, Any], version: int) -> Iterator[str]:
-    """What was saved, what was not, and what to do about it."""
+    """The result of salvage: what was saved, what was lost, and what to do about it."""
     images, before, damaged = result["images"], result["images_before"], result["damaged"]
     total = "" if before is None else f" of {before}"
     files = result.get("files", [])
@@ -94,22 +94,22 @@ def salvage_lines(options: Namespace, result: dict[str, Any], version: int) -> I
         yield f"lost{where}: {', '.join(map(_lost_words, lost))}"
     if result["unplaced"]:
         yield (
-            "saved, but from an unknown place between those: images "
+            "saved, but their place among the others is unknown: images "
             f"{_ranges(result['unplaced'])} of {options.output}"
         )
     if "order" in damaged:
-        yield "images may be exchanged: their common checksum does not match"
+        yield "images may be in the wrong order: their common checksum does not match"
     if result["names"] == "lost":
         yield f"file names{' and arrays' * (version > 1)}: lost, if there were any"
     if arrays := result.get("arrays_lost"):
         yield f"arrays lost: {', '.join(arrays)}"
     if renamed := result.get("renamed"):
         where = f"images {_ranges(renamed)} of {options.output}"
-        yield f"new file names, as theirs were taken: {where}"
+        yield f"renamed, as their file names were taken: {where}"
     yield from (_left_words(options, left) for left in result.get("not_saved", []))
     for other in result.get("other_bytes", []):
         span = f"bytes {other['begin']} to {other['end'] - 1}"
-        yield f"{span} are of no .recvae file that can be recognised"
+        yield f"{span} do not belong to any recognisable .recvae file"
 
 
 def _ranges(spans: list[dict[str, Any]]) -> str:
@@ -117,7 +117,7 @@ def _ranges(spans: list[dict[str, Any]]) -> str:
 
 
 def _left_words(options: Namespace, left: dict[str, Any]) -> str:
-    """A file that is not saved, and what to do about it."""
+    """A line about a file that was not saved and what to do about it."""
     begin, end, count = left["begin"], left["end"], left["images"]
     images = "" if count is None else f", a file of {count} images"
     line = f"not saved: bytes {begin} to {end - 1}{images}: {left['reason']}"

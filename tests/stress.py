@@ -34,7 +34,11 @@ from recvae.images import sample_images, write_idx
 AT_ONCE = 5
 NUM_IMAGES = 120
 GENTLE = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-BUSY = ("exists: pass --force", "another process is writing it", "an interrupted run left its part")
+BUSY = (
+    "exists: pass --force",
+    "another process is writing it",
+    "an interrupted run left its progress",
+)
 FULL = ("No space left on device", "File too large")
 OPTIONS = ("--group-size=4", "--batch-size=4", "--quiet")
 

@@ -137,7 +137,7 @@ def test_without_a_folder_nothing_is_kept_anywhere(
     reason = "Not a directory" if "file" in home else "no home folder is known"
     assert line.startswith("compiled code cannot be kept in ")
     assert line.endswith(
-        f": {reason}; every start compiles anew (NUMBA_CACHE_DIR names another folder)"
+        f": {reason}; every start will compile again (set NUMBA_CACHE_DIR to another folder)"
     )
     assert files(Path.cwd().parent) == [file]
     beside = files(ROOT) + files(Path(__file__).parent)  # where numba would put them

@@ -115,12 +115,16 @@ def test_bad_input_from_a_pipe_is_one_line(run, monkeypatch, packed, idx, tmp_pa
     cases = [
         (b"", ["compress", "-", "x.recvae"], "<stdin>: empty file"),
         (idx[:-1], ["compress", "-", "x.recvae"], "<stdin>: truncated"),
-        (idx + b"x", ["compress", "-", "x.recvae"], "<stdin>: bytes trail"),
-        (gzip.compress(idx)[:-2], ["compress", "-", "x.recvae"], "<stdin>: not a whole gzip file"),
+        (idx + b"x", ["compress", "-", "x.recvae"], "<stdin>: extra bytes follow"),
+        (
+            gzip.compress(idx)[:-2],
+            ["compress", "-", "x.recvae"],
+            "<stdin>: incomplete or damaged gzip file",
+        ),
         (packed[:-1], ["decompress", "-", "x.npy"], "<stdin>: truncated file"),
         (packed, ["info", "absent"], "absent: No such file"),
         (idx[:-1], ["verify", tmp_path / "x.recvae", "--against", "-"], "<stdin>: truncated"),
-        (idx, ["verify", "-", "--against", "-"], "standard input can be one of the two"),
+        (idx, ["verify", "-", "--against", "-"], "only one of the two files can be standard"),
     ]
     (tmp_path / "x.recvae").write_bytes(packed)
     before = set(tmp_path.iterdir())
@@ -151,12 +155,12 @@ def test_standard_streams_without_bytes(capsys, monkeypatch, packed, tmp_path: P
     for stream in (io.StringIO(), None):
         monkeypatch.setattr(sys, "stdin", stream)
         assert main(["salvage", "-", str(tmp_path / "y.recvae")]) == 2
-        assert capsys.readouterr().err.startswith("recvae: standard input is closed or takes text")
+        assert capsys.readouterr().err.startswith("recvae: standard input is closed or text-only")
         with monkeypatch.context() as patch:
             patch.setattr(sys, "stdout", stream)
             assert main(["decompress", str(tmp_path / "x.recvae"), "-"]) == 2
             assert main(["verify", str(tmp_path / "x.recvae")]) == 0
-        assert capsys.readouterr().err.startswith("recvae: standard output is closed or takes text")
+        assert capsys.readouterr().err.startswith("recvae: standard output is closed or text-only")
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.recvae"]
 
 

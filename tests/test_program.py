@@ -196,16 +196,16 @@ def test_the_status_does_not_depend_on_who_listens(tmp_path: Path, error: str, s
     [
         (
             "CUDA error: an illegal memory access was encountered\nCompile with DSA\n",
-            "the GPU failed: CUDA error: an illegal memory access was encountered: try again, or "
-            "take the CPU",
+            "the GPU failed: CUDA error: an illegal memory access was encountered: try again or "
+            "use the CPU",
         ),
         (
             "Triton Error [CUDA]: invalid argument",
-            "the GPU failed: Triton Error [CUDA]: invalid argument: try again, or take the CPU",
+            "the GPU failed: Triton Error [CUDA]: invalid argument: try again or use the CPU",
         ),
         (
             "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 4 GiB",
-            "CUDA out of memory. Tried to allocate 2.00 GiB: take smaller groups or the CPU",
+            "CUDA out of memory. Tried to allocate 2.00 GiB: use smaller groups or the CPU",
         ),
         ("Expected all tensors to be on the same device, cuda:0 and cpu", None),
         ("", None),

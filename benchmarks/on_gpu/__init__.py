@@ -1,1 +1,1 @@
-"""The steps of `benchmarks/gpu.py`: each a function from a `Run` to rows of its tables."""
+"""The steps of `benchmarks/gpu.py`, each a function from a `Run` to rows of its tables."""

@@ -1,4 +1,4 @@
-"""The codec on a GPU: golden files, images to files and back, here and there."""
+"""The codec on a GPU: golden files, and images to files and back on GPU and CPU."""
 
 import time
 import warnings
@@ -20,16 +20,16 @@ from recvae.rec.search.dispatch import BackendFailureWarning
 MODEL = "mnist"
 IMAGES, BATCH_SIZE = 16384, 4096
 CPU_IMAGES = 2048
-"""As many are coded on the CPU, to be decoded on the GPU."""
+"""Number of images coded on the CPU and decoded on the GPU."""
 
 T = TypeVar("T")
 
 
 def golden(run: Run) -> Iterator[Row]:
-    """The golden files: z, logits, frequencies and pixels of each, the same bits."""
+    """Check that z, logits, frequencies and pixels of the golden files are bit-identical."""
     check = from_tests("golden.check")
     ways, files = (check.EAGER[:1], check.FILES[-1:]) if run.dry else (check.CUDA, check.FILES)
-    # Scans take hundreds of passes: last, lest they take the time of all others.
+    # Scans take hundreds of passes: they come last, so as not to use up the time of others.
     files = sorted(files, key=lambda file: "scans" in file.stem)
     for file in files:
         for way in ways:
@@ -40,8 +40,8 @@ def golden(run: Run) -> Iterator[Row]:
 
 
 def codec(run: Run) -> Iterator[Row]:
-    """Images a second with the model `mnist`, its networks and search on the GPU."""
-    warnings.simplefilter("error", BackendFailureWarning)  # or eager torch would be measured
+    """Measure images a second with the model `mnist`, its networks and search on the GPU."""
+    warnings.simplefilter("error", BackendFailureWarning)  # else eager torch would be measured
     count = 8 if run.dry else IMAGES // 4 if run.quick else IMAGES
     digits = sample_images()
     images = np.concatenate([digits] * -(-count // len(digits)))[:count]
@@ -78,7 +78,7 @@ def _timed(call: Callable[[], T]) -> tuple[T, float]:
 
 @contextmanager
 def _searching(device: str) -> Iterator[list[float]]:
-    """The seconds that searches take meanwhile, one number; each waits for the GPU."""
+    """Measure the seconds of searches in the block, as one number; each waits for the GPU."""
     seconds, search = [0.0], partitioned.search
 
     def timed(

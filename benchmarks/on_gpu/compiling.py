@@ -1,7 +1,7 @@
-"""All kernels of the search that Triton can be asked to launch, compiled ahead of time.
+"""Compiles all kernels that the search can launch, ahead of time.
 
-No GPU is needed: a kernel is compiled for what its launch says, by the functions with which Triton
-itself prepares one.
+No GPU is needed: a kernel is compiled for the arguments of its launch, by the functions with which
+Triton itself prepares one.
 """
 
 import re
@@ -51,7 +51,7 @@ from recvae.threads import usable_cpus
 TARGETS = (80, 90, 120)
 PROCESSES = 2
 PARTITIONS = ((1, 1), (4, 4), (3,) * 33)
-"""One for each number of integers that hold a bin's digits."""
+"""One for each possible number of digit words."""
 KEEPS = (1, 16, MAX_KEEP)
 HASHED = Slots(12)
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
@@ -61,17 +61,17 @@ WIDTH = 48
 
 @dataclass(frozen=True)
 class Compiled:
-    """What a kernel takes of a GPU.
+    """The resources of a kernel on a GPU.
 
     Args:
-        kernel: what it does, and what it is compiled for.
+        kernel: its function and specialisation.
         target: compute capability, 90 for 9.0.
-        registers: of a thread.
-        shared_bytes: of a program.
-        stack_bytes: of a thread.
+        registers: registers of a thread.
+        shared_bytes: shared memory of a program.
+        stack_bytes: stack of a thread.
         spills: instructions that move registers to memory and back.
-        instructions: of the whole kernel.
-        seconds: that it took, next to none where Triton had it in its cache.
+        instructions: instructions of the whole kernel.
+        seconds: time to compile, nearly none if Triton had it in its cache.
     """
 
     kernel: str
@@ -85,7 +85,7 @@ class Compiled:
 
     @property
     def line(self) -> str:
-        """Of the table that `HEADING` begins."""
+        """Its line in the table headed by `HEADING`."""
         return (
             f"{self.kernel:<{WIDTH}} {self.target:>3} {self.registers:>5} {self.shared_bytes:>6} "
             f"{self.stack_bytes:>5} {self.spills:>6} {self.instructions:>7} {self.seconds:>5.1f}"
@@ -96,14 +96,14 @@ HEADING = f"{'kernel':<{WIDTH}}  sm  regs shared stack spills  instr.     s"
 
 
 def launches(settings: Settings) -> list[Launch]:
-    """Every kernel that the backend launches with some settings, each once."""
+    """All distinct kernels that the backend launches with some settings."""
     return _distinct(
         launch for partition in PARTITIONS for launch in _launches(partition, settings)
     )
 
 
 def race_launches(settings: Settings) -> list[Launch]:
-    """Those of ordered random coding alone, with and without partition."""
+    """The kernels of ordered random coding only, with and without partition."""
     return _distinct(
         search_launch(Arguments.of(*_search(partition, "ordered", "race")), settings, slots)
         for partition, slots in zip(PARTITIONS[:2], (NO_SLOTS, HASHED), strict=True)
@@ -111,7 +111,7 @@ def race_launches(settings: Settings) -> list[Launch]:
 
 
 def _distinct(made: Iterable[Launch]) -> list[Launch]:
-    """Of those that compile to the same kernel, one."""
+    """Keep one of those that compile to the same kernel."""
     return list({_prepared(launch, TARGETS[0])[0].hash(): launch for launch in made}.values())
 
 
@@ -131,7 +131,7 @@ def _launches(intervals: tuple[int, ...], settings: Settings) -> Iterator[Launch
 
 
 def _with_tables(arguments: Arguments, settings: Settings) -> Iterator[Launch]:
-    """With the table that a search of some bins begins with, and with one of more bins."""
+    """Launches with the initial table for some bins, and with one for more bins."""
     yield search_launch(
         arguments, settings, first_slots(arguments.inputs, arguments.rule, settings)
     )
@@ -142,7 +142,7 @@ def _with_tables(arguments: Arguments, settings: Settings) -> Iterator[Launch]:
 def _search(
     intervals: tuple[int, ...], arrivals: Arrivals, rule: str, keep: int = 1
 ) -> tuple[SearchInputs, StoppingRule]:
-    """A small one, on the CPU."""
+    """A small search on the CPU."""
     shape = (2, len(intervals))
     target = DiagonalGaussian(torch.zeros(shape), torch.full(shape, 0.5))
     proposal = propose(target, Partition(intervals), "mass")
@@ -156,7 +156,7 @@ def _search(
 
 
 def kernel_name(launch: Launch) -> str:
-    """A kernel's name and what it is compiled for."""
+    """A kernel's name and its specialisation."""
     constants = {name: int(value) for name, value in launch.constants.items()}
     order = ("ordered", "unordered", "Poisson")[constants["ARRIVALS"]]
     bins = ("no bins", "bins", "bins of two words")[constants["DIGIT_WORDS"]]
@@ -168,7 +168,7 @@ def kernel_name(launch: Launch) -> str:
 
 
 def compile_launch(launch: Launch, target: int) -> Compiled:
-    """Compiles a kernel as its launch would, for a compute capability."""
+    """Compile a kernel as its launch would, for a compute capability."""
     source, options = _prepared(launch, target)
     started = time.perf_counter()
     compiled = triton.compile(source, target=GPUTarget("cuda", target, 32), options=options)
@@ -200,10 +200,10 @@ def _run_tool(name: str, *arguments: str) -> str:
 
 
 def _prepared(launch: Launch, target: int) -> tuple[ASTSource, dict[str, Any]]:
-    """What Triton compiles for a launch on tensors like these, and its options."""
+    """The source and options that Triton compiles for a launch on such tensors."""
     kernel, backend = launch.kernel, make_backend(GPUTarget("cuda", target, 32))
     given = {**launch.arguments, **launch.constants, **launch.options}
-    given |= {"debug": False, "instrumentation_mode": ""}  # as Triton adds them
+    given |= {"debug": False, "instrumentation_mode": ""}  # added as Triton does
     bind = create_function_from_signature(kernel.signature, kernel.params, backend)
     options, signature, constants, attributes = kernel._pack_args(backend, given, *bind(**given))
     return ASTSource(kernel, signature, constants, attributes), options.__dict__
@@ -223,7 +223,7 @@ def compile_all(
     processes: int = PROCESSES,
     sweep: tuple[Settings, ...] = (),
 ) -> Iterator[Compiled]:
-    """All kernels of the default settings, then those of ordered random coding of others."""
+    """All kernels for the default settings, then those of ordered random coding for others."""
     with ProcessPoolExecutor(processes, get_context("forkserver")) as pool:
         jobs = [
             pool.submit(_compile_one, settings, all_of_them, number, target)
@@ -236,13 +236,13 @@ def compile_all(
 
 
 def compile_only(targets: tuple[int, ...]) -> int:
-    """Prints a line for each kernel and target; returns the exit status: 1 if one spills.
+    """Print a line for each kernel and target; return the exit status: 1 if one spills.
 
-    Raises InputError for a target that is too old, and where a kernel does not compile.
+    Raises InputError for a target that is too old, and if a kernel does not compile.
     """
     oldest = 10 * OLDEST_CAPABILITY[0] + OLDEST_CAPABILITY[1]
     if min(targets) < oldest:
-        raise InputError(f"--targets {min(targets)}: need {oldest} or above, as 90 for 9.0")
+        raise InputError(f"--targets {min(targets)}: need {oldest} or above (90 for 9.0)")
     print(f"Triton {triton.__version__}, {asdict(Settings())}\n{HEADING}", flush=True)
     spilling, count, started = [], 0, time.perf_counter()
     try:
@@ -261,7 +261,7 @@ def compile_only(targets: tuple[int, ...]) -> int:
 
 
 def compiling(run: Run) -> Iterator[Row]:
-    """Registers of all kernels on this GPU; what they become is in Triton's cache from here on."""
+    """Report registers of all kernels on this GPU, which then are in Triton's cache."""
     major, minor = torch.cuda.get_device_capability()
     sweep = tuple(swept(1)[:QUICK_SWEEP] if run.quick else swept(1))
     for compiled in compile_all((10 * major + minor,), usable_cpus(), sweep):

@@ -1,4 +1,4 @@
-"""What is measured: the GPU, the computer around it, versions."""
+"""The measured system: GPU, computer, versions."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from on_gpu.rows import Row, Run
 from recvae.experiments.report.machine import machine as computer
 
 CARD = "card"
-"""The name of the row that says which GPU it is."""
+"""The name of the row that names the GPU."""
 
 SMALL_SEARCH = """
 from on_gpu.search import CUT, Case
@@ -22,7 +22,7 @@ Case("partitioned ORC", CUT, 16, 300).search("cuda")()
 
 
 def machine(run: Run) -> Iterator[Row]:
-    """The card first."""
+    """Describe the machine, the card first."""
     if run.dry:
         yield Row(CARD, "dry run")
     else:
@@ -39,11 +39,11 @@ def machine(run: Run) -> Iterator[Row]:
 
 
 def sanitizer(run: Run) -> Iterator[Row]:
-    """One small search under NVIDIA's compute-sanitizer, where it is installed."""
+    """Run one small search under NVIDIA's compute-sanitizer, if installed."""
     if not (tool := shutil.which("compute-sanitizer")):
         yield Row("memcheck", "left out: no compute-sanitizer here")
         return
-    # Each tensor has memory of its own, so that a step beyond it shows.
+    # Each tensor gets its own memory, so that accesses beyond it are detected.
     alone = {"PYTORCH_NO_CUDA_MEMORY_CACHING": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [tool, "--tool", "memcheck", "--error-exitcode", "9", sys.executable, "-c", SMALL_SEARCH],

@@ -1,4 +1,4 @@
-"""What was measured, as files: Markdown, CSV and a figure."""
+"""Writes the measurements as Markdown, CSV and a figure."""
 
 import re
 from collections.abc import Sequence
@@ -32,13 +32,13 @@ BATCH, CANDIDATES = 4096, 1 << 12
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be reached on an H100.
+    """A target for an H100.
 
     Args:
-        name: of what.
+        name: the measured quantity.
         floor, goal: in `unit`.
-        unit: of both, and of what is reached.
-        rows: step and name of the row that says it, and of the row that it is divided by.
+        unit: unit of floor, goal and result.
+        rows: step and name of the row with the value, and of the row that it is divided by.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Target:
     rows: tuple[tuple[str, str], ...]
 
     def reached(self, rows: Sequence[Row]) -> float | None:
-        """None if something is not measured."""
+        """The value reached; None if something was not measured."""
         numbers = [_number(rows, step, name) for step, name in self.rows]
         known = [number for number in numbers if number is not None]
         if len(known) < len(numbers):
@@ -69,7 +69,7 @@ TARGETS = (
 
 
 def _number(rows: Sequence[Row], step: str, name: str) -> float | None:
-    """That of batch `BATCH` and N = `CANDIDATES`, or of the largest batch of a codec."""
+    """The value for batch `BATCH` and N = `CANDIDATES`, or for the codec's largest batch."""
     found = [
         row
         for row in rows
@@ -90,7 +90,7 @@ def failures(rows: Sequence[Row]) -> list[str]:
 
 
 def write_report(folder: Path, card: str, rows: Sequence[Row], dry: bool) -> list[Path]:
-    """Writes CARD.md, .csv and .svg; returns their paths."""
+    """Write CARD.md, .csv and .svg; return their paths."""
     path = folder / slug(card)
     columns = tuple(field.name for field in fields(Row))
     files = {
@@ -103,12 +103,12 @@ def write_report(folder: Path, card: str, rows: Sequence[Row], dry: bool) -> lis
 
 
 def slug(card: str) -> str:
-    """As the name of a file: "NVIDIA H100 80GB HBM3" is nvidia-h100-80gb-hbm3."""
+    """Make a file name: "NVIDIA H100 80GB HBM3" becomes nvidia-h100-80gb-hbm3."""
     return re.sub(r"[^a-z0-9]+", "-", card.lower()).strip("-") or "card"
 
 
 def target_lines(rows: Sequence[Row], dry: bool) -> list[list[str]]:
-    """Name, floor, goal and what is reached, of each target; of a dry run nothing is."""
+    """Name, floor, goal and value reached of each target; a dry run reaches none."""
     lines = []
     for target in TARGETS:
         reached = None if dry else target.reached(rows)
@@ -137,7 +137,7 @@ def _markdown(card: str, rows: Sequence[Row], dry: bool, figure: str) -> str:
     parts.append(f"![Rates over batches]({figure})")
     for step in dict.fromkeys(row.step for row in rows):
         lines = [_cells(row) for row in rows if row.step == step]
-        # Columns in which nothing stands are left out.
+        # Empty columns are left out.
         headings = ("what", "batch", "N", "value", "note")
         kept = [n for n in range(len(headings)) if any(line[n] for line in lines)]
         grid = [[line[n].replace("|", "/") for n in kept] for line in lines]
@@ -152,7 +152,7 @@ def _cells(row: Row) -> list[str]:
 
 @styled
 def _rates(rows: Sequence[Row]) -> Figure:
-    """G/s of the grid over batches: a panel an algorithm, a line an N."""
+    """Draw G/s of the grid over batches: a panel for each algorithm, a line for each N."""
     measured = (row for row in rows if row.step == "grid" and row.name != FAILED)
     grid = sorted(measured, key=lambda row: row.batch)
     counts = sorted({row.candidates for row in grid})

@@ -1,11 +1,11 @@
-"""What a step is told, and the rows in which it answers."""
+"""The input of a step, and its rows of results."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Run:
-    """How large the measurements are, and where.
+    """The extent of the measurements, and their device.
 
     Args:
         device: "cuda", or "cpu" for a dry run, with kernels in Triton's interpreter.
@@ -17,22 +17,22 @@ class Run:
 
     @property
     def dry(self) -> bool:
-        """Whether it only shows that all steps run."""
+        """Whether it only checks that all steps run."""
         return self.device != "cuda"
 
 
 @dataclass(frozen=True)
 class Row:
-    """Something measured or found out.
+    """A measurement or a finding.
 
     Args:
-        name: of what.
-        value: a number, or in words.
-        unit: of a number.
-        batch: items, 0 where there are none.
-        candidates: N or the cap, 0 where there are none.
-        note: what else there is to say.
-        step: whose row it is.
+        name: the quantity.
+        value: a number, or words.
+        unit: unit of a number.
+        batch: number of items, 0 if there are none.
+        candidates: N or the cap, 0 if there are none.
+        note: further remarks.
+        step: the step it belongs to.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Row:
 
 
 DIFFERENT = "DIFFERENT"
-"""How the value of a row begins that is not what it must be."""
+"""The beginning of a row's value that is not as it must be."""
 
 FAILED = "failed"
-"""The name of the row that says why a step ended early."""
+"""The name of the row that tells why a step ended early."""

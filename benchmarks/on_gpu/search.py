@@ -1,4 +1,4 @@
-"""The search itself: equal codes, rates, settings, where its time goes."""
+"""The search: equality of codes, rates, settings, and a profile."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -29,13 +29,13 @@ FEW_CUT = (4, 2, 3, 1)
 SCALE = 0.4
 BATCH, CANDIDATES = 4096, 1 << 12
 REPEATS, SECONDS = 7, 1.0
-"""Of a measurement; it ends with what is first."""
+"""Limits of a measurement, which ends with the first reached."""
 
 CHUNK_ELEMENTS = 1 << 20
-"""As coders have it."""
+"""The coders' default."""
 
 MOST = 1 << 33
-"""Candidate-dimensions of a row of the grid."""
+"""Candidate-dimensions for each row of the grid."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Case:
 
     Args:
         algorithm: its name.
-        intervals: of its partition.
-        batch: items.
+        intervals: those of its partition.
+        batch: number of items.
         candidates: N, or the cap.
     """
 
@@ -55,7 +55,7 @@ class Case:
     candidates: int
 
     def coder(self, implementation: str = "triton") -> PartitionedCoder:
-        """That of the algorithm."""
+        """The coder of the algorithm."""
         setting = Setting(Partition(self.intervals), self.candidates)
         made = ALGORITHMS[self.algorithm].coder(setting)
         assert isinstance(made, PartitionedCoder)
@@ -68,13 +68,13 @@ class Case:
         return DiagonalGaussian((0.9 * noise).to(device), torch.full(shape, SCALE, device=device))
 
     def search(self, device: str, implementation: str = "triton") -> Callable[[], SearchResult]:
-        """A call that searches as a user's does."""
+        """A function that searches as a user would."""
         coder, target = self.coder(implementation), self.target(device)
         key = torch.arange(self.batch, device=device)
         return lambda: coder.search(target, key, torch.Generator().manual_seed(1))
 
     def inputs(self, device: str) -> tuple[SearchInputs, StoppingRule]:
-        """What a backend is given."""
+        """The inputs for a backend."""
         coder, target = self.coder(), self.target(device)
         keys = key_tensor(torch.arange(self.batch, device=device), self.batch, target.mean.device)
         private = private_key(keys, coder.block, torch.Generator().manual_seed(1))
@@ -85,16 +85,16 @@ class Case:
 
     @property
     def candidate_dimensions(self) -> int:
-        """Of all items, where a search does not end before."""
+        """Candidate-dimensions of all items if no search ends early."""
         return self.batch * self.candidates * len(self.intervals)
 
     def row(self, value: float | str, unit: str = "", note: str = "", name: str = "") -> Row:
-        """One that is about this search."""
+        """A row about this search."""
         return Row(name or self.algorithm, value, unit, self.batch, self.candidates, note)
 
 
 def seconds(call: Callable[[], object], run: Run) -> float:
-    """The median of several calls; one before them has compiled what they need."""
+    """Median seconds of several calls; the caller has run one before to compile."""
     times: list[float] = []
     while not times or (len(times) < REPEATS and sum(times) < SECONDS and not run.dry):
         times.append(_seconds_once(call, run.device))
@@ -116,21 +116,21 @@ def _seconds_once(call: Callable[[], object], device: str) -> float:
 
 
 def rate(case: Case, run: Run, implementation: str = "triton") -> float:
-    """Candidate-dimensions a second, in thousands of millions."""
+    """Candidate-dimensions a second, in billions."""
     search = case.search(run.device, implementation)
     drawn = int(search().num_drawn.sum())
     return drawn * len(case.intervals) / seconds(search, run) / 1e9
 
 
 def from_tests(name: str) -> ModuleType:
-    """A module of the tests; benchmarks/rec.py hides their folder `rec` otherwise."""
+    """Import a module of the tests; else benchmarks/rec.py would hide their folder `rec`."""
     rest = [path for path in sys.path if Path(path).resolve() != BENCHMARKS]
     sys.path[:] = [str(BENCHMARKS.parent / "tests"), *rest]
     return import_module(name)
 
 
 def codes(run: Run) -> Iterator[Row]:
-    """Codes beside those of eager torch on the same device, and of numba on the CPU."""
+    """Compare codes with those of eager torch on the same device, and of numba on the CPU."""
     suite = from_tests("rec.backends")
     names = suite.served("triton", run.device)
     for name in names[:: 9 if run.dry else 1]:
@@ -140,7 +140,7 @@ def codes(run: Run) -> Iterator[Row]:
         except AssertionError as error:
             yield Row(name, DIFFERENT, note=str(error).split("\n")[0])
     for case in _cases(run):
-        inputs, rule = case.inputs(run.device)  # once: sums on a GPU may vary from run to run
+        inputs, rule = case.inputs(run.device)  # only once, as sums on a GPU may vary between runs
         expected, found = (_found(name, inputs, rule) for name in ("eager", "triton"))
         same, on_cpu = _same(expected, found), _same(_found("numba", *case.inputs("cpu")), found)
         yield case.row(
@@ -154,7 +154,7 @@ def _found(backend: str, inputs: SearchInputs, rule: StoppingRule) -> BestCandid
 
 
 def _same(one: BestCandidates, other: BestCandidates) -> float:
-    """The share of items with the same code, of as many candidates."""
+    """The share of items with the same code and number of candidates."""
     same = torch.ones(len(one.bins), dtype=torch.bool)
     for field in ("bins", "ranks", "num_drawn"):
         same &= (getattr(one, field).cpu() == getattr(other, field).cpu()).reshape(len(same))
@@ -173,7 +173,7 @@ def _cases(run: Run) -> Iterator[Case]:
 
 
 def _exact(batch: int, cap: int) -> Iterator[Case]:
-    """Searches that end by themselves."""
+    """Searches that end on their own."""
     for algorithm in ("PFR", "GPRS"):
         yield Case(algorithm, (1,) * 4, batch, cap)
     for weights in ("sup", "mass"):
@@ -186,14 +186,14 @@ def _both(batch: int, candidates: int) -> Iterator[Case]:
 
 
 def eager(run: Run) -> Iterator[Row]:
-    """The rate of eager torch on the same device."""
+    """Measure the rate of eager torch on the same device."""
     for batch in (2,) if run.dry else (256,) if run.quick else (256, BATCH):
         for case in _both(batch, 64 if run.dry else CANDIDATES):
             yield case.row(rate(case, run, "eager"), "G/s")
 
 
 def sweep(run: Run) -> Iterator[Row]:
-    """Rates of the kernel alone with several settings, and whether they find the same."""
+    """Measure rates of the kernel alone with several settings, and compare their results."""
     processors = 1 if run.dry else torch.cuda.get_device_properties(0).multi_processor_count
     chosen = swept(processors)[: 2 if run.dry else QUICK_SWEEP if run.quick else None]
     for case in _both(2 if run.dry else BATCH, 64 if run.dry else CANDIDATES):
@@ -212,7 +212,7 @@ def sweep(run: Run) -> Iterator[Row]:
 
 
 def grid(run: Run) -> Iterator[Row]:
-    """Rates of the whole search over batches and N, beside torch.randn of as many numbers."""
+    """Measure rates of the whole search over batches and N, beside torch.randn of the same size."""
     batches, log2_candidates = [BATCH, 1, 16, 256, 65536], [12, 8, 16, 20]
     if run.quick:
         batches, log2_candidates = [BATCH, 1, 256], [12, 8]
@@ -227,7 +227,7 @@ def grid(run: Run) -> Iterator[Row]:
 
 
 def _randn_rate(size: int, run: Run) -> float:
-    """Normal numbers a second, in thousands of millions; of more than 2^28, of so many."""
+    """Normal numbers a second, in billions, drawing at most 2^28."""
     count = min(size, 1 << 28)
     draw = partial(torch.randn, count, device=run.device)
     draw()
@@ -235,7 +235,7 @@ def _randn_rate(size: int, run: Run) -> float:
 
 
 def rules(run: Run) -> Iterator[Row]:
-    """Rates of kernels alone that end by themselves, of the candidates that were drawn."""
+    """Measure rates of kernels alone whose searches end on their own, by candidates drawn."""
     for case in _exact(2 if run.dry else 256, 1 << 7 if run.dry else 1 << 16):
         search = partial(triton_search, *case.inputs(run.device))
         drawn = int(search().num_drawn.sum())
@@ -243,7 +243,7 @@ def rules(run: Run) -> Iterator[Row]:
 
 
 def profile(run: Run) -> Iterator[Row]:
-    """Which kernels the time of one search goes to."""
+    """Profile the kernels of one search."""
     case = next(_both(2 if run.dry else BATCH, 64 if run.dry else CANDIDATES))
     search = case.search(run.device)
     search()

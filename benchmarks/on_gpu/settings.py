@@ -3,7 +3,7 @@
 from recvae.rec.search.triton.backend import PROGRAMS_A_PROCESSOR
 from recvae.rec.search.triton.launch import Settings
 
-# Block, warps, registers, programs a processor: what is set now, then one thing after the other.
+# Block, warps, registers, programs a processor: the current setting, then single changes.
 SWEPT = (
     (64, 2, 128, PROGRAMS_A_PROCESSOR),
     (64, 2, 128, 16),
@@ -23,7 +23,7 @@ QUICK_SWEEP = 4
 
 
 def swept(processors: int) -> list[Settings]:
-    """For a GPU of so many processors."""
+    """Settings for a GPU with this many processors."""
     return [
         Settings(block=block, warps=warps, registers=registers, programs=programs * processors)
         for block, warps, registers, programs in SWEPT

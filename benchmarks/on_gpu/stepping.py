@@ -1,4 +1,4 @@
-"""Steps in processes of their own: one that fails, hangs or breaks its GPU ends no other."""
+"""Runs steps in separate processes: one that fails, hangs or breaks its GPU ends no other."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 
 from on_gpu.rows import FAILED, Row, Run
 
-# None of them does anything with a GPU before it is asked to.
+# None of them uses a GPU on import.
 PRELOADED = ["torch", "triton", "numba", "recvae.codec", "recvae.rec"]
 
 
@@ -22,10 +22,10 @@ class Step:
     """A function of a module, from a `Run` to rows.
 
     Args:
-        name: of the function.
-        module: where it is.
-        limit_s: how long it may take.
-        dry: whether a dry run takes it.
+        name: the function's name.
+        module: the function's module.
+        limit_s: time limit.
+        dry: whether a dry run includes it.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Step:
 
 
 def preload() -> None:
-    """Has the processes of steps begin with what takes long to import; before the first step."""
+    """Preload slow imports for the processes of steps; called before the first one."""
     get_context("forkserver").set_forkserver_preload(PRELOADED)
 
 
 def rows_of(step: Step, run: Run, limit_s: float) -> Iterator[Row]:
-    """The rows of a step as they come; the last one says what went wrong, if something did."""
+    """The rows of a step as they come; after a failure, the last one names it."""
     context = get_context("forkserver")
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(step, run, writer))
@@ -53,7 +53,7 @@ def rows_of(step: Step, run: Run, limit_s: float) -> Iterator[Row]:
     finally:
         process.kill()
         with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)  # what it has started
+            os.killpg(group, signal.SIGKILL)  # with its children
         process.join()
 
 
@@ -75,7 +75,7 @@ def _received(
 
 
 def _work(step: Step, run: Run, writer: Connection) -> None:
-    os.setpgrp()  # its own processes end with it
+    os.setpgrp()  # so that its children end with it
     try:
         for row in getattr(import_module(step.module), step.name)(run):
             writer.send(row)

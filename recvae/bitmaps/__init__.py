@@ -1,6 +1,6 @@
-"""The scans behind MNIST: bitmaps, black and white, that its grey pixels were computed from.
+"""The scans behind MNIST: black and white bitmaps that its grey pixels were computed from.
 
-`recover` and `Bitmap.render` are each other's inverse; nothing but `network` knows a network.
+`recover` and `Bitmap.render` are inverses of each other; only `network` depends on networks.
 """
 
 from recvae.bitmaps.bitmap import SIDE, Bitmap, recover

@@ -1,4 +1,4 @@
-"""A bitmap, which is a black and white scan, the image that it makes, and the way back."""
+"""A bitmap, that is a black and white scan, to the image computed from it, and back."""
 
 from dataclasses import dataclass, replace
 
@@ -10,21 +10,21 @@ from recvae.bitmaps.resampling import BOX, resample
 from recvae.bitmaps.solver import MOST_PIECES, solve
 
 SIDE = 28
-"""Of an image of MNIST, in pixels."""
+"""Side of MNIST's images in pixels."""
 
 MOST_CANDIDATES = 2
-"""Of an image. The most telling one is right for sizes below 60, one of two for 99 % of the larger.
-Wrong ones make no puzzle, but it takes 0.1 s or more to see that."""
+"""Candidates tried for an image. The most likely one is right for sizes below 60, one of two for
+99 % of the larger sizes. Wrong ones have no solution, but it takes 0.1 s or more to find out."""
 
 
 @dataclass(frozen=True)
 class Bitmap:
-    """A digit as it was scanned, and how it became an image.
+    """A digit as it was scanned, and the parameters of its conversion to an image.
 
     Fields:
-        bits: (size, size) uint8, 1 is ink; the digit stands in the middle.
+        bits: (size, size) uint8, 1 is ink; the digit is centred.
         deficit: of the resampling, 0, 1 or 2; see `recvae.bitmaps.resampling`.
-        nudged: (20, 20) bool, pixels whose value is all but an integer and was cut off to the other
+        nudged: (20, 20) bool, pixels whose value is nearly an integer and was cut off to the other
             side of it.
     """
 
@@ -34,7 +34,7 @@ class Bitmap:
 
     @property
     def size(self) -> int:
-        """Pixels of the scan that became 20 of the image."""
+        """Side of the scan in pixels, which became 20 in the image."""
         return len(self.bits)
 
     def box(self) -> NDArray[np.uint8]:
@@ -42,7 +42,7 @@ class Bitmap:
         return self._resampled()[0]
 
     def ties(self) -> NDArray[np.int64]:
-        """Where `nudged` matters, (20, 20): the integer that the value all but is; elsewhere -1."""
+        """Where `nudged` matters, (20, 20): the integer nearest to the value; elsewhere -1."""
         return self._resampled()[1]
 
     def _resampled(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -61,7 +61,7 @@ class Bitmap:
 
 
 def recover(image: NDArray[np.uint8]) -> Bitmap | None:
-    """A bitmap that renders to exactly an image (28, 28) uint8; None if none was found."""
+    """Find a bitmap that renders exactly to an image (28, 28) uint8; None if none was found."""
     solved = (_solved(image, way) for way in candidates(image)[:MOST_CANDIDATES])
     return next((bitmap for bitmap in solved if bitmap is not None), None)
 
@@ -79,7 +79,7 @@ def _solved(image: NDArray[np.uint8], way: Candidate) -> Bitmap | None:
 
 
 def _start(mass: NDArray[np.uint64]) -> int:
-    """Where a box must begin for the centre of its mass (20,) to come to pixel 14, rounded."""
+    """The start of a box whose centre of mass (20,) falls on pixel 14, rounded."""
     total = int(mass.sum())
     moment = int((mass * np.arange(BOX)).sum())
     return (SIDE * total - 2 * moment + total) // (2 * total) if total else 0

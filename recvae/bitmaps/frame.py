@@ -1,6 +1,6 @@
-"""A bitmap as numbers: its frame, which says how the ink lies in its square, and the ink itself.
+"""A bitmap as numbers: its frame, which places the ink in its square, and the ink itself.
 
-A frame is told by one symbol for each of its fields, in their order. Any symbols tell a frame.
+A frame is coded as one symbol for each of its fields, in order. Any symbols decode to a frame.
 """
 
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from recvae.bitmaps.resampling import BOX, DEFICITS, MAX_SIZE, MIN_SIZE
 
 
 class Frame(NamedTuple):
-    """How the ink of a bitmap lies in its square.
+    """The position of a bitmap's ink in its square.
 
     Fields:
         size, deficit: see `recvae.bitmaps.resampling`.
-        height, width: of the smallest box that holds all ink, in scan pixels.
-        top, left: where it begins.
+        height, width: those of the smallest box that holds all ink, in scan pixels.
+        top, left: its upper left corner.
     """
 
     size: int
@@ -29,7 +29,7 @@ class Frame(NamedTuple):
     left: int
 
     def symbols(self) -> list[int]:
-        """The longer side is mostly `size`, and the box in the middle: those symbols are 0."""
+        """The symbols; 0 for the usual case of a longer side of `size` and a centred box."""
         free_rows, free_columns = self.size - self.height, self.size - self.width
         return [
             self.size - MIN_SIZE,
@@ -42,7 +42,7 @@ class Frame(NamedTuple):
 
     @classmethod
     def from_symbols(cls, symbols: list[int]) -> "Frame":
-        """The frame that symbols tell; what lies outside the square is moved to its rim."""
+        """The frame for symbols; parts outside the square are moved to its border."""
         size, deficit, free_rows, free_columns, down, right = symbols
         size += MIN_SIZE
         free_rows, free_columns = min(free_rows, size - 1), min(free_columns, size - 1)
@@ -61,7 +61,7 @@ CLASSES = Frame(MAX_SIZE + 1 - MIN_SIZE, DEFICITS, MAX_SIZE, MAX_SIZE, MAX_SIZE,
 
 
 def split(bitmap: Bitmap) -> tuple[Frame, NDArray[np.uint8]]:
-    """The frame of a bitmap with ink, and the ink in its box, (height, width) uint8."""
+    """Split a bitmap with ink into its frame and the ink in its box, (height, width) uint8."""
     (top, bottom), (left, right) = (
         np.flatnonzero(bitmap.bits.any(axis=axis))[[0, -1]] for axis in (1, 0)
     )
@@ -71,7 +71,7 @@ def split(bitmap: Bitmap) -> tuple[Frame, NDArray[np.uint8]]:
 
 
 def joined(frame: Frame, ink: NDArray[np.uint8]) -> Bitmap:
-    """The bitmap, without nudges, of a frame and its ink (height, width) uint8."""
+    """Join a frame and its ink (height, width) uint8 to a bitmap without nudges."""
     bits = np.zeros((frame.size, frame.size), dtype=np.uint8)
     bits[frame.top : frame.top + frame.height, frame.left : frame.left + frame.width] = ink
     return Bitmap(bits, frame.deficit, np.zeros((BOX, BOX), dtype=bool))

@@ -1,7 +1,7 @@
-"""Which size and deficit an image was made with: those whose pixels can have its values.
+"""Finds the sizes and deficits an image may have been made with: those that allow its values.
 
 Each output pixel of a size can take only some of the 256 values; small sizes allow few. A size is
-possible if all values of the image are, and the more telling the fewer its pixels could take.
+possible if it allows all values of the image, and likelier the fewer values its pixels can take.
 """
 
 from functools import cache
@@ -26,12 +26,12 @@ VALUES = 256
 
 
 class Candidate(NamedTuple):
-    """A way in which an image may have been made.
+    """Parameters with which an image may have been made.
 
     Fields:
         size, deficit: see `recvae.bitmaps.resampling`.
-        top, left: where its box begins in the image, maybe outside of it.
-        bits: how telling its values are: log2 of the odds that the same values turn up by chance.
+        top, left: upper left corner of its box in the image, possibly outside of it.
+        bits: the evidence: log2 of the odds against the same values arising by chance.
     """
 
     size: int
@@ -67,7 +67,7 @@ def _attainable(size: int, values: NDArray[np.bool_]) -> None:
 
 @kernel
 def _count_totals(sums, row_weights, num_rows, attained):
-    """attained[t + 1]: how many sums of weights up to t there are, the empty one left out."""
+    """attained[t + 1]: number of sums of weights up to t, without the empty one."""
     totals = np.zeros(len(sums) ** num_rows, np.int64)
     many = 1
     for r in range(num_rows):
@@ -101,7 +101,7 @@ def _tables() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
 
 @threaded
 def _tell(image, values, shares, found):
-    """Possible (size, deficit, top, left) and their bits: rows of `found`; returns how many."""
+    """Write possible (size, deficit, top, left) and their bits to rows of `found`; count them."""
     ys, xs = np.nonzero(image)
     count = 0
     for s in range(values.shape[0]):
@@ -124,13 +124,13 @@ def _tell(image, values, shares, found):
 
 @kernel
 def _starts(first, last):
-    """Where a box can begin that has its ink in the middle, up to a pixel."""
+    """Possible starts of a box with centred ink, up to a pixel."""
     middle = first + last + 1 - BOX
     return range(middle // 2, (middle + 1) // 2 + 1)
 
 
 def candidates(image: NDArray[np.uint8]) -> list[Candidate]:
-    """All ways in which an image (h, w) may have been made, the most telling first."""
+    """All candidates for an image (h, w), the likeliest first."""
     ys, xs = np.nonzero(image)
     if not len(ys) or max(np.ptp(ys), np.ptp(xs)) >= BOX:
         return []

@@ -1,4 +1,4 @@
-"""The patterns of scan pixels under one output pixel: which of them give its value.
+"""Finds the patterns of scan pixels under one output pixel that give its value.
 
 A pattern of `rows` x `columns` scan pixels is an integer, bit r * columns + c for row r, column c.
 """
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from recvae.jit import kernel
 
 DENSE_BITS = 16
-"""Up to so many scan pixels all patterns are looked at."""
+"""Up to this many scan pixels, all patterns are tried."""
 
 MOST_EDGES = 12
-"""Of more scan pixels, only patterns with so few edges between ink and paper: pens draw those."""
+"""Beyond, only patterns with at most this many edges between ink and paper, as drawn by pens."""
 
 LEFT, RIGHT, TOP, BOTTOM = 0, 1, 2, 3
 
@@ -43,7 +43,7 @@ def rim(pattern: int, rows: int, columns: int, side: int) -> int:
 
 @kernel
 def edges(pattern: int, rows: int, columns: int) -> int:
-    """Neighbours in a pattern that differ."""
+    """Number of neighbours in a pattern that differ."""
     mask = (1 << columns) - 1
     count, before = 0, -1
     for _ in range(rows):
@@ -78,7 +78,7 @@ def matching(
 ) -> int:
     """Write all patterns whose sum of weights lies in [least, most] to `found` from `start` on.
 
-    The empty pattern stands for pixel 0 alone: least = most = 0. Returns where it stopped writing,
+    The empty pattern counts only for pixel 0: least = most = 0. Returns where it stopped writing,
     or -1 if `found` is full.
     """
     if most == 0:
@@ -87,7 +87,7 @@ def matching(
     sums = subset_sums(column_weights, columns)
     most_edges = MOST_EDGES if rows * columns > DENSE_BITS else rows * columns * 2
     whole = sums[-1]
-    rest = np.zeros(rows + 1, np.int64)  # what the rows from r on can add
+    rest = np.zeros(rows + 1, np.int64)  # the most that rows from r on can add
     for r in range(rows - 1, -1, -1):
         rest[r] = rest[r + 1] + row_weights[r] * whole
     mask = (1 << columns) - 1

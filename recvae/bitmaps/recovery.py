@@ -1,4 +1,4 @@
-"""The bitmaps of many images, on all processors, and remembered for a while."""
+"""Recovers the bitmaps of many images on all processors, with a cache."""
 
 import os
 from collections import OrderedDict
@@ -14,9 +14,9 @@ REMEMBERED = 1 << 12  # images
 
 
 class Recovery:
-    """Finds what `recover` finds, and at once if it was asked for an image lately.
+    """`recover` for many images, with a cache of recent ones.
 
-    A copy knows nothing yet.
+    A copy starts with an empty cache.
     """
 
     def __init__(self) -> None:
@@ -25,9 +25,9 @@ class Recovery:
     def __call__(
         self, images: NDArray[np.uint8], remembered: int | None = REMEMBERED
     ) -> list[Bitmap | None]:
-        """The bitmaps of images (n, 28, 28) uint8, None where there is none.
+        """Recover the bitmaps of images (n, 28, 28) uint8, None where there is none.
 
-        Those of the latest `remembered` images are kept; of all, if it is None.
+        Those of the latest `remembered` images are cached; None caches all.
         """
         keys = [image.tobytes() for image in images]
         new = {k: image for k, image in zip(keys, images, strict=True) if k not in self._known}

@@ -1,20 +1,20 @@
-"""How MNIST's grey pixels came from black and white scans, in integers.
+"""How MNIST's grey pixels were computed from black and white scans, in integers.
 
-A digit was cut out of a scan of one bit a pixel, put into a square of `size` x `size` pixels, its
+A digit was cut out of a scan with one bit a pixel, put into a square of `size` x `size` pixels, its
 longer side, and scaled to 20 x 20 pixels, each the mean of the part of the scan that it covers:
-output pixel i covers [i s, (i + 1) s) in each direction, s = size / 20 scan pixels. That the means
-were taken in floats which were cut off, not rounded, shows: found here on the images, to the last
-pixel of all but a few in a thousand, is
+output pixel i covers [i s, (i + 1) s) in each direction, s = size / 20 scan pixels. The means were
+taken in floats and cut off, not rounded, which leaves traces. Inferred here from the images, exact
+to the last pixel for all but a few in a thousand:
 
-- weights in hundredths of a scan pixel; where an output pixel begins within a scan pixel, that one
-  weighs a hundredth too little;
-- a mean taken over s^2, s (s - 0.01) or (s - 0.01)^2, the same for a whole image: its `deficit`
-  0, 1 or 2;
-- a value v that is cut off towards 128: pixel = 128 + trunc(v - 128);
-- a v that is all but an integer has become, by the last bits of a float, that integer or the one
-  next to it on the side of 128: where it is not as in exact arithmetic, the pixel is `nudged`;
-- sizes 35, 70 and 75, where the float of 4 s is a trace above the integer: output pixel 3 sees a
-  trace of the next scan pixel, too, and output pixel 4 begins within it.
+- weights are in hundredths of a scan pixel; where an output pixel begins within a scan pixel, that
+  one weighs a hundredth too little;
+- the mean is taken over s^2, s (s - 0.01) or (s - 0.01)^2, the same for a whole image: its
+  `deficit` 0, 1 or 2;
+- a value v is cut off towards 128: pixel = 128 + trunc(v - 128);
+- a v that is nearly an integer became, by the last bits of a float, that integer or the next one on
+  the side of 128: where this differs from exact arithmetic, the pixel is `nudged`;
+- for sizes 35, 70 and 75, the float of 4 s is slightly above the integer: output pixel 3 also sees
+  a trace of the next scan pixel, and output pixel 4 begins within it.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ BOX = 20
 MIN_SIZE, MAX_SIZE = 20, 96
 DEFICITS = 3
 MOST_COVERED = 7
-"""Scan pixels that an output pixel can touch in one direction, with the trace of weight 0."""
+"""Most scan pixels that an output pixel touches in one direction, traces of weight 0 included."""
 
 LEVELS = 255
 MIDDLE = 128
@@ -66,7 +66,7 @@ def _has_traces(size: int) -> bool:
 
 @kernel
 def area(size: int, deficit: int) -> int:
-    """What sums of weights are divided by, in square hundredths of a scan pixel."""
+    """The divisor of sums of weights, in square hundredths of a scan pixel."""
     side = 5 * size
     return (side - (deficit == 2)) * (side - (deficit >= 1))
 
@@ -79,7 +79,7 @@ def shares_edge(size: int, i: int) -> bool:
 
 @kernel
 def grey(total: int, area: int, nudged: bool) -> int:
-    """The pixel for a sum of weights; `nudged` matters only where the value is all but integer."""
+    """The pixel for a sum of weights; `nudged` matters only if the value is nearly an integer."""
     scaled = LEVELS * total
     nearest = (2 * scaled + area) // (2 * area)
     above = scaled - nearest * area
@@ -87,13 +87,13 @@ def grey(total: int, area: int, nudged: bool) -> int:
         cut = scaled // area
         return min(cut + (cut < MIDDLE), LEVELS)
     inwards = (nearest < MIDDLE) - (nearest > MIDDLE)
-    moved = above > 0 if inwards > 0 else above < 0  # by being cut off
+    moved = above > 0 if inwards > 0 else above < 0  # by the cut-off
     return min(nearest + inwards * (moved != nudged), LEVELS)
 
 
 @kernel
 def attainable_totals(pixel: int, area: int) -> tuple[int, int]:
-    """The least and the largest sum of weights that can give a pixel, nudged or not."""
+    """The least and the largest sum of weights for a pixel, nudged or not."""
     if pixel == 0:
         return 0, 0
     low = pixel - (pixel <= MIDDLE)
@@ -104,13 +104,13 @@ def attainable_totals(pixel: int, area: int) -> tuple[int, int]:
 
 @kernel
 def _slack(area: int) -> int:
-    """How far from an integer a value can be for a float to miss that: 2^-12."""
+    """How near to an integer a value must be for floats to err: 2^-12."""
     return area >> 12
 
 
 @kernel
 def _tied_to(total: int, area: int) -> int:
-    """The integer that a value all but is, where a nudge can move it; otherwise -1."""
+    """The integer nearest to a value that a nudge can move; otherwise -1."""
     nearest = (2 * LEVELS * total + area) // (2 * area)
     near = abs(LEVELS * total - nearest * area) <= _slack(area)
     return nearest if near and 0 < nearest <= LEVELS and nearest != MIDDLE else -1
@@ -127,8 +127,8 @@ def resample(
 ) -> None:
     """Scale a bitmap (at least size x size, 0 or 1) to a box (20, 20).
 
-    `ties` (20, 20) tells where `nudged` matters: the integer that the pixel's value all but is,
-    -1 elsewhere.
+    `ties` (20, 20) receives the integer nearest to the pixel's value where `nudged` matters, -1
+    elsewhere.
     """
     first, count, weights = footprints(size)
     over = area(size, deficit)

@@ -1,9 +1,9 @@
 """The bitmap behind a box of 20 x 20 pixels: a puzzle with one piece for each pixel.
 
 A piece is a pattern that gives the pixel's value. Neighbouring output pixels share the scan pixels
-on their border, so pieces must fit: pieces that fit to no piece of a neighbour are taken away until
-nothing changes (arc consistency). Where several remain, the one that fits best to what is known
-around it is tried first, and taken back if it leads nowhere.
+on their border, so pieces must agree: pieces that agree with no piece of a neighbour are removed
+until nothing changes (arc consistency). Where several remain, the one that agrees best with the
+bits around it is tried first, with backtracking.
 """
 
 import numpy as np
@@ -22,7 +22,7 @@ OPPOSITE = (RIGHT, LEFT, BOTTOM, TOP)
 
 @kernel
 def _neighbour(size: int, p: int, side: int) -> int:
-    """The pixel on a side of pixel p, if they share scan pixels; otherwise -1."""
+    """The neighbour of pixel p on a side, if they share scan pixels; otherwise -1."""
     i, j = divmod(p, BOX)
     if side == LEFT and j > 0 and shares_edge(size, j - 1):
         return p - 1
@@ -37,7 +37,7 @@ def _neighbour(size: int, p: int, side: int) -> int:
 
 @kernel
 def _take_away(puzzle, waiting, size, count):
-    """Arc consistency from the waiting pixels on; whether every pixel keeps a piece."""
+    """Enforce arc consistency from the waiting pixels on; tell whether all pixels keep a piece."""
     pieces, starts, alive, left, _, _ = puzzle
     fits = np.zeros(1 << 7, np.bool_)
     queue = True
@@ -100,7 +100,7 @@ def _lay(bits, pattern, i, j, first, count):
 
 @kernel
 def _disagreements(bits, size, pattern, i, j, first, count):
-    """Neighbours that differ, within a piece (counted twice) and to the bits around it."""
+    """Count differing neighbours, within a piece (twice) and to the bits around it."""
     rows, columns = count[i], count[j]
     total = 2 * edges(pattern, rows, columns)
     for r in range(rows):
@@ -135,8 +135,8 @@ def solve(
 ) -> bool:
     """Find a bitmap that gives a box (20, 20) and write it to `bits`, at least (size, size).
 
-    `pieces` is memory to work in, of any length: puzzles that need more are not solved.
-    Returns whether one was found; what `bits` holds otherwise means nothing.
+    `pieces` is scratch memory of any length: puzzles that need more are not solved. Returns whether
+    one was found; otherwise the contents of `bits` are meaningless.
     """
     first, count, weights = footprints(size)
     over = area(size, deficit)
@@ -163,7 +163,7 @@ def solve(
 @kernel
 def _search(puzzle, waiting, size, first, count, bits):
     pieces, starts, alive, left, _, num_gone = puzzle
-    choices = np.zeros((PIXELS, 3), np.int64)  # pixel, piece, how much was gone before
+    choices = np.zeros((PIXELS, 3), np.int64)  # pixel, piece, number removed before
     depth, tries = 0, 0
     while True:
         bits[:] = UNKNOWN

@@ -1,6 +1,6 @@
 """Images to files and back: the codec, image coders behind one protocol, the container.
 
-Torch comes with the image coders that need it; so `CodecModel` is imported when first asked for.
+Image coders that need torch import it; hence `CodecModel` is imported on first access.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The bound that a file is measured against: -ELBO with the decoder that really decodes."""
+"""The bound that a file is measured against: -ELBO with the decoder that decodes the file."""
 
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -14,14 +14,14 @@ BOUND_SEED = 1
 
 
 class NegativeElbo:
-    """The sum of -ELBO in bits, `total_bits`, over images that pass on their way to a file."""
+    """The sum of -ELBO in bits, `total_bits`, over images as they pass through to a file."""
 
     def __init__(self, model: ImageCoder, batch: int = 256) -> None:
         self.total_bits = 0.0
         self._model, self._batch = model, batch
 
     def over(self, chunks: Iterable[Pixels]) -> Iterator[Pixels]:
-        """Yield the chunks of images, and count them. InputError if the model has no ELBO."""
+        """Yield the chunks of images unchanged and add them up. InputError if there is no ELBO."""
         for chunk in chunks:
             bits = self._model.negative_elbo_bits(chunk, self._batch, self._generator)
             self.total_bits += float(bits.sum())

@@ -1,4 +1,4 @@
-"""Which of the models that ship codes images without loss in the fewest bytes."""
+"""Chooses the shipped model that codes images without loss in the fewest bytes."""
 
 from dataclasses import replace
 from itertools import chain
@@ -11,14 +11,14 @@ from recvae.images import ImageStream
 from recvae.images.spec import GREY
 
 SAMPLE = 64
-"""Images at most that are coded to choose."""
+"""At most this many images are coded to compare models."""
 
 
 def fitting_codec(images: ImageStream, device: str, batch_size: int) -> tuple[Codec, ImageStream]:
     """The codec whose model suits the images best, and the images, from the first one on.
 
-    Where several models may, each codes the first images. Raises InputError as `Codec` and the
-    images do.
+    Where several models are candidates, each codes the first images. Raises InputError as `Codec`
+    and the images do.
     """
     names = lossless_models(spec for spec, _ in images.runs)
     codecs = [load(name, device, batch_size) for name in names]

@@ -1,4 +1,4 @@
-"""Images to .recvae files and back: the library's public face."""
+"""Images to .recvae files and back: the library's public interface."""
 
 import io
 import os
@@ -32,9 +32,9 @@ from recvae.images import check_names
 from recvae.images.spec import GREY, ImageSpec
 
 DEFAULT_MODEL = DIGITS_MODEL
-DEFAULT_GROUP_SIZE = 64  # of lossless coders; lossy ones code each picture on its own
-GROUP_PIXELS = 1 << 16  # of larger pictures fewer share a group: one is decoded with all of them
-DEFAULT_BATCH_SIZE = 64  # larger ones leave the cache: half the speed on CPU
+DEFAULT_GROUP_SIZE = 64  # for lossless coders; lossy ones code each picture separately
+GROUP_PIXELS = 1 << 16  # bounds groups of large pictures: decoding one decodes all
+DEFAULT_BATCH_SIZE = 64  # larger ones exceed the cache: half the speed on CPU
 MAX_EFFORT, MAX_QUALITY = 256, 100
 
 
@@ -43,13 +43,13 @@ class Codec:
 
     Args:
         model: from `load_model`.
-        device: where networks run: "cpu", "cuda", or "auto" for cuda where there is one and
-            batches have 64 images or more. The bytes do not tell: any device decodes them.
-        batch_size: images worked on at once, though never less than a group; bounds memory, changes
-            no byte. Where a GPU's memory does not suffice, half as many, and so on.
+        device: where networks run: "cpu", "cuda", or "auto": cuda if available and batches have 64
+            images or more. Files do not depend on it: any device decodes them.
+        batch_size: images per batch, rounded up to whole groups; bounds memory, changes no byte. If
+            GPU memory runs out, batches are halved as often as needed.
 
     Raises:
-        InputError: for a device that is not there or a batch size below 1.
+        InputError: for an unavailable device or a batch size below 1.
     """
 
     def __init__(
@@ -71,17 +71,21 @@ class Codec:
         channels: int = GREY,
         quality: int | None = None,
     ) -> bytes:
-        """A .recvae file of images, uint8 (n, height, width), numpy or torch, or many of these.
+        """Compress images to a .recvae file, in memory.
 
-        With `channels=3` they are RGB, (n, height, width, 3), with 2 grey and with 4 RGB, each with
-        alpha last. `group_size` images share one entropy coder: larger groups are smaller, and it
-        takes a whole group to decode one image of it. Without it, it is 64, of pictures of any size
-        as many as have 65,536 pixels, and 1 with a lossy model.
-        `effort`, 1 to 256, is how many candidates for each block of latents are tried with the
-        decoder: more take longer and make a smaller file, which decodes as fast; with a lossy model
-        it is better pictures that more effort makes. `quality`, 1 to
-        100, is for lossy models, which have one of their own without it. Raises InputError for
-        images that do not fit the model.
+        Args:
+            images: uint8 (n, height, width), numpy or torch, or an iterable of these.
+            group_size: images that share one entropy coder: larger groups make smaller files, but
+                decoding one image decodes its whole group. Default: 64; for pictures of any size,
+                as many as fit 65,536 pixels; for lossy models, 1.
+            effort: 1 to 256, candidates of each block of latents that are tried with the decoder,
+                for smaller files, or better pictures with lossy models; encoding takes longer,
+                decoding does not.
+            channels: 3 for RGB images, (n, height, width, 3); 2 or 4 for grey or RGB with alpha as
+                the last channel.
+            quality: 1 to 100, for lossy models; None for the model's own.
+
+        Raises InputError for images that do not fit the model.
         """
         stream = io.BytesIO()
         self.compress_to(
@@ -101,26 +105,26 @@ class Codec:
         arrays: Mapping[str, Any] | None = None,
         quality: int | None = None,
     ) -> CompressionReport:
-        """Write a .recvae file to a binary stream, batch by batch; the stream need not seek.
+        """Write a .recvae file to a binary stream, batch by batch; it need not be seekable.
 
         Args:
-            stream: to write to.
-            images: uint8 (n, height, width), numpy or torch; or an iterable of such or of single
-                images, of which one is in memory at a time, and whose images may differ in size
-                where the model takes them; or an `ImageStream`.
+            stream: the stream to write to.
+            images: uint8 (n, height, width), numpy or torch; or an iterable of such arrays or of
+                single images, held in memory one at a time, which may differ in size if the model
+                allows; or an `ImageStream`.
             group_size, effort, quality: as in `compress`.
-            names: a file name for each image, to be kept.
+            names: a file name to store for each image.
             progress: called after each batch.
             channels: 3 if arrays are RGB, (n, height, width, 3); 2 or 4 if they are grey or RGB
-                with alpha; a stream says itself what it is.
-            arrays: others to keep beside the images, by name, such as labels: numbers of 8 to 64
-                bits, or sequences of strings.
+                with alpha; ignored for an `ImageStream`, which states its own.
+            arrays: further arrays to store, by name, such as labels: numbers of 8 to 64 bits, or
+                sequences of strings.
 
-        Raises InputError for images that do not fit the model, and a path in place of a stream.
+        Raises InputError for images that do not fit the model, and for a path instead of a stream.
         """
         if isinstance(stream, str | PathLike):
             raise InputError(
-                f"{os.fspath(stream)}: give a binary stream, or the path to compress_file"
+                f"{os.fspath(stream)}: pass a binary stream, or call compress_file with the path"
             )
         task = self.task(images, group_size, names, effort, channels, arrays, quality)
         work = Compression(task, stream)
@@ -137,15 +141,15 @@ class Codec:
         arrays: Mapping[str, Any] | None = None,
         quality: int | None = None,
     ) -> Task:
-        """What `compress_to` writes, checked as far as can be before the first byte."""
+        """The task of `compress_to`, checked as far as possible before the first byte."""
         if names is not None:
             check_names(names, len(names))
         _check_integer("effort", effort, MAX_EFFORT)
         if quality is not None:
             _check_integer("quality", quality, MAX_QUALITY)
         if arrays is not None and NAMES in arrays:
-            raise InputError(f"arrays: {NAMES!r} is what the file names are called: give names")
-        check_arrays(arrays or {})  # before the images, which take long
+            raise InputError(f"arrays: {NAMES!r} is reserved for the file names: pass names")
+        check_arrays(arrays or {})  # before the slow part, the images
         coder = self.model if quality is None else self.model.with_quality(quality)
         coder = coder.with_effort(effort)
         given = images_for(coder, images, channels)
@@ -161,9 +165,9 @@ class Codec:
         return Task(coder, header, given.chunks, at_once, *sender, names, arrays or {})
 
     def compress_chunk(self, images: Pixels, channels: int = GREY) -> bytes:
-        """Images of one spec (n, ...) as a compact payload: groups without header and index.
+        """Compress images of one spec (n, ...) to a compact payload: groups, no header or index.
 
-        For what keeps the spec of its images itself, as a Zarr array does of its chunks; see
+        For containers that store the spec of their images themselves, such as Zarr arrays; see
         docs/format.md. n is 1 to 1,024. Raises InputError for images that do not fit the model.
         """
         if not 1 <= len(images) <= MAX_GROUP_SIZE:
@@ -174,9 +178,9 @@ class Codec:
         return pack_compact(groups, header)
 
     def decompress_chunk(self, data: Data, spec: ImageSpec, num_images: int) -> Pixels:
-        """The images that `compress_chunk` made bytes of, (n, *spec.shape).
+        """Decompress the output of `compress_chunk` to images (n, *spec.shape).
 
-        Raises InputError unless the data are so many images of this spec.
+        Raises InputError unless the data hold `num_images` images of this spec.
         """
         groups = unpack_compact(to_bytes(data), self._chunk_header(spec, num_images))
         count = sum(group.num_images for group in groups)
@@ -185,7 +189,7 @@ class Codec:
         return self.model.decode(groups)
 
     def one_image_file_sizes(self, images: Pixels) -> list[int]:
-        """Bytes of a file for each image (n, height, width) on its own."""
+        """File sizes in bytes if each image (n, height, width) had a file of its own."""
         given = images_for(self.model, images)
         header = container_header(self.model, given.spec, 1, plain=True)
         sizes = []
@@ -197,7 +201,7 @@ class Codec:
         return sizes
 
     def decompress(self, data: Data) -> Pixels | list[Pixels]:
-        """The images of a .recvae file, uint8 (n, height, width); a list if they differ in size.
+        """Decompress a .recvae file to uint8 (n, height, width); a list if images differ in size.
 
         Raises InputError for a damaged file or one made with another model.
         """
@@ -205,9 +209,9 @@ class Codec:
             return images[:]
 
     def open(self, source: Source, max_pixels: int = MAX_PIXELS) -> CompressedImages:
-        """The images of a .recvae file (path, bytes or stream), decoded when asked for.
+        """Open a .recvae file (path, bytes or stream); images are decoded on access.
 
-        `max_pixels` bounds what a file can make it allocate; see `CompressedImages`.
+        `max_pixels` bounds the memory a file can make it allocate; see `CompressedImages`.
         """
         reader = ContainerReader(source)
         try:
@@ -225,9 +229,9 @@ def load(
     device: str = "cpu",
     batch_size: int = DEFAULT_BATCH_SIZE,
 ) -> Codec:
-    """A codec with a model that ships, by name, or one in a folder.
+    """Load a codec with a shipped model, by name, or one in a folder.
 
-    Raises InputError if there is no such model, or it is damaged.
+    Raises InputError if the model is missing or damaged.
     """
     return Codec(load_model(model), device, batch_size)
 
@@ -239,10 +243,10 @@ def open_images(
     batch_size: int = DEFAULT_BATCH_SIZE,
     max_pixels: int = MAX_PIXELS,
 ) -> CompressedImages:
-    """The images of a .recvae file, decoded when asked for; without `model`, by the one that ships.
+    """Open a .recvae file, by default with the shipped model it names; decode images on access.
 
-    `max_pixels` bounds what a file can make it allocate; see `CompressedImages`. Raises InputError
-    if the file is damaged or there is no such model.
+    `max_pixels` bounds the memory a file can make it allocate; see `CompressedImages`. Raises
+    InputError if the file is damaged or the model is missing.
     """
     reader = ContainerReader(source)
     try:
@@ -256,7 +260,7 @@ def open_images(
 
 
 def _default_group_size(coder: ImageCoder, most_pixels: int) -> int:
-    """For images of so many pixels at most."""
+    """The default group size for images of at most `most_pixels` pixels."""
     if coder.lossy:
         return 1
     if coder.spec is not None:

@@ -1,4 +1,4 @@
-"""The images of a .recvae file, decoded when they are asked for."""
+"""The images of a .recvae file, decoded on access."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,16 +20,15 @@ from recvae.images.spec import ImageSpec
 class CompressedImages:
     """The images of a .recvae file: `len`, indexing, slices and iteration decode what they need.
 
-    An index gives (height, width) or (height, width, channels), uint8. A slice gives them in one
-    array (n, ...), or in a list if images of the file differ in size or channels. The group that an
-    index needed last is kept, so that images one by one in order cost one decode a group. Close it,
-    or use it in a `with` statement.
+    An index gives (height, width) or (height, width, channels), uint8. A slice gives one array
+    (n, ...), or a list if images of the file differ in size or channels. The group last used by an
+    index is kept, so that reading images one by one in order decodes each group once. Close it, or
+    use it in a `with` statement.
 
     A group is decoded only if each of its images has at most `max_pixels`, and all of them together
-    as many, or 256 for each byte of it: what a few bytes claim must not fill the memory.
-
-    It is a dataset for a DataLoader, whatever starts its workers: threads and processes may use it
-    at the same time, forked ones and those that it is pickled for; see `ContainerReader`.
+    at most as many, or 256 for each byte of the group: a few bytes must not fill the memory.
+    It can serve as the dataset of a DataLoader, however its workers start: threads, forked
+    processes and processes that unpickle it may all use it at once; see `ContainerReader`.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class CompressedImages:
         self.reader, self.model, self.batch_size = reader, model, batch_size
         self.max_pixels = max_pixels
         self._parts = Parts()
-        self._kept: tuple[int, Any] = -1, None  # the group that an index needed last, decoded
+        self._kept: tuple[int, Any] = -1, None  # the group last used by an index, decoded
         check_header(model, reader.header, reader.name)
 
     def __enter__(self) -> "CompressedImages":
@@ -55,18 +54,18 @@ class CompressedImages:
         return type(self), (self.reader, self.model, self.batch_size, self.max_pixels)
 
     def close(self) -> None:
-        """Close the file; nothing more is decoded."""
+        """Close the file; no more images can be decoded."""
         self.reader.close()
         self._kept = -1, None
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """The file names of the images, None if the file keeps none."""
+        """The file names of the images, or None if the file has none."""
         return self.reader.names
 
     @property
     def arrays(self) -> dict[str, Any]:
-        """What the file keeps beside the images, by name."""
+        """The arrays stored beside the images, by name."""
         return self.reader.arrays
 
     @property
@@ -82,7 +81,7 @@ class CompressedImages:
         return (len(self), *self.spec.shape)
 
     def runs(self) -> tuple[tuple[ImageSpec, int], ...]:
-        """The specs of the images in order, and how many follow one another."""
+        """Runs of consecutive images of the same spec: (spec, number) pairs."""
         return self.reader.runs()
 
     def __len__(self) -> int:
@@ -102,9 +101,9 @@ class CompressedImages:
         return image
 
     def __getitems__(self, indices: Sequence[int]) -> list[Pixels]:
-        """Images by number, in that order, as a DataLoader asks for: each group is decoded once."""
+        """Images by index, in the given order, for a DataLoader; each group is decoded once."""
         images: list[Any] = [None] * len(indices)
-        wanted: dict[int, list[tuple[int, int]]] = {}  # by group: places in images and group
+        wanted: dict[int, list[tuple[int, int]]] = {}  # by group: positions in images and group
         for place, index in enumerate(indices):
             group, at = self._place(index)
             wanted.setdefault(group, []).append((place, at))
@@ -118,9 +117,9 @@ class CompressedImages:
             yield from batch
 
     def preview(self, index: int, layers: int) -> Pixels:
-        """An image of its first layers alone, coarse to fine, whose streams alone are read.
+        """Decode the first `layers` layers of an image, coarse to fine; read only their streams.
 
-        `layers` is 1 to those of the model; InputError beyond.
+        `layers` is 1 to the number of layers of the model; InputError beyond.
         """
         self._check_layers(layers)
         number, at = self._place(index)
@@ -134,8 +133,8 @@ class CompressedImages:
     def region(self, index: int, y0: int, y1: int, x0: int, x1: int) -> Pixels:
         """Rows y0 to y1 - 1 and columns x0 to x1 - 1 of an image.
 
-        Of models whose tiles stand apart the tiles that meet them alone are read and decoded.
-        InputError unless they lie within the image.
+        If the model's tiles are independent, only the tiles that overlap the region are read and
+        decoded. InputError unless the region lies within the image.
         """
         number, at = self._place(index)
         rows, columns = slice(y0, y1), slice(x0, x1)
@@ -149,7 +148,7 @@ class CompressedImages:
         height, width = group.spec.height, group.spec.width
         if not (0 <= y0 < y1 <= height and 0 <= x0 < x1 <= width):
             raise InputError(
-                f"{self.reader.name}: rows {y0} to {y1}, columns {x0} to {x1} are no region of "
+                f"{self.reader.name}: rows {y0} to {y1}, columns {x0} to {x1} are not a region of "
                 f"image {index}, which is {group.spec}"
             )
         area = self._decoded(
@@ -160,7 +159,7 @@ class CompressedImages:
     def batches(
         self, progress: Progress = no_progress, layers: int | None = None
     ) -> Iterator[Pixels]:
-        """All images in order, some at a time, each time of one spec; of some layers, if given."""
+        """All images in order, in batches of one spec each; only the first `layers`, if given."""
         decode: _Decode = self.model.decode
         if layers is not None:
             self._check_layers(layers)
@@ -172,7 +171,7 @@ class CompressedImages:
             yield batch
 
     def _gathered(self, wanted: range) -> Any:
-        """Images by number, one or more; groups that hold none of them are not decoded."""
+        """One or more images by index; only the groups that hold them are decoded."""
         ascending = wanted if wanted.step > 0 else wanted[::-1]
         images: Any = [None] * len(wanted)
         if self.spec is not None:
@@ -185,7 +184,7 @@ class CompressedImages:
         return images if wanted.step > 0 else images[::-1]
 
     def _runs_of_groups(self, ascending: range) -> Iterator[tuple[int, int, int]]:
-        """Groups start .. stop - 1 that hold some images each, and the first image of `start`."""
+        """Runs of groups start .. stop - 1 that each hold wanted images, and the first image."""
         at, start, stop, begins = 0, -1, -1, 0
         while at < len(ascending):
             group, first = self.reader.find(ascending[at])
@@ -198,7 +197,7 @@ class CompressedImages:
         yield start, stop, begins
 
     def _each_group(self, numbers: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
-        """Groups by number, ascending, decoded; the last one is kept for the next time."""
+        """Decoded groups by ascending number; the last one is kept for the next call."""
         kept = self._kept
         if kept[0] in numbers:
             yield kept
@@ -215,14 +214,14 @@ class CompressedImages:
     def _sized_batches(
         self, start: int, stop: int, decode: "_Decode"
     ) -> Iterator[tuple[Pixels, int]]:
-        """Decoded groups start .. stop - 1, as many at a time as fit a batch, and their bytes."""
+        """Decode groups start .. stop - 1 in batches; yield each with its size in bytes."""
         for batch in self._sized_groups(range(start, stop), self.reader.groups(start, stop)):
             yield self._decoded(batch, decode), sum(group.num_bytes for _, group in batch)
 
     def _sized_groups(
         self, numbers: Sequence[int], groups: Iterable[Group]
     ) -> Iterator[list[tuple[int, Group]]]:
-        """Groups with their numbers, as many of one spec at a time as fit a batch."""
+        """Batches of numbered groups of one spec, as many as fit."""
         group_size = self.reader.header.group_size
         at_once = max(1, self.batch_size // group_size)
         waiting: list[tuple[int, Group]] = []
@@ -238,7 +237,7 @@ class CompressedImages:
                 waiting = []
 
     def _decoded(self, numbered: list[tuple[int, Group]], decode: "_Decode") -> Pixels:
-        """What `decode` makes of some groups of one spec."""
+        """Decode some groups of one spec with `decode`."""
         groups = [group for _, group in numbered]
         try:
             for group in groups:
@@ -256,7 +255,7 @@ class CompressedImages:
         return images
 
     def _place(self, index: int) -> tuple[int, int]:
-        """The group that holds an image, by its number or from the end, and its place there."""
+        """The group of an image, whose index may count from the end, and its position there."""
         position = range(len(self))[index]  # raises IndexError
         group, first = self.reader.find(position)
         return group, position - first
@@ -274,9 +273,9 @@ _Decode = Callable[[Sequence[Group]], Pixels]
 def _room(shape: tuple[int, ...], name: str) -> Pixels:
     try:
         return np.empty(shape, np.uint8)
-    except (MemoryError, ValueError) as error:  # the latter beyond what can be addressed
+    except (MemoryError, ValueError) as error:  # the latter beyond the address space
         raise InputError(
-            f"{name}: its images, {shape}, do not fit the memory: take some at a time"
+            f"{name}: its images, {shape}, do not fit in memory: decode fewer at a time"
         ) from error
 
 
@@ -288,6 +287,6 @@ def check_header(model: ImageCoder, header: Header, name: str) -> None:
             f"{model.name!r} ({model.file_id.hex()}): pass the right one by --model"
         )
     if header.more_models:
-        raise InputError(f"{name}: made with {len(header.models)} models: only one can be given")
+        raise InputError(f"{name}: made with {len(header.models)} models: only one can be passed")
     if model.spec and header.spec.shape != model.spec.shape:
         raise InputError(f"{name}: its header states another image size than its model")

@@ -1,4 +1,4 @@
-"""A .recvae file in the making: images in, batch by batch; at the end a report."""
+"""Writing a .recvae file: images in, batch by batch; finally a report."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,23 +13,23 @@ from recvae.images import regroup
 from recvae.images.spec import GREY, ImageSpec
 
 DEFAULT_EFFORT = 1
-MAX_BATCH_PIXELS = 1 << 24  # that are coded at once, if images are not larger: bounds memory
+MAX_BATCH_PIXELS = 1 << 24  # coded at once unless one image is larger; bounds memory
 Progress = Callable[[int, int], None]
-"""Is told after each batch how many images are done, and the bytes written or read."""
+"""Called after each batch with the images done and the bytes written or read."""
 
 
 def no_progress(images: int, num_bytes: int) -> None:
-    """Tell nobody."""
+    """No-op progress callback."""
 
 
 def container_header(coder: ImageCoder, spec: ImageSpec, group_size: int, plain: bool) -> Header:
-    """The header of a file of this coder, of version 1 where that can say what is to come.
+    """The header of a file by this coder; of version 1 if that can represent the file.
 
     Args:
-        coder: what will code the images.
-        spec: of the first image.
+        coder: the coder of the images.
+        spec: spec of the first image.
         group_size: images per group.
-        plain: there will be images of this spec alone, and no arrays beside them.
+        plain: whether all images have this spec and there are no arrays beside them.
     """
     version = 1 if plain and coder.plain and spec.channels == GREY and spec.levels == 256 else 2
     fields = (spec.height, spec.width, group_size, spec.channels, spec.levels)
@@ -38,16 +38,16 @@ def container_header(coder: ImageCoder, spec: ImageSpec, group_size: int, plain:
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be written.
+    """A file to write.
 
     Fields:
-        coder: what codes the images.
-        header: of the file.
-        chunks: the images, checked, uint8 arrays of one spec each; to be taken once.
-        batch_size: images to code at once, whole groups; fewer where they are large.
-        effort, quality: of the sender; None is the coder's own quality.
+        coder: codes the images.
+        header: the file's header.
+        chunks: the images, checked, uint8 arrays of one spec each; to be consumed once.
+        batch_size: images per batch, a multiple of the group size; fewer if they are large.
+        effort, quality: the sender's; None is the coder's own quality.
         names: a file name for each image, or None.
-        arrays: others beside the images, by name.
+        arrays: further arrays, by name.
     """
 
     coder: ImageCoder
@@ -61,9 +61,9 @@ class Task:
 
 
 class Compression:
-    """Writes a .recvae file to a buffered binary stream, which need not seek.
+    """Writes a .recvae file to a buffered binary stream, which need not be seekable.
 
-    `bits` are the sums, by part, that its report tells.
+    `bits` are the sums by part for the report.
     """
 
     def __init__(self, task: Task, stream: BinaryIO) -> None:
@@ -77,7 +77,7 @@ class Compression:
         progress: Progress = no_progress,
         note: Callable[[Pixels], None] = lambda batch: None,
     ) -> None:
-        """Code images, batch by batch; `note` is given each batch when it is written."""
+        """Code images, batch by batch; `note` is called with each batch after it is written."""
         some = (chunk for chunk in chunks if len(chunk))
         for shape, same in groupby(some, key=lambda chunk: chunk.shape[1:]):
             parts = Parts()
@@ -87,7 +87,7 @@ class Compression:
                 progress(self.writer.num_images, self.writer.num_bytes)
 
     def finish(self) -> CompressionReport:
-        """Write the index."""
+        """Write the index and return the report."""
         return CompressionReport(
             num_images=self.writer.num_images,
             num_pixels=self.writer.num_pixels,
@@ -98,7 +98,7 @@ class Compression:
         )
 
     def _at_once(self, image_pixels: int) -> int:
-        """How many images of so many pixels are coded at once: whole groups."""
+        """The number of images of this size to code at once: whole groups."""
         group_size = self.task.header.group_size
         fitting = MAX_BATCH_PIXELS // image_pixels // group_size * group_size
         return max(group_size, min(self.task.batch_size, fitting))

@@ -1,4 +1,4 @@
-"""Where networks run, and how much at once where memory is short."""
+"""The device of the networks, and smaller batches when its memory is short."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TypeVar
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SMALLEST_GPU_BATCH = 64
-"""Of fewer images a GPU is not worth its start; a guess, for no GPU was measured yet."""
+"""Smaller batches do not repay a GPU's start; a guess, since no GPU has been measured yet."""
 
 
 class Parts:
-    """Does work on batches, part by part where a GPU has too little memory for a whole one.
+    """Processes batches, in parts if a GPU has too little memory for a whole one.
 
-    What did not fit once is not tried again: later batches are cut as small from the start.
+    A size that did not fit is not tried again: later batches are cut as small from the start.
     """
 
     def __init__(self) -> None:
         self._most: int | None = None
 
     def __call__(self, work: Callable[[slice], T], count: int, unit: int = 1) -> Iterator[T]:
-        """What `work` makes of slices that cover 0 .. count - 1, in order.
+        """Apply `work` to consecutive slices that cover 0 .. count - 1; yield the results.
 
-        They are multiples of `unit`, but for the last. Where the memory does not suffice for one
-        unit, torch's error passes.
+        Slices are multiples of `unit`, except the last. If the memory does not suffice for one
+        unit, torch's error is raised.
         """
         done = 0
         while done < count:
@@ -45,11 +45,11 @@ class Parts:
 
 
 def on_device(coder: ImageCoder, name: str, batch_size: int) -> ImageCoder:
-    """The coder, moved to the device "cpu", "cuda" or "auto": cuda where there is one, for batches
-    of SMALLEST_GPU_BATCH images or more.
+    """The coder, moved to the device "cpu", "cuda" or "auto".
 
-    Imports torch only for a coder that is not for the CPU alone. Raises InputError if there is no
-    such device, or none for this coder.
+    "auto" is cuda if available, for batches of `SMALLEST_GPU_BATCH` images or more. Imports torch
+    only for a coder that is not CPU-only. Raises InputError if there is no such device, or none for
+    this coder.
     """
     if name not in ("cpu", "cuda", "auto"):
         raise InputError(f"device is {name!r}: choose cpu, cuda or auto")

@@ -1,10 +1,10 @@
-"""What a file may claim to hold: a few bytes of it must not fill the memory."""
+"""Limits on the images that a file claims to hold: a few bytes must not fill the memory."""
 
 from recvae.codec.container import Group
 from recvae.errors import InputError
 from recvae.images.spec import MAX_PIXELS as MAX_PIXELS
 
-PIXELS_PER_BYTE = 256  # that a group may claim whatever the limit: what it costs is there
+PIXELS_PER_BYTE = 256  # always allowed: the group has bytes to show for them
 
 
 def check_claim(group: Group, max_pixels: int = MAX_PIXELS) -> None:
@@ -16,6 +16,6 @@ def check_claim(group: Group, max_pixels: int = MAX_PIXELS) -> None:
     if pixels > max_pixels or group.num_images * pixels > most:
         raise InputError(
             f"{group.num_images} images of {group.spec} pixels in {group.num_bytes} bytes are "
-            f"beyond the limit of {max_pixels} pixels: if they are meant, raise max_pixels "
+            f"beyond the limit of {max_pixels} pixels: if they are genuine, raise max_pixels "
             "(--max-pixels)"
         )

@@ -23,7 +23,7 @@ from recvae.tensors import check_tensors
 
 WEIGHTS_NAME = "weights.safetensors"
 HASH_BYTES = 16  # of the SHA-256, in a file's header
-MAX_HEADER_BYTES = 1 << 20  # of weights.safetensors: names, types, shapes and places of tensors
+MAX_HEADER_BYTES = 1 << 20  # of weights.safetensors: names, types, shapes and offsets of tensors
 
 Tensors: TypeAlias = Mapping[str, NDArray[Any]]
 Spec: TypeAlias = tuple[DTypeLike, tuple[int, ...]]
@@ -35,15 +35,15 @@ _TYPES: dict[str, type[np.generic]] = {
 
 
 class FolderModel(ABC):
-    """A model that is a description and tensors: what its folder holds, and its hash is of."""
+    """A model of a description and tensors, which its folder holds and its hash covers."""
 
     @abstractmethod
     def description(self) -> dict[str, Any]:
-        """What `model.json` states, but for the hash."""
+        """The contents of `model.json` without the hash."""
 
     @abstractmethod
     def tensors(self) -> Tensors:
-        """What `weights.safetensors` holds."""
+        """The contents of `weights.safetensors`."""
 
     @cached_property
     def hash(self) -> str:
@@ -52,11 +52,11 @@ class FolderModel(ABC):
 
     @property
     def file_id(self) -> bytes:
-        """The part of the hash that stands in a file's header."""
+        """The part of the hash in a file's header."""
         return bytes.fromhex(self.hash)[:HASH_BYTES]
 
     def save(self, folder: Path) -> None:
-        """Write the two files into a folder that exists."""
+        """Write the two files into an existing folder."""
         write_files(folder, self.description(), self.tensors())
 
 
@@ -70,12 +70,12 @@ def content_hash(description: dict[str, Any], tensors: Tensors) -> str:
 
 
 def _type_name(dtype: DTypeLike) -> str:
-    """As torch prints it: hashes have it so."""
+    """The name of a type as torch prints it, which hashes cover."""
     return f"torch.{np.dtype(dtype)}"
 
 
 def check_schema(text: dict[str, Any], schema: dict[str, Any]) -> None:
-    """Raise ValueError, in words that name the field, unless a description keeps to a schema."""
+    """Raise ValueError, naming the field, unless a description keeps to a schema."""
     if error := next(_validator()(schema).iter_errors(text), None):
         field = error.json_path.removeprefix("$").removeprefix(".")
         reason = error.message
@@ -86,7 +86,7 @@ def check_schema(text: dict[str, Any], schema: dict[str, Any]) -> None:
 
 @cache
 def _validator() -> Any:
-    """That of JSON Schema, which takes 1.0 for an integer; Python's arithmetic does not."""
+    """JSON Schema's validator, except that 1.0 is not an integer: in Python it is not."""
     from jsonschema import Draft202012Validator  # imported here: not every coder has a schema
     from jsonschema.validators import extend
 
@@ -99,14 +99,14 @@ def write_files(folder: Path, description: dict[str, Any], tensors: Tensors) -> 
     """Write the two files, the description with its hash."""
     stated = description | {"hash": content_hash(description, tensors)}
     rows = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
-    (folder / WEIGHTS_NAME).write_bytes(to_safetensors(rows))  # which takes the bytes as they lie
+    (folder / WEIGHTS_NAME).write_bytes(to_safetensors(rows))  # which copies memory as it is
     (folder / JSON_NAME).write_text(json.dumps(stated, indent=1) + "\n")
 
 
 def save_model(model: FolderModel, folder: str | PathLike[str]) -> None:
-    """Write a model to a folder; an old one in it is replaced when the new one is complete.
+    """Write a model to a folder; an old one there is replaced when the new one is complete.
 
-    Raises InputError if it cannot be written, or if what was written does not load.
+    Raises InputError if it cannot be written or does not load afterwards.
     """
     folder = Path(folder)
     with (
@@ -124,10 +124,10 @@ def save_model(model: FolderModel, folder: str | PathLike[str]) -> None:
 
 
 def read_tensors(path: Path, needed: Mapping[str, Spec]) -> dict[str, NDArray[Any]]:
-    """The tensors in a safetensors file, by name.
+    """Read the tensors of a safetensors file, by name.
 
-    Raises ValueError, naming a tensor, unless they are just those `needed`; OSError if it cannot be
-    read.
+    Raises ValueError, naming a tensor, unless they are exactly those `needed`; OSError if the file
+    cannot be read.
     """
     sizes = (np.dtype(dtype).itemsize * math.prod(shape) for dtype, shape in needed.values())
     data = read_bounded(path, sum(sizes) + MAX_HEADER_BYTES)

@@ -1,4 +1,4 @@
-"""Where models are: those that ship, by name, and those in a folder; each loaded by its kind."""
+"""Finds and loads models: those that ship, by name, and those in a folder."""
 
 import json
 import math
@@ -24,9 +24,9 @@ MAX_REASON = 200  # characters
 
 
 def load_model(name_or_folder: str | PathLike[str]) -> ImageCoder:
-    """A model that ships, by name, or one in a folder. Raises InputError if it cannot be used.
+    """Load a shipped model, by name, or one in a folder. Raises InputError if it cannot be used.
 
-    The `format` in its `model.json` tells which image coder loads it.
+    The `format` in its `model.json` selects the image coder that loads it.
     """
     folder = _find(name_or_folder)
     with _telling(folder):
@@ -38,7 +38,7 @@ def load_model(name_or_folder: str | PathLike[str]) -> ImageCoder:
 
 
 def lossless_models(specs: Iterable[ImageSpec]) -> tuple[str, ...]:
-    """The shipped models that may suit images of these specs, without loss: one, or some to try."""
+    """The shipped lossless models for images of these specs: one, or several worth trying."""
     found = set(specs)
     if all(spec.shape == DIGITS_SHAPE for spec in found):
         return DIGITS_MODEL, THUMBNAILS_MODEL, PICTURES_MODEL
@@ -57,7 +57,7 @@ def shipped_models(format_name: str | None = None) -> dict[str, Path]:
 
 
 def shipped_model_name(file_id: bytes) -> str | None:
-    """The name of the shipped model with this hash, None if there is none."""
+    """The name of the shipped model with this hash, or None."""
     for name, folder in shipped_models().items():
         if str(read_object(folder / JSON_NAME).get("hash", "")).startswith(file_id.hex()):
             return name
@@ -65,7 +65,7 @@ def shipped_model_name(file_id: bytes) -> str | None:
 
 
 def shipped_model_for(header: Header, name: str) -> str:
-    """The shipped model that the file `name` was made with; InputError if it is none of them."""
+    """The shipped model that the file `name` was made with; InputError if it is not one."""
     if model := shipped_model_name(header.model_hash):
         return model
     raise InputError(
@@ -75,9 +75,9 @@ def shipped_model_for(header: Header, name: str) -> str:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; ValueError unless it is plain JSON that means one thing.
+    """The object in a JSON file; ValueError unless it is plain, unambiguous JSON.
 
-    RecursionError if it is nested too deep.
+    Raises RecursionError if it is nested too deeply.
     """
     data = read_bounded(path, MAX_JSON_BYTES)
     try:
@@ -87,23 +87,21 @@ def read_object(path: Path) -> dict[str, Any]:
             parse_constant=_refuse_number,
             parse_float=_finite,
         )
-    except ValueError as error:  # of JSON, of UTF-8, of integers with thousands of digits
+    except ValueError as error:  # invalid JSON or UTF-8, or an integer with thousands of digits
         raise ValueError(f"{path.name}: {error}") from error
     if not isinstance(text, dict):
-        raise ValueError(f"{path.name} holds no object")
+        raise ValueError(f"{path.name} does not hold an object")
     return text
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
-    """A file of at most `limit` bytes; ValueError if it has more or is no regular file."""
+    """A file of at most `limit` bytes; ValueError if it is larger or not a regular file."""
     if not path.is_file():  # a pipe or a device may have no end
-        raise ValueError(f"{path.name} is missing, or no regular file")
-    with path.open("rb") as file:  # which allocates at once what it is to read
+        raise ValueError(f"{path.name} is missing or not a regular file")
+    with path.open("rb") as file:  # read(n) allocates n bytes at once
         data = file.read(min(limit, path.stat().st_size) + 1)
     if len(data) > limit:
-        raise ValueError(
-            f"{path.name} is larger than {limit} bytes, the most that this model needs"
-        )
+        raise ValueError(f"{path.name} is larger than {limit} bytes, the most this model can need")
     return data
 
 
@@ -111,7 +109,7 @@ def _find(name_or_folder: str | PathLike[str]) -> Path:
     name, shipped, folder = os.fspath(name_or_folder), shipped_models(), Path(name_or_folder)
     if isinstance(name_or_folder, str) or not os.path.isfile(folder / JSON_NAME):
         folder = shipped.get(name, folder)
-    # isfile is False for names that no file can have.
+    # isfile is False for names that are not valid file names.
     if not name or not os.path.isfile(folder / JSON_NAME):
         raise InputError(
             f"no model {name!r}: pass one of {', '.join(shipped)} "
@@ -122,13 +120,13 @@ def _find(name_or_folder: str | PathLike[str]) -> Path:
 
 @contextmanager
 def _telling(folder: Path) -> Iterator[None]:
-    """Turn what loading a model may raise into an InputError that names its folder."""
+    """Turn errors of loading a model into an InputError that names its folder."""
     try:
         yield
     except OSError as error:
         raise InputError(f"model {folder}: cannot be read ({error.strerror or error})") from error
-    except RecursionError as error:  # of json, which reads and writes it
-        raise InputError(f"model {folder}: {JSON_NAME} is nested too deep") from error
+    except RecursionError as error:  # from json, reading or writing
+        raise InputError(f"model {folder}: {JSON_NAME} is nested too deeply") from error
     except ValueError as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"model {folder}: {reason}") from error
@@ -144,11 +142,11 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_number(literal: str) -> None:
-    raise ValueError(f"{literal} is no number of JSON")
+    raise ValueError(f"{literal} is not a JSON number")
 
 
 def _finite(literal: str) -> float:
     number = float(literal)
     if not math.isfinite(number):
-        raise ValueError(f"{literal[:20]} is too large a number")
+        raise ValueError(f"{literal[:20]} is too large")
     return number

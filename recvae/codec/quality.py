@@ -1,4 +1,4 @@
-"""The quality of lossy coding that meets a target."""
+"""Finds the quality of lossy coding that meets a target."""
 
 import io
 import math
@@ -19,18 +19,18 @@ from recvae.images import ImageStream
 from recvae.images.psnr import BEST_PSNR, psnr_db
 from recvae.images.spec import GREY, ImageSpec
 
-MOST_IMAGES, MOST_PIXELS = 64, 1 << 24  # that a search codes: of more images some, evenly spaced
+MOST_IMAGES, MOST_PIXELS = 64, 1 << 24  # coded in a search: an evenly spaced sample of more
 
 
 @dataclass(frozen=True)
 class FoundQuality:
-    """What a search found.
+    """The result of a search.
 
     Fields:
         quality: 1 to 100.
-        num_images: that were coded to find it.
-        bits_per_pixel: of a file of these.
-        psnr_db: their mean; None if the target was a rate, for which none is decoded.
+        num_images: number of images coded to find it.
+        bits_per_pixel: of a file of these images.
+        psnr_db: their mean PSNR; None if the target was a rate, which needs no decoding.
     """
 
     quality: int
@@ -48,30 +48,31 @@ def find_quality(
     effort: int = DEFAULT_EFFORT,
     channels: int = GREY,
 ) -> FoundQuality:
-    """Find the quality that meets one of two targets, by files in memory and their decoding.
+    """Find the quality that meets one of two targets, by coding to memory and decoding.
 
-    It takes that both rate and PSNR grow with quality, and seven files. Of more than 64 images, or
-    16 megapixels, a part is coded: those of every second, fourth, ... place.
+    It assumes that rate and PSNR grow with quality, and codes seven files. Of more than 64 images,
+    or 16 megapixels, it codes a sample: every second, fourth, ... image.
 
     Args:
-        codec: of a lossy model.
-        images: as `Codec.compress_to` takes them; read once.
-        target_bpp: bits per pixel of the file: the highest quality that takes no more.
-        target_psnr: mean over the images in dB, at most 100: the lowest quality that reaches it.
+        codec: a codec with a lossy model.
+        images: as in `Codec.compress_to`; read once.
+        target_bpp: bits per pixel of the file: finds the highest quality that takes no more.
+        target_psnr: mean over the images in dB, at most 100: finds the lowest quality that reaches
+            it.
         group_size, effort, channels: as in `Codec.compress_to`.
 
-    Raises InputError for a target that no quality meets, and unless there is one target.
+    Raises InputError for a target that no quality meets, and unless exactly one is given.
     """
     targets = {"bpp": target_bpp, "psnr": target_psnr}
     given = {name: target for name, target in targets.items() if target is not None}
     if len(given) != 1:
-        raise InputError("give one target, of bits per pixel or of PSNR")
+        raise InputError("pass one target, either bits per pixel or PSNR")
     ((kind, target),) = given.items()
     most = BEST_PSNR if kind == "psnr" else math.inf
     if not (0 < target <= most and math.isfinite(target)):
         limit = f", at most {most:g}" if kind == "psnr" else ""
         raise InputError(f"target {kind} is {target}: it must be a number above 0{limit}")
-    codec.model.with_quality(1)  # refused at once if there is none
+    codec.model.with_quality(1)  # raises at once if it has none
     sample = _sample(images_for(codec.model, images, channels).chunks)
     if not sample:
         raise InputError("there are no images to find a quality for")
@@ -101,7 +102,7 @@ def find_quality(
 
 
 def _sample(chunks: Iterable[Pixels]) -> list[Pixels]:
-    """Images from all places alike, some at least if there are any."""
+    """An evenly spaced sample of images, not empty if there are any."""
     kept: list[Pixels] = []
     step = 1
     for number, image in enumerate(image for chunk in chunks for image in chunk):

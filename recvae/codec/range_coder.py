@@ -2,8 +2,8 @@
 
 constriction turns a row of weights p_k into frequencies 1 + floor(P_k * s), P_k the increments of
 the running sum and s = (2^24 - n) / sum p. Given p_k = f_k - 1 with sum f = 2^24, s is just 1 and
-all sums are integers below 2^24: the coder uses the frequencies f_k to the last bit.
-(`tests/codec/test_range_coder.py` holds it to that with a range decoder of Python integers.)
+all sums are integers below 2^24: the coder uses exactly the frequencies f_k.
+(`tests/codec/test_range_coder.py` checks this with a range decoder in Python integers.)
 """
 
 from typing import Any
@@ -43,13 +43,13 @@ class RangeEncoder:
             self._encoder.encode(_int32(symbols[rows]), self._categorical, model)
 
     def encode_uniform(self, symbols: Symbols, sizes: Symbols) -> None:
-        """Code symbols (n,), each one of sizes (n,) equally likely ones, in log2(size) bits."""
+        """Code symbols (n,), each uniform below its entry of sizes (n,), in log2(size) bits."""
         coded = np.flatnonzero(sizes > 1)
         if len(coded):
             self._encoder.encode(_int32(symbols[coded]), self._uniform, _int32(sizes[coded]))
 
     def finish(self) -> bytes:
-        """The fewest bytes that decode, if zeros follow, to what was encoded."""
+        """Return the fewest bytes that, followed by zeros, decode to the encoded symbols."""
         words = self._encoder.get_compressed()
         num_words, (lower, size) = self._encoder.pos()
         # All numbers of num_words + 2 words in [start, start + size) decode; `words` begins one.
@@ -60,7 +60,7 @@ class RangeEncoder:
 
 
 def shortest(start: int, size: int, length: int) -> bytes:
-    """The fewest bytes that zeros make a number of `length` bytes in [start, start + size)."""
+    """The fewest bytes that, padded by zeros to `length`, are a number in [start, start + size)."""
     for tail_bytes in range(min(STATE_BYTES, length), -1, -1):
         unit = 1 << (8 * tail_bytes)
         number = -(-start // unit) * unit
@@ -70,9 +70,9 @@ def shortest(start: int, size: int, length: int) -> bytes:
 
 
 class RangeDecoder:
-    """Returns the symbols in the order in which they were encoded.
+    """Returns symbols in the order in which they were encoded.
 
-    Its methods raise ValueError for data that no encoder writes, where they can tell.
+    Its methods raise ValueError for data that no encoder writes, where this is detectable.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -95,7 +95,7 @@ class RangeDecoder:
         return self._decode(Categorical(_weights(frequencies), perfect=False), count)
 
     def decode_uniform(self, sizes: Symbols) -> NDArray[np.int32]:
-        """Symbols (n,), each one of sizes (n,) equally likely ones."""
+        """Symbols (n,), each uniform below its entry of sizes (n,)."""
         symbols = np.zeros(len(sizes), dtype=np.int32)
         coded = np.flatnonzero(sizes > 1)
         if len(coded):
@@ -106,16 +106,15 @@ class RangeDecoder:
         try:
             return self._decoder.decode(*arguments)
         except AssertionError as error:
-            raise ValueError("the range coder's data is not valid") from error
+            raise ValueError("the range coder's data is invalid") from error
 
 
 class CheckingRangeDecoder(RangeDecoder):
-    """Encodes again what it decodes, to tell whether an encoder can have written the data.
+    """Re-encodes what it decodes, to tell whether an encoder can have written the data.
 
     Fields:
-        decoder: of the data; its methods are those of this class.
-        again: what symbols are encoded with again. A coder that takes symbols from `decoder` by
-            itself encodes them here.
+        decoder: of the data.
+        again: re-encodes. Code that takes symbols from `decoder` directly encodes them here.
     """
 
     def __init__(
@@ -128,25 +127,25 @@ class CheckingRangeDecoder(RangeDecoder):
         self.decoder, self.again = decoder or RangeDecoder(data), again or RangeEncoder()
 
     def decode(self, frequencies: NDArray[np.int32]) -> NDArray[np.int32]:
-        """As `RangeDecoder` does."""
+        """See `RangeDecoder`."""
         symbols = self.decoder.decode(frequencies)
         self.again.encode(symbols, frequencies)
         return symbols
 
     def decode_repeated(self, frequencies: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-        """As `RangeDecoder` does."""
+        """See `RangeDecoder`."""
         symbols = self.decoder.decode_repeated(frequencies, count)
         self.again.encode(symbols, frequencies)
         return symbols
 
     def decode_uniform(self, sizes: Symbols) -> NDArray[np.int32]:
-        """As `RangeDecoder` does."""
+        """See `RangeDecoder`."""
         symbols = self.decoder.decode_uniform(sizes)
         self.again.encode_uniform(symbols, sizes)
         return symbols
 
     def is_whole(self) -> bool:
-        """Whether the symbols decoded so far make these very data, to the last byte."""
+        """Whether re-encoding the symbols decoded so far gives exactly the data."""
         return self.again.finish() == self._data
 
 

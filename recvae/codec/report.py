@@ -7,8 +7,8 @@ from typing import Any
 
 from recvae.codec.container import ContainerSizes
 
-KL = "kl"  # among bits by part, but no part of the file
-STORED, PIXELS = "stored", "pixels"  # told together
+KL = "kl"  # among the bits, but not part of the file
+STORED, PIXELS = "stored", "pixels"  # reported together
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,13 @@ class CompressionReport:
     """Where the bits of a file go.
 
     Fields:
-        num_images, num_pixels, raw_bytes: what was coded; bytes as the pixels are.
+        num_images, num_pixels, raw_bytes: the images coded, and their bytes uncompressed.
         sizes: bytes of the container's parts; `sizes.total` is the file.
-        bits: ideal code lengths by part, summed over images. Of a VAE: `bins` and `ranks` of the
-            latents, `pixels` given these, `stored` of images stored as they are and of the symbols
-            that tell which; `kl`, KL[q(z|x) || p(z)], is what bins and ranks cost at least.
-        resumed_images: how many of the images an interrupted run before this one had coded.
-        quality: that was asked for, of lossy coding.
+        bits: ideal code lengths by part, summed over images. For a VAE: `bins` and `ranks` of the
+            latents, `pixels` given these, `stored` for images stored as they are and the symbols
+            that mark them; `kl`, KL[q(z|x) || p(z)], is the least that bins and ranks cost.
+        resumed_images: number of images that were coded by an earlier, interrupted run.
+        quality: the quality asked for, in lossy coding.
     """
 
     num_images: int
@@ -40,18 +40,18 @@ class CompressionReport:
 
     @property
     def container_bits(self) -> float:
-        """All that is in no part of an image, the range coder's endings included."""
+        """Bits outside the parts of images, including the range coder's endings."""
         return 8 * self.sizes.total - sum(self.parts().values())
 
     def parts(self) -> dict[str, float]:
-        """Bits of the parts of the images, those stored among the pixels."""
+        """Bits by part of the images, with `stored` counted as pixels."""
         parts = {part: bits for part, bits in self.bits.items() if part not in (KL, STORED)}
         if PIXELS in parts or STORED in self.bits:
             parts[PIXELS] = parts.get(PIXELS, 0.0) + self.bits.get(STORED, 0.0)
         return parts
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain numbers; where the bits go in bits per pixel."""
+        """The report as plain numbers; parts are in bits per pixel."""
         pixels = max(self.num_pixels, 1)
         return {
             "images": self.num_images,

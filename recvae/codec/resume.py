@@ -1,10 +1,10 @@
-"""Compressing to a file so that an interrupted run can be resumed.
+"""Compresses to a file such that an interrupted run can be resumed.
 
-After each batch of whole groups the journal gets a line: how far the file has come, the CRC-32 of
-its groups, the SHA-256 of the images in them, and what the report will tell. The lines that are
-whole and fit the groups that are there are what is done, however the run ended; so nothing need
-wait for the disk on the way. To resume, the groups are counted once more, which brings the writer
-to where it was, and the images are read once more, to see that they are the same.
+After each batch of whole groups the journal gets a line: the length of the file so far, the CRC-32
+of its groups, the SHA-256 of their images, and the figures for the report. Lines that are complete
+and match the groups in the file count as done, however the run ended; so no step has to wait for
+the disk. To resume, the groups are counted again, which restores the writer's state, and the images
+are read again, to check that they are the same.
 """
 
 import hashlib
@@ -33,10 +33,9 @@ from recvae.images.spec import GREY, ImageSpec
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A line of the journal: what holds for the file up to a byte between two groups.
+    """A line of the journal: the state of the file up to a byte between two groups.
 
-    `effort` and `quality` are those of its run; lines of versions that knew of none are of the
-    default.
+    `effort` and `quality` are those of its run; lines by versions without them have the defaults.
     """
 
     num_images: int
@@ -49,7 +48,7 @@ class Checkpoint:
 
     @classmethod
     def of(cls, work: Compression, digest: "_Digest") -> "Checkpoint":
-        """How far the work has come, and the digest of its images."""
+        """The current state of the work, and the digest of its images."""
         writer = work.writer
         return cls(
             writer.num_images,
@@ -67,7 +66,7 @@ class Checkpoint:
 
     @classmethod
     def from_line(cls, line: bytes) -> "Checkpoint | None":
-        """Read a line; None if it is not whole."""
+        """Read a line; None if it is incomplete."""
         try:
             return cls(**json.loads(line)) if line.endswith(b"\n") else None
         except (ValueError, TypeError):
@@ -88,13 +87,13 @@ def compress_file(
     arrays: Mapping[str, Any] | None = None,
     quality: int | None = None,
 ) -> CompressionReport:
-    """Write a .recvae file as `Codec.compress_to` does; it appears when it is whole.
+    """Write a .recvae file as `Codec.compress_to` does; it appears when it is complete.
 
-    An interrupted run leaves what it has done beside `path`; with `resume` this one goes on from
+    An interrupted run leaves its progress beside `path`; with `resume`, this one continues from
     there, to the same bytes. See `resumable_file`.
 
     Raises:
-        InputError: if what is done has another model, group size, effort, quality or other images.
+        InputError: if the progress has another model, group size, effort, quality or images.
     """
     task = codec.task(images, group_size, names, effort, channels, arrays, quality)
     with resumable_file(path, force, resume) as partial, open(os.devnull, "wb") as nowhere:
@@ -109,9 +108,9 @@ def compress_file(
 
 
 class _Journal:
-    """Notes how far the work has come after each batch that ends where any run would end a group.
+    """Records the progress after each batch that ends where any run would end a group.
 
-    A group that is not full is one such only if images of another spec follow it.
+    A group that is not full counts only if images of another spec follow it.
     """
 
     def __init__(self, partial: Partial, work: Compression, digest: "_Digest") -> None:
@@ -119,9 +118,9 @@ class _Journal:
         self._waiting = b""
 
     def note(self, batch: Pixels) -> None:
-        """Count a batch, which is written."""
+        """Record a batch that has been written."""
         self._digest.add(batch)
-        lines = self._waiting  # the images of this batch are others than those before it
+        lines = self._waiting  # of a group that was not full: this batch has another spec
         self._waiting = Checkpoint.of(self._work, self._digest).to_line()
         if len(batch) % self._work.task.header.group_size == 0:
             lines, self._waiting = lines + self._waiting, b""
@@ -132,13 +131,13 @@ class _Journal:
 
 
 class _Digest:
-    """SHA-256 of the images that are done; in version 2 also of what they are."""
+    """SHA-256 of the images done; in version 2 also of their specs."""
 
     def __init__(self, header: Header) -> None:
         self._sha256, self._with_specs = hashlib.sha256(), header.version > 1
 
     def add(self, images: Pixels) -> None:
-        """Go on with images."""
+        """Add images."""
         if not self._with_specs:
             self._sha256.update(np.ascontiguousarray(images).data)
             return
@@ -148,12 +147,12 @@ class _Digest:
             self._sha256.update(np.ascontiguousarray(image).data)
 
     def hexdigest(self) -> str:
-        """Of all images so far."""
+        """The digest of all images so far."""
         return self._sha256.hexdigest()
 
 
 def _replay(partial: Partial, work: Compression) -> Checkpoint:
-    """Bring `work` to the last checkpoint that holds, and both files to their ends there."""
+    """Restore `work` to the last valid checkpoint, and truncate both files there."""
     done = Checkpoint.of(work, _Digest(work.task.header))
     journal_bytes = 0
     if _continues(partial, work.task.header):
@@ -174,14 +173,14 @@ def _replay(partial: Partial, work: Compression) -> Checkpoint:
     for file, end in ((partial.journal, journal_bytes), (partial.part, done.num_bytes)):
         file.seek(0)
         file.truncate(end)
-    partial.part.write(work.task.header.to_bytes())  # the same again, or the first
+    partial.part.write(work.task.header.to_bytes())  # unchanged, or the first time
     partial.part.seek(done.num_bytes)
     partial.journal.seek(journal_bytes)
     return done
 
 
 def _continues(partial: Partial, header: Header) -> bool:
-    """Whether there is a part with this header; InputError if it has another."""
+    """Whether there is progress with this header; InputError if it has another."""
     data = partial.part.read(header.num_bytes)
     if data == header.to_bytes():
         return True
@@ -200,20 +199,20 @@ def _continues(partial: Partial, header: Header) -> bool:
 
 def _begun_with_another(partial: Partial, what: str) -> InputError:
     return InputError(
-        f"{partial.path}: its part was begun with another {what}: pass the same to resume it, or "
-        "--force without --resume to begin anew"
+        f"{partial.path}: the interrupted run had another {what}: pass the same to resume it, or "
+        "--force without --resume to start over"
     )
 
 
 def _made_from_other_images(partial: Partial) -> InputError:
     return InputError(
-        f"{partial.path}: its part was made from other images: pass the same to resume it, or "
-        "--force without --resume to begin anew"
+        f"{partial.path}: the interrupted run had other images: pass the same to resume it, or "
+        "--force without --resume to start over"
     )
 
 
 def _read_groups(partial: Partial, work: Compression, checkpoint: Checkpoint) -> list[Group] | None:
-    """The groups from where `work` is to the checkpoint; None if they are not all there."""
+    """The groups between `work` and the checkpoint; None if some are missing."""
     size, header = checkpoint.num_bytes - work.writer.num_bytes, work.task.header
     if not 0 < size <= os.fstat(partial.part.fileno()).st_size:
         return None
@@ -231,7 +230,7 @@ def _read_groups(partial: Partial, work: Compression, checkpoint: Checkpoint) ->
 def _skip(
     chunks: Iterator[Pixels], done: Checkpoint, digest: _Digest, partial: Partial
 ) -> Iterable[Pixels]:
-    """The images after those that are done, which go to the digest."""
+    """Skip the images already done, adding them to the digest."""
     missing, rest = done.num_images, []
     while missing and (chunk := next(chunks, None)) is not None:
         digest.add(chunk[:missing])

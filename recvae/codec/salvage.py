@@ -1,4 +1,4 @@
-"""Saving what damaged files still hold."""
+"""Salvages what damaged files still hold."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -26,21 +26,22 @@ def salvage(
     batch_size: int = DEFAULT_BATCH_SIZE,
     progress: Progress = no_progress,
 ) -> Rescue:
-    """Find what a damaged .recvae file still holds, or several, one behind the other.
+    """Find what is left of a damaged .recvae file, or of several concatenated files.
 
-    Where checksums leave a doubt, groups are decoded: what no encoder can have written is given up.
+    Where checksums leave doubt, groups are decoded: those that no encoder can have written are
+    given up.
 
     Args:
-        data: the bytes of the file or the files.
-        name: what messages call it.
-        model: name or folder; without it, the shipped model that the file names is taken.
+        data: the bytes of the file or files.
+        name: its name in messages.
+        model: name or folder; by default, the shipped model that the file names.
         device: where networks run, as in `Codec`.
-        batch_size: images worked on at once, as in `Codec`.
+        batch_size: images per batch, as in `Codec`.
         progress: called after each batch with the images and bytes checked so far.
 
     Raises:
-        InputError: if the header is damaged beyond repair, no group is left, or the model that is
-            needed is not at hand, or for data that are no bytes.
+        InputError: if the header is damaged beyond repair, no group is left, the model is missing,
+            or the data are not bytes.
     """
     known = shipped_models().values() if model is None else [model]
     models = (load_model(path) for path in known)
@@ -73,7 +74,7 @@ def salvage(
 
 
 def _batches(groups: Iterable[Group], batch_size: int) -> Iterator[list[Group]]:
-    """At least one group at a time, and as many of one spec as make `batch_size` images."""
+    """Batches of groups of one spec, up to `batch_size` images or one group."""
     batch: list[Group] = []
     images = 0
     for group in groups:

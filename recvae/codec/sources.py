@@ -1,4 +1,4 @@
-"""What images a caller gives: arrays, tensors, iterables, streams; checked on their way."""
+"""Images from callers: arrays, tensors, iterables and streams, checked as they pass."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ImageSource: TypeAlias = "Pixels | Tensor | Iterable[Pixels] | Iterable[Tensor] | ImageStream"
-"""Images, uint8: an array or a tensor (n, height, width) or (n, height, width, channels), or of one
-image without n; an iterable of such, as a DataLoader of images is; or a stream."""
+"""Images, uint8: an array or tensor (n, height, width) or (n, height, width, channels), or one
+image without n; an iterable of these, such as a DataLoader of images; or a stream."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,12 @@ class GivenImages:
     """Images for a coder.
 
     Fields:
-        spec: of the first one.
-        one_spec: whether that is known to be the spec of all.
-        chunks: uint8 arrays of one spec each, to be taken once; InputError where one does not fit.
-        count: how many images there are, if that is known.
-        specs: of all images, as far as they are known.
+        spec: spec of the first one.
+        one_spec: whether all are known to have this spec.
+        chunks: uint8 arrays of one spec each, to be consumed once; InputError for one that does not
+            fit.
+        count: number of images, if known.
+        specs: specs of all images, as far as known.
     """
 
     spec: ImageSpec
@@ -43,14 +44,14 @@ class GivenImages:
 
     @property
     def most_pixels(self) -> int:
-        """Of an image; of the first one where those to come are not known."""
+        """Pixels of the largest image, or of the first if the others are unknown."""
         return max(spec.num_pixels for spec in (self.spec, *self.specs))
 
 
 def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> GivenImages:
-    """What a coder is to code; `channels`, 2 to 4, says that arrays have an axis of so many.
+    """Prepare images for a coder; `channels`, 2 to 4, states that arrays have an axis for them.
 
-    Raises InputError where the first images do not fit, the chunks where later ones do not.
+    Raises InputError if the first images do not fit; the chunks raise it for later ones.
     """
     if channels not in KINDS:
         raise InputError(f"channels is {channels!r}: it must be {GREY} to {RGBA}")
@@ -74,7 +75,7 @@ def images_for(coder: ImageCoder, source: ImageSource, channels: int = GREY) -> 
 
 
 def _check_stream(coder: ImageCoder, source: ImageStream) -> None:
-    """Raise InputError unless the coder takes all of its images."""
+    """Raise InputError unless the coder supports all of its images."""
     if coder.spec is None:
         first = 0
         for spec, count in source.runs:
@@ -96,11 +97,11 @@ def _check_stream(coder: ImageCoder, source: ImageStream) -> None:
 
 def _check_side(spec: ImageSpec) -> None:
     if max(spec.height, spec.width) > MAX_SIDE:
-        raise InputError(f"an image of {spec} pixels; a side is at most {MAX_SIDE}")
+        raise InputError(f"an image has {spec} pixels; sides may be at most {MAX_SIDE}")
 
 
 def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
-    """Images with the axes that `channels` says; InputError if the array has others."""
+    """Check the array's type and axes, for `channels`, and add the axis n if it is missing."""
     if not (isinstance(array, np.ndarray) or _is_tensor(array)):
         raise _no_images(array)
     _check_dtype(array)
@@ -127,16 +128,16 @@ def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
 
 
 def _is_tensor(given: object) -> "TypeGuard[Tensor]":
-    """Whether it is torch's; who has one has imported torch."""
+    """Whether it is a tensor, without importing torch."""
     return isinstance(given, getattr(sys.modules.get("torch"), "Tensor", ()))
 
 
 def _without_channel(shape: tuple[int, ...]) -> str:
-    """How to be rid of an axis of one channel; nothing if there is none."""
+    """A hint for removing an axis of one channel, if there is one."""
     if len(shape) != 4 or 1 not in (shape[1], shape[3]):
         return ""
     axis = 1 if shape[1] == 1 else 3
-    return f"if axis {axis} is the channel, leave it out: images.squeeze({axis})"
+    return f"if axis {axis} is the channel, remove it: images.squeeze({axis})"
 
 
 def _no_images(given: object) -> InputError:
@@ -145,7 +146,7 @@ def _no_images(given: object) -> InputError:
         advice = ", such as recvae.images.read_images(path).pixels"
     elif isinstance(given, list | tuple):
         advice = "; of a DataLoader with labels, (images for images, *_ in loader)"
-    return InputError(f"images are {type(given).__name__}: give arrays or tensors of uint8{advice}")
+    return InputError(f"images are {type(given).__name__}: pass arrays or tensors of uint8{advice}")
 
 
 def _check_dtype(array: "NDArray[Any] | Tensor") -> None:
@@ -156,7 +157,7 @@ def _check_dtype(array: "NDArray[Any] | Tensor") -> None:
     advice = "convert them first"
     if "float" in name:
         convert = "to(torch.uint8)" if _is_tensor(array) else "astype(numpy.uint8)"
-        advice += f", those of 0 to 1 by (images * 255).round().{convert}"
+        advice += f", values of 0 to 1 by (images * 255).round().{convert}"
     raise InputError(f"images are {name}: they must be uint8; {advice}")
 
 

@@ -1,7 +1,7 @@
-"""What a file whose end is missing still shows.
+"""Opens a file whose end is missing.
 
-Layers go from coarse to fine, so the last picture that is there in part can be made of those that
-are whole. Of lossless models `recvae.codec.salvage` saves the whole groups.
+Layers go from coarse to fine, so the last picture, if only part of it is there, can be decoded from
+its complete layers. For lossless models, `recvae.codec.salvage` saves the complete groups.
 """
 
 import io
@@ -27,12 +27,12 @@ from recvae.images.stream import Runs
 
 @dataclass(frozen=True)
 class TruncatedImages:
-    """The images of a file whose end is missing; how many there were, and their names, are lost.
+    """The images of a file whose end is missing; their total number and their names are lost.
 
     Fields:
-        whole: those that are whole.
-        last: the group behind them, cut, if a layer of it is whole.
-        layers: how many of its layers are.
+        whole: the complete images.
+        last: the truncated group after them, if at least one of its layers is complete.
+        layers: number of its complete layers.
     """
 
     whole: CompressedImages
@@ -50,7 +50,7 @@ class TruncatedImages:
         return len(self.whole) + (self.last.num_images if self.last else 0)
 
     def runs(self) -> Runs:
-        """The specs of all images in order, and how many follow one another."""
+        """Runs of consecutive images of the same spec: (spec, number) pairs."""
         runs = [run for run in self.whole.runs() if run[1]]
         if self.last:
             same = runs.pop()[1] if runs and runs[-1][0] == self.last.spec else 0
@@ -60,18 +60,18 @@ class TruncatedImages:
     def batches(
         self, progress: Progress = no_progress, layers: int | None = None
     ) -> Iterator[Pixels]:
-        """All images in order, some at a time; of so many layers at most, if given."""
+        """All images in order, in batches; from at most `layers` layers, if given."""
         yield from self.whole.batches(progress, layers)
         if self.last:
             yield self.preview_last(layers)
 
     def preview_last(self, layers: int | None = None) -> Pixels:
-        """The images of the last group, (n, ...), made of its whole layers, or of so many at most.
+        """Decode the last group, (n, ...), from its complete layers or at most `layers` of them.
 
         Raises InputError if there is none.
         """
         if self.last is None:
-            raise InputError(f"{self.whole.reader.name}: no layer of another image is whole")
+            raise InputError(f"{self.whole.reader.name}: no further image has a complete layer")
         return self.whole.model.preview([self.last], min(layers or self.layers, self.layers))
 
 
@@ -82,10 +82,10 @@ def open_truncated(
     batch_size: int = DEFAULT_BATCH_SIZE,
     max_pixels: int = MAX_PIXELS,
 ) -> TruncatedImages:
-    """The images of a file whose end is missing, of a lossy model or one of several layers.
+    """Open a file whose end is missing, made with a lossy model or one with several layers.
 
-    Takes the memory of the file. Arguments are as in `recvae.open`. Raises TruncatedError for other
-    models, InputError for damage other than the cut, and if nothing is left.
+    Reads the whole file into memory. Arguments are as in `recvae.open`. Raises TruncatedError for
+    other models, InputError for other damage than the cut, and if nothing is left.
     """
     name = source_name(source)
     with naming(name):
@@ -98,9 +98,9 @@ def open_truncated(
     coder = load(model or shipped_model_for(cut.header, name), device, batch_size).model
     check_header(coder, cut.header, name)
     if not coder.lossy and coder.layers == 1:
-        raise TruncatedError(f"{name}: truncated file: salvage saves the whole groups of it")
+        raise TruncatedError(f"{name}: truncated file: salvage can save its complete groups")
     if not cut.groups and cut.last is None:
-        raise InputError(f"{name}: truncated file: it holds no layer of an image that is whole")
+        raise InputError(f"{name}: truncated file: it holds no complete layer of an image")
     if cut.last:
         with naming(name):
             check_claim(cut.last, max_pixels)
@@ -112,7 +112,7 @@ def open_truncated(
 def _whole(
     data: bytes, cut: CutFile, coder: ImageCoder, name: str, batch_size: int, max_pixels: int
 ) -> CompressedImages:
-    """The whole groups as a file in memory."""
+    """The complete groups as a file in memory."""
     stream = io.BytesIO()
     writer = ContainerWriter(stream, cut.header)
     for begin, end, count in cut.groups:

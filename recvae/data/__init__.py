@@ -1,6 +1,6 @@
 """Images for training: data modules, and batches cut from tensors.
 
-The data modules need Lightning and torchvision; they are imported when they are first asked for.
+The data modules need Lightning and torchvision; they are imported on first access.
 """
 
 from typing import TYPE_CHECKING, Any

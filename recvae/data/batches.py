@@ -1,4 +1,4 @@
-"""Whole batches of images cut from one tensor, which spares a loader's work for each item."""
+"""Batches of images cut from one tensor, which saves a loader's work per item."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +12,11 @@ from recvae.errors import InputError
 
 
 class SeededBatches:
-    """Batches drawn anew each epoch; they depend on `seed` and on `epoch()` alone.
+    """Batches drawn anew each epoch; they depend on `seed` and `epoch()` only.
 
-    What remains of `count` beyond whole batches is left out: each batch has the same shape.
-    Implements Lightning's `state_dict` interface, so that training resumed within an epoch goes on
-    with the next batch.
+    The remainder of `count` beyond whole batches is left out, so all batches have the same shape.
+    Implements Lightning's `state_dict` interface, so that training resumed within an epoch
+    continues with the next batch.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class SeededBatches:
         self._next = self._resume = {"epoch": 0, "batch": 0}
 
     def draw(self, generator: torch.Generator) -> Callable[[slice], Tensor]:
-        """Draw an epoch. Returns what makes a batch of some of its `count` places."""
+        """Draw an epoch; return a function that makes a batch from a slice of its `count` items."""
         raise NotImplementedError
 
     def __len__(self) -> int:
@@ -49,12 +49,12 @@ class SeededBatches:
         return dict(self._next)
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next iteration, if it is of the same epoch, begin at that batch."""
+        """Begin the next iteration at that batch if it is in the same epoch."""
         self._next = self._resume = dict(state)
 
 
 class ShuffledBatches(SeededBatches):
-    """Batches (batch_size, 1, height, width) of uint8 `images` (n, 1, height, width), in new order.
+    """Batches (batch_size, 1, height, width) of uint8 `images` (n, 1, height, width), shuffled.
 
     `shift` moves each image by up to that many pixels along both axes.
     """
@@ -95,9 +95,10 @@ class ShuffledBatches(SeededBatches):
 class CropBatches(SeededBatches):
     """Batches (batch_size, 3, crop, crop) of random crops of uint8 pictures (3, h, w).
 
-    An epoch takes `count` crops, as many of each picture, half of them mirrored. They may reach
-    beyond a picture by `shift` pixels, where it is reflected. No side is below `crop`. With
-    `most_reduced` above 1 half of the crops are larger squares, as far as the picture has them,
+    An epoch takes `count` crops, the same number from each picture, half of them mirrored. Crops
+    may extend beyond a picture by `shift` pixels, where it is reflected. No side may be below
+    `crop`.
+    With `most_reduced` above 1, half of the crops are larger squares, as far as the picture allows,
     reduced by a factor up to that.
     """
 
@@ -122,7 +123,7 @@ class CropBatches(SeededBatches):
         self.most_reduced = most_reduced
 
     def draw(self, generator: torch.Generator) -> Callable[[slice], Tensor]:
-        """Draw pictures, places and which crops are mirrored."""
+        """Draw pictures, positions and mirroring."""
         rounds = math.ceil(self.count / len(self.pictures))
         order = torch.cat(
             [torch.randperm(len(self.pictures), generator=generator) for _ in range(rounds)]
@@ -160,9 +161,9 @@ class OrderedBatches:
 
 
 def shift_images(images: Tensor, offsets: Tensor, limit: int) -> Tensor:
-    """Move each of (batch, 1, height, width) by its row of `offsets` (batch, 2): down and right.
+    """Shift each image (batch, 1, height, width) by its `offsets` (batch, 2): down and right.
 
-    No offset exceeds `limit` in size; zeros come in where an image leaves.
+    No offset exceeds `limit` in magnitude; vacated pixels are zero.
     """
     height, width = images.shape[-2:]
     padded = F.pad(images[:, 0], (limit, limit, limit, limit))
@@ -173,7 +174,7 @@ def shift_images(images: Tensor, offsets: Tensor, limit: int) -> Tensor:
 
 
 def reduced(picture: Tensor, side: int) -> Tensor:
-    """A square (c, h, h) of uint8, h at least `side`, made smaller to that side."""
+    """Reduce a square (c, h, h) of uint8, h >= `side`, to that side."""
     if picture.shape[1] == side:
         return picture
     smaller = F.interpolate(picture[None].float(), side, mode="bicubic", antialias=True)[0]
@@ -181,9 +182,9 @@ def reduced(picture: Tensor, side: int) -> Tensor:
 
 
 def crop_at(picture: Tensor, crop: int, shift: int, place: Tensor) -> Tensor:
-    """A square of `picture` (c, h, w), which is reflected at its borders by `shift` pixels.
+    """A square crop of `picture` (c, h, w), which is reflected at its borders by `shift` pixels.
 
-    `place` (2,) says where from the first to the last row and column, 0 to below 1.
+    `place` (2,) gives its position between the first and the last row and column, in [0, 1).
     """
     rows, columns = (
         _reflected(int(p * (side + 2 * shift - crop + 1)) - shift, crop, side)
@@ -199,5 +200,5 @@ def _reflected(start: int, count: int, side: int) -> Tensor:
 
 
 def mix_seeds(seed: int, epoch: int) -> int:
-    """A 32-bit seed of both; their sum would give runs with neighbouring seeds the same epochs."""
+    """A 32-bit seed from both; a sum would repeat epochs in runs with neighbouring seeds."""
     return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])

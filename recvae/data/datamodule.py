@@ -31,7 +31,7 @@ class ImageDataModule(TrainingData):
 
     @property
     def spec(self) -> ImageSpec:
-        """Of the images."""
+        """The kind of the images."""
         return ImageSpec(*self.train_images.shape[-2:])
 
     @property
@@ -49,8 +49,8 @@ class ImageDataModule(TrainingData):
 class MNISTDataModule(ImageDataModule):
     """MNIST, kept in `root`/MNIST/raw and downloaded if it is not there.
 
-    The last `validation_images` of the 60,000 training images are held out. With 0 training takes
-    them all, and validation runs on the last 2,000 of them: it then says nothing about new images.
+    The last `validation_images` of the 60,000 training images are held out. With 0, training uses
+    all of them and validation the last 2,000 of them, which says nothing about new images.
     """
 
     def __init__(
@@ -78,10 +78,10 @@ class MNISTDataModule(ImageDataModule):
 
 
 class ImageFolderDataModule(ImageDataModule):
-    """A user's own images, grey: a folder of pictures, an idx or a .npy file; see `read_images`.
+    """A user's own grey images: a folder of pictures, an idx or a .npy file; see `read_images`.
 
-    A random `validation_fraction` of them, the same in every run, is held out, and serves as test
-    set too. With 0 training takes all images, and validation runs on up to 2,000 of them.
+    A random `validation_fraction` of them, the same in every run, is held out and also serves as
+    test set. With 0, training uses all images and validation up to 2,000 of them.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class ImageFolderDataModule(ImageDataModule):
 
 
 def read_grey(root: str) -> np.ndarray:
-    """Return grey images of one size, uint8 (n, h, w); raises `InputError` for any others."""
+    """Return grey images of one size, uint8 (n, h, w); raises `InputError` for others."""
     images = read_images(root)
     if images.spec.channels != GREY:
         raise InputError(
@@ -123,15 +123,13 @@ def load_mnist(root: str, train: bool) -> Tensor:
     """
     try:
         return MNIST(root, train=train).data.unsqueeze(1)
-    except (
-        Exception
-    ) as error:  # torchvision asserts, indexes and reshapes its way through the files
+    except Exception as error:  # torchvision's reader raises all of these
         raise _no_mnist(root, error) from error
 
 
 def _no_mnist(root: str, error: Exception) -> InputError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return InputError(
-        f"{root}: no readable MNIST there; pass --data.root=FOLDER, the folder that "
-        f"has MNIST/raw in it, or allow the download ({reason})"
+        f"{root}: no readable MNIST there; pass --data.root=FOLDER, where FOLDER contains "
+        f"MNIST/raw, or allow the download ({reason})"
     )

@@ -25,22 +25,22 @@ SHOWN = 100  # pictures of the training set to validate on where none are held o
 class PictureDataModule(TrainingData):
     """Uint8 batches (batch_size, 3, crop, crop) of pictures of any sizes, grey ones as colour.
 
-    A random `validation_fraction` of the pictures, the same in every run, is held out, and serves
-    as test set too; of each the crop in its middle is taken. With 0 training takes all pictures,
-    and validation runs on up to 100 of them. All pictures are kept in memory.
+    A random `validation_fraction` of the pictures, the same in every run, is held out and also
+    serves as test set, each as its centre crop. With 0, training uses all pictures and validation
+    up to 100 of them. All pictures are kept in memory.
 
     Args:
         root: a folder of pictures, one picture, or an array of them; see `read_pictures`.
         batch_size: crops in a batch.
-        crop: side of the crops, pixels.
-        shift: crops reach beyond a picture by up to so many pixels, where it is reflected.
-        reduce: reduce the pictures by this factor. Photographs that were JPEGs show blocks, which
-            2 or more removes; 1 takes pictures as they are.
-        most_reduced: half of the crops are of larger squares, reduced by a random factor up to
-            this: they have finer detail than the pictures. 1 leaves all as they are.
-        crops_per_epoch: crops in an epoch, as many from each picture; 0 for one from each.
-        validation_fraction: of the pictures.
-        seed: of order, crops and flips.
+        crop: side of the crops in pixels.
+        shift: crops may extend beyond a picture by this many pixels, where it is reflected.
+        reduce: factor to reduce the pictures by. Photographs that were JPEGs show blocks, which
+            2 or more removes; 1 keeps pictures as they are.
+        most_reduced: half of the crops are larger squares, reduced by a random factor up to this:
+            they have finer detail than the pictures. 1 disables this.
+        crops_per_epoch: crops in an epoch, the same number from each picture; 0 for one from each.
+        validation_fraction: fraction of the pictures to hold out.
+        seed: for order, crops and flips.
     """
 
     train_images: list[Tensor]
@@ -76,7 +76,7 @@ class PictureDataModule(TrainingData):
     def load(self) -> tuple[list[Tensor], Tensor, Tensor]:
         """Return training pictures (3, h, w), validation crops (n, 3, crop, crop), and these again.
 
-        Raises `InputError` for what cannot be read, and for pictures smaller than a crop.
+        Raises `InputError` for unreadable input and for pictures smaller than a crop.
         """
         pictures = read_pictures(self.root, self.reduce)
         self._check_sides([min(picture.shape[1:]) for picture in pictures])
@@ -88,7 +88,7 @@ class PictureDataModule(TrainingData):
 
     @property
     def examples(self) -> Tensor:
-        """The validation crops, which are as large as those that train."""
+        """The validation crops, which have the size of the training crops."""
         return self.val_images
 
     def train_batches(self) -> CropBatches:
@@ -116,10 +116,10 @@ class PictureDataModule(TrainingData):
 
 
 def read_pictures(root: str, reduce: float = 1.0) -> list[Tensor]:
-    """Pictures in colour, uint8 (3, h, w) each, made smaller by a factor of `reduce`.
+    """Read pictures in colour, uint8 (3, h, w) each, reduced by a factor of `reduce`.
 
-    `root` is what `image_stream` takes; an array whose last axis is 3 is in colour. Raises
-    `InputError` for what cannot be read, and where there are no pictures.
+    `root` is as for `image_stream`; an array whose last axis is 3 is in colour. Raises `InputError`
+    for unreadable input, and if there are no pictures.
     """
     with image_stream(root, RGB if _is_colour(root) else GREY) as images:
         if other := next((s for s, _ in images.runs if s.channels not in (GREY, RGB)), None):
@@ -133,12 +133,12 @@ def read_pictures(root: str, reduce: float = 1.0) -> list[Tensor]:
 
 
 def _is_colour(root: str) -> bool:
-    """Whether it is a .npy array with a last axis of 3; other pictures say so themselves."""
+    """Whether it is a .npy array with a last axis of 3; other formats state their channels."""
     if not root.endswith(".npy"):
         return False
     try:
         return np.load(root, mmap_mode="r", allow_pickle=False).shape[-1:] == (RGB,)
-    except (OSError, ValueError, EOFError):  # which reading it tells better
+    except (OSError, ValueError, EOFError):  # reading it reports this better
         return False
 
 

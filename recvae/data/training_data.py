@@ -1,4 +1,4 @@
-"""What training needs of a data module: images in memory, the same in every run."""
+"""Base of the data modules: images in memory, the same in every run."""
 
 import hashlib
 from functools import cached_property
@@ -10,7 +10,7 @@ from torch import Tensor
 from recvae.data.batches import OrderedBatches, SeededBatches
 from recvae.errors import InputError
 
-SPLIT_SEED = 0  # not the seed of training: all runs must hold out the same images
+SPLIT_SEED = 0  # not the training seed, as all runs must hold out the same images
 
 Pictures = TypeVar("Pictures", Tensor, list[Tensor])
 
@@ -32,16 +32,16 @@ class TrainingData(pl.LightningDataModule):
         self.batch_size, self.seed = batch_size, seed
 
     def load(self) -> tuple[Tensor | list[Tensor], Tensor, Tensor]:
-        """Return training, validation and test images; raises `InputError` if it cannot."""
+        """Return training, validation and test images; raises `InputError` on failure."""
         raise NotImplementedError
 
     def train_batches(self) -> SeededBatches:
-        """Return what trains in each epoch."""
+        """Return the batches of each epoch."""
         raise NotImplementedError
 
     @property
     def examples(self) -> Tensor:
-        """Images (n, channels, height, width) by which a model tells whether it takes them."""
+        """Images (n, channels, height, width) for a model to check whether it supports them."""
         raise NotImplementedError
 
     def setup(self, stage: str | None = None) -> None:
@@ -79,7 +79,7 @@ class TrainingData(pl.LightningDataModule):
 
 
 def check_fraction(validation_fraction: float) -> None:
-    """Raise `InputError` unless something remains to train with."""
+    """Raise `InputError` unless images remain to train with."""
     if not 0 <= validation_fraction < 1:
         raise InputError(
             f"validation_fraction is {validation_fraction}: it must be at least 0 and below 1"
@@ -89,13 +89,13 @@ def check_fraction(validation_fraction: float) -> None:
 def split_validation(
     images: Pictures, held_out: int, shown: int = 2000
 ) -> tuple[Pictures, Pictures]:
-    """Cut off the last `held_out` of `images`; for 0, validate on the last `shown` trained with.
+    """Hold out the last `held_out` of `images`; for 0, validate on the last `shown` of all.
 
-    Raises `InputError` if nothing remains to train with.
+    Raises `InputError` if no images remain to train with.
     """
     if not 0 <= held_out < len(images):
         raise InputError(
             f"validation would hold out {held_out} of {len(images)} images: "
-            "it must leave at least one to train with (0 holds out none)"
+            "at least one must remain to train with (0 holds out none)"
         )
     return images[: len(images) - held_out], images[-(held_out or shown) :]

@@ -1,4 +1,4 @@
-"""What a rate is compared with: the sizes that other codecs need."""
+"""Sizes of other codecs, to compare rates with."""
 
 from recvae.evaluation.reference_codecs import ReferenceSize, reference_sizes
 

@@ -1,4 +1,4 @@
-"""Files of other programs' image formats, in memory; which of them are installed."""
+"""Files in other image formats, in memory, and which formats are installed."""
 
 from importlib import import_module
 from io import BytesIO
@@ -10,7 +10,7 @@ from PIL import Image, features
 
 
 def pillow_file(picture: NDArray[np.uint8] | Image.Image, **options: Any) -> bytes:
-    """What Pillow saves of grey (height, width) or RGB (height, width, 3) with these options."""
+    """The file that Pillow saves for grey (height, width) or RGB (height, width, 3)."""
     if not isinstance(picture, Image.Image):
         picture = Image.fromarray(np.ascontiguousarray(picture))
     stream = BytesIO()
@@ -19,13 +19,13 @@ def pillow_file(picture: NDArray[np.uint8] | Image.Image, **options: Any) -> byt
 
 
 def pillow_pixels(file: bytes, channels: int = 3) -> NDArray[np.uint8]:
-    """What Pillow reads of a file: grey (height, width) or RGB (height, width, 3)."""
+    """Read a file with Pillow: grey (height, width) or RGB (height, width, 3)."""
     with Image.open(BytesIO(file)) as picture:
         return np.asarray(picture.convert("L" if channels == 1 else "RGB"))
 
 
 def is_installed(package: str, feature: str) -> bool:
-    """Whether pillow or imagecodecs is here and was built with a feature, as "webp" or "JPEGXL"."""
+    """Whether pillow or imagecodecs is installed with a feature, such as "webp" or "JPEGXL"."""
     if package == "pillow":
         return bool(features.check(feature))
     try:
@@ -35,8 +35,8 @@ def is_installed(package: str, feature: str) -> bool:
 
 
 def left_out(name: str, package: str) -> str:
-    """A line on a codec that is not installed."""
+    """A line about a codec that is not installed."""
     return (
-        f"{name} is left out: {package} is missing, or was built without it; "
+        f"{name} is left out: {package} is missing or was built without it; "
         "pip install 'recvae[benchmarks]'."
     )

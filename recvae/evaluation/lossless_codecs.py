@@ -1,4 +1,4 @@
-"""Lossless codecs of others on pictures, one file a picture: bytes, and the same pixels back.
+"""Other lossless codecs for pictures, one file a picture, with a check of the pixels.
 
 Each runs in one thread.
 """
@@ -21,16 +21,16 @@ Picture: TypeAlias = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class LosslessCodec:
-    """A codec of one picture.
+    """A codec for single pictures.
 
     Fields:
-        name: of the codec.
-        package: whose version decides its files.
-        feature: that the package must be built with; none if it always is.
-        options: how it is run, in words.
-        encode: a picture to the bytes of a file.
-        decode: these bytes to a picture of so many channels, 1 or 3.
-        max_side: of the pictures that it takes, pixels.
+        name: the codec's name.
+        package: the package whose version determines its files.
+        feature: feature that the package must be built with; None if it always is.
+        options: its options in words.
+        encode: from a picture to the bytes of a file.
+        decode: from these bytes to a picture with this number of channels, 1 or 3.
+        max_side: largest side of a picture, in pixels.
     """
 
     name: str
@@ -43,28 +43,28 @@ class LosslessCodec:
 
     @property
     def version(self) -> str:
-        """Of its package, as in "pillow 13.0.0"."""
+        """Version of its package, such as "pillow 13.0.0"."""
         return f"{self.package} {version(self.package)}"
 
     @property
     def installed(self) -> bool:
-        """Whether it can be run here."""
+        """Whether it is available here."""
         return self.feature is None or is_installed(self.package, self.feature)
 
 
 def lossless_codecs() -> list[LosslessCodec]:
-    """Those that are installed; see `missing_lossless_codecs` for the others."""
+    """The installed codecs; see `missing_lossless_codecs` for the others."""
     return [codec for codec in LOSSLESS_CODECS if codec.installed]
 
 
 def missing_lossless_codecs() -> list[str]:
-    """A line on each codec that is not installed."""
+    """A line about each codec that is not installed."""
     missing = [codec for codec in LOSSLESS_CODECS if not codec.installed]
     return [left_out(codec.name, codec.package) for codec in missing]
 
 
 def _indexed_png(picture: Picture) -> bytes:
-    """The smaller of the PNG of its values and, of at most 256 colours, one with a palette."""
+    """The smaller of a plain PNG and, for at most 256 colours, one with a palette."""
     files = [pillow_file(picture, format="PNG", optimize=True)]
     weights = [0x010101] if picture.ndim == 2 else [1, 1 << 8, 1 << 16]
     values = np.atleast_3d(picture) @ np.array(weights, np.uint32)

@@ -1,4 +1,4 @@
-"""What general-purpose codecs need for the same images."""
+"""Sizes of general-purpose codecs for the same images."""
 
 import bz2
 import lzma
@@ -25,10 +25,10 @@ class ReferenceSize(NamedTuple):
 
 
 def reference_sizes(pixels: np.ndarray) -> list[ReferenceSize]:
-    """Return what PNG, WebP, zstd, bz2 and xz at their strongest need for uint8 (n, h, w).
+    """Return the sizes of uint8 (n, h, w) by PNG, WebP, zstd, bz2 and xz at their strongest.
 
-    All in one: the image codecs get near-square mosaics, the others the raw bytes as one stream.
-    WebP is left out where an image exceeds its limit, zstd where the package zstandard is missing.
+    For all in one, image codecs get near-square mosaics, the others the raw bytes as one stream.
+    WebP is left out if an image exceeds its limit, zstd if the package zstandard is missing.
     """
     rows = [_image_row("PNG", _png_bytes, pixels)]
     if max(pixels.shape[1:]) <= WEBP_MAX_SIDE:
@@ -39,9 +39,8 @@ def reference_sizes(pixels: np.ndarray) -> list[ReferenceSize]:
 def mosaics(pixels: np.ndarray) -> Iterator[np.ndarray]:
     """Tile uint8 (n, height, width) into near-square images, none over WebP's limit if tiles allow.
 
-    Of RGB, (n, height, width, 3), likewise.
-
-    Images run row by row; a last row that they do not fill ends in zeros.
+    RGB, (n, height, width, 3), likewise. Images run row by row; an incomplete last row is filled
+    with zeros.
     """
     height, width = pixels.shape[1:3]
     most = max(1, WEBP_MAX_SIDE // height) * max(1, WEBP_MAX_SIDE // width)
@@ -50,7 +49,7 @@ def mosaics(pixels: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def mosaic_grid(count: int, height: int, width: int) -> tuple[int, int]:
-    """Return the rows and columns of the most nearly square mosaic that keeps to WebP's limit."""
+    """Return rows and columns of the most nearly square mosaic within WebP's limit."""
     square = math.ceil(math.sqrt(count * height / width))
     fewest = math.ceil(count / max(1, WEBP_MAX_SIDE // height))  # or the rows exceed the limit
     columns = min(max(square, fewest), max(1, WEBP_MAX_SIDE // width))
@@ -110,7 +109,7 @@ def _zstd_codecs() -> dict[str, Pack]:
 
 
 def _xz_bytes(pixels: np.ndarray) -> int:
-    # A dictionary beyond the data saves no byte, but clearing it takes long for a small file.
+    # A dictionary larger than the data saves nothing, but clearing it is slow for a small file.
     dictionary = min(max(4096, pixels.size), 1 << 26)
     preset = 9 | lzma.PRESET_EXTREME
     filters = [{"id": lzma.FILTER_LZMA2, "preset": preset, "dict_size": dictionary}]

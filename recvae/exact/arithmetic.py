@@ -1,4 +1,4 @@
-"""Integers carried in floating-point tensors: when a float matrix product is an exact integer one.
+"""Integers carried in floating-point tensors: when float matrix products are exact.
 
 A sum of integers is exact in float32, in any order, with or without fused multiply-add, as long as
 no partial sum can exceed 2^24 in magnitude (2^53 in float64). So a product of integer matrices on
@@ -6,7 +6,7 @@ any BLAS, device, batch size or thread count gives the same bits once
 
     sum_k |w_k| * max|a| + |bias| <= 2^24        for every output
 
-holds. That is the certificate of `recvae.exact.layers`; this module holds its parts.
+holds. This is the certificate of `recvae.exact.layers`; this module provides its parts.
 """
 
 import os
@@ -33,7 +33,7 @@ class FixedPoint:
     """The numbers between the layers of an exact network: k * 2^-fraction_bits, |k| <= limit.
 
     Fields:
-        fraction_bits: binary digits behind the point.
+        fraction_bits: binary digits after the point.
         magnitude_bits: binary digits of the magnitude; limit = 2^magnitude_bits - 1.
     """
 
@@ -50,7 +50,7 @@ class FixedPoint:
 
     @property
     def one(self) -> int:
-        """The integer that stands for 1."""
+        """The integer that represents 1."""
         return 1 << self.fraction_bits
 
     @property
@@ -59,7 +59,7 @@ class FixedPoint:
         return (1 << self.magnitude_bits) - 1
 
     def from_prior(self, z: Tensor, fraction_bits: int) -> Tensor:
-        """Latents in units of 2^-fraction_bits, int64, rounded to this format, as float32."""
+        """Round latents in units of 2^-fraction_bits, int64, to this format, as float32."""
         shift = fraction_bits - self.fraction_bits
         rounded = (z + (1 << (shift - 1))) >> shift
         return rounded.clamp(-self.limit, self.limit).to(torch.float32)
@@ -67,7 +67,7 @@ class FixedPoint:
 
 @contextmanager
 def exact_arithmetic() -> Iterator[None]:
-    """Keeps torch from replacing float32 products by coarser ones (TF32, bfloat16, autocast)."""
+    """Keep torch from replacing float32 products by coarser ones (TF32, bfloat16, autocast)."""
     use_one_thread_after_fork()
     with (
         _full_precision_products(),
@@ -81,8 +81,8 @@ def exact_arithmetic() -> Iterator[None]:
 @contextmanager
 def _full_precision_products() -> Iterator[None]:
     # torch has two interfaces for one process-wide setting, and reading through the older one fails
-    # where a program has used the newer. Nested or concurrent users only ever set what is needed;
-    # the last to leave restores.
+    # if a program has used the newer. Nested or concurrent users all set the same values; the last
+    # to leave restores the original.
     with _LOCK:
         if not _users:
             _SAVED.clear()
@@ -115,7 +115,7 @@ def _restore_after_last() -> None:
 
 
 def _leave_other_threads_behind() -> None:
-    """In a forked process, which has none but the one that forked."""
+    """Drop other threads in a forked process, which has only the one that forked."""
     _users[:] = [thread for thread in _users if thread == get_ident()]
     _restore_after_last()
     _LOCK.release()

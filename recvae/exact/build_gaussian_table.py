@@ -1,4 +1,4 @@
-"""Writes gaussian_table.npy. Needs mpmath: floats of libm would differ between machines."""
+"""Writes gaussian_table.npy; needs mpmath, as libm's floats would differ between machines."""
 
 import numpy as np
 from mpmath import mp
@@ -11,7 +11,7 @@ NUM_ENTRIES = (gaussian.POSITION_BITS << gaussian.MANTISSA_BITS) + 1
 def entry_value(entry: int) -> int:
     """|z| in units of 2^-28 at table entry `entry`, rounded to nearest.
 
-    Entry i stands for t + 1/2 = 2^(i // 256 - 1) * (1 + (i % 256) / 256), that is for the tail
+    Entry i stands for t + 1/2 = 2^(i // 256 - 1) * (1 + (i % 256) / 256), that is, the tail
     probability (t + 1/2) / 2^32.
     """
     octave, mantissa = divmod(entry, 1 << gaussian.MANTISSA_BITS)
@@ -23,7 +23,7 @@ def entry_value(entry: int) -> int:
 
 
 def main() -> None:
-    """Builds all entries and writes the file next to this one."""
+    """Compute all entries and write the file next to this one."""
     table = np.array([entry_value(entry) for entry in range(NUM_ENTRIES)], dtype="<i4")
     np.save(gaussian._TABLE_PATH, table)
 

@@ -5,9 +5,9 @@ With logits l_k in units of 2^-fraction_bits nats,
     w_k = floor(2^20 * exp(-(max l - l_k) * 2^-fraction_bits))         from a table
     f_k = 1 + floor(w_k * (2^24 - n) / sum w),    f_0 += 2^24 - sum f
 
-so that every class has at least frequency 1 and they sum to 2^24; what flooring leaves for class 0
-is less than n, nothing beside 2^24. The quotients are below 2^24 and
-the divisor below 2^29, so float64 division followed by floor is the exact integer division.
+so that every class has at least frequency 1 and they sum to 2^24; the rounding error given to
+class 0 is less than n, negligible beside 2^24. The quotients are below 2^24 and the divisor below
+2^29, so float64 division followed by floor is the exact integer division.
 """
 
 from decimal import Context, Decimal

@@ -2,15 +2,15 @@
 
 A position v in [0, 2^32) stands for the probability (v + 1/2) / 2^32. Its quantile is read from a
 table of the lower tail, indexed like a floating-point number: for the tail position
-t = min(v, 2^32 - 1 - v) the entry is named by the exponent of t + 1/2 and by the 8 leading bits of
-its mantissa, and the 23 bits that remain interpolate linearly to the next entry. What follows:
+t = min(v, 2^32 - 1 - v), the exponent of t + 1/2 and the 8 leading bits of its mantissa select the
+entry, and the remaining 23 bits interpolate linearly to the next one. Consequences:
 
 1. only integers (and float64 used as exact integers) are involved, so the bits are the same on
    every machine and device that has float64;
 2. quantile(2^32 - 1 - v) = -quantile(v);
 3. quantile is non-decreasing in v;
 4. it differs from the true quantile by less than 2^-20, and |z| < 6.4;
-5. so the law of z under uniform v is discrete and known exactly; its density is the normal one
+5. the law of z under uniform v is discrete and known exactly; its density is the normal one
    within 0.2 % (half a table step).
 
 `python -m recvae.exact.build_gaussian_table` writes the table.
@@ -64,7 +64,7 @@ def quantile(v: Tensor) -> Tensor:
     table = _table_on(v.device)
     lower = v < 1 << (POSITION_BITS - 1)
     t = torch.where(lower, v, (1 << POSITION_BITS) - 1 - v)
-    # A float64 holds t + 1/2 exactly: its bits are exponent and mantissa, in the table's order.
+    # A float64 holds t + 1/2 exactly, and its exponent and mantissa bits index the table.
     pattern = (t.to(torch.float64) + 0.5).view(torch.int64)
     entry = (pattern >> (52 - MANTISSA_BITS)) - FIRST_ENTRY
     rest = (pattern >> (52 - MANTISSA_BITS - REST_BITS)) & ((1 << REST_BITS) - 1)

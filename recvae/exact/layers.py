@@ -4,10 +4,9 @@ Activations are fixed-point numbers (`FixedPoint`) carried in float32. A layer c
 
     y = clamp(floor((W x + bias) / 2^shift), low, limit)
 
-with integer W, bias and one shift per output; bias holds the half that turns floor into rounding.
-
-After `.double()` a network carries the same integers in float64. That needs no certificate of its
-own: what float32 sums in at most 64 products of 2^24 each, and a bias of 32 bits, is below 2^53.
+with integer W, bias and one shift per output; bias includes the half that makes floor round.
+After `.double()` a network carries the same integers in float64, which needs no certificate of its
+own: the sum of at most 64 float32 products of 2^24 each, and a bias of 32 bits, is below 2^53.
 """
 
 import math
@@ -32,8 +31,8 @@ class IntegerDense(nn.Module):
         shift: (outputs,) uint8, right shift of the accumulator.
         relu: clamp below at 0 instead of -limit.
         limit: largest magnitude of an output.
-        input_limit: largest magnitude of all inputs or of each, (inputs,); what is before the layer
-            guarantees it.
+        input_limit: largest magnitude of all inputs or of each, (inputs,), which the preceding
+            layers guarantee.
 
     Raises:
         ValueError: if shapes or dtypes are wrong, or if no exact evaluation is certified.
@@ -73,8 +72,8 @@ class IntegerDense(nn.Module):
         self.register_buffer("shift", shift)
         self.low, self.limit = (0 if relu else -limit), limit
         self.chunks = certified_chunks(weight, bias, input_limit)
-        # What the forward pass uses, in float; derived, hence not part of the state. Integers that
-        # a power of two has scaled add up as exactly.
+        # Float forms for the forward pass; derived, hence not part of the state. Integers scaled by
+        # a power of two add up just as exactly.
         scale = 1.0 / (1 << shift.long()).double()
         self.register_buffer("_scale", scale, persistent=False)
         self.register_buffer("_weight", (weight * scale[:, None]).float(), persistent=False)
@@ -96,10 +95,10 @@ class IntegerDense(nn.Module):
 
 
 def certified_chunks(weight: Tensor, bias: Tensor, input_limit: int | Tensor) -> int:
-    """Into how few float32 products the inputs must be cut so that each is exact.
+    """The least number of float32 products to split the inputs into so that each is exact.
 
-    A single product takes the bias along; the sums of several are collected in float64.
-    Raises ValueError if `MAX_CHUNKS` do not suffice.
+    A single product includes the bias; the sums of several are accumulated in float64. Raises
+    ValueError if `MAX_CHUNKS` do not suffice.
     """
     for chunks in range(1, min(MAX_CHUNKS, weight.shape[1]) + 1):
         if int(largest_sums(weight.double(), bias.double(), input_limit, chunks).max()) <= (
@@ -114,7 +113,7 @@ def certified_chunks(weight: Tensor, bias: Tensor, input_limit: int | Tensor) ->
 
 
 def largest_sums(weight: Tensor, bias: Tensor, input_limit: int | Tensor, chunks: int) -> Tensor:
-    """The largest partial sum that each output can reach in one product, (outputs,) float64."""
+    """The largest partial sum of each output in one product, (outputs,) float64."""
     products = weight.abs() * input_limit
     parts = [part.sum(1) for part in products.tensor_split(chunks, dim=1)]
     sums = torch.stack(parts).amax(dim=0)
@@ -130,7 +129,7 @@ def quantise_dense(
     chunk_inputs: int,
     input_limit: int | Tensor | None = None,
 ) -> IntegerDense:
-    """The integer layer nearest to a float one that is exact in few products.
+    """The integer layer nearest to a float one that is exact in a few products.
 
     The weights of an output are scaled by the largest power of two that the certificate allows.
 
@@ -139,7 +138,7 @@ def quantise_dense(
         bias: (outputs,) float.
         relu: whether the layer ends in a ReLU.
         output, input_format: the number formats on either side.
-        chunk_inputs: how many inputs of the full range one float32 product should take; fewer make
+        chunk_inputs: number of full-range inputs that one float32 product should take; fewer give
             finer weights and a slower layer.
         input_limit: largest magnitude of all inputs or of each, (inputs,); by default that of
             `input_format`.
@@ -204,7 +203,7 @@ class IntegerEmbedding(nn.Module):
         limit: largest magnitude of an entry.
 
     Raises:
-        ValueError: if the table is no such table.
+        ValueError: if the table is invalid.
     """
 
     table: Tensor
@@ -227,7 +226,7 @@ class IntegerEmbedding(nn.Module):
 
 
 def quantise_embedding(table: Tensor, output: FixedPoint) -> IntegerEmbedding:
-    """The nearest integer table to a float one (count, columns), in a number format."""
+    """Round a float table (count, columns) to integers in a number format."""
     limit = min(output.limit, INT16_MAX)
     rounded = torch.round(table.detach().double().cpu() * output.one).clamp(-limit, limit)
     return IntegerEmbedding(rounded.to(torch.int16), output.limit)

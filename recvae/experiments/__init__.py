@@ -1,4 +1,4 @@
-"""The published tables and figures, each experiment one module, all behind one command.
+"""Reproductions of published tables and figures: one module each, behind one command.
 
 python -m recvae.experiments synthetic --out DIR
 python -m recvae.experiments mnist --data.root DIR --out DIR

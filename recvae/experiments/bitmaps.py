@@ -1,4 +1,4 @@
-"""The scans behind MNIST: how many of its images they explain to the last pixel, and examples."""
+"""The scans behind MNIST: the share of its images they explain exactly, and examples."""
 
 import time
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ SHOWN = 8
 
 
 def run(out: str, root: str | None, quick: bool) -> None:
-    """Fills the folder `out` with scans.csv and scans.svg, and prints what was found.
+    """Write scans.csv and scans.svg to the folder `out`, and print a summary.
 
     Args:
-        out: folder, made if need be.
-        root: folder of MNIST/raw; without it, the images of the package.
+        out: output folder, created if necessary.
+        root: folder with MNIST/raw; None for the package's images.
         quick: few images.
 
     Raises:
-        InputError: if MNIST is not there or `out` cannot be written to.
+        InputError: if MNIST is missing or `out` cannot be written to.
     """
     folder = output_folder(out)
     table = Table(("split", "least_size", "images", "recovered", "seconds_per_image"))
@@ -77,7 +77,7 @@ def _recover_all(
 def _rows(
     split: str, bitmaps: Sequence[Bitmap | None], seconds: NDArray[np.float64]
 ) -> list[tuple[str, int | None, int, int, float]]:
-    """A row for each range of sizes; one without a size for the images that no scan explains."""
+    """A row for each range of sizes, and one without a size for images that no scan explains."""
     sizes = np.array([bitmap.size if bitmap else 0 for bitmap in bitmaps])
     rows: list[tuple[str, int | None, int, int, float]] = []
     for least in (None, *range(MIN_SIZE, MAX_SIZE + 1, SIZES_A_ROW)):
@@ -90,7 +90,7 @@ def _rows(
 
 @styled
 def _draw(shown: Sequence[tuple[NDArray[np.uint8], Bitmap]]) -> Figure:
-    """Images above, their scans below."""
+    """Draw images above and their scans below."""
     figure, axes = panels(2, max(len(shown), 1), 1.1, 1.25)
     for panel in axes.flat:
         panel.set_axis_off()

@@ -7,14 +7,14 @@ from recvae.errors import InputError
 from recvae.program import run_program
 
 ON_INTERRUPT = {
-    "synthetic": "{out} holds the experiments that were finished",
+    "synthetic": "{out} holds the finished experiments",
     "scans": "nothing was written to {out}",
-    "mnist": "{out} holds the rows that were measured; the same command goes on from there",
-    "pictures": "{out} holds the rows that were measured; the same command goes on from there",
+    "mnist": "{out} holds the rows measured so far; the same command continues from there",
+    "pictures": "{out} holds the rows measured so far; the same command continues from there",
 }
 
 NEEDS = {"matplotlib": "the figures need matplotlib", "jinja2": "the report needs Jinja2"}
-"""What of the extra `experiments` is for what, by module."""
+"""The purpose of each module of the extra `experiments`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    # Imported here: `--help` and wrong arguments need not wait for torch.
+    # Imported here, so that `--help` and usage errors do not wait for torch.
     if options.group == "synthetic":
         from recvae.experiments.synthetic import command as synthetic
 
@@ -60,12 +60,12 @@ def _run(options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="recvae.experiments", description="Published tables and figures, made again."
+        prog="recvae.experiments", description="Reproduces published tables and figures."
     )
     groups = parser.add_subparsers(dest="group", required=True, metavar="EXPERIMENTS")
     synthetic = groups.add_parser("synthetic", help="relative entropy coding of random Gaussians")
     mnist = groups.add_parser("mnist", help="lossless MNIST with a VAE and every coder")
-    bitmaps = groups.add_parser("scans", help="the black and white scans that MNIST was made from")
+    bitmaps = groups.add_parser("scans", help="the scans that MNIST was computed from")
     pictures = groups.add_parser("pictures", help="lossy pictures beside classical codecs")
     for group, what in (
         (synthetic, "tables and figures"),
@@ -73,24 +73,24 @@ def _parser() -> argparse.ArgumentParser:
         (bitmaps, "table and figure"),
         (pictures, "rows, tables and report"),
     ):
-        group.add_argument("--out", required=True, help=f"folder for {what}; it is made if need be")
+        group.add_argument("--out", required=True, help=f"folder for {what}, created if necessary")
     for group in (synthetic, mnist, pictures):
         group.add_argument("--seed", type=int, default=0, help="of all randomness (default: 0)")
     synthetic.add_argument(
         "--only", nargs="+", metavar="NAME", help="some of the experiments (default: all)"
     )
     synthetic.add_argument(
-        "--quick", action="store_true", help="few items: the whole in less than a minute"
+        "--quick", action="store_true", help="few items: everything in less than a minute"
     )
     for group, without in (
-        (mnist, "--quick can do with images of the package"),
-        (bitmaps, "without it, on images of the package"),
+        (mnist, "--quick can use the package's images"),
+        (bitmaps, "default: the package's images"),
     ):
         group.add_argument(
             "--data.root",
             dest="root",
             metavar="DIR",
-            help=f"folder that holds MNIST/raw; {without}",
+            help=f"folder with MNIST/raw; {without}",
         )
     pictures.add_argument(
         "--data.root",
@@ -98,22 +98,22 @@ def _parser() -> argparse.ArgumentParser:
         dest="root",
         metavar="DIR",
         required=True,
-        help="folder that holds CIFAR10/test.npy and kodak/*.png",
+        help="folder with CIFAR10/test.npy and kodak/*.png",
     )
     pictures.add_argument(
         "--model", default="cifar10", help="a lossy model, by name or folder (default: cifar10)"
     )
     pictures.add_argument(
-        "--quick", action="store_true", help="few rows on few images: in about a minute"
+        "--quick", action="store_true", help="few rows on few images: takes about a minute"
     )
-    bitmaps.add_argument("--quick", action="store_true", help="few images: in seconds")
+    bitmaps.add_argument("--quick", action="store_true", help="few images: takes seconds")
     mnist.add_argument(
-        "--quick", action="store_true", help="few rows on few images: in about a minute"
+        "--quick", action="store_true", help="few rows on few images: takes about a minute"
     )
     mnist.add_argument(
         "--train",
         action="store_true",
-        help="train the models that do not ship: 20 and 100 latents, and the baseline's twins with "
-        "beta = 1 and with the controller (hours)",
+        help="train the models that do not ship: 20 and 100 latents, and variants of the "
+        "baseline with beta = 1 and with the controller (takes hours)",
     )
     return parser

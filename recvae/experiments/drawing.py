@@ -1,4 +1,4 @@
-"""What a figure of the report consists of."""
+"""A figure of a report with its text."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure and its words.
+    """A figure with its text.
 
     Fields:
-        name: of its file, without ending.
-        title: what it shows, in a few words.
-        caption: what to see in it, with the numbers; where there is no figure, how to get it.
-        figure: None where what it needs was not measured.
+        name: name of its file, without extension.
+        title: its subject, in a few words.
+        caption: what to see in it, with the numbers; if there is no figure, how to get it.
+        figure: None if the data were not measured.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""One style for all figures: colours that the colour-blind tell apart, legends beside the data.
+"""One style for all figures: colours distinguishable by the colour-blind, legends beside the data.
 
-Figures are made without pyplot: nothing global changes, no display is needed. Their SVGs hold
-neither dates nor random names: what is drawn alike is the same file.
+Figures are made without pyplot: no global state changes and no display is needed. Their SVGs hold
+neither dates nor random names: equal drawings give equal files.
 """
 
 import io
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 Kind: TypeAlias = Literal["png", "svg"]
-"""Of a figure's file."""
+"""The format of a figure's file."""
 
 # Okabe & Ito, "Color universal design" (2008).
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
@@ -45,12 +45,12 @@ RC: Any = {
 }
 
 styled = matplotlib.rc_context(RC)
-"""Has a function draw, or write, in the style of this module."""
+"""Decorates functions that draw or write to use this module's style."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """How one coder looks in all panels of a figure."""
+    """The look of one coder in all panels of a figure."""
 
     label: str
     colour: str
@@ -58,12 +58,12 @@ class Series:
     line: str = "-"
 
     def plot(self, axes: Axes, x: Sequence[float], y: Sequence[float], **options: Any) -> None:
-        """A line with markers."""
+        """Plot a line with markers."""
         style = {"label": self.label, "color": self.colour, "marker": self.marker}
         axes.plot(x, y, **(style | {"linestyle": self.line} | options))
 
     def plot_published(self, axes: Axes, x: Sequence[float], y: Sequence[float], name: str) -> None:
-        """Large hollow markers, in the colour of what they are to be compared with."""
+        """Plot large hollow markers, in the colour of the series they are compared with."""
         hollow = {"linestyle": "none", "fillstyle": "none", "markersize": 9, "markeredgewidth": 1.3}
         self.plot(axes, x, y, label=f"{name}, published", **hollow)
 
@@ -78,19 +78,19 @@ def panels(
 
 
 def whole_ticks(axes: Axes) -> None:
-    """Ticks of the x axis at integers only."""
+    """Put ticks of the x axis at integers only."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def label(axes: Axes, x: str, y: str, title: str = "") -> None:
-    """Names of the axes with their units, and what the panel is about."""
+    """Label the axes, with units, and the panel."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.set_title(title)
 
 
 def legend_below(figure: Figure, columns: int) -> None:
-    """One legend for all panels, each label once, where it covers no data."""
+    """Add one legend for all panels, each label once, outside the data."""
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         handles, names = axes.get_legend_handles_labels()
@@ -100,7 +100,7 @@ def legend_below(figure: Figure, columns: int) -> None:
 
 @styled
 def render(figure: Figure, kind: Kind) -> bytes:
-    """The figure as a file."""
+    """Render the figure to a file."""
     stream = io.BytesIO()
     metadata = {"svg": {"Date": None}, "png": {"Software": None}}[kind]
     figure.savefig(stream, format=kind, metadata=metadata)

@@ -1,4 +1,4 @@
-"""Figures in notebooks: small enough to be kept with them."""
+"""Figures in notebooks, small enough to be stored with them."""
 
 import io
 
@@ -12,11 +12,11 @@ COLOURS = 64
 
 
 def show(figure: Figure) -> None:
-    """Shows a figure below the cell, as a PNG of few colours: a third of the usual size."""
+    """Show a figure below the cell, as a PNG with few colours: a third of the usual size."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     picture = Image.open(stream).convert("RGB")
-    # By coverage: the colour of a single marker is kept, too.
+    # By coverage, which keeps even the colour of a single marker.
     picture = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
     stream = io.BytesIO()
     picture.save(stream, format="PNG", optimize=True)

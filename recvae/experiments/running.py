@@ -1,4 +1,4 @@
-"""What every group of experiments needs to run: a folder to fill, a seed, a bar that moves."""
+"""Shared by all experiments: the output folder, the seed, a progress bar."""
 
 import os
 import sys
@@ -16,37 +16,37 @@ from recvae.files import atomic_file, translate_os_errors
 
 T = TypeVar("T")
 
-LONG_SECONDS = 60.0  # a pass that takes longer is timed once
+LONG_SECONDS = 60.0  # longer passes are timed only once
 
 
 class Track(Protocol):
-    """Goes through a sequence and shows how far it has come."""
+    """Iterates over a sequence and shows the progress."""
 
     def __call__(self, steps: Sequence[T], name: Callable[[T], str] | None = None) -> Iterable[T]:
-        """The elements of `steps`; `name` tells what each is called."""
+        """Yield the elements of `steps`; `name` gives the name of each."""
         ...
 
 
 def check_seed(seed: int) -> None:
-    """Raise InputError for a seed that torch's generators do not take."""
+    """Raise InputError for a seed that torch's generators do not accept."""
     if not 0 <= seed < 1 << 63:
         raise InputError(f"--seed {seed}: need an integer in [0, 2^63)")
 
 
 def output_folder(out: str) -> Path:
-    """The folder, made if need be; InputError if it is not one or may not be written to."""
+    """The folder, created if necessary; InputError if it is not one or not writable."""
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{out} is not a folder: choose another for --out")
     with translate_os_errors(out):
         folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"{out}: may not be written to, choose another folder for --out")
+        raise InputError(f"{out}: is not writable: choose another folder for --out")
     return folder
 
 
 def write_files(files: Mapping[Path, bytes]) -> None:
-    """Writes files, each whole or not at all; replaces those of earlier runs."""
+    """Write files, each whole or not at all, replacing those of earlier runs."""
     for path, content in files.items():
         with atomic_file(path, force=True) as stream:
             stream.write(content)
@@ -54,7 +54,7 @@ def write_files(files: Mapping[Path, bytes]) -> None:
 
 @contextmanager
 def progress(title: str) -> Iterator[Track]:
-    """A bar on a terminal; elsewhere a line for each step that has a name."""
+    """Show a bar on a terminal, elsewhere a line for each step with a name."""
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(
@@ -78,7 +78,7 @@ def progress(title: str) -> Iterator[Track]:
 
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
-    """What the work gives, and its seconds: the fewer of two passes, or of one that takes long."""
+    """Return the result of `work` and its seconds: the lesser of two passes, or of a long one."""
     passes: list[float] = []
     while not passes or (len(passes) < 2 and passes[0] <= LONG_SECONDS):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The measured rows of a run: one JSON file each, so that an interrupted run goes on."""
+"""The measured rows of a run: one JSON file each, so that an interrupted run can continue."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,38 +13,38 @@ from recvae.files import translate_os_errors
 
 SETTINGS = "settings"
 Measured = dict[str, Any]
-"""What a row measured, by column, and the settings that it was measured with."""
+"""Measurements of a row, by column, and the settings they were made with."""
 
 
 class Row(Protocol):
-    """What a store needs to know of a row."""
+    """The interface of rows for a store."""
 
     @property
     def slug(self) -> str:
-        """Name of its file, without ending."""
+        """The name of its file, without extension."""
         ...
 
     @property
     def model(self) -> str:
-        """Name of what codes it."""
+        """The name of its model or codec."""
         ...
 
     def settings(self) -> dict[str, Any]:
-        """What decides its numbers beside model and run, plain values."""
+        """Plain values that determine its numbers, besides model and run."""
         ...
 
 
 @dataclass(frozen=True)
 class Store:
-    """Rows below a folder, each of which counts only for the settings that it was measured with.
+    """Rows below a folder, each valid only for the settings it was measured with.
 
-    Those of another run, by settings or model, are refused: whoever names the folder may not mean
-    it. Those of another version, or of a row that is defined otherwise by now, are as if not there.
+    Rows of another run, by settings or model, are refused, since the folder may be a mistake. Rows
+    of another version, or whose definition has changed since, count as missing.
 
     Fields:
-        folder: of the run.
-        settings: what all rows of the run have in common, plain values.
-        model_hashes: of the models that are there, by name.
+        folder: folder of the run.
+        settings: settings shared by all rows of the run, plain values.
+        model_hashes: hashes of the available models, by name.
     """
 
     folder: Path
@@ -56,17 +56,17 @@ class Store:
         return self.folder / "rows" / f"{row.slug}.json"
 
     def check(self, rows: Sequence[Row]) -> None:
-        """Raise InputError if the folder holds rows of another run than of these rows."""
+        """Raise InputError if the folder holds rows of another run."""
         for row in rows:
             if row.model in self.model_hashes:
                 self.load(row)
         known = {self.path(row) for row in rows}
         for path in sorted(self.folder.glob("rows/*.json")):
             if path not in known:
-                raise InputError(f"{path} is no row of this run: {_REMEDY}")
+                raise InputError(f"{path} is not a row of this run: {_REMEDY}")
 
     def load(self, row: Row) -> Measured | None:
-        """What a row measured; None if it has not been, or was by other settings of its own.
+        """The measurements of a row; None if missing, or made with other settings of the row.
 
         Raises InputError for a file of another run or one that cannot be read.
         """
@@ -88,7 +88,7 @@ class Store:
         return measured if found == self._settings(row) else None
 
     def save(self, row: Row, measured: Measured) -> None:
-        """Keep what a row measured; whole or not at all."""
+        """Store the measurements of a row, whole or not at all."""
         path = self.path(row)
         with translate_os_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 Cell: TypeAlias = str | int | float | None
-"""None is an empty cell: not measured, or nothing published."""
+"""None is an empty cell: not measured or not published."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Table:
     rows: list[tuple[Cell, ...]] = field(default_factory=list)
 
     def add(self, *cells: Cell) -> None:
-        """Appends a row; raises ValueError if it has not one cell a column."""
+        """Append a row; raise ValueError unless it has one cell for each column."""
         if len(cells) != len(self.columns):
             raise ValueError(f"cells: got {len(cells)}, need {len(self.columns)}, one a column")
         self.rows.append(cells)
 
     def where(self, **cells: Cell) -> "Table":
-        """The rows that hold these cells, by column."""
+        """The rows with these cells, by column."""
         wanted = [(self.columns.index(name), cell) for name, cell in cells.items()]
         rows = [row for row in self.rows if all(row[i] == cell for i, cell in wanted)]
         return Table(self.columns, rows)
@@ -45,13 +45,13 @@ class Table:
 
 
 def markdown_grid(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of GitHub's Markdown: the first column to the left, the others to the right."""
+    """A table in GitHub's Markdown, the first column aligned left, the others right."""
     rule = ["---", *["---:"] * (len(headings) - 1)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rule, *rows))
 
 
 def markdown_text(cell: Cell, form: str = "") -> str:
-    """A cell of Markdown: text as it is, numbers by a format, nothing for None."""
+    """A cell of Markdown: text unchanged, numbers by a format, empty for None."""
     if cell is None:
         return ""
     return cell.replace("*", r"\*") if isinstance(cell, str) else format(cell, form)

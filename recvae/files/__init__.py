@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all, and what errors of the system become.
+"""Files that appear whole or not at all, and system errors as input errors.
 
-Knows no images: `atomic` writes a file or folder under a temporary name; `partial` keeps what an
-interrupted run has done; `errors` makes one line of the system's refusals.
+Independent of images: `atomic` writes a file or folder under a temporary name; `partial` keeps the
+progress of an interrupted run; `errors` turns system errors into one line.
 """
 
 from recvae.files.atomic import atomic_file, atomic_folder

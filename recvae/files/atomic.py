@@ -1,7 +1,7 @@
 """Outputs that appear whole or not at all.
 
-What is being written lives under a temporary name beside its destination, so that the last step is
-a rename on one file system. Any exception, `KeyboardInterrupt` included, removes the temporary.
+Output is written under a temporary name beside its destination, so that the last step is a rename
+within one file system. Any exception, `KeyboardInterrupt` included, removes the temporary.
 """
 
 import errno
@@ -21,15 +21,15 @@ from recvae.files.errors import translate_os_errors
 Kinds = Sequence[tuple[str, tuple[str, ...]]]
 NOTHING = "no output was written"
 CANNOT = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
-"""How file systems say that they have no such operation."""
+"""Errors of file systems that lack an operation."""
 
 
 @contextmanager
 def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[BinaryIO]:
-    """Open `path` for writing in binary; it exists only once the block has ended well.
+    """Open `path` for writing in binary; it appears only after the block has succeeded.
 
-    Raises `InputError` if `path` exists and `force` is false, if it is no regular file, if its
-    folder is missing, and for every `OSError` of the block. A symbolic link is followed.
+    Raises `InputError` if `path` exists and `force` is false, if it is not a regular file, if its
+    folder is missing, and for every `OSError` of the block. Symbolic links are followed.
     """
     path = os.fspath(path)
     with translate_os_errors(path):
@@ -54,12 +54,12 @@ def atomic_file(path: str | PathLike[str], force: bool = False) -> Iterator[Bina
 def atomic_folder(
     path: str | PathLike[str], force: bool = False, replaceable: Kinds = ()
 ) -> Iterator[Path]:
-    """Make a folder to fill; it takes the name `path` once the block has ended well.
+    """Make a folder to fill; it is renamed to `path` after the block has succeeded.
 
-    With `force` an old folder stays until the new one is complete. Raises `InputError` as
-    `atomic_file` does, if the old folder holds anything but files of the `replaceable` kinds, what
-    messages call one, and the endings of its name in lower case, and if it is one that cannot be
-    replaced, whatever it holds: a mount point, or a folder that the process works in.
+    With `force`, an old folder stays until the new one is complete. Raises `InputError` as
+    `atomic_file` does; also if the old folder holds anything but files of the `replaceable` kinds,
+    which are pairs of a word for messages and lower-case name endings; and if it cannot be replaced
+    whatever it holds: a mount point, or the working directory or a parent of it.
     """
     path = os.fspath(path)
     with translate_os_errors(path):
@@ -87,14 +87,14 @@ def _temporary_beside(target: Path) -> Path:
 
 
 def replace_folder(new: Path, old: Path) -> None:
-    """Let a folder take another's name and permissions; the old one returns if it cannot."""
+    """Replace a folder, keeping its name and permissions; on failure, restore the old one."""
     aside = _temporary_beside(old)
     try:
         old.rename(aside)
         new.rename(old)
         take_mode(old, aside)
     except BaseException:
-        with suppress(OSError):  # another process may have put its own there
+        with suppress(OSError):  # another process may have created one there
             aside.rename(old)
         raise
     finally:
@@ -103,14 +103,14 @@ def replace_folder(new: Path, old: Path) -> None:
 
 
 def _remove_folder(folder: Path) -> None:
-    """One of ours, even if it has taken the permissions of one that may not be written to."""
+    """Remove a folder of ours, even if it has inherited read-only permissions."""
     with suppress(OSError):
         folder.chmod(0o700)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def sync(file: BinaryIO) -> None:
-    """Wait until what was written is on the disk."""
+    """Wait until everything written is on disk."""
     file.flush()
     try:
         os.fsync(file.fileno())
@@ -120,16 +120,16 @@ def sync(file: BinaryIO) -> None:
 
 
 def take_mode(new: Path, old: Path, at_least: int = 0) -> None:
-    """Give a file the permissions of the one that it is to replace, if there is one."""
-    with suppress(FileNotFoundError, PermissionError):  # the latter where a file system has none
+    """Give a file the permissions of the one it will replace, if there is one."""
+    with suppress(FileNotFoundError, PermissionError):  # the latter without permissions
         os.chmod(new, stat.S_IMODE(os.stat(old).st_mode) | at_least)
 
 
 def put_in_place(new: Path, target: Path, path: str | PathLike[str], force: bool) -> None:
-    """Let a file that is on the disk take its name, and wait until that is there too.
+    """Move a file that is on disk to its final name, and wait until the rename is on disk too.
 
-    It takes the permissions of the file that it replaces. Raises `InputError` as `refuse_file`
-    does: another process may have been faster.
+    It takes the permissions of the file it replaces. Raises `InputError` as `refuse_file` does:
+    another process may have been faster.
     """
     refuse_file(path, target, force)
     if force or not _is_linked(new, target, path):
@@ -139,7 +139,7 @@ def put_in_place(new: Path, target: Path, path: str | PathLike[str], force: bool
 
 
 def _is_linked(new: Path, target: Path, path: str | PathLike[str]) -> bool:
-    """Give a file a name that must be free to the very end; False if the file system cannot."""
+    """Hard-link a file to a name that must still be free; False if links are unsupported."""
     try:
         os.link(new, target)
     except FileExistsError:
@@ -152,15 +152,15 @@ def _is_linked(new: Path, target: Path, path: str | PathLike[str]) -> bool:
 
 
 def is_in_place(new: Path, target: Path) -> bool:
-    """Whether a file that was to be put in place is."""
+    """Whether `put_in_place` has moved the file."""
     try:
-        return os.path.samefile(new, target)  # between the link and its end
+        return os.path.samefile(new, target)  # linked, but the temporary name is still there
     except OSError:
         return not new.exists() and target.exists()
 
 
 def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # not every file system can, and the output is there
+    with suppress(OSError):  # not supported everywhere, and the output exists
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -169,7 +169,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def refuse_file(path: str | PathLike[str], target: Path, force: bool) -> None:
-    """Raise `InputError` unless a file can be written to `target`, which the user calls `path`."""
+    """Raise `InputError` unless a file can be written to `target`, which the user named `path`."""
     _refuse(path, target, force)
     if target.exists() and not target.is_file():
         raise InputError(f"{path} is not a regular file: choose another output name")
@@ -190,14 +190,14 @@ def _refuse_folder(
         if not entry.name.lower().endswith(endings) or entry.is_dir():
             kinds = [kind for kind, _ in replaceable] or ["replaceable file"]
             raise InputError(
-                f"{path} holds {entry.name}, which is no {' or '.join(kinds)}: --force replaces "
-                f"a folder of {' or '.join(f'{kind}s' for kind in kinds)} only, choose another "
+                f"{path} holds {entry.name}, which is not a {' or '.join(kinds)}: --force replaces "
+                f"only a folder of {' or '.join(f'{kind}s' for kind in kinds)}, choose another "
                 "output name"
             )
 
 
 def _fixed(target: Path) -> str | None:
-    """Why a folder must stay where it is; None if it need not."""
+    """Why a folder cannot be replaced; None if it can."""
     with suppress(FileNotFoundError):  # if the working directory is gone
         here = Path.cwd()
         if target == here:

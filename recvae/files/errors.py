@@ -1,4 +1,4 @@
-"""The operating system's refusals, told as bad input."""
+"""Errors of the operating system as bad input."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ from recvae.errors import InputError
 def translate_os_errors(path: str | PathLike[str]) -> Iterator[None]:
     """Turn an `OSError` of the block (no space, no permission, ...) into an `InputError`.
 
-    The message is `<path>: <reason>`, whatever temporary file the block was busy with. That nobody
-    reads what goes to a pipe any more is no bad input: `BrokenPipeError` passes.
+    The message is `<path>: <reason>`, whatever temporary file the block was using. A pipe without a
+    reader is not bad input: `BrokenPipeError` passes through.
     """
     try:
         yield

@@ -1,8 +1,8 @@
-"""An output that takes long: what is done of it outlives an interruption, under a hidden name.
+"""A slow output whose progress survives an interruption, under a hidden name.
 
-Beside `x` lie, until it is whole, `.x.part` with its beginning and `.x.journal` with what the
-writer needs to go on. A lock on the journal, which ends with the process, keeps others from both.
-A file system without locks keeps nothing: there the two have names that no other process can know.
+Until `x` is complete, `.x.part` beside it holds its beginning and `.x.journal` what the writer
+needs to continue. A lock on the journal, released when the process ends, keeps other processes out.
+On a file system without locks nothing is kept: the two then have names unknown to other processes.
 """
 
 import hashlib
@@ -32,16 +32,16 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-KEPT = "what is done is kept, --resume goes on"
+KEPT = "progress is kept, --resume continues"
 _KINDS = ("part", "journal")
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True)
 class Partial:
-    """Two files to read and write, at their beginnings; empty where there is nothing to resume.
+    """Two files to read and write, positioned at their beginnings; empty for a new run.
 
-    What the part holds beyond what the journal tells of is worth nothing.
+    Bytes of the part that the journal does not cover are to be ignored.
     """
 
     path: str
@@ -49,7 +49,7 @@ class Partial:
     journal: BinaryIO
 
     def begin_anew(self) -> None:
-        """Forget what is done."""
+        """Discard all progress."""
         for file in (self.journal, self.part):  # in this order: no journal without its part
             file.seek(0)
             file.truncate()
@@ -59,12 +59,12 @@ class Partial:
 def resumable_file(
     path: str | PathLike[str], force: bool = False, resume: bool = False
 ) -> Iterator[Partial]:
-    """Open what becomes `path` once the block has ended well, as `atomic_file` does.
+    """Open a file that becomes `path` after the block has succeeded, as `atomic_file` does.
 
-    Where the block is interrupted, the disk is full or a GPU fails, part and journal stay if the
-    journal holds anything, but on a file system without locks. With `resume` the next call goes on
-    with them, with `force` alone it begins anew, with neither it raises `InputError`, as it does
-    while another process has them. Bad input, an `InputError` of the block, leaves nothing behind
+    If the block is interrupted, the disk is full or a GPU fails, part and journal are kept, unless
+    the journal is empty or the file system has no locks. The next call continues with them if
+    `resume` is set, and starts over if only `force` is; otherwise, and while another process uses
+    them, it raises `InputError`. Bad input, an `InputError` of the block, leaves nothing behind
     that was not there before.
     """
     path = os.fspath(path)
@@ -92,9 +92,9 @@ def resumable_file(
 def _claimed(
     target: Path, path: str, force: bool, resume: bool
 ) -> Iterator[tuple[Path, Path, BinaryIO]]:
-    """Part and journal that are ours: the names of both, and the latter, open.
+    """Claim part and journal: the names of both, and the journal, open.
 
-    They go when the block ends, unless it fails where the next run can find and lock them.
+    They are removed when the block ends, unless it fails and the next run can find and lock them.
     """
     part, journal = (_beside(target, kind) for kind in _KINDS)
     with _opened(journal) as file:
@@ -106,8 +106,8 @@ def _claimed(
         _remove(journal)
     elif resume or not force:
         raise InputError(
-            f"{path}: an interrupted run left its part, which cannot be resumed on a file system "
-            "without locks: --force begins anew"
+            f"{path}: an interrupted run left its progress, which cannot be resumed on a file "
+            "system without locks: --force starts over"
         )
     part, journal = (target.parent / f".recvae-{secrets.token_hex(8)}.{kind}" for kind in _KINDS)
     try:
@@ -144,7 +144,7 @@ def _kept_on_failure(target: Path, part: Path, journal: Path, path: str) -> Iter
 
 
 def _size(name: Path) -> int:
-    """Bytes of a file; 0 if there is none."""
+    """Size of a file in bytes; 0 if it is missing."""
     try:
         return os.path.getsize(name)
     except FileNotFoundError:
@@ -152,11 +152,11 @@ def _size(name: Path) -> int:
 
 
 def _beside(target: Path, kind: str) -> Path:
-    """The name of the part or journal of a file: with the file's own, if that is not too long."""
+    """The name of a file's part or journal; contains the file's own unless that is too long."""
     name = target.name
     try:
         longest = os.pathconf(target.parent, "PC_NAME_MAX")
-    except (AttributeError, OSError):  # Windows, or a folder that may not be asked
+    except (AttributeError, OSError):  # Windows, or a folder that does not tell
         longest = 255
     if len(os.fsencode(f".{name}.journal")) > longest:
         name = f"recvae-{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}"
@@ -166,34 +166,34 @@ def _beside(target: Path, kind: str) -> Path:
 def _has_begun(
     part: Path, journal: Path, path: str | PathLike[str], force: bool, resume: bool
 ) -> bool:
-    """Whether there is something to resume; InputError if nobody said what to do with it."""
+    """Whether there is something to resume; InputError if no option says what to do with it."""
     has_begun = _size(part) > 0 and _size(journal) > 0
     if has_begun and not resume and not force:
         raise InputError(
-            f"{path}: an interrupted run left its part: --resume goes on, --force begins anew"
+            f"{path}: an interrupted run left its progress: --resume continues, --force starts over"
         )
     return has_begun and resume
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open to read and write; made if missing, with the permissions of any new file."""
+    """Open for reading and writing; create it if missing, with default permissions."""
     file = os.fdopen(os.open(path, _FLAGS, 0o666), "r+b")
     try:
         yield file
     finally:
-        with suppress(OSError):  # of a full disk, once more: who wants to know has flushed
+        with suppress(OSError):  # a full disk again, already reported by flush
             file.close()
 
 
 def _is_locked(file: BinaryIO, name: Path, path: str) -> bool:
-    """Lock a file that is called so; False if the file system cannot."""
+    """Lock a file; False if the file system has no locks."""
     try:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(file.fileno()), os.stat(name)):
             return True
-    except (BlockingIOError, FileNotFoundError):  # the latter if the other one has just finished
+    except (BlockingIOError, FileNotFoundError):  # the latter if the other process just finished
         pass
     except OSError as error:
         if error.errno not in CANNOT:
@@ -203,7 +203,7 @@ def _is_locked(file: BinaryIO, name: Path, path: str) -> bool:
 
 
 def _remove(name: Path) -> None:
-    """Remove what is ours, if need be while it is open: its lock must hold until it is gone."""
+    """Remove a file of ours, even while open, so that its lock holds until it is gone."""
     with suppress(OSError):
         if not name.is_symlink():
             name.unlink()

@@ -1,6 +1,6 @@
-"""Bytes that are read by position: from several threads and forked processes at once.
+"""Bytes read by position: from several threads and forked processes at once.
 
-A position that is shared, as that of an open file is, leads one reader to where another one is.
+With a shared position, as open files have, readers would disturb one another.
 """
 
 import io
@@ -14,53 +14,53 @@ from typing import Any, BinaryIO, TypeVar
 from recvae.errors import InputError
 from recvae.files.streams import read_whole
 
-_MOST_AT_ONCE = 1 << 30  # what systems read in one call ends just below 2 GiB
+_MOST_AT_ONCE = 1 << 30  # systems read just below 2 GiB in one call
 _pread: Callable[[int, int, int], bytes] | None = getattr(os, "pread", None)  # not on Windows
 Held = TypeVar("Held")
 
 
 class UnreadableError(InputError):
-    """Bytes that cannot be had, whatever they are: they are no damage."""
+    """Bytes that cannot be read, which says nothing about damage."""
 
 
 class Positions(ABC):
-    """`size` bytes, counted once; reading leaves nothing behind that another reader could see.
+    """`size` bytes, fixed at opening; reading has no effect that another reader could see.
 
-    `path` is where to open them again, if anywhere.
+    `path` is where they can be opened again, if anywhere.
     """
 
     size: int
     path: str | None = None
 
     def read(self, start: int, stop: int) -> bytes:
-        """Return all of the bytes start .. stop - 1; InputError if they are gone, or it is closed.
+        """Return the bytes start .. stop - 1; InputError if some are gone, or after `close`.
 
-        Errors of the system pass through.
+        System errors pass through.
         """
         data = self._read(start, stop - start)
         if len(data) < stop - start:
-            raise UnreadableError(f"cut while it was read: bytes {start} to {stop - 1} are gone")
+            raise UnreadableError(f"cut while being read: bytes {start} to {stop - 1} are gone")
         return data
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is open. Reading, then or at the same time, is an InputError."""
+        """Release what is open. Concurrent and later reads raise InputError."""
 
     def origin(self) -> str | bytes:
-        """Return what opens them elsewhere, the path or the bytes.
+        """Return the path or the bytes, to open a copy elsewhere.
 
-        Raises InputError if nothing does.
+        Raises InputError if there is neither.
         """
         self.read(0, 0)  # unless closed
         if self.path is None:
             raise UnreadableError(
-                "opened from a stream, of which there is one: open a path to copy it"
+                "opened from a stream, which cannot be copied: open it by its path"
             )
         return self.path
 
     @abstractmethod
     def _read(self, start: int, num_bytes: int) -> bytes:
-        """As many bytes as there are, up to so many."""
+        """Up to `num_bytes` bytes; fewer only at the end."""
 
 
 class BytesPositions(Positions):
@@ -83,15 +83,15 @@ class BytesPositions(Positions):
 
 
 class FilePositions(Positions):
-    """A file of the system's, by a descriptor of its own.
+    """A file, read through a file descriptor of its own.
 
     Args:
         stream: an open file that `is_file`; it may be closed afterwards.
-        warn: whether to be collected without `close` is told by a ResourceWarning.
+        warn: whether being collected without `close` gives a ResourceWarning.
     """
 
     def __init__(self, stream: Any, warn: bool) -> None:
-        self.size = stream.seek(0, os.SEEK_END)  # which writes what its buffer holds
+        self.size = stream.seek(0, os.SEEK_END)  # also flushes its buffer
         self._warn = warn
         self._descriptor: _Descriptor | None = _Descriptor(os.dup(stream.fileno()))
 
@@ -108,10 +108,10 @@ class FilePositions(Positions):
 
 
 class StreamPositions(Positions):
-    """Anything that can seek, one read at a time. After a fork only its own process reads it.
+    """Any seekable stream, one read at a time. After a fork, only the original process reads it.
 
     Args:
-        stream: whose position nobody else may move meanwhile.
+        stream: its position must not be moved by anyone else meanwhile.
         ours: whether `close` closes it.
     """
 
@@ -122,7 +122,7 @@ class StreamPositions(Positions):
 
     def close(self) -> None:
         """See `Positions`."""
-        if os.getpid() != self._process:  # the lock may be held by a thread that is not here
+        if os.getpid() != self._process:  # a thread of the parent may hold the lock
             return
         with self._lock:
             stream, self._stream = self._stream, None
@@ -139,7 +139,7 @@ class StreamPositions(Positions):
 
 
 def positions(stream: Any, ours: bool) -> Positions:
-    """Return the bytes of a binary stream that can seek; one of ours is closed, now or by them."""
+    """Return the bytes of a seekable binary stream; if `ours`, it is closed now or later."""
     if type(stream) is io.BytesIO:
         return BytesPositions(stream.getvalue())
     if _pread is None or not _is_file(stream):
@@ -152,7 +152,7 @@ def positions(stream: Any, ours: bool) -> Positions:
 
 
 class _Descriptor:
-    """Closes when the last thread that uses it is done: its number cannot come to mean another."""
+    """Closes once the last thread is done with it, so its number is not reused under a reader."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -171,7 +171,7 @@ def _read_at(descriptor: _Descriptor, start: int, num_bytes: int) -> bytes:
 
 
 def _is_file(stream: Any) -> bool:
-    """Whether what its descriptor gives is what it gives: not so of what unpacks a file."""
+    """Whether its descriptor gives the same bytes as the stream, unlike that of a decompressor."""
     if type(stream) in (io.BufferedReader, io.BufferedRandom):
         stream = stream.raw
     return type(stream) is io.FileIO

@@ -1,7 +1,7 @@
-"""Streams that others opened: complete where theirs are not.
+"""Streams opened by others, made to read and write completely.
 
 A raw stream may read or write fewer bytes than asked for, as standard output does under
-PYTHONUNBUFFERED; one that does not block, as the end of a pipe can be, may do nothing and say so.
+PYTHONUNBUFFERED; a non-blocking one, such as the end of a pipe, may transfer nothing at all.
 """
 
 import errno
@@ -11,17 +11,17 @@ from typing import Any, BinaryIO, cast
 
 
 def whole_writes(stream: Any) -> BinaryIO:
-    """Return a stream to write and flush: it gives all bytes to `stream`, or raises OSError."""
+    """Wrap a stream for writing: all bytes reach `stream`, or OSError is raised."""
     return cast(BinaryIO, stream if isinstance(stream, _Writes) else _Writes(stream))
 
 
 def whole_reads(stream: Any) -> BinaryIO:
-    """Return a stream to read: `read(n)` gives fewer than n bytes of `stream` only at its end."""
+    """Wrap a stream for reading: `read(n)` gives fewer than n bytes only at its end."""
     return cast(BinaryIO, io.BufferedReader(_Reads(stream)))
 
 
 def read_whole(stream: Any, num_bytes: int) -> bytes:
-    """Return so many bytes of a stream, fewer only at its end."""
+    """Read `num_bytes` bytes of a stream, fewer only at its end."""
     parts: list[bytes] = []
     while num_bytes and (part := _read(stream, num_bytes)):
         parts.append(part)
@@ -49,14 +49,14 @@ class _Writes:
                 self._wait()
 
     def _write(self, data: Any) -> int:
-        """How many bytes were taken; waits if none were."""
+        """Write some bytes, waiting if need be; return their number."""
         try:
             taken = self._stream.write(data)
         except BlockingIOError as error:
             taken = error.characters_written
         else:
             if taken is None and not isinstance(self._stream, io.RawIOBase):
-                return memoryview(data).nbytes  # of a class that returns nothing
+                return memoryview(data).nbytes  # from a class whose write returns nothing
         if not taken:
             self._wait()
         return taken or 0
@@ -79,17 +79,17 @@ class _Reads(io.RawIOBase):
 
 
 def _read(stream: Any, num_bytes: int) -> bytes:
-    """Some bytes, none at the end; waits for them."""
+    """Wait for some bytes; none at the end."""
     while (data := stream.read(num_bytes)) is None:
         _wait(stream, selectors.EVENT_READ)
     return data
 
 
 def _wait(stream: Any, event: int) -> None:
-    """Wait until a stream that does not block can go on."""
+    """Wait until a non-blocking stream is ready."""
     with selectors.DefaultSelector() as selector:
         try:
             selector.register(stream, event)
-        except (ValueError, OSError) as error:  # it has no descriptor, or that of a file
-            raise BlockingIOError(errno.EAGAIN, "the stream takes or gives no bytes") from error
+        except (ValueError, OSError) as error:  # it has no descriptor, or a regular file's
+            raise BlockingIOError(errno.EAGAIN, "the stream accepts or returns no bytes") from error
         selector.select()

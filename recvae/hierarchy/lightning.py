@@ -1,4 +1,4 @@
-"""The hierarchical VAE as a LightningModule: one training for all rates."""
+"""The hierarchical VAE as a LightningModule: trained once for all rates."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,9 +13,9 @@ from recvae.vae.objective import NATS_PER_BIT, kl_nats
 from recvae.vae.one_cycle import OneCycleModule
 
 FIRST_PRICE = 1 / 100
-"""What the coarsest layers pay of lambda at the first step; the finest pay the root of it."""
+"""Share of lambda for the coarsest layers at the first step; the finest pay its square root."""
 
-BALANCE = 0.45  # about how the squared error grows with lambda
+BALANCE = 0.45  # approximate exponent of the squared error in lambda
 SHOWN_QUALITIES = (25, 50, 75)
 
 
@@ -23,15 +23,15 @@ class PictureVAE(OneCycleModule):
     """Minimises squared error + lambda * rate for all lambda at once.
 
     Each picture of a batch draws its own quality, uniformly from the whole range. Losses are
-    divided by lambda^0.45, so that all qualities weigh about the same.
+    divided by lambda^0.45, so that all qualities have about the same weight.
 
     Args:
         architecture: sizes of the networks.
         learning_rate: peak of the one-cycle schedule.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         gradient_clip: largest norm of the gradient.
-        warmup_steps: optimiser steps in which the price of a bit rises to lambda, from less for
-            coarser layers, so that all learn to carry before it presses them to nothing.
+        warmup_steps: optimiser steps during which the price of a bit rises to lambda, from less for
+            coarser layers, so that all learn to carry information before it suppresses them.
         compile: run the networks through torch.compile.
     """
 
@@ -62,17 +62,17 @@ class PictureVAE(OneCycleModule):
         )
         self.architecture, self.warmup_steps = architecture, warmup_steps
         self.network = Hierarchy(architecture).to(memory_format=torch.channels_last)
-        # A method, since a module would come into the checkpoint a second time.
+        # A method, since a module would be in the checkpoint twice.
         forward = self.network.forward
         self._forward = torch.compile(forward) if compile else forward
         self.register_load_state_dict_pre_hook(_drop_second_network)
 
     def check_images(self, images: Tensor) -> None:
-        """Raise `InputError` for pictures (n, 3, height, width) that the networks do not take."""
+        """Raise `InputError` for pictures (n, 3, height, width) that the networks do not fit."""
         stride = self.architecture.stride
         if images.shape[1] != 3:
             raise InputError(
-                "the images are grey ones of one channel: a PictureVAE takes those of "
+                "the images are grey, of one channel: a PictureVAE needs those of "
                 "recvae.data.pictures.PictureDataModule, see configs/pictures.yaml"
             )
         if images.shape[-1] % stride or images.shape[-2] % stride:
@@ -82,11 +82,11 @@ class PictureVAE(OneCycleModule):
             )
 
     def terms(self, pictures: Tensor, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean squared error, (b,), and KL of each layer, (b, layers), bits per pixel.
+        """Mean squared error, (b,), and KL of each layer, (b, layers), in bits per pixel.
 
         Args:
             pictures: (b, 3, h, w) uint8.
-            position: of each picture's quality in the range of qualities, 0 to 1, (b,).
+            position: each picture's position in the range of qualities, 0 to 1, (b,).
         """
         pixels = (pictures.float() / 255).contiguous(memory_format=torch.channels_last)
         output, means, log_scales = self._forward(pixels, position, sample)
@@ -106,7 +106,7 @@ class PictureVAE(OneCycleModule):
         return loss
 
     def _discounts(self) -> Tensor:
-        """What each layer pays of lambda at this step, (layers,)."""
+        """Each layer's share of lambda at this step, (layers,)."""
         left = max(0.0, 1 - self.global_step / max(self.warmup_steps, 1))
         coarseness = 1 - torch.tensor(self.network.resolution) / max(self.network.resolution[-1], 1)
         return FIRST_PRICE ** (left * (1 + coarseness) / 2)
@@ -120,7 +120,7 @@ class PictureVAE(OneCycleModule):
         self._measure("test", batch)
 
     def _measure(self, split: str, batch: Tensor) -> None:
-        """Log a rate, the KL, and a PSNR at some qualities, and the loss of all of them."""
+        """Log rate (the KL) and PSNR at some qualities, and the total loss."""
         loss = torch.zeros((), device=batch.device)
         for quality in SHOWN_QUALITIES:
             position = torch.full((len(batch),), position_of(quality), device=batch.device)
@@ -134,7 +134,7 @@ class PictureVAE(OneCycleModule):
         self.log(f"{split}/loss", loss / len(SHOWN_QUALITIES), prog_bar=True)
 
     def _log_pictures(self, pictures: Tensor) -> None:
-        """Originals, and reconstructions at some qualities below them."""
+        """Log originals and, below them, reconstructions at some qualities."""
         board: Any = getattr(self.logger, "experiment", None)
         if board is None or self.trainer.sanity_checking:
             return
@@ -148,7 +148,7 @@ class PictureVAE(OneCycleModule):
 
 
 def _drop_second_network(_: Any, state: dict[str, Any], prefix: str, *args: Any) -> None:
-    """Earlier checkpoints hold the network twice."""
+    """Drop the second copy of the network in earlier checkpoints."""
     for name in [name for name in state if name.startswith(f"{prefix}_forward.")]:
         del state[name]
 

@@ -1,8 +1,8 @@
 """A hierarchical VAE of pictures of any size, one for all rates.
 
-Upwards, an encoder makes maps of the picture at falling resolutions. Downwards, a state grows from
-the coarsest to the finest; each latent layer adds its `n` to it. The prior of every `n` is N(0, I),
-whatever the state, so the rate lies in standard units; the state only scales what `n` adds.
+Upwards, an encoder makes maps of the picture at decreasing resolutions. Downwards, a state grows
+from the coarsest to the finest; each latent layer adds its `n` to it. The prior of every `n` is
+N(0, I), whatever the state, so rates are in standard units; the state only scales what `n` adds.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,12 +29,12 @@ class HierarchyArguments:
         width: channels of all maps.
         layers: latent layers at each resolution, coarsest first; the finest has half the height
             and width of the picture, each coarser one half of those of the next. Few latents that
-            carry much are cheaper to code than many that carry little: the finest resolution may
-            have none.
-        channels: of `n` in the layers of each resolution.
+            carry much are cheaper to code than many that carry little, so the finest resolution
+            may have none.
+        channels: channels of `n` in the layers of each resolution.
         encoder_blocks: residual blocks of the encoder at each resolution.
-        decoder_blocks: residual blocks behind each latent layer.
-        output_blocks: residual blocks at the finest resolution, behind all layers.
+        decoder_blocks: residual blocks after each latent layer.
+        output_blocks: residual blocks at the finest resolution, after all layers.
     """
 
     width: int = 128
@@ -68,12 +68,12 @@ class HierarchyArguments:
                 raise InputError(f"architecture.{field} is {value!r}; allowed: 1 to 8")
         if not self.layers[0]:
             raise InputError(
-                "architecture.layers begins with 0; the coarsest resolution needs some"
+                "architecture.layers begins with 0; the coarsest resolution needs at least one"
             )
 
     @property
     def stride(self) -> int:
-        """Pixels from one place of the coarsest resolution to the next."""
+        """Distance in pixels between positions of the coarsest resolution."""
         return 1 << len(self.layers)
 
 
@@ -86,7 +86,7 @@ class Condition(nn.Module):
         self.second = nn.Linear(64, 64)
 
     def forward(self, position: Tensor) -> Tensor:
-        """Of positions (b,) within the range of qualities, 0 to 1: (b, 64)."""
+        """From positions (b,) in the range of qualities, 0 to 1, to features (b, 64)."""
         places = torch.linspace(0, 1, CONDITION_FEATURES, device=position.device)
         bumps = torch.exp(-((position[:, None] - places) * (CONDITION_FEATURES - 1)).square() / 2)
         return F.silu(self.second(F.silu(self.first(bumps))))
@@ -105,14 +105,14 @@ class Block(nn.Module):
         _zero(self.condition.bias)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        """(b, width, h, w), given features (b, 64), to the same shape."""
+        """From (b, width, h, w) and features (b, 64) to the same shape."""
         scale, shift = self.condition(condition)[:, :, None, None].chunk(2, dim=1)
         hidden = self.first(F.silu(x)) * (1 + scale) + shift
         return x + self.second(F.silu(hidden))
 
 
 class LatentLayer(nn.Module):
-    """A layer of latents: its posterior, and what its `n` adds to the state."""
+    """A layer of latents: its posterior, and the contribution of its `n` to the state."""
 
     def __init__(self, width: int, channels: int, blocks: int) -> None:
         super().__init__()
@@ -130,14 +130,14 @@ class LatentLayer(nn.Module):
         hidden = F.silu(self.join(torch.cat([state, features], dim=1)))
         hidden = F.silu(self.look(hidden) + self.condition(condition)[:, :, None, None])
         mean, raw = self.posterior(hidden).float().chunk(2, dim=1)
-        # Means stay where the prior has candidates. Scales begin at about 0.4: all layers carry.
+        # Means stay where the prior has candidates. Scales start at about 0.4: all layers carry.
         return MAX_MEAN * torch.tanh(mean / MAX_MEAN), -F.softplus(raw + 0.5).clamp_max(
             -MIN_LOG_SCALE
         )
 
     def take(self, state: Tensor, n: Tensor, condition: Tensor) -> Tensor:
-        """The state behind this layer."""
-        gain = MAX_GAIN * torch.tanh(self.gain(state) / MAX_GAIN)  # or states may grow without end
+        """The state after this layer."""
+        gain = MAX_GAIN * torch.tanh(self.gain(state) / MAX_GAIN)  # bounds states
         state = state + self.add(n * (1 + gain))
         for block in self.blocks:
             state = block(state, condition)
@@ -190,13 +190,13 @@ class Hierarchy(nn.Module):
         return state.contiguous(memory_format=torch.channels_last)
 
     def rise(self, layer: int, state: Tensor) -> Tensor:
-        """The state at the resolution of this layer, given that behind the layer before."""
+        """The state at the resolution of this layer, given the state after the previous one."""
         return self._raise(
             state, self.resolution[layer - 1] if layer else 0, self.resolution[layer]
         )
 
     def finish(self, state: Tensor, condition: Tensor) -> Tensor:
-        """The picture, (b, 3, h, w) float32; about 0 to 1."""
+        """The picture, (b, 3, h, w) float32, nominally in [0, 1]."""
         x = self._raise(state, self.resolution[-1], len(self.up))
         for block in self.output:
             x = block(x, condition)
@@ -214,8 +214,8 @@ class Hierarchy(nn.Module):
 
         Args:
             pixels: (b, 3, h, w).
-            position: of each picture's quality in the range of qualities, 0 to 1, (b,).
-            draw: mean and log scale of a layer to its `n`.
+            position: each picture's position in the range of qualities, 0 to 1, (b,).
+            draw: from mean and log scale of a layer to its `n`.
 
         Returns:
             the pictures, and means and log scales of all layers.
@@ -226,7 +226,7 @@ class Hierarchy(nn.Module):
     def descend(
         self, pixels: Tensor, position: Tensor, draw: Callable[[Tensor, Tensor], Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
-        """As `forward`, but the state behind the last layer and the condition for the pictures."""
+        """As `forward`, but return the state after the last layer and condition, no pictures."""
         condition = self.condition(position)
         maps = self.encode(pixels, condition)
         state = self.begin(len(pixels), *pixels.shape[2:])
@@ -240,7 +240,7 @@ class Hierarchy(nn.Module):
         return state, condition, means, log_scales
 
     def region_of(self, layer: int) -> int:
-        """Side of what a position of the coarsest resolution covers, in positions of a layer."""
+        """Side of the area of a position of the coarsest resolution, in positions of a layer."""
         return 1 << self.resolution[layer]
 
     def shapes(self, height: int, width: int) -> Iterator[tuple[int, int, int]]:
@@ -251,7 +251,7 @@ class Hierarchy(nn.Module):
 
 
 def _zero(*parameters: Tensor | None) -> None:
-    """Begin at 0. The type of a bias says that it may be None; here none is."""
+    """Initialise with 0; the type of a bias allows None, which does not occur."""
     for parameter in parameters:
         if parameter is not None:
             nn.init.zeros_(parameter)

@@ -1,4 +1,4 @@
-"""Images in and out: files, folders, streams, and the samples of the package.
+"""Images in and out: files, folders, streams, and the package's samples.
 
 `formats` has a file for each format; importing them here registers them.
 """

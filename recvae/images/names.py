@@ -1,4 +1,4 @@
-"""File names of images: those that come from elsewhere, and those that are made up here."""
+"""File names of images: checks of given names, and default ones."""
 
 import os
 from collections import Counter
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from recvae.errors import InputError
 from recvae.images.formats.registry import PictureFormat, format_by_ending, joined, picture_formats
 
-MAX_NAME_BYTES = 255  # what the common file systems allow
+MAX_NAME_BYTES = 255  # the limit of common file systems
 _ON_WINDOWS = os.name == "nt"
 
 
 def default_names(count: int) -> tuple[str, ...]:
-    """Return `00000.png`, `00001.png`, ...: as many, and wide enough to sort in this order."""
+    """Return `00000.png`, `00001.png`, ...: `count` names, wide enough to sort in this order."""
     digits = max(5, len(str(count - 1)))
     return tuple(f"{index:0{digits}}.png" for index in range(count))
 
 
 def check_names(names: Sequence[str], count: int) -> None:
-    """Raise `InputError` unless these are `count` distinct, bare and visible names of pictures.
+    """Raise `InputError` unless these are `count` distinct, bare, visible picture names.
 
-    Names travel in files that others made: none of them may lead out of the folder that it goes to.
+    Names come in files made by others, so none may lead out of the folder they are written to.
     """
     if len(names) != count:
         raise InputError(f"{len(names)} names for {count} images")
@@ -33,7 +33,7 @@ def check_names(names: Sequence[str], count: int) -> None:
 
 
 def check_names_here(names: Sequence[str], count: int) -> None:
-    """Raise `InputError` unless `check_names` passes and files of these names can be made here.
+    """Raise `InputError` unless `check_names` passes and this system can create such files.
 
     On Windows a colon leads to another drive, or to a stream that no folder shows.
     """
@@ -55,6 +55,6 @@ def _problem(name: str) -> str | None:
         return f"does not end in {joined(endings)}"
     try:
         too_long = len(name.encode()) > MAX_NAME_BYTES
-    except UnicodeEncodeError:  # how Python spells a name that its file system cannot decode
+    except UnicodeEncodeError:  # surrogates stand for undecodable bytes in a name
         return "is not valid Unicode"
     return f"is longer than {MAX_NAME_BYTES} bytes" if too_long else None

@@ -1,4 +1,4 @@
-"""Images of one spec, and reading them from every kind of input."""
+"""Reads images from every kind of input."""
 
 import gzip
 import io
@@ -32,14 +32,14 @@ from recvae.images.spec import GREY, KINDS, MAX_PIXELS, RGBA, ImageSpec
 from recvae.images.stream import ImageStream, Runs, check_pixels
 
 Source = str | PathLike[str] | BinaryIO
-_RECVAE_MAGIC = b"\x89REC"  # of files that hold images, though not to be read here
+_RECVAE_MAGIC = b"\x89REC"  # these files hold images, but are not read here
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
     """Images of one spec, all in memory.
 
-    `pixels` is uint8 (n, height, width) or, of 2 to 4 channels, (n, height, width, channels),
+    `pixels` is uint8 (n, height, width) or, for 2 to 4 channels, (n, height, width, channels),
     height and width at least 1; `names` are distinct bare file names of pictures, one an image, or
     None. Raises `InputError` for anything else.
     """
@@ -64,9 +64,9 @@ class Images:
 
 
 def read_images(source: Source, channels: int = GREY) -> Images:
-    """Read all images of what `image_stream` takes, in memory that grows with the data there is.
+    """Read all images of an input for `image_stream`; memory grows with the data actually there.
 
-    Raises `InputError` as it does, and where the images differ in size or channels.
+    Raises `InputError` as it does, and if the images differ in size or channels.
     """
     with image_stream(source, channels) as images:
         shape = images.shape
@@ -85,17 +85,18 @@ def image_stream(
 ) -> Iterator[ImageStream]:
     """Open an array of images, idx or .npy, a picture of a registered format, or a folder of such.
 
-    A source is a path or a binary stream, which may be a pipe and stays open. The kind is told by
-    the first bytes; gzip around arrays is undone. `channels` says what an array holds: with 1 grey
-    images (n, height, width), with 2 to 4 (n, height, width, channels), those of 2 and 4 with alpha
-    last; and in .npy an array without n is one image. Pictures say so themselves. A folder gives
-    its images in the order of their names, and their names. What is open is read on, whatever takes
-    its name meanwhile. Metadata of pictures, as EXIF and colour profiles, are left behind.
+    A source is a path or a binary stream, which may be a pipe and stays open. The first bytes tell
+    the kind; gzip around arrays is decompressed. `channels` states what an array holds: with 1,
+    grey images (n, height, width), with 2 to 4, (n, height, width, channels), where 2 and 4 end in
+    alpha; a .npy array without n is one image. Pictures state their channels themselves. A folder
+    gives its images in the order of their names, and the names. An open file is read to its end
+    even if its name is reused meanwhile. Metadata of pictures, such as EXIF and colour profiles,
+    are dropped.
 
-    Raises `InputError` for everything that is not entirely such an input, at the end of the chunks
-    at the latest, and for a picture of more than `max_pixels`. With `skip`, which is told of each
-    at the beginning, files of a folder that cannot be read are passed over; all files are decoded
-    once more for that. It needs a folder.
+    Raises `InputError` for anything that is not entirely such an input, at the end of the chunks
+    at the latest, and for a picture of more than `max_pixels`. With `skip`, files of a folder that
+    cannot be read are skipped, and `skip` is called with each at the beginning; this decodes all
+    files twice, and needs a folder.
     """
     if channels not in KINDS:
         raise InputError(f"channels: {channels}, must be {GREY} to {RGBA}")
@@ -106,9 +107,9 @@ def image_stream(
     with ExitStack() as stack:
         name = source_name(source)
         is_folder = isinstance(source, str) and os.path.isdir(source)
-        is_missing = isinstance(source, str) and not os.path.exists(source)  # as is told below
+        is_missing = isinstance(source, str) and not os.path.exists(source)  # reported below
         if skip and not (is_folder or is_missing):
-            raise InputError(f"{name}: only of a folder can files be skipped (--skip-bad)")
+            raise InputError(f"{name}: files can be skipped in a folder only (--skip-bad)")
         with _tell_damage(name):
             names = None
             if not isinstance(source, str):
@@ -126,9 +127,9 @@ def image_stream(
 
 
 def holds_images(path: str | PathLike[str]) -> bool:
-    """Return whether `image_stream` takes what is there, as far as it looks before the pixels.
+    """Return whether `image_stream` accepts the input, judged by what precedes the pixels.
 
-    False of a pipe, from which nothing is taken.
+    False for a pipe, from which nothing is read.
     """
     with suppress(InputError):
         if os.path.isfile(path) or os.path.isdir(path):
@@ -138,7 +139,7 @@ def holds_images(path: str | PathLike[str]) -> bool:
 
 
 def source_name(source: object) -> str:
-    """Return what messages call a path or a stream."""
+    """Return the name of a path or a stream for messages."""
     return str(getattr(source, "name", "image data") if hasattr(source, "read") else source)
 
 
@@ -152,20 +153,20 @@ def _open(path: str | PathLike[str]) -> BinaryIO:
 def _steady_images(
     file: BinaryIO, name: str, channels: int, max_pixels: int
 ) -> tuple[Runs, Iterator[np.ndarray]]:
-    """What `_file_images` returns, of a file that nobody writes to meanwhile."""
+    """As `_file_images`; raise InputError if the file changes meanwhile."""
     version = _version(file)
     runs, chunks = _file_images(file, name, channels, max_pixels)
 
     def checked() -> Iterator[np.ndarray]:
         yield from chunks
         if _version(file) != version:
-            raise InputError(f"{name}: changed while it was read: try again when it is written")
+            raise InputError(f"{name}: changed while being read: try again when it is complete")
 
     return runs, checked()
 
 
 def _version(file: BinaryIO) -> tuple[int, int] | None:
-    """What differs when a file was written to; None of what is no regular file."""
+    """A value that changes when a file is written to; None if it is not a regular file."""
     with suppress(OSError, AttributeError):
         found = os.fstat(file.fileno())
         if stat.S_ISREG(found.st_mode):
@@ -187,10 +188,10 @@ def _file_images(
     if not head:
         raise InputError(f"{name}: empty file")
     if head.startswith(_RECVAE_MAGIC):
-        raise InputError(f"{name}: is a .recvae file: decompress makes images of it")
+        raise InputError(f"{name}: is a .recvae file: decompress it to get images")
     if known is None or isinstance(known, PictureFormat):
         kinds = ", ".join(map(with_article, FORMATS))
-        raise InputError(f"{name}: unknown kind of file; give {kinds} or a folder of pictures")
+        raise InputError(f"{name}: unknown kind of file; pass {kinds} or a folder of pictures")
     if channels not in known.channels:
         raise InputError(f"{name}: {with_article(known.name)} has no {KINDS[channels]} images")
     spec, count, chunks = known.read(file, name, channels)
@@ -202,14 +203,14 @@ def _peek(file: BinaryIO) -> tuple[bytes, BinaryIO]:
     if not file.seekable():
         file = whole_reads(file)
     head = read_whole(file, HEAD_BYTES)
-    if file.seekable() and not isinstance(file, gzip.GzipFile):  # which seeks by starting anew
+    if file.seekable() and not isinstance(file, gzip.GzipFile):  # which seeks by starting over
         file.seek(-len(head), io.SEEK_CUR)
         return head, file
     return head, cast(BinaryIO, io.BufferedReader(_Rewound(head, file)))
 
 
 class _Rewound(io.RawIOBase):
-    """A stream, from its beginning, of which the first bytes were read."""
+    """A stream from its beginning, whose first bytes were already read."""
 
     def __init__(self, head: bytes, rest: BinaryIO) -> None:
         self._head, self._rest = head, rest
@@ -231,9 +232,9 @@ def _told(chunks: Iterator[np.ndarray], name: str) -> Iterator[np.ndarray]:
 
 @contextmanager
 def _tell_damage(name: str) -> Iterator[None]:
-    """Turn what reading may raise into an `InputError` that names the input."""
+    """Turn errors of reading into an `InputError` that names the input."""
     with translate_os_errors(name):
         try:
             yield
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(f"{name}: not a whole gzip file ({error})") from error
+            raise InputError(f"{name}: incomplete or damaged gzip file ({error})") from error

@@ -1,4 +1,4 @@
-"""A few real images that travel with the package.
+"""A few real images that ship with the package.
 
 MNIST by Y. LeCun, C. Cortes and C. J. C. Burges, http://yann.lecun.com/exdb/mnist: the first 500
 images of the training set and the first 300 of the test set.

@@ -1,13 +1,13 @@
-"""What an image is made of: size, channels, levels."""
+"""The kind of an image: size, channels, levels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 GREY, GREY_ALPHA, RGB, RGBA = 1, 2, 3, 4
 KINDS = {GREY: "grey", GREY_ALPHA: "grey with alpha", RGB: "RGB", RGBA: "RGB with alpha"}
-"""What images of so many channels are; alpha comes last."""
-MAX_SIDE = 65535  # pixels: what the file format can say
-MAX_PIXELS = 1 << 28  # of a picture that is read, if the caller sets no other limit
+"""Kinds of images by number of channels; alpha comes last."""
+MAX_SIDE = 65535  # pixels: limit of the file format
+MAX_PIXELS = 1 << 28  # default limit for reading a picture
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class ImageSpec:
 
     Fields:
         height, width: in pixels, at least 1.
-        channels: 1, grey, or 3: red, green, blue; 2 or 4 if alpha follows these.
-        levels: how many values a pixel can take in each channel: 0 to levels - 1; at most 256.
+        channels: 1, grey, or 3: red, green, blue; 2 or 4 with alpha after these.
+        levels: number of values of a pixel in each channel, 0 to levels - 1; at most 256.
 
     Raises ValueError for anything else.
     """
@@ -29,7 +29,7 @@ class ImageSpec:
 
     def __post_init__(self) -> None:
         if self.height < 1 or self.width < 1:
-            raise ValueError(f"an image of {self.height} x {self.width} pixels has none")
+            raise ValueError(f"an image of {self.height} x {self.width} pixels is empty")
         if self.channels not in KINDS:
             raise ValueError(f"channels: {self.channels}, must be {GREY} to {RGBA}")
         if not 1 <= self.levels <= 256:
@@ -43,8 +43,8 @@ class ImageSpec:
     def of(cls, shape: Sequence[int], channels: int = GREY) -> "ImageSpec":
         """The spec of images in an array (..., height, width), or (..., height, width, channels).
 
-        The axis of channels is there if they are more than 1. Raises ValueError if its length is
-        another number.
+        There is an axis of channels if there is more than 1. Raises ValueError if its length
+        differs from `channels`.
         """
         if channels == GREY:
             return cls(shape[-2], shape[-1])
@@ -57,8 +57,8 @@ class ImageSpec:
         """The spec of images in an array (n, height, width) or (n, height, width, channels).
 
         Within the package grey images have no axis of channels, so that three axes are grey, and
-        the last of four holds 2 to 4 channels. What comes from outside says by an argument which
-        it means. Raises ValueError for other shapes.
+        the last of four holds 2 to 4 channels. Outside arrays need an argument to tell. Raises
+        ValueError for other shapes.
         """
         if len(shape) == 3:
             return cls.of(shape)
@@ -68,13 +68,13 @@ class ImageSpec:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an array that holds one image: (height, width), or (height, width, channels)."""
+        """Shape of an array with one image: (height, width), or (height, width, channels)."""
         size = (self.height, self.width)
         return size if self.channels == GREY else (*size, self.channels)
 
     @property
     def kind(self) -> str:
-        """What its channels are, in words."""
+        """Its channels in words."""
         return KINDS[self.channels]
 
     @property
@@ -84,5 +84,5 @@ class ImageSpec:
 
     @property
     def raw_bytes(self) -> int:
-        """Bytes of an image as it is, one for each channel of each pixel."""
+        """Bytes of an uncompressed image, one for each channel of each pixel."""
         return self.num_pixels * self.channels

@@ -1,4 +1,4 @@
-"""Images some at a time, in memory that does not grow with their number."""
+"""Images in chunks, in memory that does not grow with their number."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -18,18 +18,18 @@ Runs = tuple[tuple[ImageSpec, int], ...]
 
 @dataclass(frozen=True, eq=False)
 class ImageStream:
-    """Images, to be taken once and in order.
+    """Images to be consumed once, in order.
 
     Fields:
-        runs: known before the first of them: how many follow each other of one spec, of another,
-            and so on; no images are one run of 0.
-        chunks: uint8 (k, height, width) or (k, height, width, channels): images of one spec, a
-            megabyte at a time or one image if that is more. Raises InputError where damage shows
-            late: only at the end is what came known to be whole.
+        runs: known in advance: pairs of a spec and the number of consecutive images that have it;
+            no images are one run of 0.
+        chunks: uint8 (k, height, width) or (k, height, width, channels): images of one spec, up to
+            a megabyte at a time, or one larger image. Raises InputError for damage found late: the
+            images are known to be complete only at the end.
         names: distinct bare file names of pictures, one an image, or None.
-        source: what messages call the images.
+        source: the name of the images in messages.
 
-    Raises InputError for names that are not so, ValueError for such runs.
+    Raises InputError for other names, ValueError for other runs.
     """
 
     runs: Runs
@@ -40,25 +40,25 @@ class ImageStream:
     def __post_init__(self) -> None:
         least = 0 if len(self.runs) == 1 else 1
         if not self.runs or min(count for _, count in self.runs) < least:
-            raise ValueError(f"runs: got {self.runs}, need images in each")
+            raise ValueError(f"runs: got {self.runs}, need at least one image in each")
         if any(left == right for (left, _), (right, _) in pairwise(self.runs)):
-            raise ValueError(f"runs: got {self.runs}, need neighbours that differ")
+            raise ValueError(f"runs: got {self.runs}, need consecutive specs to differ")
         if self.names is not None:
             check_names(self.names, self.count)
 
     @property
     def count(self) -> int:
-        """How many images there are."""
+        """The number of images."""
         return sum(count for _, count in self.runs)
 
     @property
     def spec(self) -> ImageSpec | None:
-        """The spec of all images; None where they differ."""
+        """The spec of all images; None if they differ."""
         return self.runs[0][0] if len(self.runs) == 1 else None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, height, width) or (n, height, width, channels); InputError where images differ."""
+        """(n, height, width) or (n, height, width, channels); InputError if images differ."""
         if self.spec is None:
             (first, count), (other, _), *_ = self.runs
             name, other_name = self.name_of(0), self.name_of(count)
@@ -70,11 +70,11 @@ class ImageStream:
 
     @property
     def raw_bytes(self) -> int:
-        """Bytes of all images as they are."""
+        """Bytes of all images, uncompressed."""
         return sum(count * spec.raw_bytes for spec, count in self.runs)
 
     def name_of(self, index: int) -> str:
-        """Return what messages call an image."""
+        """Return the name of an image for messages."""
         return self.names[index] if self.names else f"image {index}"
 
 
@@ -83,23 +83,23 @@ def check_pixels(
 ) -> tuple[ImageSpec, int]:
     """Return spec and number of the images of an array.
 
-    Raises `InputError` unless it is uint8 (n, height, width), or (n, height, width, channels) for
-    more channels than 1, with pixels.
+    Raises `InputError` unless it is non-empty uint8 (n, height, width), or (n, height, width,
+    channels) for more than 1 channel.
     """
     if dtype != np.uint8:
-        raise InputError(f"holds {dtype} where pixels are uint8: convert it first")
+        raise InputError(f"holds {dtype}, but pixels must be uint8: convert it first")
     last = () if channels == GREY else (channels,)
     if len(shape) != 3 + len(last) or shape[3:] != last:
         expected = ", ".join(map(str, ("n", "height", "width", *last)))
         raise InputError(f"has shape {shape}, not ({expected}){_channels_hint(shape, channels)}")
-    too_large = not shape[0] and max(shape) >= 1 << 31  # arrays have limits even where empty
+    too_large = not shape[0] and max(shape) >= 1 << 31  # arrays have limits even if empty
     if 0 in shape[1:] or too_large:
         raise InputError(f"holds no pixels: its shape is {shape}")
     return ImageSpec.of(shape, channels), shape[0]
 
 
 def _channels_hint(shape: tuple[int, ...], channels: int) -> str:
-    """What to pass for an array whose last axis holds channels."""
+    """A hint for an array whose last axis seems to hold channels."""
     found = shape[3] if len(shape) == 4 else GREY
     if found in (GREY, channels) or found not in KINDS:
         return ""
@@ -109,11 +109,11 @@ def _channels_hint(shape: tuple[int, ...], channels: int) -> str:
 def read_chunks(
     file: BinaryIO, spec: ImageSpec, count: int, name: str, at_once: int | None = None
 ) -> Iterator[np.ndarray]:
-    """Return the chunks of `count` images that are the rest of a file.
+    """Return the chunks of the `count` images in the rest of a file.
 
-    They come `at_once` images at a time or, without it, `CHUNK_BYTES` at a time. Raises
-    `InputError` that names the file if bytes are missing or too many: at once where the file can
-    tell, else at the end. Memory grows with the data that is there, never with what is announced.
+    They come `at_once` images at a time or, by default, `CHUNK_BYTES` at a time. Raises
+    `InputError` that names the file if bytes are missing or left over: at once if the file's size
+    is known, else at the end. Memory grows with the data that is there, whatever the header states.
     """
     if file.seekable():
         here = file.tell()
@@ -138,20 +138,20 @@ def _read_chunks(
 
 
 def _check_length(data_bytes: int, spec: ImageSpec, count: int, name: str) -> None:
-    """Raise `InputError` unless so many bytes are the pixels of the images."""
+    """Raise `InputError` unless the images have exactly this many bytes."""
     expected = count * spec.raw_bytes
     described = f"{count} images of {spec} pixels"
     if data_bytes < expected:
         raise InputError(
-            f"{name}: truncated: its header announces {described}, "
-            f"{expected} bytes, and {data_bytes} follow"
+            f"{name}: truncated: its header states {described}, {expected} bytes, but only "
+            f"{data_bytes} follow"
         )
     if data_bytes > expected:
-        raise InputError(f"{name}: bytes trail the {described} that its header announces")
+        raise InputError(f"{name}: extra bytes follow the {described} that its header states")
 
 
 def images_at_once(spec: ImageSpec, num_bytes: int = CHUNK_BYTES) -> int:
-    """Return how many images make a chunk of so many bytes: one at least."""
+    """Return the number of images in a chunk of at most `num_bytes` bytes, at least one."""
     return max(1, num_bytes // spec.raw_bytes)
 
 

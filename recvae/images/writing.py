@@ -1,4 +1,4 @@
-"""Writing images, whole or in chunks, to the kind of output that a name asks for."""
+"""Writes images, whole or in chunks; the output's name selects the format."""
 
 import itertools
 import os
@@ -32,7 +32,7 @@ _CHUNK_BYTES = 1 << 24
 
 
 def write_images(path: str | PathLike[str], images: Images, force: bool = False) -> None:
-    """Write `images` as the name `path` asks; see `write_chunks`."""
+    """Write `images` in the format for the name `path`; see `write_chunks`."""
     pixels = images.pixels
     step = images_at_once(images.spec, _CHUNK_BYTES)
     chunks = (pixels[start : start + step] for start in range(0, len(pixels), step))
@@ -46,15 +46,15 @@ def write_chunks(
     names: Sequence[str] | None = None,
     force: bool = False,
 ) -> None:
-    """Write images from uint8 `chunks`, of which one is in memory at a time.
+    """Write images from uint8 `chunks`, with one chunk in memory at a time.
 
-    `runs` and `chunks` are those of an `ImageStream`.
+    `runs` and `chunks` are as in an `ImageStream`.
 
-    A binary stream gets idx. The end of a path chooses: those of array formats, also with `.gz`;
-    those of picture formats for a single image; else a folder of pictures called `names`, each in
-    the format of its ending, or 00000.png and so on. A path that ends in a slash is a folder; one
-    that ends as files do, in a dot, letters and perhaps digits, only if there is such a folder. The
-    output appears when it is complete. Raises `InputError` as `atomic_file`, `atomic_folder` and
+    A binary stream gets idx. For a path, its ending chooses: an array format, also with `.gz`; a
+    picture format for a single image; else a folder of pictures called `names`, each in the format
+    of its ending, or 00000.png and so on. A path that ends in a slash is a folder; one that ends as
+    files do, in a dot, letters and perhaps digits, is a folder only if it exists as one. The output
+    appears when it is complete. Raises `InputError` as `atomic_file`, `atomic_folder` and
     `check_names_here` do, and if the output cannot hold such images.
     """
     images = _checked(chunks, runs)
@@ -77,7 +77,7 @@ def write_chunks(
 
 
 def _format(path: str) -> Format | None:
-    """The format that a name asks for; None for a folder, InputError if it is of no kind."""
+    """The format for a name; None for a folder, InputError if it is unknown."""
     if path.endswith(("/", os.sep)):
         return None
     name = Path(path).name.lower()
@@ -87,14 +87,14 @@ def _format(path: str) -> Format | None:
     if _FILE_ENDING.fullmatch(Path(name).suffix) and not os.path.isdir(path):
         endings = ", ".join(known.endings[0] for known in FORMATS.values())
         raise InputError(
-            f"{path}: cannot write this kind; use {endings} or a folder's name; if this is one, "
-            f"give it as {path}/"
+            f"{path}: cannot write this kind; use {endings} or a folder name; if this is a folder, "
+            f"write it as {path}/"
         )
     return None
 
 
 def _checked(chunks: Iterable[np.ndarray], runs: Runs) -> Iterator[np.ndarray]:
-    """Pass non-empty chunks on; a mistake of the program must not become a file."""
+    """Pass on non-empty chunks, checked: a bug in the program must not become a file."""
     coming = iter(runs)
     spec, left = next(coming)
     for chunk in chunks:
@@ -107,13 +107,13 @@ def _checked(chunks: Iterable[np.ndarray], runs: Runs) -> Iterator[np.ndarray]:
             yield chunk
     missing = left + sum(count for _, count in coming)
     if missing:
-        raise ValueError(f"too few images came for a file: {missing} are missing")
+        raise ValueError(f"too few images for a file: {missing} are missing")
 
 
 def _only_run(output: object, runs: Runs) -> tuple[ImageSpec, int]:
     if len(runs) > 1:
         raise InputError(
-            f"{source_name(output)}: images that differ in size make no array: give a folder's name"
+            f"{source_name(output)}: an array cannot hold images of different sizes: use a folder"
         )
     return runs[0]
 
@@ -140,9 +140,7 @@ def _write_picture(
 ) -> None:
     count = sum(count for _, count in runs)
     if count != 1:
-        raise InputError(
-            f"{path}: one {known.name} cannot hold {count} images: give a folder's name"
-        )
+        raise InputError(f"{path}: one {known.name} cannot hold {count} images: use a folder name")
     _check_channels(path, known, runs[0][0])
     with atomic_file(path, force) as file:
         file.writelines(known.write(pixels, path) for (pixels,) in chunks)
@@ -166,13 +164,13 @@ def _write_folder(
         images = itertools.chain.from_iterable(chunks)
         for name, known, pixels in zip(names, formats, images, strict=True):
             data = known.write(pixels, Path(path, name))
-            with open(folder / name, "xb") as file:  # "x", as names may differ in case alone
+            with open(folder / name, "xb") as file:  # "x", as names may differ only in case
                 file.write(data)
 
 
 def _picture_format(name: str) -> PictureFormat:
     known = format_by_ending(name)
-    assert isinstance(known, PictureFormat)  # as `check_names_here` has made sure
+    assert isinstance(known, PictureFormat)  # `check_names_here` has ensured this
     return known
 
 

@@ -1,8 +1,8 @@
 """A dense layer of one vector in integers, for kernels: the same sums on every machine.
 
 The loop is written in LLVM's own vectors, since numba's loops add across a vector for each output,
-which costs as much as the products. Here each lane is an output, and inputs come in pairs: what
-x86 has an instruction for (vpmaddwd, vpdpwssd), and LLVM a way around on all others.
+which costs as much as the products. Here each lane is an output, and inputs come in pairs: for
+these x86 has instructions (vpmaddwd, vpdpwssd), and LLVM emulates them elsewhere.
 """
 
 from typing import Any
@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from recvae.jit import inlined
 
 LANES = 16
-ALIGNED_BYTES = 64  # a vector that lies across two lines of the cache is read twice
+ALIGNED_BYTES = 64  # a vector across two cache lines is read twice
 
 _INT16, _INT32 = ir.IntType(16), ir.IntType(32)
 _PAIRED, _SUMS = ir.VectorType(_INT16, 2 * LANES), ir.VectorType(_INT32, LANES)
 _PRODUCTS = ir.VectorType(_INT32, 2 * LANES)
-_intrinsic: Any = intrinsic(prefer_literal=True)  # sees how many vectors a call asks for
+_intrinsic: Any = intrinsic(prefer_literal=True)  # sees the number of vectors of a call
 
 
 def pack(weights: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Weights (outputs, inputs) as add_products takes them: (pairs of inputs, outputs, 2).
+    """Weights (outputs, inputs) in the form for add_products: (pairs of inputs, outputs, 2).
 
-    Inputs are filled up with zeros to an even number, outputs to a multiple of LANES.
+    Inputs are padded with zeros to an even number, outputs to a multiple of LANES.
     """
     outputs, inputs = weights.shape
     shape = -(-inputs // 2), -(-outputs // LANES) * LANES, 2
@@ -46,10 +46,10 @@ def pack(weights: NDArray[np.int16]) -> NDArray[np.int16]:
 def add_products(packed: Any, inputs: Any, sums: Any) -> None:
     """sums[o] += sum_i weights[o, i] * inputs[i], modulo 2^32, for kernels only.
 
-    Arguments, all without gaps; inputs and sums may be longer than needed, the rest is left alone:
+    Arguments, all contiguous; inputs and sums may be longer than needed, the rest is not touched:
         packed: int16 (pairs, outputs, 2) from pack
         inputs: int16, 2 * pairs of them
-        sums: int32, as many as packed has outputs; preset them with the bias
+        sums: int32, as many as packed has outputs; initialise them with the bias
 
     Raises ValueError if the sizes do not fit.
     """
@@ -66,14 +66,14 @@ def add_products(packed: Any, inputs: Any, sums: Any) -> None:
 
 @_intrinsic
 def _add_block(_: Any, packed: Any, inputs: Any, sums: Any, first: Any, vectors: Any) -> Any:
-    """The outputs from first on, LANES * vectors of them, their sums held in registers.
+    """The outputs from `first` on, LANES * vectors of them, with sums held in registers.
 
-    Even and odd pairs have sums of their own: a sum is ready some cycles after its product.
+    Even and odd pairs have separate sums, as a sum is ready some cycles after its product.
     """
     expected = (types.int16, 3), (types.int16, 1), (types.int32, 1)
     for array, (dtype, dimensions) in zip((packed, inputs, sums), expected, strict=True):
         if (array.dtype, array.ndim, array.layout) != (dtype, dimensions, "C"):
-            raise TypingError(f"{array} is not {dtype} in {dimensions} dimensions without gaps")
+            raise TypingError(f"{array} is not {dtype} in {dimensions} dimensions, contiguous")
     count = vectors.literal_value
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
@@ -85,7 +85,7 @@ def _add_block(_: Any, packed: Any, inputs: Any, sums: Any, first: Any, vectors:
         one, two = (ir.Constant(pairs.type, number) for number in (1, 2))
 
         def vector(data: Any, index: Any, number: int, kind: Any) -> Any:
-            """Where a vector lies: the one of that number from data[index] on."""
+            """Pointer to the vector `number` of those that begin at data[index]."""
             index = builder.add(index, ir.Constant(index.type, number * kind.count))
             return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
 
@@ -117,7 +117,7 @@ def _add_block(_: Any, packed: Any, inputs: Any, sums: Any, first: Any, vectors:
 
 
 def _repeat_pair(builder: ir.IRBuilder, values: Any, index: Any) -> Any:
-    """Two numbers in a row from values[index] on, again and again."""
+    """A vector that repeats the two numbers at values[index]."""
     place = builder.bitcast(builder.gep(values, [index]), _INT32.as_pointer())
     nothing = ir.Constant(_SUMS, ir.Undefined)
     pair = builder.load(place, align=2)
@@ -126,7 +126,7 @@ def _repeat_pair(builder: ir.IRBuilder, values: Any, index: Any) -> Any:
 
 
 def _multiply_pairs(builder: ir.IRBuilder, weights: Any, inputs: Any) -> Any:
-    """Of each pair the sum of its two products, in the form that LLVM knows as vpmaddwd."""
+    """The sum of the two products of each pair, in the form that LLVM recognises as vpmaddwd."""
     products = builder.mul(builder.sext(weights, _PRODUCTS), builder.sext(inputs, _PRODUCTS))
     nothing = ir.Constant(_PRODUCTS, ir.Undefined)
     first, second = (

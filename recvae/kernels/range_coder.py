@@ -1,6 +1,6 @@
 """The format's range coder inside kernels: the same bytes as `recvae.codec.range_coder`.
 
-A carry goes back into the words that were written, which are all kept.
+A carry propagates back into the words already written, which are all kept.
 """
 
 from collections import namedtuple
@@ -17,13 +17,13 @@ _SHIFT, _WORD = np.uint64(PRECISION_BITS), np.uint64(WORD_BITS)
 _LOW_WORD, _LAST = np.uint64(0xFFFFFFFF), np.uint64(TOTAL - 1)
 
 Coder = namedtuple("Coder", "state words place")
-"""state: lower end, size and, of a decoder, point of the interval, (3,) uint64. words: uint32.
-place: of the next word, and 1 if words did not suffice or no encoder wrote them, (2,) int64."""
+"""state: lower end, size and, in a decoder, point of the interval, (3,) uint64. words: uint32.
+place: index of the next word; 1 once words ran out or are not an encoder's output. (2,) int64."""
 
 
 @inlined
 def new_encoder(words):
-    """Writes into words, as many as there are."""
+    """An encoder that fills `words`."""
     state = np.zeros(3, np.uint64)
     state[1] = ~np.uint64(0)
     return Coder(state, words, np.zeros(2, np.int64))
@@ -31,7 +31,7 @@ def new_encoder(words):
 
 @inlined
 def new_decoder(words):
-    """Reads words, and zeros behind them."""
+    """A decoder that reads `words`, then zeros."""
     coder = new_encoder(words)
     for _ in range(2):
         _read(coder)
@@ -64,7 +64,7 @@ def encode(coder, left, frequency):
 
 @inlined
 def look_up(coder):
-    """The place among 2^24 of the symbol to decode."""
+    """The point in [0, 2^24) that lies in the interval of the next symbol."""
     state = coder.state
     place = (state[2] - state[0]) // (state[1] >> _SHIFT)
     if place > _LAST:
@@ -75,7 +75,7 @@ def look_up(coder):
 
 @inlined
 def accept(coder, left, frequency):
-    """Go on behind the symbol that `look_up` led to."""
+    """Move past the symbol that `look_up` found."""
     state = coder.state
     scale = state[1] >> _SHIFT
     state[0] += scale * np.uint64(left)

@@ -1,1 +1,1 @@
-"""Pixel by pixel: what is known of a pixel before it is coded, and the network that uses it."""
+"""Coding pixel by pixel: the context of a pixel, and the network that uses it."""

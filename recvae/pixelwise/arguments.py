@@ -1,4 +1,4 @@
-"""Sizes of a network, and what it sees of a pixel."""
+"""Sizes of a network, and the context of a pixel."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,15 +9,15 @@ from recvae.pixelwise.rows import num_neighbours
 
 @dataclass(frozen=True)
 class PixelArguments:
-    """Sizes of a network and what it sees.
+    """Sizes of a network, and its context.
 
     Fields:
         hidden: widths of the two hidden layers.
-        components: of the mixture.
-        reach: how far the neighbours lie: so many pixels to the left; then for each row above, how
-            many to either side of the pixel's column.
-        filter_reach: the same of the adaptive filters.
-        filter_rate: how fast filters learn.
+        components: number of components of the mixture.
+        reach: extent of the neighbours: pixels to the left; then for each row above, pixels to
+            either side of the pixel's column.
+        filter_reach: the same for the adaptive filters.
+        filter_rate: learning rate of the filters.
         corrected: whether weights and scales of the mixture are corrected as pixels are coded.
     """
 
@@ -48,11 +48,11 @@ class PixelArguments:
             raise InputError("reach and filter_reach must begin with at least 1")
 
     def num_inputs(self, channels: int) -> int:
-        """What the network sees of a pixel: neighbours, median predictions, filters, errors."""
+        """Number of inputs for a pixel: neighbours, median predictions, filters, errors."""
         return channels * (num_neighbours(self.reach) + 3)
 
     def num_outputs(self, channels: int) -> int:
-        """What it says: see `law_bits`."""
+        """Number of outputs; see `law_bits`."""
         return self.components * (1 + 3 * channels + channels * (channels - 1) // 2)
 
     def layer_sizes(self, channels: int) -> list[tuple[int, int]]:
@@ -60,5 +60,5 @@ class PixelArguments:
         return list(pairwise((self.num_inputs(channels), *self.hidden, self.num_outputs(channels))))
 
     def num_filter_inputs(self, channels: int) -> int:
-        """What each filter sees: differences of neighbours and of the channels before."""
+        """Number of inputs of each filter: differences of neighbours and of earlier channels."""
         return channels * num_neighbours(self.filter_reach) + channels - 1

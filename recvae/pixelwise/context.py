@@ -1,12 +1,12 @@
-"""What sender and receiver know of a pixel before it is coded, in integers.
+"""The context of a pixel, known to sender and receiver before it is coded, in integers.
 
-Images are coded in raster order. Of each pixel there are its neighbours to the left and above; the
+Images are coded in raster order. The context has a pixel's neighbours to the left and above; the
 median edge prediction of each channel from three of them; and the prediction of a linear filter
-that learns as it goes (normalised least mean squares), with its late errors. The filter of a
-channel also sees the channels of the pixel that came before.
+that adapts (normalised least mean squares), with its recent errors. The filter of a channel also
+sees earlier channels of the pixel.
 
-All functions are numba's. Channels are 1 or 3; predictions of filters and their errors are in 1/16
-of a grey value.
+All functions are compiled by numba. Channels are 1 or 3; predictions of filters and their errors
+are in 1/16 of a grey value.
 """
 
 from collections import namedtuple
@@ -24,38 +24,38 @@ from recvae.pixelwise.lanes import (
 )
 from recvae.pixelwise.tables import MAX_DIFFERENCE, MAX_SIXTEENTHS
 
-PAD = 4  # pixels beside a row: no neighbour is farther
+PAD = 4  # pixels beside a row; no neighbour is farther away
 ROWS = 4  # the pixel's own and those above it
-FIRST = 128  # what is assumed where nothing is known
+FIRST = 128  # assumed where nothing is known
 PREDICTION_SHIFT = WEIGHT_BITS - DOT_SHIFT - 4  # to sixteenths
 LEAST_ENERGY = 256
 
-_U = np.uint64  # of places that are not negative: numba would count those from the end
+_U = np.uint64  # for non-negative indices, which numba need not wrap around
 
 Shape = namedtuple("Shape", "reach filter_reach filter_neighbours rate")
-"""What is looked at, by the network and by the filters: pixels to the left; then, for each row
-above, pixels to either side of the pixel's column, (rows,) int64 each. How many neighbours that is
-for the filters, and how fast they learn."""
+"""The contexts of the network and of the filters: pixels to the left; then, for each row above,
+pixels to either side of the pixel's column, (rows,) int64 each. The number of neighbours of the
+filters, and their learning rate."""
 
 State = namedtuple(
     "State", "rows medians tiled differences own sums weights predictions errors late energy"
 )
-"""What changes from pixel to pixel.
+"""The state that changes from pixel to pixel.
 
-rows: the pixel's own and three above, with `PAD` columns more on both sides, (4, (width + 8) * c).
-medians: of each channel, (c,). tiled: 255 less each of them, for 9 pixels.
-differences: of neighbours to the medians, what the filters see, and zeros, (d,), d a multiple of
-16. own: those of the channels that came before, (c,). sums: what the filters make of neighbours,
-(c,). weights: of the filter of each channel, (c, d), those of channels that came before behind
-those of neighbours. predictions: of each channel, 1/16, (c,). errors: magnitudes of the last ones,
-1/16, (c,). late: those of the row above and of this row, (2, width + 2, c). energy: sum of squares
-of the differences, (1,).
+rows: the pixel's own and three above, with `PAD` more columns on both sides, (4, (width + 8) * c).
+medians: one for each channel, (c,). tiled: 255 minus each of them, for 9 pixels.
+differences: those of neighbours to the medians, the inputs of filters, then zeros, (d,), d a
+multiple of 16. own: those of earlier channels, (c,). sums: the filters' sums over neighbours, (c,).
+weights: those of each channel's filter, (c, d), first for neighbours, then for earlier channels.
+predictions: one for each channel, 1/16, (c,). errors: magnitudes of the latest ones, 1/16, (c,).
+late: those of the row above and of this row, (2, width + 2, c). energy: sum of squares of the
+differences, (1,).
 """
 
 
 @inlined
 def new_state(weights, width):
-    """Of a tile or image that is `width` wide; the weights are those that filters go on from."""
+    """The initial state for a tile or image `width` wide; the filters start from `weights`."""
     channels, dimensions = weights.shape
     return State(
         np.full((ROWS, (width + 2 * PAD) * channels), FIRST, np.int32),
@@ -74,7 +74,7 @@ def new_state(weights, width):
 
 @inlined
 def begin_row(state, y):
-    """Move on to row `y`; left of it is what lies above its first pixel."""
+    """Move to row `y`; left of it, values are those above its first pixel."""
     rows, late, channels = state.rows, state.late, state.medians.size
     pad = PAD * channels
     end = rows.shape[1] - pad
@@ -101,7 +101,7 @@ def look(shape, state, y, x):
     rows, medians, tiled, differences = state.rows, state.medians, state.tiled, state.differences
     channels = medians.size
     at = (x + PAD) * channels
-    if y == 0:  # all above is as what came last
+    if y == 0:  # everything above equals the last pixel
         for row in range(1, ROWS):
             for i in range(at - PAD * channels, at + (PAD + 1) * channels):
                 rows[row, i] = rows[0, at - channels + (i - at) % channels]
@@ -138,7 +138,7 @@ def look(shape, state, y, x):
 
 @inlined
 def _run(reach, up, at, channels):
-    """Where the neighbours of a row begin in it, and how many values they have."""
+    """The start of the neighbours in a row, and their number of values."""
     if up == 0:
         return at - reach[0] * channels, reach[0] * channels
     return at - reach[up] * channels, (2 * reach[up] + 1) * channels
@@ -146,19 +146,19 @@ def _run(reach, up, at, channels):
 
 @inlined
 def _predict(state, c, total):
-    """The filter's prediction of channel `c`, in sixteenths; `total` is for the channels before."""
+    """The filter's prediction of channel `c`, in sixteenths; `total` is from earlier channels."""
     prediction = 16 * state.medians[c] + (np.int32(state.sums[c] + total) >> PREDICTION_SHIFT)
     state.predictions[c] = min(max(prediction, 0), MAX_SIXTEENTHS)
 
 
 @inlined
 def learn(shape, state, x, c, value):
-    """Take in the value of channel `c` of the pixel in column `x`; predict the next channel."""
+    """Learn from the value of channel `c` of the pixel in column `x`; predict the next channel."""
     weights, own, channels = state.weights, state.own, state.medians.size
     error = np.int32(16 * value - state.predictions[c])
     step = np.int32((error * shape.rate) // (state.energy[0] + LEAST_ENERGY))
     update(weights, c, state.differences, step)
-    # By themselves, since a vector that holds what was just written is slow to load.
+    # Separately, since loading a vector that was just partly written is slow.
     first = shape.filter_neighbours * channels
     for before in range(c):
         weight = weights[c, first + before] + (np.int32(step * own[before]) >> UPDATE_SHIFT)
@@ -178,7 +178,7 @@ def learn(shape, state, x, c, value):
 
 @inlined
 def find_inputs(shape, state, x, tables, inputs):
-    """Fill in what the network sees of the pixel in column `x`, -127 to 127 each."""
+    """Fill in the network's inputs for the pixel in column `x`, -127 to 127 each."""
     rows, medians, tiled = state.rows, state.medians, state.tiled
     of_difference, of_magnitude = tables
     channels, i = medians.size, 0

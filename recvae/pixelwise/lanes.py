@@ -1,6 +1,6 @@
 """The two loops of an adaptive filter, for kernels, in LLVM's own vectors of 16 lanes.
 
-numba leaves loops to LLVM's vectoriser, which makes steps of 64 of them: too long for filters.
+numba leaves loops to LLVM's vectoriser, which takes steps of 64: too long for filters.
 """
 
 from typing import Any
@@ -14,19 +14,19 @@ from numba.extending import intrinsic
 LANES = 16
 WEIGHT_BITS = 16  # a weight of 1 is 2^16
 MAX_WEIGHT = 1 << 18
-DOT_SHIFT = 2  # of weights, so that sums fit 32 bits
+DOT_SHIFT = 2  # right shift of weights, so that sums fit 32 bits
 UPDATE_SHIFT = 8
 
 _INT32 = ir.IntType(32)
 _VECTOR = ir.VectorType(_INT32, LANES)
-_intrinsic: Any = intrinsic  # takes one argument less than it is written with
+_intrinsic: Any = intrinsic  # calls pass one argument less than the definition
 
 
 @_intrinsic
 def dot(_: Any, weights: Any, row: Any, differences: Any) -> Any:
     """Sum of (weights[row, d] >> 2) * differences[d] over all d, modulo 2^32; int32.
 
-    weights: int32 (rows, d), differences: int32 (d,), without gaps, d a multiple of 16.
+    weights: int32 (rows, d), differences: int32 (d,), contiguous, d a multiple of 16.
     """
     _check(weights, differences)
 
@@ -50,7 +50,7 @@ def dot(_: Any, weights: Any, row: Any, differences: Any) -> Any:
 
 @_intrinsic
 def update(_: Any, weights: Any, row: Any, differences: Any, step: Any) -> Any:
-    """weights[row, d] += (step * differences[d]) >> 8 for all d, kept to -2^18 to 2^18.
+    """weights[row, d] += (step * differences[d]) >> 8 for all d, clamped to -2^18 to 2^18.
 
     Arrays as in `dot`; step: int32. Products are modulo 2^32.
     """
@@ -84,13 +84,13 @@ def update(_: Any, weights: Any, row: Any, differences: Any, step: Any) -> Any:
 def _check(weights: Any, differences: Any) -> None:
     for array, dimensions in ((weights, 2), (differences, 1)):
         if (array.dtype, array.ndim, array.layout) != (types.int32, dimensions, "C"):
-            raise TypingError(f"{array} is not int32 in {dimensions} dimensions without gaps")
+            raise TypingError(f"{array} is not int32 in {dimensions} dimensions, contiguous")
 
 
 def _for_lanes(
     context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any, body: Any
 ) -> None:
-    """Call `body` in a loop with where 16 weights of the row and their differences lie."""
+    """Call `body` in a loop with pointers to 16 weights of the row and their differences."""
     weights, differences = (
         context.make_array(signature.args[i])(context, builder, arguments[i]) for i in (0, 2)
     )

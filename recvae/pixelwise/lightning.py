@@ -1,4 +1,4 @@
-"""Training of the pixel by pixel networks: the one of colour and the one of grey at once."""
+"""Training of the pixel by pixel networks, for colour and grey at once."""
 
 from dataclasses import asdict
 
@@ -13,23 +13,23 @@ from recvae.pixelwise.network import INPUT_UNIT, PixelNetwork, law_bits
 from recvae.pixelwise.rows import find_rows, shape_of
 from recvae.vae.one_cycle import OneCycleModule
 
-FILTER_MEMORY = 0.998  # of what filters begin with, from crop to crop
+FILTER_MEMORY = 0.998  # of the filters' initial weights, from crop to crop
 LUMA = torch.tensor([299, 587, 114])  # in thousandths: ITU-R BT.601
 
 
 class PixelPredictor(OneCycleModule):
-    """Minimises the bits of pixels, given what came before in raster order.
+    """Minimises the bits of pixels, given what precedes them in raster order.
 
-    Of each crop of a batch the adaptive filters run over all pixels, and `pixels_per_crop` of them,
-    at random, train the networks. What the filters begin with is the mean of what they learned on
-    the crops before.
+    In each crop of a batch the adaptive filters run over all pixels, and `pixels_per_crop` random
+    ones train the networks. The initial weights of the filters are the mean of what they learned on
+    earlier crops.
 
     Args:
-        rgb: of colour.
-        grey: of grey; trained on the luma of the same crops.
-        pixels_per_crop: that train.
+        rgb: the network for colour.
+        grey: the network for grey, trained on the luma of the same crops.
+        pixels_per_crop: number of pixels of a crop to train on.
         learning_rate: peak of the one-cycle schedule.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         gradient_clip: largest norm of the gradient.
         compile: run the networks through torch.compile.
     """
@@ -83,10 +83,10 @@ class PixelPredictor(OneCycleModule):
         }
 
     def check_images(self, images: Tensor) -> None:
-        """Raise `InputError` for pictures (n, 3, height, width) that the networks do not take."""
+        """Raise `InputError` for pictures (n, 3, height, width) that the networks do not fit."""
         if images.shape[1] != RGB:
             raise InputError(
-                "the images are grey ones of one channel: a PixelPredictor takes those of "
+                "the images are grey, of one channel: a PixelPredictor needs those of "
                 "recvae.data.pictures.PictureDataModule, see configs/photos.yaml"
             )
 
@@ -106,7 +106,7 @@ class PixelPredictor(OneCycleModule):
         self._measure("test", batch)
 
     def _measure(self, split: str, batch: Tensor) -> None:
-        """Log bits per value, of colour and of grey, and their sum as the loss."""
+        """Log bits per value for colour and for grey, and their sum as the loss."""
         crops = batch.permute(0, 2, 3, 1).cpu()
         total = torch.zeros((), device=batch.device)
         for channels, images in ((RGB, crops), (GREY, to_grey(crops))):
@@ -116,7 +116,7 @@ class PixelPredictor(OneCycleModule):
         self.log(f"{split}/loss", total, prog_bar=True)
 
     def _bits(self, channels: int, images: np.ndarray, learning: bool) -> Tensor:
-        """Bits of pixels of images (n, h, w, c): of some while learning, else of all."""
+        """Bits of pixels of images (n, h, w, c): some of them if `learning`, else all."""
         start: Tensor = getattr(self, f"filters_{channels}")
         found, ends = [], []
         for image in images:

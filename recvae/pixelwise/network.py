@@ -1,9 +1,9 @@
 """The network that gives the law of a pixel's values: a small one, run once for each pixel.
 
-Three dense layers turn what is known of a pixel into a mixture of discretised logistic
-distributions (PixelCNN++, Salimans et al., ICLR 2017, section 2). The mean of a channel starts at
-its median edge prediction and follows, as far as the network says, the channels before it and the
-prediction of its adaptive filter.
+Three dense layers turn the context of a pixel into a mixture of discretised logistic distributions
+(PixelCNN++, Salimans et al., ICLR 2017, section 2). The mean of a channel starts at its median edge
+prediction and follows, as far as the network determines, the earlier channels and the prediction of
+its adaptive filter.
 """
 
 import math
@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from recvae.pixelwise.arguments import PixelArguments
 from recvae.pixelwise.tables import LEAST_LOG_SCALE, MOST_LOG_SCALE, UNIT
 
-INPUT_UNIT = 32  # an input of 1 is 32 in integers
-MEAN_UNIT = 8  # grey values that an output of 1 moves a mean by
+INPUT_UNIT = 32  # an input of 1 is the integer 32
+MEAN_UNIT = 8  # grey values by which an output of 1 moves a mean
 FIRST_LOG_SCALE = 1.5
-MOST_ACTIVATION = 31.9  # in integers a little more is
+MOST_ACTIVATION = 31.9  # slightly below that in integers
 LEAST_PROBABILITY = 2.0**-23
 
 
@@ -37,17 +37,17 @@ class PixelNetwork(nn.Sequential):
 def law_bits(
     outputs: Tensor, values: Tensor, medians: Tensor, predictions: Tensor, components: int
 ) -> Tensor:
-    """Bits that pixels take, (n,), all channels together.
+    """Bits of pixels, (n,), all channels together.
 
-    Outputs of c channels and K components, each K numbers: logarithms of weights; for each channel
+    Outputs of c channels and K components, K numbers each: logarithms of weights; for each channel
     means, in 8 grey values from the median prediction; for each channel logarithms of scales,
-    less 1.5; for each channel how far its means follow its filter; for each pair of channels,
-    (1, 0), (2, 0), (2, 1), how far the means of the one follow the other.
+    minus 1.5; for each channel how far its means follow its filter; for each pair of channels,
+    (1, 0), (2, 0), (2, 1), how far the means of the first follow the second.
 
     Args:
         outputs: (n, outputs).
         values, medians: (n, c), grey values.
-        predictions: of the filters, (n, c), grey values.
+        predictions: those of the filters, (n, c), grey values.
         components: K.
     """
     channels = values.shape[1]

@@ -1,4 +1,4 @@
-"""What training sees: pixels, each with what is known of it, found by the coder's own functions."""
+"""Training data: pixels with their contexts, computed by the coder's own functions."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,12 +13,12 @@ from recvae.pixelwise.tables import difference_table, magnitude_table
 
 
 class Rows(NamedTuple):
-    """Some pixels of c channels.
+    """Some pixels with c channels.
 
     Fields:
-        inputs: of the network, (n, inputs) int8.
+        inputs: inputs of the network, (n, inputs) int8.
         values, medians: grey values, (n, c) uint8.
-        predictions: of the filters, 1/16 grey value, (n, c) int16.
+        predictions: those of the filters, in 1/16 grey value, (n, c) int16.
     """
 
     inputs: NDArray[np.int8]
@@ -28,18 +28,18 @@ class Rows(NamedTuple):
 
 
 def shape_of(reach: Sequence[int], filter_reach: Sequence[int], rate: int) -> context.Shape:
-    """What is looked at, as kernels take it; see `PixelArguments`."""
+    """The context in the form for kernels; see `PixelArguments`."""
     reaches = np.array(reach, np.int64), np.array(filter_reach, np.int64)
     return context.Shape(*reaches, num_neighbours(filter_reach), rate)
 
 
 def num_neighbours(reach: Sequence[int]) -> int:
-    """How many neighbours there are."""
+    """The number of neighbours."""
     return int(reach[0] + sum(2 * side + 1 for side in reach[1:]))
 
 
 def widened(filters: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Weights of filters with zeros behind them, as many as kernels need."""
+    """Pad weights of filters with zeros as kernels need."""
     return np.pad(filters, ((0, 0), (0, -filters.shape[1] % LANES)))
 
 
@@ -49,9 +49,9 @@ def find_rows(
     shape: context.Shape,
     filters: NDArray[np.int32],
 ) -> Rows:
-    """The chosen pixels, (height, width) bool, of an image (height, width, c), in raster order.
+    """Find chosen pixels, (height, width) bool, of an image (height, width, c), in raster order.
 
-    `filters` (c, filter inputs) are what the filters begin with, and in the end what they learned.
+    `filters` (c, filter inputs) are the initial weights, and finally the learned ones.
     """
     weights = widened(filters)
     channels, count = image.shape[2], int(chosen.sum())

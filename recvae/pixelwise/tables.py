@@ -1,7 +1,7 @@
 """Functions as tables of integers, the same on every machine.
 
-They are computed in float64 and rounded. No libm errs by as much as the distance of their values
-from what rounds the other way, which a test knows.
+They are computed in float64 and rounded. No libm is inaccurate enough to round a value the other
+way, which a test checks.
 """
 
 from functools import cache
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 MAX_DIFFERENCE = 255
 MAX_SIXTEENTHS = 16 * 255
-UNIT = 256  # of what the network says: 1 is 2^-8
+UNIT = 256  # of the network's outputs: 1 is 2^-8
 WEIGHT_BITS = 20
 LEAST_LOG_SCALE, MOST_LOG_SCALE = -896, 1280  # 1/256 nats: 0.03 to 148 grey values
 INVERSE_BITS = 12
@@ -30,7 +30,7 @@ def _rounded(values: NDArray[np.float64]) -> Table:
 
 @cache
 def difference_table() -> Table:
-    """44 sign(d) log(1 + |d| / 16) at place d + 255, for a difference d from -255 to 255."""
+    """44 sign(d) log(1 + |d| / 16) at index d + 255, for a difference d from -255 to 255."""
     d = np.arange(-MAX_DIFFERENCE, MAX_DIFFERENCE + 1)
     return _rounded(44 * np.sign(d) * np.log1p(np.abs(d) / 16))
 
@@ -44,7 +44,7 @@ def magnitude_table() -> Table:
 
 @cache
 def weight_table() -> Table:
-    """2^20 exp(-i / 256) for i = 0, 1, ..., 3727, of which the last is 0."""
+    """2^20 exp(-i / 256) for i = 0, 1, ..., 3727; the last is 0."""
     i = np.arange(3728)
     return _rounded((1 << WEIGHT_BITS) * np.exp(-i / UNIT))
 

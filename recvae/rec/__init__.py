@@ -5,7 +5,7 @@
     z = coder.decode(code, key)                     # what encode selected, to the last bit
     bits = coder.partition.log2_bins + index_code.bits(code.ranks)
 
-Knows tensors only: no image, network, file or configuration.
+Depends on tensors only: no images, networks, files or configuration.
 """
 
 from recvae.rec.algorithms import (

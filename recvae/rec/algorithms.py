@@ -1,4 +1,4 @@
-"""Every relative entropy coder by name: the one list that models, tests and experiments share."""
+"""The relative entropy coders by name: one list shared by models, tests and experiments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from recvae.rec.pfr import PartitionedPFR
 
 @dataclass(frozen=True)
 class Setting:
-    """What a coder is made for.
+    """The setting that a coder is made for.
 
     Args:
         partition: all ones for algorithms without partition.
-        num_candidates: N of a fixed number of candidates; of exact algorithms the cap, of each
-            dimension where they code each on its own; None for the algorithm's default cap.
+        num_candidates: N for algorithms with a fixed number of candidates; for exact algorithms the
+            cap, for each dimension if they code dimensions separately; None for the default cap.
         block: names the block of latents, in [0, 2^32).
-        scale: of all targets in each dimension, for algorithms whose receiver must know it.
+        scale: scale of all targets by dimension, for algorithms whose receiver must know it.
     """
 
     partition: Partition
@@ -33,14 +33,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A family of coders that differ in their setting alone.
+    """A family of coders that differ only in their setting.
 
     Args:
         name: as in a model file.
-        make: a setting to its coder; raises ValueError for one that it cannot have.
-        exact: whether samples have the target's law, but for searches that end at their cap.
+        make: from a setting to its coder; raises ValueError for an unsupported setting.
+        exact: whether samples have the target's law, except for searches that end at their cap.
         partitioned: whether it takes a partition that cuts dimensions.
-        per_dimension: whether it codes each dimension on its own, with a bin and a rank for each:
+        per_dimension: whether it codes each dimension separately, with a bin and a rank for each:
             bins (batch, dim, 1) and ranks (batch, dim); else (batch, dim) and (batch,).
     """
 
@@ -54,7 +54,7 @@ class Algorithm:
         """The coder for a setting.
 
         Raises:
-            ValueError: for a setting that the algorithm cannot have.
+            ValueError: for a setting that the algorithm does not support.
         """
         if setting.partition.num_bins > 1 and not self.partitioned:
             bins = setting.partition.num_bins
@@ -68,14 +68,14 @@ ALGORITHMS: dict[str, Algorithm] = {}
 
 
 def register_algorithm(algorithm: Algorithm) -> None:
-    """Makes an algorithm known by its name. Raises ValueError if that is taken."""
+    """Register an algorithm under its name. Raises ValueError if the name is taken."""
     if algorithm.name in ALGORITHMS:
         raise ValueError(f"name: got {algorithm.name!r}, need one that is not taken")
     ALGORITHMS[algorithm.name] = algorithm
 
 
 def algorithm_named(name: str) -> Algorithm:
-    """The algorithm of that name; raises ValueError, with the names that there are, for others."""
+    """The algorithm of that name; raises ValueError, listing the known names, for others."""
     if name not in ALGORITHMS:
         raise ValueError(f"algorithm: got {name!r}, need one of {', '.join(ALGORITHMS)}")
     return ALGORITHMS[name]

@@ -13,7 +13,7 @@ from torch import Tensor
 
 Arrivals: TypeAlias = Literal["ordered", "unordered", "poisson"]
 
-MAX_LOG2_CANDIDATES = 24  # of the ordered and unordered ones
+MAX_LOG2_CANDIDATES = 24  # for ordered and unordered arrivals
 MAX_LOG2_POISSON_CANDIDATES = 30
 TIME_FRACTION_BITS = 32
 NATS_TO_TIME = math.log(2) * 2.0**TIME_FRACTION_BITS
@@ -26,7 +26,7 @@ ONE_PATTERN = 1023 << 52
 
 
 def check_cap(max_candidates: int) -> None:
-    """Raises ValueError for a cap on Poisson arrivals that is out of range."""
+    """Raise ValueError for a cap on Poisson arrivals that is out of range."""
     if not 1 <= max_candidates <= 1 << MAX_LOG2_POISSON_CANDIDATES:
         raise ValueError(f"max_candidates: got {max_candidates}, need 1 to 2^30")
 
@@ -51,14 +51,14 @@ def series_log2(x: Tensor) -> Tensor:
 
 
 def arrival_times(words: Tensor, start: int, arrivals: Arrivals, num_candidates: int) -> Tensor:
-    """Arrival times of the candidates start, start + 1, .., counted from the one before start.
+    """Arrival times of the candidates start, start + 1, .., relative to the one before start.
 
     Args:
         words: (batch, n) int64 uniforms in [0, 2^32).
-        start: number of the first of these candidates.
+        start: index of the first of these candidates.
         arrivals: "poisson": T = cumsum(Exp(1)). "ordered": T = cumsum(Exp(1) * N / (N - n)), the
             sorted values of N exponentials of mean N: the race has the law of N independent
-            runners, and yet the early candidates tend to win. "unordered": those runners.
+            runners, yet early candidates tend to win. "unordered": those runners.
         num_candidates: N, at most 2^30, or 2^24 for ordered and unordered ones.
 
     Returns:
@@ -72,7 +72,7 @@ def arrival_times(words: Tensor, start: int, arrivals: Arrivals, num_candidates:
     if arrivals == "ordered":
         n = torch.arange(start, start + words.shape[1], device=words.device)
         times = times * (num_candidates / (num_candidates - n).double())
-    # One unit more each: the logarithm needs T > 0.
+    # One more unit each, as the logarithm needs T > 0.
     return torch.cumsum(times.long() + 1, dim=1)
 
 

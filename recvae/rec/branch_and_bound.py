@@ -1,15 +1,15 @@
-"""Branch and bound on the real line: exact coders that code each dimension of a target on its own.
+"""Branch and bound on the real line: exact coders of one dimension of a target at a time.
 
     B = [lo, hi) = [0, 2^32), T = 0                           positions of the prior's grid
     for k = 0, 1, 2, ..
-        T += Exp(1) 2^32 / (hi - lo)                          the sender's own randomness
+        T += Exp(1) 2^32 / (hi - lo)                          the sender's private randomness
         X = lo + floor(u (hi - lo) / 2^32)                    u: shared, of (key, block, d, k)
-        stop if the coder can tell that no later candidate would be its choice
+        stop if no later candidate can be the coder's choice
         B = the part of B without X that holds the mode of r
 
-What is cut off has a smaller r than X, and would come later. The decisions, coded with
+The part cut off has a smaller r than X, and would arrive later. The decisions, coded with
 probabilities in proportion to the two parts, are an arithmetic code of the interval B_k: the path
-to X_k costs -log2 P(B_k) bits, and its end the rank k.
+to X_k costs -log2 P(B_k) bits, and its end is given by the rank k.
 
 Sources: Flamich, Markou & Hernandez-Lobato, "Fast relative entropy coding with A* coding" (ICML
 2022), AS* coding; Flamich, "Greedy Poisson rejection sampling" (NeurIPS 2023), section 3, the
@@ -39,7 +39,7 @@ from recvae.rec.randomness import MAX_BLOCK, key_tensor, private_key, shared_key
 from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
 MAX_STEPS = 1 << 24
-# Coordinates (a dimension of an item each) that are searched together: bounds the memory.
+# Coordinates (each a dimension of an item) searched together; bounds memory.
 CHUNK_COORDINATES = 1 << 14
 
 
@@ -47,26 +47,26 @@ class IntervalRule(Protocol):
     """Judges the newest candidates of some coordinates, in the order of their arrival."""
 
     def __call__(self, coordinates: Tensor, z: Tensor, log2_time: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether each candidate is the choice so far, and whether it ends the search."""
+        """Return whether each candidate is the choice so far, and whether it ends the search."""
         ...
 
 
 class Descent(Protocol):
-    """Leads the way to the candidates of some coordinates, from the newest candidate of each on."""
+    """Chooses which sub-interval to descend into, from the newest candidate of each coordinate."""
 
     def __call__(self, coordinates: Tensor, low: Tensor, high: Tensor, position: Tensor) -> Tensor:
-        """Whether to go on above the position in [low, high), not below; all (coordinates,)."""
+        """Return whether to go on above, not below, the position in [low, high); (coordinates,)."""
         ...
 
 
 @dataclass(frozen=True)
 class SplitOnSample(Coder):
-    """What the two coders have in common; they differ in the rule by which they choose.
+    """Base of the two coders, which differ in the rule by which they choose.
 
     Codes have bins (batch, dim, 1), the `shortest_position` of the interval B_k, and ranks
     (batch, dim), the number k of the candidate. A code depends on its item's target and key and on
-    the generator's seed, not on what else is in the batch. Targets need scales of at most 1: only
-    then has r one mode.
+    the generator's seed, not on the rest of the batch. Targets need scales of at most 1: only then
+    does r have a single mode.
 
     Args:
         dim: number of dimensions.
@@ -74,7 +74,7 @@ class SplitOnSample(Coder):
         max_candidates: cap on the candidates of each dimension, in [1, 2^24].
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
     """
 
     dim: int
@@ -99,10 +99,10 @@ class SplitOnSample(Coder):
     def search(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
     ) -> SearchResult:
-        """See `Coder.search`: candidates and capped are (batch, dim), of each dimension.
+        """See `Coder.search`: num_drawn and capped are (batch, dim).
 
         Raises:
-            ValueError: if a scale is above 1 or the prior's grid cannot carry a target, too.
+            ValueError: also if a scale is above 1 or the prior's grid cannot represent a target.
         """
         self._check_dim("target", target.dim)
         require_on_grid(target)
@@ -121,7 +121,7 @@ class SplitOnSample(Coder):
         return SearchResult(code, drawn.reshape(shape), capped.reshape(shape))
 
     def decode(self, code: Code, key: int | Tensor) -> Tensor:
-        """See `Coder.decode`: walks the path again, in integers."""
+        """See `Coder.decode`: retraces the path in integers."""
         return quantile(self._replay(code, key)[2])
 
     def bin_bits(self, code: Code, key: int | Tensor) -> Tensor:
@@ -159,18 +159,18 @@ class SplitOnSample(Coder):
     def walk(
         self, ranks: Tensor, key: int | Tensor, descent: Descent
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Goes the way to candidates, step by step, where `descent` leads.
+        """Follow the path to candidates, step by step, as `descent` directs.
 
         Args:
             ranks: (batch, dim) int64, the numbers k of the candidates.
             key: as given to `search`.
-            descent: chooses at each candidate on the way the part to go on in.
+            descent: chooses the part to continue in, at each candidate on the path.
 
         Returns:
             bounds of the interval B_k and the position of X_k, (batch, dim) int64 each.
 
         Raises:
-            ValueError: if the way ends before a candidate.
+            ValueError: if the path ends before a candidate.
         """
         keys = key_tensor(key, len(ranks), ranks.device)
         shared, steps = item_streams(shared_key(keys, self.block), self.dim), ranks.flatten()
@@ -183,7 +183,7 @@ class SplitOnSample(Coder):
             bounds = low[active], high[active], position[active]
             low[active], high[active] = subinterval(*bounds, above=descent(active, *bounds))
             if bool((low[active] >= high[active]).any()):
-                raise ValueError("ranks: got one behind the last candidate of its way")
+                raise ValueError("ranks: got one beyond the last candidate of its path")
         low, high, position = (x.reshape(ranks.shape) for x in (low, high, position))
         return low, high, position
 
@@ -196,7 +196,7 @@ class SplitOnSample(Coder):
             coordinates: Tensor, low: Tensor, high: Tensor, position: Tensor
         ) -> Tensor:
             if bool((goal[coordinates] == position).any()):
-                raise ValueError("bins: got a position that was drawn on the way to the candidate")
+                raise ValueError("bins: got a position that was drawn on the path to the candidate")
             return goal[coordinates] > position
 
         low, high, position = self.walk(code.ranks, key, towards_goal)
@@ -220,14 +220,14 @@ class SplitOnSample(Coder):
 
     def _check_dim(self, field: str, dim: int) -> None:
         if dim != self.dim:
-            raise ValueError(f"{field}: got dim {dim}, need that of the coder, {self.dim}")
+            raise ValueError(f"{field}: got dim {dim}, need the coder's, {self.dim}")
 
 
 @dataclass(frozen=True)
 class AStar(SplitOnSample):
     """A* coding: the candidate with the smallest T / r of all; exact.
 
-    Once the leader has best <= T / sup r, no later candidate can pass it. A capped search sends
+    Once the leader has best <= T / sup r, no later candidate can overtake it. A capped search sends
     its leader.
     """
 

@@ -1,4 +1,4 @@
-"""What a relative entropy coder sends, and what every such coder can do."""
+"""The interface of relative entropy coders, and the code that they send."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -13,13 +13,13 @@ from recvae.rec.target import DiagonalGaussian
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """One candidate per item, as sent.
+    """The code of one candidate per item.
 
     Args:
         bins: (..., dim) int64, the bin tuple; all zeros without partition.
-        ranks: (...) int64, how many earlier candidates share that bin.
+        ranks: (...) int64, number of earlier candidates in the same bin.
 
-    Coders that code each dimension on its own send bins (batch, dim, 1) and ranks (batch, dim).
+    Coders that code dimensions separately send bins (batch, dim, 1) and ranks (batch, dim).
     """
 
     bins: Tensor
@@ -39,13 +39,13 @@ class Code:
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """What a sender's search found, and what it took.
+    """The result of a sender's search, and its effort.
 
     Args:
-        code: what is sent.
-        num_drawn: how many candidates were drawn, int64 of the shape of code.ranks.
-        capped: whether the search ended at its cap before it could be sure, bool of that shape:
-            the sample is then close to the target's law but not exactly of it.
+        code: the code to send.
+        num_drawn: number of candidates drawn, int64 of the shape of code.ranks.
+        capped: whether the search ended at its cap before the choice was certain, bool of that
+            shape: the sample is then close to the target's law but not exactly of it.
     """
 
     code: Code
@@ -54,12 +54,12 @@ class SearchResult:
 
 
 class CappedSearchWarning(UserWarning):
-    """A search of an exact coder ended at its cap on candidates: the sample is not exact."""
+    """The search of an exact coder ended at its cap on candidates: the sample is not exact."""
 
 
 @runtime_checkable
 class Racing(Protocol):
-    """A coder that can tell several candidates of each item, any of which it could send."""
+    """A coder that can find several candidates of each item, any of which it could send."""
 
     def encode_best(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator, keep: int
@@ -67,14 +67,14 @@ class Racing(Protocol):
         """The `keep` best candidates of each item, best first.
 
         Returns:
-            codes with bins (batch, keep, dim) and ranks (batch, keep), which `decode` takes, and
-            scores (batch, keep) float64, falling.
+            codes with bins (batch, keep, dim) and ranks (batch, keep), for `decode`, and
+            scores (batch, keep) float64, decreasing.
         """
         ...
 
 
 class Coder(ABC):
-    """A relative entropy coder: a set of parameters, no state that changes.
+    """A relative entropy coder: a set of parameters without mutable state.
 
     The bits of a code are those of its bins, `bin_bits`, and those of its ranks under whichever
     index code carries them, `index_code.bits(code.ranks)`, summed over an item.
@@ -84,13 +84,13 @@ class Coder(ABC):
     def search(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
     ) -> SearchResult:
-        """Codes one sample of each target and tells what it took.
+        """Code one sample of each target and report the effort.
 
         Args:
             target: (batch, dim).
-            key: 64-bit name of the shared randomness: an integer in [0, 2^64), or (batch,) int64.
+            key: names the shared randomness, 64 bits: an integer in [0, 2^64), or (batch,) int64.
                 Items that share a key share all randomness.
-            generator: the sender's own randomness; one 64-bit seed is taken from it.
+            generator: the sender's private randomness; one 64-bit seed is drawn from it.
 
         Raises:
             ValueError: if the coder cannot code the target, or key is not as above.
@@ -98,7 +98,7 @@ class Coder(ABC):
 
     @abstractmethod
     def decode(self, code: Code, key: int | Tensor) -> Tensor:
-        """The samples that were coded: (batch, dim) int64 in units of 2^-28.
+        """Decode the samples: (batch, dim) int64 in units of 2^-28.
 
         Args:
             code: as found by `search`.
@@ -110,19 +110,19 @@ class Coder(ABC):
 
     @abstractmethod
     def bin_bits(self, code: Code, key: int | Tensor) -> Tensor:
-        """Bits that the bins of each item cost, (batch,) float64: the ideal code length."""
+        """Ideal code length of each item's bins in bits, (batch,) float64."""
 
     def within_reach(self, target: DiagonalGaussian) -> DiagonalGaussian:
-        """The target nearest to this one that the coder can code.
+        """The nearest target to this one that the coder can code.
 
-        For senders that need a good sample more than an exact one, such as a lossless codec's.
+        For senders that need a good sample rather than an exact one, such as a lossless codec's.
         """
         return target
 
     def encode(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator
     ) -> Code:
-        """The code that `search` finds.
+        """Return the code that `search` finds.
 
         Warns:
             CappedSearchWarning: if a search ended at the coder's cap on candidates.

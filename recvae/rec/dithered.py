@@ -33,17 +33,17 @@ MAX_MEAN = 64.0
 class DitheredQuantisation(Coder):
     """Sends the integers k of the pseudocode above as bins (batch, dim, 1); all ranks are 0.
 
-    Takes no randomness of the sender: a code depends on its item's mean and key alone.
+    Needs no private randomness: a code depends only on its item's mean and key.
 
     Args:
-        scale: standard deviation of each dimension of all targets, in [2^-20, 16]: the receiver
-            must know it.
-        noise: "gaussian" for samples of the target's law; "uniform" for fewer bits and samples
-            that are uniform with the target's mean and variance.
+        scale: standard deviation of each dimension, the same for all targets, in [2^-20, 16]; the
+            receiver must know it.
+        noise: "gaussian" for samples of the target's law; "uniform" for fewer bits and uniform
+            samples with the target's mean and variance.
         block: names this block of latents within an item, in [0, 2^32): blocks draw independently.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
     """
 
     scale: tuple[float, ...]
@@ -69,13 +69,13 @@ class DitheredQuantisation(Coder):
         """See `Coder.search`: one candidate a dimension, fields (batch, dim).
 
         Raises:
-            ValueError: if a target's scale is another than the coder's, or a mean beyond +-64.
+            ValueError: if a target's scale differs from the coder's, or a mean is beyond +-64.
         """
         self._check_dim("target", target.dim)
         scale = constant(self.scale, target.scale.dtype, target.scale.device)
         scale_fits, mean_fits = all_hold(target.scale == scale, target.mean.abs() <= MAX_MEAN)
         if not scale_fits:
-            raise ValueError("scale: got a target with another scale, need that of the coder")
+            raise ValueError("scale: got a target with another scale, need the coder's")
         if not mean_fits:
             raise ValueError(f"mean: got one beyond +-{MAX_MEAN:.0f}, need less")
         width, dither = self._dither(key, target.batch, target.mean.device)
@@ -107,7 +107,7 @@ class DitheredQuantisation(Coder):
         scale = constant(self.scale, torch.float64, device)
         if self.noise == "uniform":
             return (math.sqrt(12) * scale).expand(batch, self.dim), dither
-        # |z| < 6.4 in units of 2^-28: the sum of three squares is below 2^63. 1 keeps it from 0.
+        # |z| < 6.4 in units of 2^-28, so the sum of three squares is below 2^63; + 1 avoids 0.
         squares = quantile(words[..., 1:]).square()
         chi_square = squares[..., 0] + squares[..., 1] + squares[..., 2] + 1
         return 2 * scale * torch.sqrt(chi_square.double()) * 2.0**-FRACTION_BITS, dither
@@ -122,11 +122,11 @@ class DitheredQuantisation(Coder):
             raise ValueError("ranks: got one that is not 0, need all 0")
         width, dither = self._dither(key, len(code.bins), code.bins.device)
         place = code.bins[..., 0].double() + dither
-        # |z - mean| is at most half a width, but for rounding.
+        # |z - mean| is at most half a width, up to rounding.
         if not bool((place.abs() <= MAX_MEAN / width + 1).all()):
             raise ValueError(f"bins: got one out of range, need means within +-{MAX_MEAN:.0f}")
         return width, place
 
     def _check_dim(self, field: str, dim: int) -> None:
         if dim != self.dim:
-            raise ValueError(f"{field}: got dim {dim}, need that of scale, {self.dim}")
+            raise ValueError(f"{field}: got dim {dim}, need scale's, {self.dim}")

@@ -1,6 +1,6 @@
 """One-dimensional targets with scale at most 1, and their stretch functions in closed form.
 
-Their ratio r rises up to one mode and falls after it, so that {r >= h} is an interval.
+Their ratio r has a single mode, so that {r >= h} is an interval.
 """
 
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ class Gaussian1D:
 
     def __post_init__(self) -> None:
         if not bool((self.scale <= 1).all()):
-            raise ValueError("scale: got above 1, need at most 1: the ratio must have one mode")
+            raise ValueError("scale: got one above 1, need at most 1: the ratio must have one mode")
 
     def __getitem__(self, items: Tensor) -> "Gaussian1D":
         return Gaussian1D(self.mean[items], self.scale[items])
 
     @property
     def mode(self) -> Tensor:
-        """Where r is largest; infinite for scale 1, except that it is 0 for mean 0."""
+        """The maximiser of r; infinite for scale 1, but 0 if the mean is 0 too."""
         return normal.mode(self.mean, self.scale)
 
     def log2_ratio(self, z: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class Gaussian1D:
         return normal.log2_ratio(z, self.mean, self.scale)
 
     def log2_sup(self) -> Tensor:
-        """log2 sup r over the reach of the prior's grid, bits."""
+        """log2 sup r over the range of the prior's grid, bits."""
         end = normal.reach()
         return self.log2_ratio(self.mode.clamp(-end, end))
 
@@ -57,7 +57,7 @@ class Gaussian1D:
     def far_end(self, z: Tensor) -> Tensor:
         """The end of {r >= r(z)} on the mean's side of the mode, times the sign of the mean.
 
-        It grows with r(z), and all that depends on z by r(z) alone is a function of it.
+        It grows with r(z), so a quantity that depends on z only through r(z) is a function of it.
         """
         sign = torch.where(self.mean < 0, -1.0, 1.0)
         z, mode = sign * z, sign * self.mode
@@ -70,7 +70,7 @@ class StretchFunction1D:
 
     Args:
         gaussian: fields (batch,).
-        bottom: (rows,) float64, the far end at the first node; below it the excess is all but 0.
+        bottom: (rows,) float64, the far end at the first node; below it the excess is nearly 0.
         step: (rows,) float64.
         table: (rows, NODES) float64, bits; CERTAIN_BITS at the last node, which is at sup r.
         row: (batch,) int64, the row of each item: equal targets share one.
@@ -101,7 +101,7 @@ def stretch_function_1d(gaussian: Gaussian1D) -> StretchFunction1D:
 
     With {r >= r(x)} from x to its mirror image about the mode, S is a difference of normal CDFs.
     sigma = integral dr / S is summed by Simpson's rule, over x. Samples are within 2e-4 of the
-    target in total variation, which is what interpolation costs.
+    target in total variation, the cost of interpolation.
     """
     pairs = torch.stack((gaussian.mean.abs(), gaussian.scale), 1)
     pairs, row = pairs.unique(dim=0, return_inverse=True)
@@ -109,7 +109,7 @@ def stretch_function_1d(gaussian: Gaussian1D) -> StretchFunction1D:
     mirrored, end = Gaussian1D(mean, scale), normal.reach()
     bottom = (mean - SPREAD * scale).clamp_min(-end)
     step = (mirrored.mode.clamp_max(end) - bottom) / (NODES - 1)
-    # All nodes but the last, where S = 0, and the points half way between them.
+    # All nodes but the last, where S = 0, and the points halfway between them.
     x = bottom + step / 2 * torch.arange(2 * NODES - 3, device=mean.device)
     image = (2 * mirrored.mode - x).clamp_max(end)
     log2_ratio = mirrored.log2_ratio(x)
@@ -118,11 +118,11 @@ def stretch_function_1d(gaussian: Gaussian1D) -> StretchFunction1D:
     survival = (mass - ratio * normal.mass(x, image)).clamp_min(SMALLEST_SURVIVAL)
     rate = ratio * mirrored.slope(x) / survival
     simpson = step / 6 * (rate[:, :-1:2] + 4 * rate[:, 1::2] + rate[:, 2::2])
-    # Where all r of P, to speak of, are above h, S(h) is 1 - h.
+    # Where practically all r under P are above h, S(h) is 1 - h.
     start = -torch.log1p(-ratio[:, :1].clamp_max(1 - 2.0**-53))
     sigma = torch.cat((start, simpson), 1).cumsum(1)
     excess = torch.log2(sigma) - log2_ratio[:, ::2]
     table = torch.cat((excess, torch.full_like(mean, CERTAIN_BITS)), 1)
-    # Where r is 1 everywhere, that is sup r.
+    # If r is 1 everywhere, sup r is 1.
     table = torch.where((mean == 0) & (scale == 1), CERTAIN_BITS, table)
     return StretchFunction1D(gaussian, bottom[:, 0], step[:, 0], table, row)

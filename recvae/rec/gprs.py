@@ -17,16 +17,16 @@ from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
 @dataclass(frozen=True)
 class GlobalGPRS(PartitionedCoder):
-    """Chooses the first candidate that arrives before its stretched density ratio; exact.
+    """Sends the first candidate that arrives before its stretched density ratio; exact.
 
     Accepts when T_n < sigma(r(z_n)), T_n the sum of n + 1 exponentials, sigma as in `stretch`.
-    Draws sup r = 2^D_inf[Q||P] candidates in the mean.
+    Draws sup r = 2^D_inf[Q||P] candidates on average.
 
     Args:
         partition: all ones.
-        max_candidates: cap on candidates, in [1, 2^30]. A search that ends there sends what
-            would win the race of `PartitionedPFR` so far, and is reported, by
-            `SearchResult.capped` and a warning of `encode`.
+        max_candidates: cap on candidates, in [1, 2^30]. A search that ends there sends the current
+            winner of the race of `PartitionedPFR`, and is reported by `SearchResult.capped` and a
+            warning of `encode`.
     """
 
     max_candidates: int = 1 << 20
@@ -52,7 +52,7 @@ class GlobalGPRS(PartitionedCoder):
         return self.max_candidates
 
     def check_target(self, target: DiagonalGaussian) -> None:
-        """See `PartitionedCoder`; the prior's grid must carry it."""
+        """See `PartitionedCoder`; the prior's grid must represent it."""
         super().check_target(target)
         require_on_grid(target)
 

@@ -1,8 +1,8 @@
-"""Codes for the rank: what the entropy coder sends after the bin.
+"""Codes for the rank, which the entropy coder sends after the bin.
 
-A code cuts the ranks 0 .. N-1 into buckets of 2^w consecutive ranks. The bucket is coded with a
-frequency, the place within it with w raw bits. Frequencies are integers that sum to 2^24: fitted
-once with floats, they are stored as they are, so that all machines code with the same ones.
+A code divides the ranks 0 .. N-1 into buckets of 2^w consecutive ranks. The bucket is coded with a
+frequency, the offset within it with w raw bits. Frequencies are integers that sum to 2^24: they are
+fitted once in floats and then stored, so that all machines use the same ones.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from recvae.exact.frequencies import PRECISION_BITS
 from recvae.rec.devices import constant
 
 MAX_LOG2_RANKS = 40  # of an index code; a model file may hold less
-MAX_LOG2_REACH = 41  # of all buckets: a last one may begin below 2^40 and end above
+MAX_LOG2_REACH = 41  # of all buckets; the last one may begin below 2^40 and end above
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class IndexCode:
 
     Args:
         frequencies: one integer >= 1 a bucket; their sum is 2^24.
-        raw_bits: w of each bucket, in [0, 40]: it holds the 2^w ranks after those of the buckets
-            before it. All hold at most 2^41 ranks.
+        raw_bits: w of each bucket, in [0, 40]: a bucket holds the 2^w ranks after those of the
+            buckets before it. Together they hold at most 2^41 ranks.
 
     Raises:
-        ValueError: if the arguments are not such.
+        ValueError: if the arguments are invalid.
     """
 
     frequencies: tuple[int, ...]
@@ -48,12 +48,12 @@ class IndexCode:
             raise ValueError("raw_bits: got more than 2^41 ranks in all, need at most that")
 
     def _starts(self, device: torch.device) -> Tensor:
-        """First rank of each bucket, and one past the last rank."""
+        """First rank of each bucket, then one past the last rank."""
         starts = tuple(accumulate((1 << w for w in self.raw_bits), initial=0))
         return constant(starts, torch.int64, device)
 
     def split(self, ranks: Tensor) -> tuple[Tensor, Tensor]:
-        """Bucket of each rank and its place there, of raw_bits[bucket] bits; int64 like ranks.
+        """Bucket of each rank and its offset in it, of raw_bits[bucket] bits; int64 like ranks.
 
         Raises:
             ValueError: if a rank lies outside all buckets.
@@ -69,7 +69,7 @@ class IndexCode:
         return self._starts(buckets.device)[buckets] + places
 
     def bits(self, ranks: Tensor) -> Tensor:
-        """Ideal code length of ranks, float64 of their shape."""
+        """Ideal code length of ranks in bits, float64 of their shape."""
         buckets, _ = self.split(ranks)
         frequencies = constant(self.frequencies, torch.float64, ranks.device)
         raw_bits = constant(self.raw_bits, torch.int64, ranks.device)
@@ -81,48 +81,48 @@ class IndexCode:
 
     @staticmethod
     def from_json(fields: dict[str, Any]) -> "IndexCode":
-        """Inverse of `to_json`; raises ValueError where the fields do not make a code."""
+        """Inverse of `to_json`; raises ValueError if the fields do not make a code."""
         if set(fields) != {"frequencies", "raw_bits"}:
             raise ValueError(f"index code: got fields {sorted(fields)}, need frequencies, raw_bits")
         return IndexCode(tuple(fields["frequencies"]), tuple(fields["raw_bits"]))
 
 
 def fit_bucket_code(ranks: Tensor, num_candidates: int) -> IndexCode:
-    """A histogram over e = floor(log2(rank + 1)), with e raw bits in bucket e.
+    """Fit a histogram over e = floor(log2(rank + 1)), with e raw bits in bucket e.
 
     Args:
         ranks: (n,) int64 in [0, num_candidates), as coded on training data; n may be 0.
         num_candidates: N, in [1, 2^40].
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
     """
     check_ranks(ranks, num_candidates)
     buckets = np.frexp(ranks.cpu().numpy() + 1.0)[1] - 1
     counts = np.bincount(buckets, minlength=num_candidates.bit_length())
-    # Half an observation each (Krichevsky and Trofimov) for the buckets not seen in training.
+    # Half an observation is added to each bucket (Krichevsky and Trofimov).
     return IndexCode(to_frequencies(counts + 0.5), tuple(range(len(counts))))
 
 
 def fixed_length_code(num_candidates: int) -> IndexCode:
-    """All ranks in ceil(log2 N) bits: what minimal random coding sends.
+    """A code of ceil(log2 N) bits for all ranks, as in minimal random coding.
 
     Args:
         num_candidates: N, in [1, 2^40].
 
     Raises:
-        ValueError: if N is out of its range.
+        ValueError: if N is out of range.
     """
     check_num_candidates(num_candidates)
     return IndexCode((1 << PRECISION_BITS,), ((num_candidates - 1).bit_length(),))
 
 
 def elias_delta_code() -> IndexCode:
-    """Elias's delta code of rank + 1, for ranks below 2^40: it needs no parameter.
+    """Elias's delta code of rank + 1, for ranks below 2^40, without parameters.
 
     With e = floor(log2(rank + 1)) and g = floor(log2(e + 1)), a rank takes 2 g + 1 + e bits, the
-    last e of them raw. The code is not complete when cut off: what space larger integers would
-    take, 0.027 of all, goes to a last bucket that holds the rank 2^40 - 1 alone.
+    last e of them raw. Cut off, the code is not complete: the space of larger integers, 0.027 of
+    all, goes to a last bucket that holds only the rank 2^40 - 1.
     Source: Elias, "Universal codeword sets and representations of the integers" (1975).
     """
     raw_bits = tuple(range(MAX_LOG2_RANKS))
@@ -133,7 +133,7 @@ def elias_delta_code() -> IndexCode:
 
 
 def to_frequencies(weights: np.ndarray) -> tuple[int, ...]:
-    """Integers >= 1 that sum to 2^24, in proportion to weights but for rounding."""
+    """Integers >= 1 that sum to 2^24, proportional to weights up to rounding."""
     spread = (1 << PRECISION_BITS) - len(weights)
     frequencies = 1 + np.floor(weights / weights.sum() * spread).astype(np.int64)
     frequencies[weights.argmax()] += (1 << PRECISION_BITS) - frequencies.sum()
@@ -141,13 +141,13 @@ def to_frequencies(weights: np.ndarray) -> tuple[int, ...]:
 
 
 def check_num_candidates(num_candidates: int) -> None:
-    """Raises ValueError for a number of candidates outside [1, 2^40]."""
+    """Raise ValueError for a number of candidates outside [1, 2^40]."""
     if not 1 <= num_candidates <= 1 << MAX_LOG2_RANKS:
         raise ValueError(f"num_candidates: got {num_candidates}, need 1 to 2^40")
 
 
 def check_ranks(ranks: Tensor, num_candidates: int) -> None:
-    """Raises ValueError for ranks that are not (n,) int64 in [0, num_candidates)."""
+    """Raise ValueError for ranks that are not (n,) int64 in [0, num_candidates)."""
     check_num_candidates(num_candidates)
     if ranks.dtype != torch.int64 or ranks.dim() != 1:
         given = f"{ranks.dtype} of shape {tuple(ranks.shape)}"

@@ -1,7 +1,7 @@
-"""Which latents are coded together, and how finely each is cut: the block layout.
+"""The block layout: which latents are coded together, and how finely each is cut.
 
 Everything here is decided once, from the mutual information of each dimension over the training
-set, and is a constant of the model: no image pays for it.
+set, and is a constant of the model: it costs no bits in files.
 """
 
 from dataclasses import dataclass
@@ -17,22 +17,22 @@ from recvae.rec.partition import Partition, allocate_intervals
 from recvae.rec.target import DiagonalGaussian
 
 DEFAULT_ALGORITHM = "partitioned ORC"
-# A dimension that carries less is not cut: that would waste bits and bias the samples.
+# Dimensions with less are not cut: cutting them would waste bits and bias the samples.
 MIN_INFORMATION_BITS = 0.1
 
 
 @dataclass(frozen=True)
 class Block:
-    """Latents that one call of relative entropy coding sends.
+    """Latents that are sent by one call of relative entropy coding.
 
     Args:
         dimensions: their indices, ascending.
         intervals: J_d of each of them.
-        num_candidates: N of the search; of exact algorithms the cap.
-        algorithm: of `rec.algorithms`, by name; one with a bin and a rank for the whole block.
+        num_candidates: N of the search; for exact algorithms the cap.
+        algorithm: its name in `rec.algorithms`; must use one bin and one rank for the whole block.
 
     Raises:
-        ValueError: if there is no such algorithm, or it cannot code a block like this.
+        ValueError: if the algorithm is unknown or cannot code such a block.
     """
 
     dimensions: tuple[int, ...]
@@ -45,13 +45,13 @@ class Block:
             raise ValueError("blocks: intervals and dimensions differ in number")
         if algorithm_named(self.algorithm).per_dimension:
             raise ValueError(
-                f"algorithm: got {self.algorithm!r}, which codes each dimension on its own: "
+                f"algorithm: got {self.algorithm!r}, which codes each dimension separately: "
                 "need one for whole blocks"
             )
         self.coder(0)
 
     def take(self, target: DiagonalGaussian) -> DiagonalGaussian:
-        """The posteriors (n, D) of all latents, cut down to this block's."""
+        """Select this block's dimensions of the posteriors (n, D) of all latents."""
         return target[:, constant(self.dimensions, torch.int64, target.mean.device)]
 
     def coder(self, index: int) -> Coder:
@@ -61,7 +61,7 @@ class Block:
 
 
 def balanced_blocks(information_bits: Tensor, num_blocks: int) -> list[tuple[int, ...]]:
-    """Split dimensions (D,) into blocks of like total information, the largest ones first.
+    """Split dimensions (D,) into blocks of similar total information, taking large ones first.
 
     Raises ValueError unless 1 <= num_blocks <= D.
     """
@@ -70,7 +70,7 @@ def balanced_blocks(information_bits: Tensor, num_blocks: int) -> list[tuple[int
     members: list[list[int]] = [[] for _ in range(num_blocks)]
     loads = [0.0] * num_blocks
     for d in torch.argsort(information_bits, descending=True, stable=True).tolist():
-        # Ties (dimensions without information) go where the fewest dimensions are.
+        # Ties (dimensions without information) go to the block with the fewest dimensions.
         lightest = min(range(num_blocks), key=lambda b: (round(loads[b], 3), len(members[b])))
         members[lightest].append(d)
         loads[lightest] += float(information_bits[d])
@@ -86,20 +86,20 @@ def plan_blocks(
     max_log2_candidates: int = 16,
     algorithm: str = DEFAULT_ALGORITHM,
 ) -> list[Block]:
-    """A layout with `num_blocks` blocks.
+    """Plan a layout with `num_blocks` blocks.
 
     Args:
         information_bits: (D,) mutual information of each dimension.
-        target: posteriors of training images, (n, D), to measure how hard the search is.
-        num_blocks: how many blocks.
-        bins_per_information: log2 J of a block over its information; no dimension is cut where the
+        target: posteriors of training images, (n, D), which show how hard the search is.
+        num_blocks: number of blocks.
+        bins_per_information: log2 J of a block over its information; no dimension is cut if the
             algorithm has no partition.
         extra_bits: t in N = 2^(KL[Q||P'] + t), KL averaged over `target`.
-        max_log2_candidates: upper limit of log2 N; the cap of an exact algorithm.
-        algorithm: that codes the blocks.
+        max_log2_candidates: upper limit of log2 N; for an exact algorithm, the cap.
+        algorithm: the algorithm for the blocks.
 
     Raises:
-        ValueError: if num_blocks does not fit, or there is no such algorithm for blocks.
+        ValueError: if num_blocks does not fit, or the algorithm is unknown or not for blocks.
     """
     kind = algorithm_named(algorithm)
     blocks = []

@@ -1,4 +1,4 @@
-"""One-dimensional normal laws against the prior N(0, 1): ratios, masses and where the grid ends.
+"""One-dimensional normal laws against the prior N(0, 1): ratios, masses and the end of the grid.
 
 Units are bits where a name says log2. Arguments are float64 tensors that broadcast.
 """
@@ -32,15 +32,15 @@ def log2_ratio(z: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
 
 
 def mode(mean: Tensor, scale: Tensor) -> Tensor:
-    """Where q / p is largest, for scales of at most 1.
+    """The maximiser of q / p, for scales of at most 1.
 
-    For scale 1 it is infinite, except that it is 0 where the mean is.
+    For scale 1 it is infinite, but 0 if the mean is 0.
     """
     return torch.where(mean == 0, mean, mean / ((1 - scale) * (1 + scale)))
 
 
 def log2_sup_ratio(mean: Tensor, scale: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
-    """The largest log2 q(z) / p(z) for z in [lower, upper]."""
+    """The maximum of log2 q(z) / p(z) over z in [lower, upper]."""
     ends = torch.maximum(log2_ratio(lower, mean, scale), log2_ratio(upper, mean, scale))
     peak = mode(mean, scale)
     inside = (scale < 1) & (lower < peak) & (peak < upper)
@@ -61,11 +61,11 @@ def log2_mass(lower: Tensor, upper: Tensor) -> Tensor:
 
 
 def _in_lower_tail(lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
-    """The interval or its mirror image: in the upper tail CDFs are 1 to the last bit."""
+    """The interval or its mirror image, since in the upper tail CDFs round to 1."""
     mirror = lower + upper > 0
     return torch.where(mirror, -upper, lower), torch.where(mirror, -lower, upper)
 
 
 def _log1mexp(x: Tensor) -> Tensor:
-    """log(1 - e^x) for x <= 0, by whichever of its two forms loses nothing (Maechler, 2012)."""
+    """log(1 - e^x) for x <= 0, by whichever of its two forms is accurate (Maechler, 2012)."""
     return torch.where(x > -math.log(2), torch.log(-torch.expm1(x)), torch.log1p(-torch.exp(x)))

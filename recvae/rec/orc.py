@@ -22,17 +22,17 @@ from recvae.rec.target import DiagonalGaussian
 
 @dataclass(frozen=True)
 class PartitionedORC(PartitionedCoder):
-    """Chooses, of N candidates, the winner of a race: argmin(log T_n - log r'(z_n)).
+    """Sends the winner of a race of N candidates: argmin(log T_n - log r'(z_n)).
 
     T = cumsum(Exp(1) * N / (N - n)), the sorted values of N exponentials, so that early candidates,
     whose ranks are cheap, tend to win. The sample has the law of self-normalised importance
     sampling with N candidates: the target's for N well above 2^KL[Q||P'], see `search_kl_bits`.
-    Items that share one key and one partition of all ones share all candidates; their scores are
-    then one matrix product.
+    Items with the same key and a partition of all ones share all candidates; their scores are
+    then a single matrix product.
 
     Args:
         num_candidates: N, in [1, 2^24].
-        ordered: False for minimal random coding, whose times are the exponentials as they come.
+        ordered: False for minimal random coding, whose times are the exponentials, unsorted.
     """
 
     num_candidates: int
@@ -46,13 +46,13 @@ class PartitionedORC(PartitionedCoder):
     def encode_best(
         self, target: DiagonalGaussian, key: int | Tensor, generator: torch.Generator, keep: int
     ) -> tuple[Code, Tensor]:
-        """The first `keep` finishers of each item's race; the first of them is what `encode` sends.
+        """The first `keep` finishers of each item's race; `encode` sends the first of them.
 
-        Any of them decodes: a sender that knows the cost of what follows may choose.
+        Any of them decodes, so a sender that knows the cost of what follows may choose.
 
         Returns:
             codes with bins (batch, keep, dim) and ranks (batch, keep), and their scores
-            log2 r'(z_n) - log2 T_n, (batch, keep) float64, falling.
+            log2 r'(z_n) - log2 T_n, (batch, keep) float64, decreasing.
         """
         if not 1 <= keep <= self.num_candidates:
             raise ValueError(f"keep: got {keep}, need 1 to num_candidates = {self.num_candidates}")

@@ -16,16 +16,16 @@ MAX_LOG2_BINS = 62
 
 @dataclass(frozen=True)
 class Partition:
-    """Cuts dimension d into intervals[d] intervals of equal prior mass; a bin is one per dimension.
+    """Cuts dimension d into intervals[d] intervals of equal prior mass; a bin takes one of each.
 
     The bins are numbered in mixed radix, the last dimension varying fastest.
 
     Args:
         intervals: J_d of each dimension, each in [1, 2^20], their product at most 2^62. All ones
-            is no partition.
+            means no partition.
 
     Raises:
-        ValueError: if the intervals are not such.
+        ValueError: if the intervals are invalid.
     """
 
     intervals: tuple[int, ...]
@@ -57,12 +57,12 @@ class Partition:
 
     @property
     def log2_bins(self) -> float:
-        """Bits that a bin costs."""
+        """Bits of a bin."""
         return math.log2(self.num_bins)
 
     @cached_property
     def strides(self) -> tuple[int, ...]:
-        """What one step in each dimension adds to a bin's number."""
+        """The difference in a bin's number for one step in each dimension."""
         return tuple(math.prod(self.intervals[d + 1 :]) for d in range(self.dim))
 
     @cached_property
@@ -88,10 +88,10 @@ class Partition:
 def allocate_intervals(
     information_bits: Sequence[float], log2_bins: float, min_information_bits: float = 0.1
 ) -> Partition:
-    """Shares 2^log2_bins bins among dimensions by the information that each carries.
+    """Share 2^log2_bins bins among dimensions according to their information.
 
-    Raises J_d by one, again and again, where information_bits[d] - log2(J_d) is largest, among the
-    dimensions where that keeps the product within 2^log2_bins; stops when there is none.
+    Repeatedly increments J_d where information_bits[d] - log2(J_d) is largest, among the dimensions
+    where this keeps the product within 2^log2_bins, until there is none.
 
     Args:
         information_bits: mutual information of each dimension (its mean KL over the data), bits.
@@ -114,18 +114,18 @@ def allocate_intervals(
 
 
 def random_intervals(dim: int, log2_bins: float, seed: int) -> Partition:
-    """Shares 2^log2_bins bins among dimensions regardless of what they carry.
+    """Share 2^log2_bins bins among dimensions regardless of their information.
 
-    Raises J_d by one, again and again, in a dimension drawn uniformly from those where that keeps
-    the product within 2^log2_bins; stops when there is none. The same on every machine.
+    Repeatedly increments J_d of a dimension drawn uniformly from those where this keeps the product
+    within 2^log2_bins, until there is none. The same on every machine.
 
     Args:
         dim: number of dimensions, at least 1.
         log2_bins: target of log2 J; the result stays just below it.
-        seed: of the draws, at least 0.
+        seed: seed of the draws, at least 0.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
     """
     most_bins = _most_bins(log2_bins)
     if type(seed) is not int or seed < 0:
@@ -133,7 +133,7 @@ def random_intervals(dim: int, log2_bins: float, seed: int) -> Partition:
     uniform = random.Random(seed).random
     clocks = [0.0] * dim
 
-    # Poisson clocks of the same rate: whichever have not stopped, each is as likely to ring next.
+    # Poisson clocks of equal rate: each one still running is equally likely to ring next.
     def next_ring(d: int, count: int) -> float:
         clocks[d] -= math.log(1 - uniform())
         return clocks[d]
@@ -142,7 +142,7 @@ def random_intervals(dim: int, log2_bins: float, seed: int) -> Partition:
 
 
 def collapsed_intervals(information_bits: Sequence[float], log2_bins: float) -> Partition:
-    """Cuts only the dimension with the least information: the worst that a partition can do.
+    """Cut only the dimension with the least information: the worst possible partition.
 
     Args:
         information_bits: mutual information of each dimension, bits.
@@ -161,9 +161,9 @@ def collapsed_intervals(information_bits: Sequence[float], log2_bins: float) -> 
 def _raise_intervals(
     cut: Sequence[bool], most_bins: int, priority: Callable[[int, int], float]
 ) -> Partition:
-    """Raises J_d by one, again and again, where priority(d, J_d) is least, while one can be raised.
+    """Repeatedly increment J_d where priority(d, J_d) is least, while one can be incremented.
 
-    Only dimensions d with cut[d] are; `priority` is asked once for each d and J_d.
+    Only dimensions d with cut[d] count; `priority` is called once for each d and J_d.
     """
     intervals = [1] * len(cut)
     product = 1
@@ -173,7 +173,7 @@ def _raise_intervals(
         _, d = heapq.heappop(queue)
         raised = product // intervals[d] * (intervals[d] + 1)
         if raised > most_bins or intervals[d] == 1 << MAX_LOG2_INTERVALS:
-            continue  # for good: the product only grows
+            continue  # permanently, as the product only grows
         product = raised
         intervals[d] += 1
         heapq.heappush(queue, (priority(d, intervals[d]), d))

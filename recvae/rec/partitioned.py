@@ -1,4 +1,4 @@
-"""What the coders that search candidates one after another have in common."""
+"""Base of the coders that search candidates one after another."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from recvae.rec.search import (
 from recvae.rec.target import DiagonalGaussian
 
 RuleFactory: TypeAlias = Callable[[DiagonalGaussian, Proposal], StoppingRule]
-"""Some items' targets and the proposal for them to the rule of their search."""
+"""From some items' targets and their proposal to the rule of the search."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class PartitionedCoder(Coder):
     """Sends a candidate's bin and its rank among the candidates of that bin.
 
         for candidate n = 0, 1, 2, ..
-            b_d ~ pi_d in each dimension d                        the sender's own randomness
+            b_d ~ pi_d in each dimension d                        the sender's private randomness
             l = number of earlier candidates with the bin tuple b
             u = shared uniforms of (key, block, b, l)
             z_d = Phi^-1((b_d + u_d) / J_d)
             log r'(z) = sum_d log q_d(z_d) - log p_d(z_d) - log J_d - log pi_d(b_d)
-        send (b, l) of the one that is chosen
+        send (b, l) of the chosen one
 
-    How long the search goes on, and which one is chosen, is what the coders differ in: a subclass
-    says its `arrivals`, its `limit` of candidates and its `rule`, and knows no device. A code
-    depends on its item's target and key and on the generator's seed; not on what else is in the
-    batch, nor on `chunk_elements` or `implementation`.
+    The coders differ in how long they search and which candidate they choose: a subclass defines
+    its `arrivals`, its `limit` of candidates and its `rule`, independent of the device. A code
+    depends on its item's target and key and on the generator's seed; not on the rest of the batch,
+    nor on `chunk_elements` or `implementation`.
 
     Source: He, Flamich & Hernandez-Lobato, "Accelerating relative entropy coding with space
     partitioning" (NeurIPS 2024), section 3.
@@ -59,12 +59,11 @@ class PartitionedCoder(Coder):
         block: names this block of latents within an item, in [0, 2^32): blocks draw independently.
         chunk_elements: bounds the memory of encoding, in elements (of 8 bytes) per temporary.
         implementation: name of a backend of `rec.search`: "eager" torch for any device, "numba"
-            for CPUs ("fused" is another name of it), "triton" for GPUs, "shared" for items that
-            share all candidates; "auto" takes what is fastest for the tensors. They give the same
-            codes.
+            (alias "fused") for CPUs, "triton" for GPUs, "shared" for items that share all
+            candidates; "auto" takes the fastest for the tensors. All give the same codes.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
     """
 
     partition: Partition
@@ -88,19 +87,19 @@ class PartitionedCoder(Coder):
     @property
     @abstractmethod
     def limit(self) -> int:
-        """How many candidates are drawn at most."""
+        """The maximum number of candidates drawn."""
 
     @property
     def proposal_weights(self) -> Weights:
-        """What pi_d(b) is in proportion to."""
+        """What pi_d(b) is proportional to."""
         return "mass"
 
     @abstractmethod
     def rule(self, target: DiagonalGaussian, proposal: Proposal) -> StoppingRule:
-        """How the search chooses among the candidates of some items."""
+        """The rule by which the search chooses among the candidates of some items."""
 
     def check_target(self, target: DiagonalGaussian) -> None:
-        """Raises ValueError for a target that cannot be coded."""
+        """Raise ValueError for a target that cannot be coded."""
         self._check_dim("target", target.dim)
 
     def search(
@@ -112,7 +111,7 @@ class PartitionedCoder(Coder):
         return SearchResult(code, found.num_drawn, found.capped)
 
     def decode(self, code: Code, key: int | Tensor) -> Tensor:
-        """The samples that a code names: one draw each, in integers.
+        """Decode the samples: one draw each, in integers.
 
         Args:
             code: bins (batch, dim) and ranks (batch,); or (batch, n, dim) and (batch, n).
@@ -150,7 +149,7 @@ class PartitionedCoder(Coder):
         return torch.full(shape, self.partition.log2_bins, dtype=torch.float64, device=device)
 
     def search_kl_bits(self, target: DiagonalGaussian) -> Tensor:
-        """KL[Q||P'] of each item in bits, (batch,) float64: the search takes some bits more."""
+        """KL[Q||P'] of each item in bits, (batch,) float64; the search needs a few bits more."""
         self._check_dim("target", target.dim)
         bits = target.kl_bits().sum(1)
         for items in self._item_slices(target.batch):
@@ -185,11 +184,9 @@ class PartitionedCoder(Coder):
         return BestCandidates.joined(parts)
 
     def _item_slices(self, batch: int) -> list[slice]:
-        """Of as many items as have proposals that fit into a chunk."""
+        """Slices of as many items as have proposals that fit a chunk."""
         return item_slices(batch, sum(self.partition.intervals), self.chunk_elements)
 
     def _check_dim(self, field: str, dim: int) -> None:
         if dim != self.partition.dim:
-            raise ValueError(
-                f"{field}: got dim {dim}, need that of partition, {self.partition.dim}"
-            )
+            raise ValueError(f"{field}: got dim {dim}, need the partition's, {self.partition.dim}")

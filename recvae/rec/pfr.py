@@ -17,15 +17,15 @@ from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
 @dataclass(frozen=True)
 class PartitionedPFR(PartitionedCoder):
-    """Chooses, of all candidates that will ever arrive, argmin T_n / r'(z_n); exact.
+    """Sends argmin T_n / r'(z_n) over the infinite sequence of candidates; exact.
 
     T_n is the sum of n + 1 exponentials. The search stops once no later candidate can win, when
     best <= T_n / sup r': after about 2^D_inf[Q||P'] candidates.
 
     Args:
-        weights: pi_d(b), in proportion to sup r_d on the interval ("sup", which stops earliest) or
-            to Q_d(B_b) ("mass"). They change how long the search takes, never the code length.
-        max_candidates: cap on candidates, in [1, 2^30]. A search that ends there is reported, by
+        weights: pi_d(b), proportional to sup r_d on the interval ("sup", which stops earliest) or
+            to Q_d(B_b) ("mass"). They affect the search time, never the code length.
+        max_candidates: cap on candidates, in [1, 2^30]. A search that ends there is reported by
             `SearchResult.capped` and a warning of `encode`.
     """
 
@@ -58,7 +58,7 @@ class PartitionedPFR(PartitionedCoder):
         return self.weights
 
     def check_target(self, target: DiagonalGaussian) -> None:
-        """See `PartitionedCoder`; the prior's grid must carry it."""
+        """See `PartitionedCoder`; the prior's grid must represent it."""
         super().check_target(target)
         require_on_grid(target)
 

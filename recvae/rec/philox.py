@@ -1,6 +1,6 @@
 """Philox4x32-10, the counter-based generator behind all randomness of relative entropy coding.
 
-A bijection of 128-bit counters under a 64-bit key: any draw is computed on its own. All words are
+A bijection of 128-bit counters under a 64-bit key, so any draw can be computed alone. All words are
 int64 tensors with values in [0, 2^32), of any shapes that broadcast, on any device.
 
 Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
@@ -17,7 +17,7 @@ MASK = 0xFFFFFFFF
 def _multiply(word: Tensor, multiplier: int) -> tuple[Tensor, Tensor]:
     """High and low 32 bits of the product of two 32-bit words."""
     # Both multipliers exceed 2^31, so the product may exceed 2^63. With 2^32 subtracted from the
-    # multiplier it cannot, and what that takes away is `word`, off the high half.
+    # multiplier it cannot; the high half is then too small by `word`.
     product = word * (multiplier - (1 << 32))
     return ((product >> 32) + word) & MASK, product & MASK
 

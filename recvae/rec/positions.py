@@ -1,6 +1,6 @@
 """Positions of the prior's grid, [0, 2^32): streams of them, and the intervals that they cut.
 
-What `branch_and_bound` searches in; see there.
+The search space of `branch_and_bound`; see there.
 """
 
 import math
@@ -18,10 +18,10 @@ POSITIONS = 1 << POSITION_BITS
 
 @dataclass(frozen=True, eq=False)
 class Streams:
-    """Streams of 32-bit uniforms, each of an item's key and a dimension.
+    """Streams of 32-bit uniforms, one for each pair of an item's key and a dimension.
 
     Args:
-        key: words (streams,) of the items' keys.
+        key: the items' keys, words (streams,).
         dimension: (streams,) int64.
     """
 
@@ -57,19 +57,19 @@ def item_streams(key: KeyWords, dim: int) -> Streams:
 def subinterval(
     low: Tensor, high: Tensor, position: Tensor, above: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The part of [low, high) above the position, or that below it."""
+    """The part of [low, high) above or below the position."""
     return torch.where(above, position + 1, low), torch.where(above, high, position)
 
 
 def shortest_position(low: Tensor, high: Tensor) -> Tensor:
-    """The position in [low, high) that ends in the most zero bits: a name of the interval.
+    """The position in [low, high) that ends in the most zero bits: it identifies the interval.
 
     Args:
         low: int64, at least 0.
         high: int64, in (low, 2^32].
     """
     last = high - 1
-    # All ones from the leading bit down in which last differs from low - 1.
+    # All ones from the leading bit in which last differs from low - 1.
     differ = (low - 1) ^ last
     for shift in (1, 2, 4, 8, 16):
         differ = differ | (differ >> shift)

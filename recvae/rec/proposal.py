@@ -1,7 +1,7 @@
 """The sender's proposal P': the prior, reweighted so that candidates fall where the target is.
 
 P'(z) = J * prod_d pi_d(bin_d(z)) * p(z), with weights pi_d rounded to positive multiples of 2^-32.
-The score log2 q/p' is taken with the rounded weights, so rounding costs nothing.
+The score log2 q/p' uses the rounded weights, so rounding is harmless.
 """
 
 from dataclasses import dataclass, fields
@@ -18,7 +18,7 @@ from recvae.rec.partition import Partition
 from recvae.rec.target import DiagonalGaussian
 
 Weights: TypeAlias = Literal["mass", "sup"]
-"""pi_d(b) in proportion to Q_d(B_b), which minimises KL[Q||P'], or to sup_{B_b} q_d / p_d, which
+"""pi_d(b) proportional to Q_d(B_b), which minimises KL[Q||P'], or to sup_{B_b} q_d / p_d, which
 minimises D_inf[Q||P']."""
 
 WEIGHT_BITS = 32
@@ -26,7 +26,7 @@ WEIGHT_BITS = 32
 
 @dataclass(frozen=True, eq=False)
 class Proposal:
-    """Everything that drawing and scoring candidates needs, tabulated for each item.
+    """Tables for drawing and scoring candidates, for each item.
 
     log2 q/p' = base + sum_d step_bits[d, b_d] + sum_d s (quadratic s + linear), s = z - center.
     The two tables hold the intervals of the cut dimensions, one dimension after another.
@@ -71,8 +71,8 @@ class Proposal:
             z: (batch, n, dim) int64, units of 2^-28.
 
         Returns:
-            (batch, n) float64, bits. Always summed in the same order: the result for a candidate
-            does not depend on what else is in the tensors.
+            (batch, n) float64, bits. The order of summation is fixed: the result for a candidate
+            does not depend on the rest of the tensors.
         """
         score = self.base[:, None].expand(z.shape[:2])
         for d, start in _cut_offsets(self.partition):
@@ -110,7 +110,7 @@ def propose(target: DiagonalGaussian, partition: Partition, weights: Weights = "
 
 
 def log2_sup_ratio(target: DiagonalGaussian, proposal: Proposal) -> Tensor:
-    """D_inf[Q||P'], the largest log2 q/p' on the prior's grid, (batch,) float64 in bits."""
+    """D_inf[Q||P'], the maximum of log2 q/p' on the prior's grid, (batch,) float64 in bits."""
     mean, scale = target.mean.double(), target.scale.double()
     offsets = dict(_cut_offsets(proposal.partition))
     top = torch.zeros_like(proposal.base)
@@ -126,7 +126,7 @@ def log2_sup_ratio(target: DiagonalGaussian, proposal: Proposal) -> Tensor:
 def sampled_ranges(intervals: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Ends of the range of samples in each interval, (intervals,) float64 each.
 
-    A little wide: the prior's table is within 2^-20 of the quantiles.
+    Slightly too wide: the prior's table is within 2^-20 of the quantiles.
     """
     edges = normal.interval_edges(intervals, device).clamp(-normal.reach(), normal.reach())
     return edges[:-1] - 2.0**-18, edges[1:] + 2.0**-18
@@ -135,7 +135,7 @@ def sampled_ranges(intervals: int, device: torch.device) -> tuple[Tensor, Tensor
 def _interval_tables(
     mean: Tensor, scale: Tensor, partition: Partition, weights: Weights
 ) -> tuple[Tensor, Tensor]:
-    """Ladder and step_bits of a Proposal, both (batch, total)."""
+    """bin_cdf and step_bits of a Proposal, both (batch, total)."""
     if not partition.cut_dimensions:
         empty = mean[:, :0]
         return empty.long(), empty
@@ -147,10 +147,10 @@ def _interval_tables(
         sup = normal.log2_sup_ratio(mean, scale, cuts.lower, cuts.upper)
         sizes = [partition.intervals[d] for d in partition.cut_dimensions]
         below = torch.cat([_below(part) for part in sup.split(sizes, dim=1)], dim=1)
-    # Each interval gets 2^-32 first, so that no bin of the target is out of reach.
+    # Each interval first gets 2^-32, so that no bin of the target is unreachable.
     spread = (1 << WEIGHT_BITS) - cuts.count
     bin_cdf = (below * spread.double()).long() + cuts.number
-    # libm's CDF need not be monotone in its last place.
+    # libm's CDF need not be monotone in its last bit.
     start = (cuts.position << WEIGHT_BITS) - cuts.number
     bin_cdf = torch.cummax(bin_cdf + start, dim=1).values + cuts.number
     end = torch.full_like(bin_cdf[:, :1], len(partition.cut_dimensions) << WEIGHT_BITS)
@@ -164,12 +164,12 @@ class _Intervals:
     """The intervals of the cut dimensions, one dimension after another, each field (total,).
 
     Args:
-        position: number of the dimension among those that are cut.
-        dimension: its number among all.
-        count: J_d, into how many intervals it is cut.
-        number: of the interval, below J_d.
+        position: index of the dimension among those that are cut.
+        dimension: its index among all dimensions.
+        count: J_d, its number of intervals.
+        number: index of the interval, below J_d.
         edge: its lower end.
-        lower, upper: ends of the samples in it, see `sampled_ranges`.
+        lower, upper: range of the samples in it, see `sampled_ranges`.
     """
 
     position: Tensor
@@ -183,9 +183,9 @@ class _Intervals:
 
 @lru_cache(maxsize=64)
 def _intervals(partition: Partition, device: torch.device) -> _Intervals:
-    """Those of a partition, made once: searches of many batches have the same."""
+    """The intervals of a partition, made once for all batches."""
     columns = []
-    with torch.inference_mode(False):  # what is made in that mode takes part in no gradient
+    with torch.inference_mode(False):  # tensors made in that mode cannot take part in gradients
         for position, d in enumerate(partition.cut_dimensions):
             count = partition.intervals[d]
             number = torch.arange(count, device=device)
@@ -196,7 +196,7 @@ def _intervals(partition: Partition, device: torch.device) -> _Intervals:
 
 
 def _below(log2_weights: Tensor) -> Tensor:
-    """Share of the weights before each one: (batch, n) in bits to (batch, n) in [0, 1]."""
+    """Share of the weights before each: (batch, n) in bits to (batch, n) in [0, 1]."""
     weights = torch.exp2(log2_weights - log2_weights.amax(1, keepdim=True))
     before = weights.cumsum(1) - weights
     return (before / weights.sum(1, keepdim=True)).clamp(0, 1)

@@ -1,15 +1,15 @@
-"""The randomness that sender and receiver share, and the sender's own.
+"""The randomness shared by sender and receiver, and the sender's private randomness.
 
 Shared: D uniforms of 32 bits for every (key, block, bin, rank). With Q = ceil(D / 4),
 
     block key  = Philox(key, (block, 0, 0, SHARED))                 words 0 and 1
     uniforms   = Philox(block key, (bin, rank * Q + q))             q = 0 .. Q - 1
 
-where bin and rank * Q + q are 64-bit integers, low word first. Any draw stands alone: a receiver
-computes the one it needs. Changing anything here changes every file ever written.
+where bin and rank * Q + q are 64-bit integers, low word first. Draws are independent of one
+another: a receiver computes only the one it needs. Any change here changes every file ever written.
 
-Private: a stream for each item, keyed by the sender's seed and the item's own key, so that what an
-item draws does not depend on the batch it is in. The receiver never needs it.
+Private: a stream for each item, keyed by the sender's seed and the item's own key, so that an
+item's draws do not depend on its batch. The receiver never needs it.
 """
 
 from typing import TypeAlias
@@ -32,7 +32,7 @@ KeyWords: TypeAlias = tuple[Tensor, Tensor]
 
 
 def key_tensor(key: int | Tensor, batch: int, device: torch.device) -> Tensor:
-    """One 64-bit key per item, (batch,) int64, from an integer for all or a tensor of them.
+    """One 64-bit key per item, (batch,) int64, from one integer for all or a tensor.
 
     Raises:
         ValueError: if an integer is outside [0, 2^64), or a tensor is not int64 of shape (batch,).
@@ -55,7 +55,7 @@ def shared_key(key: Tensor, block: int) -> KeyWords:
 
 
 def private_key(key: Tensor, block: int, generator: torch.Generator) -> KeyWords:
-    """Keys of the sender's private streams; takes one 64-bit seed from the generator."""
+    """Keys of the sender's private streams; draws one 64-bit seed from the generator."""
     seed = torch.randint(1 << 32, (2,), generator=generator, device=generator.device)
     zero = torch.zeros_like(key)
     counter = (*split_words(key), zero + block, zero + PRIVATE)
@@ -83,7 +83,7 @@ def shared_uniforms(block_key: KeyWords, bins: Tensor, ranks: Tensor, dim: int) 
 
 
 def private_uniforms(item_key: KeyWords, start: int, stop: int, count: int) -> Tensor:
-    """`count` uniforms of 32 bits for each of the candidates start .. stop - 1.
+    """Draw `count` uniforms of 32 bits for each of the candidates start .. stop - 1.
 
     Returns:
         (batch, stop - start, count) int64 in [0, 2^32).

@@ -5,9 +5,9 @@ With r = dQ/dP and w_X(h) = Prob_X[r >= h] it is the sigma that solves
     (sigma^-1)' = w_Q(sigma^-1) - sigma^-1 w_P(sigma^-1),   sigma^-1(0) = 0,
 
 that is sigma(h) = integral_0^h dg / S(g) with the survival S(g) = w_Q(g) - g w_P(g): the search is
-still going on at time sigma(g) with probability S(g). S falls from 1 to 0 at sup r, where sigma
-becomes infinite; for small h, sigma(h) is h. An error of sigma at g moves the law of the samples
-by its relative size times S(g) at most: with these tables by less than 5e-5 in total variation
+still running at time sigma(g) with probability S(g). S falls from 1 to 0 at sup r, where sigma
+becomes infinite; for small h, sigma(h) is h. An error of sigma at g changes the law of the samples
+by at most its relative size times S(g): with these tables by less than 5e-5 in total variation
 in one dimension, and by about 5e-4 in 256 dimensions of 183 bits in all.
 
 Source: Flamich, "Greedy Poisson rejection sampling" (NeurIPS 2023), section 3.
@@ -23,13 +23,13 @@ from recvae.rec import normal
 from recvae.rec.normal import LOG2_E
 from recvae.rec.target import DiagonalGaussian, require_on_grid
 
-# Stands for infinity in tables: with infinity itself interpolation would meet 0 * inf.
+# Stands for infinity in tables: with infinity, interpolation could evaluate 0 * inf.
 CERTAIN_BITS = 2.0**20
 
 NODES = 1 << 13
 MIN_STEP_BITS = 2.0**-40
 MAX_RANGE_BITS = 512
-# log2 of the mass under Q that the grid of log2 r may miss at either end.
+# log2 of the mass under Q that the grid of log2 r may miss at each end.
 MISSED_LOG2_MASS = -30.0
 
 # Each dimension of a target is cut into atoms, over this many scales to either side of its mean.
@@ -45,7 +45,7 @@ class StretchFunction:
     """log2 sigma as a function of log2 r, on equally spaced nodes.
 
     Node j of row i is at log2 r = bottom[i] + j step[i]; the last one is at sup r, or where less
-    than 2^-30 of Q is above. Between nodes log2 sigma is linear; below the first it falls with
+    than 2^-30 of Q is above. Between nodes log2 sigma is linear; below the first it has
     slope 1; from the last on it is infinite.
 
     Args:
@@ -80,10 +80,10 @@ def stretch_function(target: DiagonalGaussian) -> StretchFunction:
     """The stretch function of each target.
 
     The law of log2 r under Q is that of a sum over dimensions: each dimension is cut into atoms,
-    they are laid on a grid, and the grids are convolved. For the law on the grid, sigma is exact.
+    which are placed on a grid, and the grids are convolved. sigma is exact for the law on the grid.
 
     Raises:
-        ValueError: if the prior's grid cannot carry a target, or log2 r spreads over more than
+        ValueError: if the prior's grid cannot represent a target, or log2 r spreads over more than
             512 bits.
     """
     require_on_grid(target)
@@ -91,7 +91,7 @@ def stretch_function(target: DiagonalGaussian) -> StretchFunction:
     pairs, row = pairs.unique(dim=0, return_inverse=True)
     bottom, step = (pairs.new_empty(len(pairs)) for _ in range(2))
     table = pairs.new_empty((len(pairs), NODES))
-    # One by one: the last bits of sums and transforms could depend on what is done beside them.
+    # One by one, as the last bits of sums and transforms could depend on the rest of the batch.
     for n, (mean, scale) in enumerate(pairs):
         bottom[n], step[n], table[n] = _tabulate(mean, scale)
     return StretchFunction(bottom, step, table, row)
@@ -143,8 +143,8 @@ def _bounds(log2_ratio: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
 def _convolve(log2_ratio: Tensor, mass: Tensor, bottom: Tensor, step: Tensor) -> Tensor:
     """Masses under Q of the nodes of log2 r's grid, (NODES,).
 
-    An atom goes to the two nodes around it such that neither its mass under Q nor that under P,
-    2^-log2 r times as much, changes. What lies outside of the grid wraps around.
+    An atom is split between the two nodes around it such that neither its mass under Q nor that
+    under P, 2^-log2 r times as much, changes. Mass outside the grid wraps around.
     """
     origin = torch.zeros_like(log2_ratio[:, :1])
     origin[0] = bottom
@@ -158,17 +158,17 @@ def _convolve(log2_ratio: Tensor, mass: Tensor, bottom: Tensor, step: Tensor) ->
 
 
 def _integrate(masses: Tensor, step: Tensor) -> Tensor:
-    """log2 sigma at the nodes, less bottom, of the law with these masses under Q there, (NODES,).
+    """log2 sigma at the nodes, minus bottom, for the law with these masses under Q, (NODES,).
 
-    S is linear between nodes, so that the integral of 1 / S is elementary. All sums are of positive
-    terms: with A_j = r_j P[r >= r_j], S_j = S_{j+1} + (1 - 2^-step) A_{j+1}.
+    S is linear between nodes, so the integral of 1 / S is elementary. All sums have positive terms:
+    with A_j = r_j P[r >= r_j], S_j = S_{j+1} + (1 - 2^-step) A_{j+1}.
     """
     height = torch.arange(NODES, device=masses.device) * step
     ratio = torch.exp2(height)  # in units of 2^bottom
     above = _sum_from_above(masses / ratio) * ratio
     falls = -torch.expm1(-step / LOG2_E) * above[1:]
     survival = _sum_from_above(falls).clamp_min(SMALLEST_SURVIVAL)  # at all nodes but the last
-    # The first cell reaches down to r = 0, where S is 1.
+    # The first cell extends to r = 0, where S is 1.
     falls = torch.cat((1 - survival[:1], falls[:-1]))
     relative_falls = (falls / survival).clamp_min(SMALLEST_FALL)
     mean_inverse = torch.log1p(relative_falls) / relative_falls / survival

@@ -11,7 +11,7 @@ from recvae.exact.gaussian import FRACTION_BITS, POSITION_BITS
 from recvae.rec import normal
 from recvae.rec.devices import all_hold
 
-# Beyond these, squares and their products would leave the range of float64.
+# Beyond this, squares and their products would leave the range of float64.
 MAX_LOG2_MAGNITUDE = 100
 
 MIN_POSITIONS_PER_SCALE = 32
@@ -26,7 +26,7 @@ class DiagonalGaussian:
         scale: standard deviations, like mean, in [2^-100, 2^100].
 
     Raises:
-        ValueError: if the tensors are not such.
+        ValueError: if the tensors are invalid.
     """
 
     mean: Tensor
@@ -41,7 +41,7 @@ class DiagonalGaussian:
         for field in ("dtype", "shape", "device"):
             given, needed = getattr(scale, field), getattr(mean, field)
             if given != needed:
-                raise ValueError(f"scale: got {field} {given}, need that of mean, {needed}")
+                raise ValueError(f"scale: got {field} {given}, need mean's, {needed}")
         limit = 2.0**MAX_LOG2_MAGNITUDE
         mean_fits, scale_fits = all_hold(
             mean.abs() <= limit, (scale >= 1 / limit) & (scale <= limit)
@@ -62,18 +62,18 @@ class DiagonalGaussian:
         return self.mean.shape[1]
 
     def __getitem__(self, index: slice | tuple[slice, Tensor]) -> "DiagonalGaussian":
-        """Some items, or some dimensions of them; their values need no second check."""
+        """Some items, or some dimensions of them; values are not checked again."""
         part = copy(self)
         vars(part).update(mean=self.mean[index], scale=self.scale[index])
         return part
 
     def relative_to(self, prior: "DiagonalGaussian") -> "DiagonalGaussian":
-        """This target in coordinates in which the prior is N(0, I): what coders code.
+        """This target in coordinates where the prior is N(0, I), as coders need it.
 
         With `relative = target.relative_to(prior)`, KL[Q||prior] is `relative.kl_bits()`, and a
-        decoded sample z of `relative` stands for `prior.mean + prior.scale * z`. Sender and
-        receiver must know the prior; they agree on z to the last bit, and on what it stands for as
-        closely as on the prior.
+        decoded sample z of `relative` represents `prior.mean + prior.scale * z`. Sender and
+        receiver must know the prior; they agree exactly on z, and on what it represents as closely
+        as on the prior.
 
         Args:
             prior: (batch, dim), or (1, dim) for all items.
@@ -119,11 +119,11 @@ class DiagonalGaussian:
 
 
 def require_on_grid(target: DiagonalGaussian) -> None:
-    """Refuses targets that the prior's grid cannot carry to the accuracy of an exact coder.
+    """Refuse targets that the prior's grid cannot represent as accurately as an exact coder needs.
 
-    Samples are restricted to the 2^32 positions of `exact.gaussian`. On it a target keeps its law
-    if it reaches no further (its mass beyond is then below 2^-16) and is not so narrow that it
-    would meet single positions.
+    Samples are restricted to the 2^32 positions of `exact.gaussian`. A target keeps its law on them
+    if it extends no further (its mass beyond is then below 2^-16) and is not so narrow that single
+    positions matter.
 
     Raises:
         ValueError: if a dimension of an item is too far out or too narrow.
@@ -131,7 +131,7 @@ def require_on_grid(target: DiagonalGaussian) -> None:
     mean, scale = target.mean.double().abs(), target.scale.double()
     density = torch.exp(-(mean + 2 * scale).square() / 2) / math.sqrt(2 * math.pi)
     positions = scale * (density * 2.0**POSITION_BITS).clamp_max(2.0**FRACTION_BITS)
-    # 4.4 standard deviations on either side hold all but 2^-16.
+    # 4.4 standard deviations on each side hold all but 2^-16.
     within, wide = all_hold(
         mean + 4.4 * scale <= normal.reach(), positions >= MIN_POSITIONS_PER_SCALE
     )
@@ -144,15 +144,16 @@ def require_on_grid(target: DiagonalGaussian) -> None:
 
 
 def on_grid(target: DiagonalGaussian) -> DiagonalGaussian:
-    """The target moved to where exact coders take it, float64: see `require_on_grid`.
+    """The target moved to the range of exact coders, float64: see `require_on_grid`.
 
-    Scales come to between 2^-23 and 1, the most that coders of one dimension take; then means come
-    as near to 0 as the grid needs for that scale. Encoders exceed both by a trifle, for a mean far
-    out or a dimension that carries nothing; images that they never saw may exceed them by far.
+    Scales are clamped to 2^-23 to 1, the most that coders of one dimension take; then means are
+    moved towards 0 as far as the grid requires for that scale. Encoders exceed both slightly, for a
+    mean far out or a dimension that carries nothing; on images unlike the training set they may
+    exceed them by far.
     """
     narrowest = MIN_POSITIONS_PER_SCALE * 2.0**-FRACTION_BITS
     scale = target.scale.double().clamp(narrowest, 1.0)
-    # Where the grid's density still gives MIN_POSITIONS_PER_SCALE at two scales beyond the mean.
+    # How far out the grid still has MIN_POSITIONS_PER_SCALE, two scales beyond the mean.
     positions = 2.0**POSITION_BITS / (MIN_POSITIONS_PER_SCALE * math.sqrt(2 * math.pi)) * scale
     dense_to = torch.sqrt(2 * torch.log(positions)) - 2 * scale
     limit = torch.minimum(normal.reach() - 4.4 * scale, dense_to) * (1 - 1e-9)

@@ -12,7 +12,7 @@ from recvae.rec.index_codes import IndexCode, check_num_candidates, check_ranks,
 Array: TypeAlias = NDArray[np.float64]
 
 # Buckets hold ranks that agree in this many bits after the leading one of rank + 1: within a
-# bucket zeta's own probabilities differ by less than a factor 1.01 to the power s.
+# bucket zeta's own probabilities differ by less than a factor of 1.01 to the power s.
 MANTISSA_BITS = 7
 MAX_EXPONENT = 64.0
 
@@ -27,7 +27,7 @@ def zeta_code(exponent: float, num_candidates: int) -> IndexCode:
         num_candidates: N, in [1, 2^40]. Time and memory grow with log N.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
     """
     check_num_candidates(num_candidates)
     if not 0 <= exponent <= MAX_EXPONENT:
@@ -38,12 +38,12 @@ def zeta_code(exponent: float, num_candidates: int) -> IndexCode:
 
 
 def zeta_exponent(kl_bits: float, excess_bits: float = LOG2_E_OVER_E) -> float:
-    """The exponent with which a zeta code meets an algorithm's bound: 1 + 1 / (KL + excess + 1).
+    """The exponent for which a zeta code meets an algorithm's bound: 1 + 1 / (KL + excess + 1).
 
     Args:
-        kl_bits: KL in bits; of a block's rank within its bin, KL - log2 J; below 0 it counts as 0.
-        excess_bits: by how much E[log2 index] may exceed the KL. The default, log2(e) / e, is that
-            of the Poisson functional representation; greedy Poisson rejection sampling has 0.
+        kl_bits: KL in bits; for a block's rank within its bin, KL - log2 J; below 0 it counts as 0.
+        excess_bits: by how much E[log2 index] may exceed the KL. The default, log2(e) / e, is for
+            the Poisson functional representation; greedy Poisson rejection sampling has 0.
 
     Source: Li & El Gamal, "Strong functional representation lemma" (2018), section III; Flamich,
     "Greedy Poisson rejection sampling" (2023).
@@ -52,14 +52,14 @@ def zeta_exponent(kl_bits: float, excess_bits: float = LOG2_E_OVER_E) -> float:
 
 
 def fit_zeta_exponent(ranks: Tensor, num_candidates: int) -> float:
-    """The exponent under which the ranks are likeliest, in [0, 64].
+    """The maximum likelihood exponent for the ranks, in [0, 64].
 
     Args:
         ranks: (n,) int64 in [0, num_candidates), n at least 1.
         num_candidates: N, in [1, 2^40].
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
     """
     check_ranks(ranks, num_candidates)
     if not len(ranks):
@@ -67,7 +67,7 @@ def fit_zeta_exponent(ranks: Tensor, num_candidates: int) -> float:
     observed = float(np.log(ranks.cpu().numpy() + 1.0).mean())
     terms = _bucket_terms(_bucket_bits(num_candidates), num_candidates)
     low, high = 0.0, MAX_EXPONENT
-    # At the maximum the mean of log(rank + 1) is the observed one; it falls with the exponent.
+    # At the maximum the mean of log(rank + 1) equals the observed one; it falls with the exponent.
     for _ in range(50):
         middle = (low + high) / 2
         masses, mean_logs = _masses(middle, *terms)
@@ -77,7 +77,7 @@ def fit_zeta_exponent(ranks: Tensor, num_candidates: int) -> float:
 
 
 def _bucket_bits(num_candidates: int) -> list[int]:
-    """Raw bits of the buckets that hold the ranks below N; the last has no more than it needs."""
+    """Raw bits of the buckets for the ranks below N; the last is no larger than needed."""
     raw_bits: list[int] = []
     start = 1  # of rank + 1
     while start <= num_candidates:
@@ -88,7 +88,7 @@ def _bucket_bits(num_candidates: int) -> list[int]:
 
 
 def _bucket_terms(raw_bits: list[int], num_candidates: int) -> tuple[Array, Array]:
-    """How many of the integers 1 .. N each bucket holds, and their mean."""
+    """The number of the integers 1 .. N in each bucket, and their mean."""
     stops = np.cumsum([0, *(1 << w for w in raw_bits)])
     stops[-1] = num_candidates
     return np.diff(stops).astype(float), (stops[:-1] + stops[1:] + 1) / 2

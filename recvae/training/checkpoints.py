@@ -1,4 +1,4 @@
-"""Checkpoints of `train.py fit`: found, read, written whole or not at all."""
+"""Checkpoints of `train.py fit`: finding, reading, and writing whole or not at all."""
 
 import io
 import os
@@ -13,30 +13,30 @@ from recvae.files import atomic_file, translate_os_errors
 from recvae.training.kinds import kind_of_checkpoint
 from recvae.vae.one_cycle import OneCycleModule
 
-NEWEST = ("last", "best")  # names for --ckpt_path: the newest file that is called so
+NEWEST = ("last", "best")  # for --ckpt_path: the newest file of that name
 
 
 def find_newest(name: str, runs: Path) -> str:
-    """Path of the newest checkpoint `name` of the runs in a folder."""
+    """Return the newest checkpoint `name` among the runs in a folder."""
     found = [*runs.glob(f"checkpoints/{name}.ckpt"), *runs.glob(f"*/checkpoints/{name}.ckpt")]
     if not found:
         raise InputError(
-            f"{runs}: no run there has checkpoints/{name}.ckpt: pass the file to --ckpt_path, "
-            f"or leave it out to begin anew"
+            f"{runs}: no run there has checkpoints/{name}.ckpt: pass a file to --ckpt_path, "
+            f"or omit it to start over"
         )
     return str(max(found, key=os.path.getmtime))
 
 
 def read_checkpoint(path: str) -> tuple[OneCycleModule, dict[str, Any]]:
-    """The module of a checkpoint, not compiled, and all else that it holds."""
+    """Read a checkpoint: its module, not compiled, and all its contents."""
     try:
         # Plain data and tensors: no other class is unpickled.
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         kind = kind_of_checkpoint(checkpoint["hyper_parameters"])
         module = kind(**checkpoint["hyper_parameters"] | {"compile": False})
         module.load_state_dict(checkpoint["state_dict"])
-    except Exception as error:  # torch.load meets damage with whatever it stumbles over
-        if isinstance(error, OSError) and error.filename:  # it was not opened
+    except Exception as error:  # torch.load may raise anything on damage
+        if isinstance(error, OSError) and error.filename:  # opening failed
             raise InputError(f"{path}: {error.strerror}") from error
         reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
         raise InputError(f"{path}: not a checkpoint of `train.py fit` ({reason})") from error
@@ -44,12 +44,12 @@ def read_checkpoint(path: str) -> tuple[OneCycleModule, dict[str, Any]]:
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint whole or not at all: until then the former one of that name stays."""
+    """Writes a checkpoint whole or not at all; until then the previous one of that name stays."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
-        """Write; raises `InputError` where the system refuses."""
+        """Write the checkpoint; raise `InputError` for a system error."""
         content = io.BytesIO()
         torch.save(checkpoint, content)
         with translate_os_errors(path):

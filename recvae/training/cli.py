@@ -1,4 +1,4 @@
-"""LightningCLI for all kinds of models. What cannot work is refused before training begins."""
+"""LightningCLI for all kinds of models; refuses what cannot work before training begins."""
 
 import os
 import signal
@@ -53,45 +53,45 @@ def run() -> None:
             parser_kwargs={"parser_mode": CONFIG_FORMAT},
             load_from_checkpoint_support=False,  # the models themselves save their options
         )
-    except MisconfigurationException as error:  # Lightning's word for bad options
+    except MisconfigurationException as error:  # Lightning's error for bad options
         raise InputError(_one_line(error)) from error
     except ValueError as error:
-        if isinstance(error.__cause__, InputError):  # jsonargparse has words of its own around it
+        if isinstance(error.__cause__, InputError):  # jsonargparse wraps it in a message of its own
             raise error.__cause__ from None
         raise
 
 
 class TrainingParser(LightningArgumentParser):
-    """Knows `export` too."""
+    """A parser that also lists `export`."""
 
     def add_subcommands(self, *args: Any, **kwargs: Any) -> Any:
-        """Add the list of commands, which LightningCLI fills, with `export` in it."""
+        """Add the list of commands, which LightningCLI fills, plus `export`."""
         commands = super().add_subcommands(*args, **kwargs)
         commands.add_subcommand("export", export_parser(), help=EXPORT)
         return commands
 
 
 class TrainingCLI(LightningCLI):
-    """fit, validate and test of a model and any data module."""
+    """The commands fit, validate and test for any model and data module."""
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """All of Lightning's but predict: there is nothing to predict."""
+        """Lightning's commands except predict: there is nothing to predict."""
         commands = LightningCLI.subcommands()
         del commands["predict"]
         return commands
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse; `export` comes here only behind options that it does not have."""
+        """Parse; `export` gets here only after options that it does not have."""
         super().parse_arguments(parser, args)
         if self.config.subcommand == "export":
             parser.error("export must be the first argument")
 
     def _parse_ckpt_path(self) -> None:
-        """Keep the options: Lightning would put the checkpoint's in their place and say nothing."""
+        """Keep the given options: Lightning would silently replace them with the checkpoint's."""
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Make the trainer; validation may come too late for early stopping to have its number."""
+        """Make the trainer; early stopping must tolerate epochs that end before a validation."""
         options = self._get(self.config_init, "trainer")
         if str(options["precision"]) not in PRECISIONS + ALIASES:
             raise InputError(
@@ -118,7 +118,7 @@ class TrainingCLI(LightningCLI):
         return trainer
 
     def after_instantiate_classes(self) -> None:
-        """Refuse what cannot work, and to write over another run; tell of changed options."""
+        """Refuse what cannot work and overwriting another run; report changed options."""
         options = self.config_init[self.subcommand]
         self._steps_before, path = 0, options.get("ckpt_path")
         if path in NEWEST:
@@ -127,11 +127,11 @@ class TrainingCLI(LightningCLI):
             path = options["ckpt_path"] = find_newest(path, Path(runs))
         checkpoint = None if path is None else self._check_checkpoint(path)
         if path is None and self.subcommand != "fit":
-            raise InputError(f"{self.subcommand} measures a trained model: pass --ckpt_path")
+            raise InputError(f"{self.subcommand} evaluates a trained model: pass --ckpt_path")
         saved = os.path.join(self.trainer.log_dir or "", "config.yaml")
         if os.path.exists(saved) and not self._is_trial:
             option = "logger.init_args.version" if self.trainer.logger else "default_root_dir"
-            raise InputError(f"{saved}: of another run: pass another --trainer.{option}")
+            raise InputError(f"{saved}: belongs to another run: pass another --trainer.{option}")
         if self.subcommand == "fit":
             self._check_images(checkpoint, path)
             if checkpoint:
@@ -139,7 +139,7 @@ class TrainingCLI(LightningCLI):
 
     @property
     def _is_trial(self) -> bool:
-        """A run of a few batches that writes nothing."""
+        """Whether this is a run of a few batches that writes nothing."""
         return bool(self._get(self.config_init, "trainer")["fast_dev_run"])
 
     def _check_checkpoint(self, path: str) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class TrainingCLI(LightningCLI):
         if self.subcommand != "fit":
             return checkpoint
         if not checkpoint.keys() >= {"optimizer_states", "loops"}:
-            raise InputError(f"{path}: holds weights only; training cannot go on from it")
+            raise InputError(f"{path}: holds weights only; training cannot continue from it")
         done = correct_progress(checkpoint)
         self._steps_before = done.steps
         for option, limit, reached in (
@@ -157,13 +157,13 @@ class TrainingCLI(LightningCLI):
         ):
             unit = option.removeprefix("max_")
             if limit is not None and 0 <= limit < reached:
-                raise InputError(f"{path}: has {reached} {unit}: pass --trainer.{option} above")
+                raise InputError(f"{path}: has {reached} {unit}: pass a larger --trainer.{option}")
         return checkpoint
 
     def _check_images(self, checkpoint: dict[str, Any] | None, path: str) -> None:
-        """Load them, which Lightning would do only when it has made the run's folder."""
+        """Check images early: Lightning would load them only after making the run's folder."""
         data = self.datamodule
-        if not isinstance(data, TrainingData):  # which loads them once
+        if not isinstance(data, TrainingData):  # loads them once
             return
         data.prepare_data()
         data.setup("fit")
@@ -173,7 +173,7 @@ class TrainingCLI(LightningCLI):
             check_same_images(data, checkpoint, path)
 
     def _check_interval(self, batches: int) -> None:
-        """Of validations within an epoch, in batches."""
+        """Check the interval of validations within an epoch."""
         trainer = self.trainer
         limit, interval = trainer.limit_train_batches, trainer.val_check_interval
         batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
@@ -182,16 +182,16 @@ class TrainingCLI(LightningCLI):
         ):
             raise InputError(
                 f"trainer.val_check_interval is {interval}: it must lie between 1 and the "
-                f"{batches} batches of an epoch, or be a fraction of it, as 0.5"
+                f"{batches} batches of an epoch, or be a fraction of it such as 0.5"
             )
 
     def _tell_changes(self, checkpoint: dict[str, Any], path: str) -> None:
         options = flat_options(self._parser(self.subcommand), self.config[self.subcommand])
         if changes := changed_options(options, dict(self.model.hparams), checkpoint):
-            print(f"{path}: goes on with {', '.join(changes)}")
+            print(f"{path}: continues with {', '.join(changes)}")
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Run it; raises `KeyboardInterrupt` where Lightning exits because of a signal."""
+        """Run it; raise `KeyboardInterrupt` where Lightning exits because of a signal."""
         try:
             super()._run_subcommand(subcommand)
         except (KeyboardInterrupt, SystemExit) as stop:  # Lightning has shut down
@@ -209,10 +209,10 @@ class TrainingCLI(LightningCLI):
         callbacks = self.trainer.checkpoint_callbacks
         kept = [getattr(callback, "best_model_path", "") for callback in callbacks]
         if any(Path(path).stem == "last" for path in kept):
-            return "fit --ckpt_path last goes on after the last epoch"
+            return "fit --ckpt_path last continues after the last epoch"
         if any(kept):
-            return f"fit --ckpt_path {max(kept)} goes on from there"
-        return "no epoch was ended, nothing is kept"
+            return f"fit --ckpt_path {max(kept)} continues from there"
+        return "no epoch was completed, nothing is kept"
 
     def after_fit(self) -> None:
         """Say where the checkpoints are."""

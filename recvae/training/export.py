@@ -14,37 +14,41 @@ OPTIONS = {
     "VAE": ("num_blocks", "bins_per_information", "max_log2_candidates", "latents", "algorithm"),
     "PictureVAE": ("data.reduce",),
 }
-"""Which kind of model an option is for; all others are for both."""
+"""The kind of model that an option is for; all others are for every kind."""
 Calibrate = Callable[[Any, dict[str, Any], Any], Any]
 
 
 def export_parser() -> ArgumentParser:
-    """The options of `export`; those of one kind of model are None where they are left out."""
+    """Make the parser of `export`; options for one kind of model default to None."""
     parser = ArgumentParser(prog="train.py export", description=EXPORT)
     parser.add_argument("--ckpt_path", required=True, help="checkpoint of `train.py fit`")
     parser.add_argument("--out", required=True, type=Path, help="folder to write the model to")
     parser.add_argument(
         "--data.root",
-        help="folder of MNIST/raw, or the images or pictures that the model was trained on; a "
-        "PixelPredictor needs none",
+        help="folder of MNIST/raw, or the images or pictures that the model was trained on; not "
+        "needed for a PixelPredictor",
     )
-    parser.add_argument("--name", help="of the model, if not that of the folder")
+    parser.add_argument("--name", help="name of the model; the folder's if omitted")
     parser.add_argument("--force", action="store_true", help="replace an existing model")
-    vae = parser.add_argument_group("of a VAE")
-    vae.add_argument("--num-blocks", type=int, help="blocks of latents; 0, or none: what is best")
-    vae.add_argument("--bins-per-information", type=float, help="log2 J / I, if not 0.9")
-    vae.add_argument("--max-log2-candidates", type=int, help="limit of log2 N, if not 14")
+    vae = parser.add_argument_group("for a VAE")
+    vae.add_argument(
+        "--num-blocks", type=int, help="blocks of latents; the best number if 0 or omitted"
+    )
+    vae.add_argument("--bins-per-information", type=float, help="log2 J / I; 0.9 if omitted")
+    vae.add_argument("--max-log2-candidates", type=int, help="limit of log2 N; 14 if omitted")
     vae.add_argument(
         "--latents",
-        help='how latents are coded, if not in blocks: "fitted bins" or "branch and bound"',
+        help='how to code latents, "fitted bins" or "branch and bound"; in blocks if omitted',
     )
     vae.add_argument(
         "--algorithm",
-        help="of relative entropy coding, if not partitioned ORC or A*",
+        help="algorithm of relative entropy coding; partitioned ORC or A* if omitted",
     )
-    pictures = parser.add_argument_group("of a PictureVAE")
+    pictures = parser.add_argument_group("for a PictureVAE")
     pictures.add_argument(
-        "--data.reduce", type=float, help="factor that reduces pictures, if not that of training"
+        "--data.reduce",
+        type=float,
+        help="factor to reduce pictures by; that of training if omitted",
     )
     return parser
 
@@ -57,7 +61,7 @@ def export(arguments: list[str]) -> None:
     from recvae.files import translate_os_errors
     from recvae.training.checkpoints import read_checkpoint
 
-    _calibration_options(options)  # which refuses bad ones before anything is read
+    _calibration_options(options)  # refuses bad options before anything is read
     if options.out.exists() and not options.force:
         raise InputError(f"{options.out} exists: pass --force to replace it")
     folder = next(path for path in options.out.parents if path.exists())
@@ -80,16 +84,16 @@ def export(arguments: list[str]) -> None:
 
 
 def _calibration(kind: str, options: Any) -> Calibrate:
-    """What makes a codec model of this kind of module.
+    """Return the function that makes a codec model of this kind of module.
 
-    Raises `InputError` for options that are of another kind.
+    Raises `InputError` for options of another kind.
     """
     for other, names in OPTIONS.items():
         for name in names:
             if other != kind and options[name] is not None:
                 option = name.replace("_", "-")
                 raise InputError(
-                    f"{options.ckpt_path}: holds a {kind}: leave out --{option}, of a {other}"
+                    f"{options.ckpt_path}: holds a {kind}: omit --{option}, for a {other} only"
                 )
     if kind == "PixelPredictor":
         return _quantise
@@ -132,7 +136,7 @@ def _calibration_options(options: Any) -> Any:
 
 
 def _metadata(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """What a model says about its training."""
+    """Metadata of a model about its training."""
     return {
         "epochs": checkpoint["epoch"] + 1,
         "steps": checkpoint["global_step"],

@@ -1,4 +1,4 @@
-"""The kinds of models that `train.py` trains: told by a config, and by a checkpoint."""
+"""The kinds of models that `train.py` trains, as given by a config or a checkpoint."""
 
 import argparse
 import inspect
@@ -18,15 +18,15 @@ from recvae.vae.one_cycle import OneCycleModule
 KINDS: dict[str, type[OneCycleModule]] = {
     f"{kind.__module__}.{kind.__qualname__}": kind for kind in (VAE, PictureVAE, PixelPredictor)
 }
-"""By the class path that a config names; one that names none trains the first."""
+"""Kinds by the class path in a config; the first is the default."""
 
 CONFIG_FORMAT = "training"  # YAML, whose model may have class_path and init_args
 
 
 def kind_of_configs(arguments: Sequence[str]) -> type[OneCycleModule]:
-    """The kind that the last --config to name one names; raises `InputError` for an unknown one.
+    """Return the kind named by the last --config that names one; `InputError` if unknown.
 
-    What else is wrong with a config is left to the parser to tell.
+    All other errors in a config are left to the parser.
     """
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--config", "-c", action="append", default=[])
@@ -44,17 +44,17 @@ def kind_of_configs(arguments: Sequence[str]) -> type[OneCycleModule]:
 
 
 def kind_of_checkpoint(hyper_parameters: Mapping[str, Any]) -> type[OneCycleModule]:
-    """The kind that has arguments of these names; raises ValueError if none has."""
+    """Return the kind that has arguments of these names; raise ValueError if none has."""
     for kind in KINDS.values():
         if hyper_parameters.keys() <= inspect.signature(kind).parameters.keys():
             return kind
-    raise ValueError(f"of no kind that has {', '.join(hyper_parameters)}")
+    raise ValueError(f"no kind of model has the arguments {', '.join(hyper_parameters)}")
 
 
 def use_configs_of(kind: type[OneCycleModule]) -> None:
-    """Let parsers of `CONFIG_FORMAT` read and write configs of this kind.
+    """Make parsers of `CONFIG_FORMAT` read and write configs of this kind.
 
-    The parser itself knows the arguments of the kind as options of `model`, and no class path.
+    To the parser itself, the arguments of the kind are options of `model`; there is no class path.
     """
     load = get_loader("yaml")
     path = next(path for path, known in KINDS.items() if known is kind)
@@ -70,12 +70,12 @@ def _class_path(options: Any) -> str | None:
 
 
 def _parts(options: Any) -> list[Any]:
-    """Options as they are, and those of each command: a config may be of one, or of several."""
+    """The options and those of each command: a config may be for one command or several."""
     return [options, *options.values()] if isinstance(options, Mapping) else []
 
 
 def _flat(options: Any) -> Any:
-    """Options whose model has its arguments as options of its own."""
+    """Turn `init_args` of the model into options of the model."""
     for part in _parts(options):
         model = part.get("model") if isinstance(part, dict) else None
         if isinstance(model, dict) and (model.pop("class_path", None) or "init_args" in model):
@@ -84,7 +84,7 @@ def _flat(options: Any) -> Any:
 
 
 def _named(options: Any, class_path: str) -> Any:
-    """The opposite of `_flat`."""
+    """Inverse of `_flat`."""
     for part in _parts(options):
         if isinstance(part, dict) and "model" in part:
             part["model"] = {"class_path": class_path, "init_args": part["model"]}

@@ -1,7 +1,7 @@
 """Dimension-wise mutual information between images and latents.
 
 I(x; z_d) is bounded by, and in the literature on relative entropy coding estimated as, the mean of
-KL[q(z_d|x) || p(z_d)] over the training set: what coding dimension d costs on average.
+KL[q(z_d|x) || p(z_d)] over the training set: the average cost of coding dimension d.
 """
 
 import torch
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from recvae.rec import DiagonalGaussian
 
-# Matrix products of different shapes round differently. One shape makes an image's posterior, and
-# so its file, independent of what it is compressed with.
+# Matrix products of different shapes round differently. With one shape, an image's posterior, and
+# so its file, does not depend on the images it is compressed with.
 ENCODER_BATCH = 128
 
 

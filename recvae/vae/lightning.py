@@ -21,7 +21,7 @@ class VAE(OneCycleModule):
         architecture: the networks.
         beta: weights of the per-dimension KL.
         learning_rate: peak of the one-cycle schedule.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         gradient_clip: largest norm of the gradient of the loss in bits per pixel.
         compile: run the networks through torch.compile.
     """
@@ -36,7 +36,7 @@ class VAE(OneCycleModule):
         compile: bool = False,
     ) -> None:
         super().__init__(learning_rate, weight_decay, gradient_clip)
-        # Plain data in the checkpoint: it loads without unpickling any class.
+        # The checkpoint holds plain data, so it loads without unpickling any class.
         if isinstance(architecture, dict):
             architecture = Architecture(**architecture)
         if isinstance(beta, dict):
@@ -62,7 +62,7 @@ class VAE(OneCycleModule):
         self._terms = torch.compile(self.elbo_terms_nats) if compile else self.elbo_terms_nats
 
     def check_images(self, images: Tensor) -> None:
-        """Raise `InputError` for images (n, 1, height, width) that the networks do not take."""
+        """Raise `InputError` for images (n, 1, height, width) that the networks do not support."""
         if images.shape[1] != 1:
             raise InputError(
                 "the images are in colour: a VAE takes grey ones, see configs/folder.yaml; for "
@@ -103,12 +103,12 @@ class VAE(OneCycleModule):
         return loss
 
     def steer_beta(self, kl_bits: Tensor) -> None:
-        """Adapts the weights of the KL to the mean KL (D,) of a batch, bits."""
+        """Adapt the weights of the KL to the mean KL (D,) of a batch, in bits."""
         self.mean_kl_bits = 0.98 * self.mean_kl_bits + 0.02 * kl_bits
         self.log_beta_factor = self.beta.steer(self.log_beta_factor, self.mean_kl_bits)
 
     def _log_rate(self, split: str, reconstruction: Tensor, kl: Tensor, prog_bar: bool) -> None:
-        """-ELBO at beta = 1 and its two parts."""
+        """Log -ELBO at beta = 1 and its two parts."""
         scale = self._nats_per_image_to_bpp
         reconstruction_bpp, kl_bpp = reconstruction.mean() * scale, kl.sum(1).mean() * scale
         self.log(f"{split}/negative_elbo_bpp", reconstruction_bpp + kl_bpp, prog_bar=prog_bar)
@@ -144,7 +144,7 @@ class VAE(OneCycleModule):
         self._evaluate("test", batch)
 
     def _log_images(self, pixels: Tensor) -> None:
-        """Originals, a draw from p(x|z) at the posterior mean, and samples of the model."""
+        """Log originals, draws from p(x|z) at the posterior mean, and samples of the model."""
         board = getattr(self.logger, "experiment", None)
         if board is None or self.trainer.sanity_checking:
             return

@@ -1,7 +1,7 @@
 """The training objective: reconstruction + sum over dimensions of beta_d * KL_d.
 
-With beta_d = 1 it is the negative ELBO, which is what a file costs. Other weights shape *where* the
-information goes while training: relative entropy coding is cheapest when few dimensions carry many
+With beta_d = 1 it is the negative ELBO, which a file approaches. Other weights shape *where* the
+information goes during training: relative entropy coding is cheapest when few dimensions carry many
 bits each, so the controller drives weak dimensions out and lets strong ones grow to a target.
 """
 
@@ -23,7 +23,7 @@ def kl_nats(mean: Tensor, log_scale: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class BetaSchedule:
-    """How the weights beta_d of the per-dimension KL move.
+    """The schedule of the weights beta_d of the per-dimension KL.
 
     Fields:
         mode: "fixed" (beta_d = `value`), "warmup" (0 to `value` over `warmup_steps`), or
@@ -35,7 +35,7 @@ class BetaSchedule:
         rate: largest change of log beta_d in one step.
         limit: beta_d stays within [value / limit, value * limit].
         release: fractions of the training between which all factors return to 1, so that training
-            ends on the objective that is the rate.
+            ends with the rate as its objective.
     """
 
     mode: Literal["fixed", "warmup", "controlled"] = "warmup"
@@ -68,7 +68,7 @@ class BetaSchedule:
         return (log_factor + self.rate * push).clamp(-bound, bound)
 
     def beta(self, log_factor: Tensor, step: int, total_steps: int) -> Tensor:
-        """The weights (D,) at a step of the training."""
+        """The weights (D,) at a training step."""
         value = self.value
         if self.mode != "fixed" and step < self.warmup_steps:
             value *= step / self.warmup_steps

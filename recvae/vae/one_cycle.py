@@ -1,6 +1,6 @@
-"""What all modules have in common: AdamW on a one-cycle schedule, clipped gradients, resume.
+"""Base of all modules: AdamW on a one-cycle schedule, clipped gradients, resume.
 
-A resumed training takes the batches and draws the noise that it would have without the break.
+A resumed training uses the same batches and noise as it would have without the interruption.
 """
 
 import math
@@ -14,20 +14,20 @@ from recvae.errors import InputError
 from recvae.vae.optimiser import ResumableAdamW, ResumableOneCycle
 from recvae.vae.progress import Progress, correct_progress
 
-RANDOM_STATE = "random_state"  # what a checkpoint holds besides Lightning's own
+RANDOM_STATE = "random_state"  # key in a checkpoint besides Lightning's own
 
 
-WARM_UP = 0.1  # of the steps, to the peak of the learning rate
+WARM_UP = 0.1  # share of the steps up to the peak of the learning rate
 SKIPPED = 10
-"""Gradients so many times the largest norm are not clipped but skipped (Child, ICLR 2021)."""
+"""Gradients of this many times the largest norm are skipped, not clipped (Child, ICLR 2021)."""
 
 
 class OneCycleModule(pl.LightningModule):
-    """A module without a loss.
+    """Base of modules, which define the loss.
 
     Args:
         learning_rate: peak of the one-cycle schedule.
-        weight_decay: of AdamW.
+        weight_decay: weight decay of AdamW.
         gradient_clip: largest norm of the gradient.
     """
 
@@ -35,8 +35,8 @@ class OneCycleModule(pl.LightningModule):
         super().__init__()
         if not (0 < learning_rate < math.inf and 0 <= weight_decay < math.inf):
             raise InputError(
-                f"learning_rate is {learning_rate}, weight_decay {weight_decay}: the one must be "
-                f"above 0, the other at least 0"
+                f"learning_rate is {learning_rate}, weight_decay {weight_decay}: the first must be "
+                f"above 0, the second at least 0"
             )
         if not gradient_clip > 0:
             raise InputError(f"gradient_clip is {gradient_clip}: it must be above 0")
@@ -47,7 +47,7 @@ class OneCycleModule(pl.LightningModule):
         self._loaders: list[dict[str, int]] = []
 
     def check_images(self, images: Tensor) -> None:
-        """Raise `InputError` for images (n, channels, height, width) that it does not take."""
+        """Raise `InputError` for images (n, channels, height, width) that it does not support."""
 
     def setup(self, stage: str) -> None:
         images = getattr(getattr(self.trainer, "datamodule", None), "examples", None)
@@ -56,7 +56,7 @@ class OneCycleModule(pl.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip)
-        # A step so far out of line ruins what was learned; before the peak all are large.
+        # Such an outlier would ruin what was learned; before the peak all gradients are large.
         learned = self.global_step > WARM_UP * self._total_steps
         if not norm < (SKIPPED * self.gradient_clip if learned else math.inf):
             for parameter in self.parameters():
@@ -70,7 +70,7 @@ class OneCycleModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._before = correct_progress(checkpoint)
-        self._random_state = checkpoint.get(RANDOM_STATE, {})  # earlier versions kept none
+        self._random_state = checkpoint.get(RANDOM_STATE, {})  # absent in earlier versions
         self._loaders = checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader", [])
 
     def on_train_start(self) -> None:
@@ -78,19 +78,19 @@ class OneCycleModule(pl.LightningModule):
             torch.set_rng_state(self._random_state["cpu"].cpu())
         if "cuda" in self._random_state and self.device.type == "cuda":
             torch.cuda.set_rng_state(self._random_state["cuda"].cpu(), self.device)
-        # Lightning forgets their states where the loader was made to count steps.
+        # Lightning forgets loader states if the loader was created to count steps.
         loader = self.trainer.train_dataloader
         if loader is not None and len(self._loaders) == 1 and hasattr(loader, "load_state_dict"):
             loader.load_state_dict(self._loaders[0])
-        # With max_steps, Lightning would look for more batches in the epoch that has ended.
+        # With max_steps, Lightning would look for more batches in the completed epoch.
         if not self._before.batches:
             self.trainer.fit_loop.epoch_loop.restarting = False
 
     @property
     def _total_steps(self) -> int:
-        """Optimiser steps of the whole training: those that were, and those of epochs to come."""
+        """Optimiser steps of the whole training: those done, and those of epochs to come."""
         trainer = self.trainer
-        total = trainer.estimated_stepping_batches  # as if all epochs were alike; loads the data
+        total = trainer.estimated_stepping_batches  # assumes equal epochs; loads the data
         if not 0 <= total < math.inf:
             raise InputError(
                 "the learning rate needs an end: pass --trainer.max_epochs or --trainer.max_steps"

@@ -1,4 +1,4 @@
-"""AdamW on a one-cycle schedule: resumed, both keep the options of the run that goes on."""
+"""AdamW on a one-cycle schedule; both use the resuming run's options."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 
 class ResumableAdamW(AdamW):
-    """Takes the moments of a checkpoint, but no options, as the weight decay."""
+    """Loads the moments of a checkpoint, but not its options, such as the weight decay."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the moments."""
+        """Load the moments."""
         groups = [
             ours | {"params": theirs["params"]}
             for ours, theirs in zip(self.param_groups, state_dict["param_groups"], strict=True)
@@ -19,10 +19,10 @@ class ResumableAdamW(AdamW):
 
 
 class ResumableOneCycle(OneCycleLR):
-    """Takes the step of a checkpoint, but neither its peak nor its length."""
+    """Loads the step of a checkpoint, but neither its peak nor its length."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go to the step, and set the learning rate of it."""
+        """Move to the step and set its learning rate."""
         position = {name: state_dict[name] for name in ("last_epoch", "_step_count")}
         super().load_state_dict(position | {"last_epoch": position["last_epoch"] - 1})
         self.step()

@@ -1,4 +1,4 @@
-"""How far a checkpoint is: between two epochs, or within one that is to be ended."""
+"""The progress of a checkpoint: between two epochs, or within one to be completed."""
 
 import math
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Progress:
-    """Of a training.
+    """Progress of a training.
 
     Fields:
-        epochs: that were ended.
-        batches: trained with in the epoch that was not ended.
-        steps: of the optimiser, in all.
+        epochs: number of completed epochs.
+        batches: batches trained with in the incomplete epoch.
+        steps: optimiser steps in total.
     """
 
     epochs: int = 0
@@ -20,15 +20,16 @@ class Progress:
     steps: int = 0
 
     def total_steps(self, max_epochs: int, steps_an_epoch: int, batches_a_step: int) -> int:
-        """Steps after `max_epochs`, if those to come have `steps_an_epoch`."""
+        """Steps after `max_epochs`, if epochs to come have `steps_an_epoch` each."""
         begun = math.ceil(self.batches / batches_a_step)
         return self.steps - begun + (max_epochs - self.epochs) * steps_an_epoch
 
 
 def correct_progress(checkpoint: dict[str, Any]) -> Progress:
-    """Return how far it is; puts right in the checkpoint what Lightning's loops would go on from.
+    """Return the progress, and correct the counters in the checkpoint that Lightning resumes from.
 
-    They count an epoch that max_steps cut as one, and end with max_steps an epoch once more.
+    Lightning counts an epoch that max_steps cut short, and would end one that max_steps completed a
+    second time.
     """
     loop = checkpoint["loops"]["fit_loop"]
     epochs, batches = loop["epoch_progress"], loop["epoch_loop.batch_progress"]

@@ -58,24 +58,24 @@ class ExactDecoder(nn.Module):
         return self.decoder.passes(self.latents(z))
 
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
-        """Those of pixels (b, h, w) that are known; z as in `passes`."""
+        """The passes for known pixels (b, h, w); z as in `passes`."""
         return self.decoder.known_passes(self.latents(z), pixels)
 
     def latents(self, z: Tensor) -> Tensor:
-        """What the layers take for z (b, D), int64 in units of 2^-28."""
+        """Convert z (b, D), int64 in units of 2^-28, to the layers' format."""
         return self.latent.from_prior(z, FRACTION_BITS)
 
 
 def latent_format(number: FixedPoint) -> FixedPoint:
-    """The finest format of as many bits that holds every latent of the prior."""
+    """The finest format with as many bits that holds every latent of the prior."""
     return FixedPoint(number.magnitude_bits - LATENT_LIMIT_BITS, number.magnitude_bits)
 
 
 def quantise(decoder: Decoder, number: FixedPoint, chunk_inputs: int = 256) -> ExactDecoder:
-    """A copy of a trained float decoder in integer arithmetic.
+    """Make a copy of a trained float decoder in integer arithmetic.
 
     Args:
-        decoder: of any architecture.
+        decoder: a decoder of any architecture.
         number: format of the activations and logits.
         chunk_inputs: inputs of one float32 product; see `quantise_dense`.
 
@@ -99,7 +99,7 @@ def quantise(decoder: Decoder, number: FixedPoint, chunk_inputs: int = 256) -> E
 
 
 def from_tensors(decoder: Decoder, number: FixedPoint, tensors: dict[str, Tensor]) -> ExactDecoder:
-    """The exact decoder whose `state_dict` is `tensors`.
+    """Build the exact decoder whose `state_dict` is `tensors`.
 
     Args:
         decoder: gives the architecture; may be on the meta device.
@@ -131,12 +131,12 @@ def from_tensors(decoder: Decoder, number: FixedPoint, tensors: dict[str, Tensor
 
 
 def tensor_spec(tensor: Tensor) -> Spec:
-    """Type and shape."""
+    """Type and shape of a tensor."""
     return tensor.dtype, tuple(tensor.shape)
 
 
 def exact_specs(decoder: Decoder) -> dict[str, Spec]:
-    """Of the tensors in the `state_dict` of an exact decoder; `decoder` gives the architecture."""
+    """Specs of the `state_dict` of an exact decoder; `decoder` gives the architecture."""
     specs: dict[str, Spec] = {}
     for path, layer in decoder.named_modules():
         if isinstance(layer, Dense):
@@ -156,7 +156,7 @@ def _with_integer_layers(
     convert: Callable[[str, Dense, FixedPoint, int | Tensor], IntegerDense],
     embed: Callable[[str, Embedding], IntegerEmbedding],
 ) -> ExactDecoder:
-    """`decoder` is used up."""
+    """Convert `decoder` in place."""
     for module in decoder.eval().modules():
         if isinstance(module, Decoder):
             module.one = number.one

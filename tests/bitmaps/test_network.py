@@ -196,5 +196,5 @@ def test_recovery_remembers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_other_sizes_are_refused() -> None:
-    with pytest.raises(InputError, match="have 28 and 28: choose causal or staged"):
+    with pytest.raises(InputError, match="needs 28 and 28: choose causal or staged"):
         Architecture("scans", height=32).build()

@@ -71,7 +71,7 @@ def compress_and_stop(folder: Path) -> None:
         assert visible(folder) == before
         if number in words:
             assert status == 128 + number
-            told = f"recvae: {words[number]}; what is done is kept, --resume goes on\n"
+            told = f"recvae: {words[number]}; progress is kept, --resume continues\n"
             assert (folder / "err").read_text() == told
         else:
             assert status == -number

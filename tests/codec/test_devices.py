@@ -173,7 +173,7 @@ def test_a_group_that_does_not_fit_is_told(small: CodecModel) -> None:
                 work()
             line = gpu_failure(raised.value)
             assert line is not None
-            assert line.endswith(": take smaller groups or the CPU")
+            assert line.endswith(": use smaller groups or the CPU")
 
 
 def test_what_was_done_before_a_failure_is_kept(small: CodecModel, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_what_was_done_before_a_failure_is_kept(small: CodecModel, tmp_path: Pat
         def shrink(done: int, num_bytes: int) -> None:
             device.most_elements = FITS_TWO
 
-        with pytest.raises(InputError, match=r"x.recvae: .*out of memory.*--resume goes on"):
+        with pytest.raises(InputError, match=r"x.recvae: .*out of memory.*--resume continues"):
             compress_file(codec, path, images, group_size=4, progress=shrink)
     assert not path.exists()
     compress_file(Codec(model, batch_size=4), path, images, group_size=4, resume=True)

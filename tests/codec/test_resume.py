@@ -52,7 +52,7 @@ def interrupt(codec: Codec, path: Path, images: np.ndarray, batches: int, **opti
         if done >= min(batches * GROUP_SIZE, len(images)):
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
+    with pytest.raises(KeyboardInterrupt, match="--resume continues"):
         compress(codec, path, images, progress=stop, **options)
 
 
@@ -118,7 +118,9 @@ def test_an_old_part_is_neither_lost_nor_taken_unasked(
 ) -> None:
     path = tmp_path / "x.recvae"
     interrupt(small, path, images, 2)
-    with pytest.raises(InputError, match=r"x.recvae: an interrupted run left its part: --resume"):
+    with pytest.raises(
+        InputError, match=r"x.recvae: an interrupted run left its progress: --resume"
+    ):
         compress(small, path, images)
     assert names(tmp_path) == [JOURNAL, PART]
     assert compress(small, path, images, force=True).resumed_images == 0
@@ -133,7 +135,9 @@ def test_an_effort_goes_on_with_itself_alone(small, images, tmp_path: Path) -> N
     path, journal = tmp_path / "x.recvae", tmp_path / JOURNAL
     interrupt(small, path, images, 2, effort=3)
     for effort in (1, 4):
-        with pytest.raises(InputError, match="begun with another effort, 3: pass the same"):
+        with pytest.raises(
+            InputError, match="the interrupted run had another effort, 3: pass the same"
+        ):
             compress(small, path, images, resume=True, effort=effort)
         assert names(tmp_path) == [JOURNAL, PART]
     report = compress(small, path, images, resume=True, effort=3)
@@ -155,8 +159,8 @@ def test_what_does_not_match_is_refused_and_kept(small, images, whole, tmp_path:
     changed[5, 14, 14] ^= 1
     mlp = Codec(load("mnist-mlp").model, batch_size=GROUP_SIZE)
     refused: list[tuple[Callable, str]] = [
-        (lambda: compress(small, path, changed, resume=True), "from other images"),
-        (lambda: compress(small, path, images[:7], resume=True), "from other images"),
+        (lambda: compress(small, path, changed, resume=True), "had other images"),
+        (lambda: compress(small, path, images[:7], resume=True), "had other images"),
         (lambda: compress(small, path, images, group_size=8, resume=True), "another group size, 4"),
         (lambda: compress(mlp, path, images, resume=True), "another model"),
     ]
@@ -197,7 +201,7 @@ def test_a_full_disk(capsys, images, tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     error = capsys.readouterr().err
-    assert error == f"recvae: {path}: File too large; what is done is kept, --resume goes on\n"
+    assert error == f"recvae: {path}: File too large; progress is kept, --resume continues\n"
     assert names(tmp_path) == [JOURNAL, PART, "images.npy"]
     assert main([*arguments, "--resume"]) == 0
     result = json.loads(capsys.readouterr().out)

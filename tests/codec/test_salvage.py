@@ -214,7 +214,7 @@ def test_files_one_behind_the_other(
     assert run(capsys, "two.recvae", "out.recvae") == (
         0,
         "out.recvae: 18 of 18 images of 2 files saved from two.recvae (undamaged)\n"
-        "new file names, as theirs were taken: images 14 to 16 of out.recvae\n",
+        "renamed, as their file names were taken: images 14 to 16 of out.recvae\n",
         "",
     )
     expected = np.concatenate([images, digits[10:14]])
@@ -230,7 +230,7 @@ def test_files_one_behind_the_other(
         "again.recvae: 16 of 18 images of 2 files saved from damaged.recvae "
         "(damaged: header, groups)\n"
         f"lost of the file at byte {len(packed) - 1}: images 2 to 3\n"
-        "new file names, as theirs were taken: images 14 to 15 of again.recvae\n",
+        "renamed, as their file names were taken: images 14 to 15 of again.recvae\n",
         "",
     )
     with recvae.open("again.recvae") as saved:
@@ -248,7 +248,7 @@ def test_what_is_not_saved_is_told(capsys, files: Path, packed: bytes, others) -
         f"not saved: bytes {begin} to {end - 1}, a file of 2 images: made with another model "
         f"(mnist-mlp); to save it: {command} | recvae salvage - OTHER.recvae\n"
         f"not saved: bytes {end} to {len(data) - 1}: "
-        "no group of images is left whole: nothing can be saved\n",
+        "no complete group of images is left: nothing can be saved\n",
         "",
     )
     assert Path("out.recvae").read_bytes() == packed
@@ -261,7 +261,7 @@ def test_what_is_not_saved_is_told(capsys, files: Path, packed: bytes, others) -
     assert run(capsys, "behind", "third.recvae") == (
         0,
         "third.recvae: 14 of 14 images saved from behind (undamaged)\n"
-        f"bytes {begin} to {begin + 8} are of no .recvae file that can be recognised\n",
+        f"bytes {begin} to {begin + 8} do not belong to any recognisable .recvae file\n",
         "",
     )
 
@@ -272,7 +272,7 @@ REFUSED = {
     "no recvae file": (["note.txt", "out.recvae"], "not a recvae file, beyond repair"),
     "header lost": (["headless.recvae", "out.recvae"], "header is damaged (bytes 0 to 37), beyond"),
     "cut header": (["short.recvae", "out.recvae"], "it ends within the header, at byte 20"),
-    "nothing left": (["empty.recvae", "out.recvae"], "no group of images is left whole"),
+    "nothing left": (["empty.recvae", "out.recvae"], "no complete group of images is left"),
     "output exists": (["group.recvae", "whole.recvae"], "--force"),
     "onto itself": (["group.recvae", "group.recvae", "--force"], "is the damaged file"),
     "wrong model": (["group.recvae", "out.recvae", "--model", "mnist-mlp"], "another model"),
@@ -333,7 +333,7 @@ def test_names_of_groups_without_a_place_are_new(capsys, files: Path) -> None:
         1,
         "out.recvae: 16 of 24 images saved from holes.recvae (damaged: groups)\n"
         "lost: 8 of the images 4 to 17\n"
-        "saved, but from an unknown place between those: images 4 to 9 of out.recvae\n",
+        "saved, but their place among the others is unknown: images 4 to 9 of out.recvae\n",
         "",
     )
     with recvae.open("out.recvae") as saved:

@@ -54,7 +54,9 @@ def test_a_view_of_every_other_byte(codec: Codec, digits: np.ndarray) -> None:
 @pytest.mark.parametrize("source", [None, 5, ["x.recvae"]])
 def test_what_is_no_file_is_told(codec: Codec, source: Any) -> None:
     for use in (codec.decompress, recvae.open, salvage):
-        with pytest.raises(InputError, match=r"(NoneType|int|list) holds no bytes of a .recvae"):
+        with pytest.raises(
+            InputError, match=r"(NoneType|int|list) does not hold bytes of a .recvae"
+        ):
             use(source)
 
 
@@ -62,7 +64,7 @@ def test_a_file_that_is_open_as_text_is_told(codec: Codec, tmp_path: Path) -> No
     (tmp_path / "x.recvae").write_bytes(b"")
     with (
         open(tmp_path / "x.recvae") as stream,
-        pytest.raises(InputError, match=r'x.recvae: is open as text: open it with "rb"'),
+        pytest.raises(InputError, match=r'x.recvae: is open in text mode: open it with "rb"'),
     ):
         recvae.open(stream)
 
@@ -81,7 +83,7 @@ def test_paths_of_other_libraries(codec: Codec, digits: np.ndarray, tmp_path: Pa
         with pytest.raises(InputError, match=missing):
             use(PathOf(tmp_path / "no"))
     for path in (file, os.fspath(file)):
-        with pytest.raises(InputError, match=r"x.recvae: give a binary stream, or the path to"):
+        with pytest.raises(InputError, match=r"x.recvae: pass a binary stream, or call"):
             codec.compress_to(path, digits)
         with pytest.raises(InputError, match=r"x.recvae exists: pass --force"):
             compress_file(codec, path, digits)
@@ -126,8 +128,8 @@ BAD = {
     "last": (lambda digits: digits[..., None], r"if axis 3 is the channel, .*images.squeeze\(3\)"),
     "path": (lambda _: "x.npy", r"are str: .*, such as recvae.images.read_images\(path\).pixels"),
     "Path": (lambda _: Path("x.npy"), r"are \w+Path: .*, such as recvae.images.read_images"),
-    "nothing": (lambda _: None, "are NoneType: give arrays or tensors of uint8$"),
-    "lists": (lambda digits: digits.tolist(), "images are list: give arrays or tensors"),
+    "nothing": (lambda _: None, "are NoneType: pass arrays or tensors of uint8$"),
+    "lists": (lambda digits: digits.tolist(), "images are list: pass arrays or tensors"),
 }
 
 

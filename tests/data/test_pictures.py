@@ -149,7 +149,7 @@ def test_without_validation_all_pictures_train_and_measure(folder: Path) -> None
         ({"validation_fraction": 1}, "validation_fraction is 1: it must be"),
         (
             {"validation_fraction": 0.9},
-            r"hold out 4 of 4 images: it must leave .*\(0 holds out none\)",
+            r"hold out 4 of 4 images: at least one must remain .*\(0 holds out none\)",
         ),
         ({"root": "absent"}, "absent: "),
     ],
@@ -171,7 +171,7 @@ def test_inputs_without_pictures_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name, message in {
         "none.npy": "none.npy: holds no pictures to train on",
-        "float.npy": "float.npy: holds float64 where pixels are uint8",
+        "float.npy": "float.npy: holds float64, but pixels must be uint8",
         "short.npy": "short.npy: not a readable .npy array",
         "empty": "empty: no PNGs",
     }.items():

@@ -137,7 +137,9 @@ def test_resume() -> None:
 
 def test_a_coder_that_takes_no_alpha_says_so(mixed: Path, capsys) -> None:
     assert run("compress", mixed, "x.recvae", "--model=planes") == 2
-    advice = "take another model, or drop alpha, for example with Pillow's Image.open(...).convert"
+    advice = (
+        "choose another model, or drop alpha, for example with Pillow's Image.open(...).convert"
+    )
     assert capsys.readouterr().err == (
         "recvae: mixed: a.png: images are RGB with alpha: model 'planes' codes grey and RGB; "
         f'{advice}("RGB").save(...)\n'
@@ -159,10 +161,12 @@ def test_a_hierarchy_refuses_groups_with_alpha() -> None:
         spec = ImageSpec(2, 2, channels)
         for stream in (bytes(spec.raw_bytes), b""):
             group = Group(1, spec, (stream,))
-            with pytest.raises(InputError, match="with alpha pictures, which a hierarchy"):
+            with pytest.raises(InputError, match="with alpha pictures, which this model"):
                 hierarchy.decode([group])
             assert hierarchy.written([group]) == [False]
-    with pytest.raises(InputError, match=r"codes grey and RGB; take another model, or drop alpha"):
+    with pytest.raises(
+        InputError, match=r"codes grey and RGB; choose another model, or drop alpha"
+    ):
         hierarchy.check(spec, 1)
 
 
@@ -183,7 +187,10 @@ def test_bad_files_are_skipped_and_named(mixed: Path, capsys, how: list[str]) ->
     assert capsys.readouterr().err.count("\n") == 1
     assert run("compress", mixed, "x.recvae", "--model=stored", "--skip-bad", *how) == 1
     out, err = capsys.readouterr()
-    reasons = ["mixed/bb.png: damaged PNG file", "mixed/notes.txt: is not a PNG, a WebP,"]
+    reasons = [
+        "mixed/bb.png: damaged PNG file",
+        "mixed/notes.txt: its name is not that of a PNG, a WebP,",
+    ]
     for line, reason in zip(err.splitlines(), reasons, strict=True):
         assert line.startswith(f"recvae: skipped: {reason}")
     if how == ["--json"]:
@@ -218,7 +225,7 @@ def test_skipped_files_and_resume(mixed: Path, capsys) -> None:
 
 def test_what_cannot_be_skipped(mixed: Path, capsys) -> None:
     assert run("compress", mixed / "a.png", "x.recvae", "--model=stored", "--skip-bad") == 2
-    assert "only of a folder can files be skipped (--skip-bad)" in capsys.readouterr().err
+    assert "files can be skipped in a folder only (--skip-bad)" in capsys.readouterr().err
 
 
 def test_larger_pictures_than_the_limit(mixed: Path, capsys) -> None:
@@ -226,7 +233,7 @@ def test_larger_pictures_than_the_limit(mixed: Path, capsys) -> None:
     assert run(*how, "--max-pixels=63") == 2
     assert capsys.readouterr().err == (
         "recvae: mixed/f.png: a picture of 6 × 20 grey with alpha pixels is beyond the limit of 63 "
-        "pixels: if it is meant, raise max_pixels (--max-pixels)\n"
+        "pixels: if it is genuine, raise max_pixels (--max-pixels)\n"
     )
     assert run(*how, "--max-pixels=63", "--skip-bad", "--quiet") == 1
     assert capsys.readouterr().err.startswith("recvae: skipped: mixed/f.png: a picture of 6")

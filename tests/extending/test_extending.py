@@ -134,7 +134,7 @@ def test_a_latent_codec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "leaves no candidates to choose from" in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"dim: got 50\.0, need int"):
         LATENT_CODECS["grid"].from_json(5, {"dim": 50.0})
-    with pytest.raises(ValueError, match="lays nothing out: make a model of it in Python"):
+    with pytest.raises(ValueError, match="has no layouts: make its model in Python"):
         CalibrationOptions(latents="grid")
     del LATENT_CODECS["grid"]
     with pytest.raises(InputError, match="latents: codec is 'grid'; allowed: blocks, "):
@@ -202,7 +202,7 @@ def test_an_image_format(tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data.replace(b"255", b"127"))
     with pytest.raises(InputError, match=f"{name}: a PAM of another kind than 8-bit grey"):
         read_images(tmp_path / name)
-    with pytest.raises(InputError, match=r"unknown kind of file; give .* a QOI, a PAM or a folder"):
+    with pytest.raises(InputError, match=r"unknown kind of file; pass .* a QOI, a PAM or a folder"):
         read_images(io.BytesIO(b"P9"))
     del FORMATS["PAM"]
     with pytest.raises(InputError, match="unknown kind of file"):

@@ -38,7 +38,7 @@ def test_models_for_grey_images_refuse_rgb(capsys, album: Path) -> None:
 def test_what_a_coder_without_networks_has_not(capsys, album: Path) -> None:
     for options, message in (
         (["--elbo"], "model 'stored' has no ELBO"),
-        (["--effort=2"], "effort is 2: model 'stored' knows only 1"),
+        (["--effort=2"], "effort is 2: model 'stored' supports only 1"),
     ):
         assert cli.main(["compress", str(album), "x.recvae", "--model=stored", *options]) == 2
         assert message in capsys.readouterr().err
@@ -46,7 +46,7 @@ def test_what_a_coder_without_networks_has_not(capsys, album: Path) -> None:
 
 
 def test_a_format_of_models_is_registered_once() -> None:
-    with pytest.raises(ValueError, match="'stored-1' is registered"):
+    with pytest.raises(ValueError, match="'stored-1' is already registered"):
         register_image_coder("stored-1", lambda folder: Tiled())
     Path("stored", "model.json").write_text('{"format": "stored-9"}')
     with pytest.raises(InputError, match="its format is 'stored-9', this program reads 'recvae"):
@@ -57,10 +57,10 @@ def test_images_that_no_file_can_hold(capsys, album: Path) -> None:
     write_images(album / "z.bmp", Images(np.zeros((1, 1, 70000), np.uint8)))
     assert cli.main(["compress", str(album), "x.recvae", "--model=stored"]) == 2
     assert capsys.readouterr().err == (
-        "recvae: album: z.bmp: an image of 1 × 70000 pixels; a side is at most 65535\n"
+        "recvae: album: z.bmp: an image has 1 × 70000 pixels; sides may be at most 65535\n"
     )
     codec = recvae.load("stored")
-    with pytest.raises(InputError, match="a side is at most 65535"):
+    with pytest.raises(InputError, match="sides may be at most 65535"):
         codec.compress([np.zeros((2, 2), np.uint8), np.zeros((70000, 1), np.uint8)])
     assert not Path("x.recvae").exists()
 
@@ -76,9 +76,9 @@ def test_arrays_are_looked_at_before_the_images() -> None:
         ({"x": "abc"}, "array 'x': holds <U3"),
         ({"x": ["a", 1]}, "array 'x': holds <U"),
         ({1: np.zeros(1)}, "array name 1: must be text"),
-        ({"x": [[1], [2, 3]]}, "array 'x': is no array"),
+        ({"x": [[1], [2, 3]]}, "array 'x': is not an array"),
         ({"x": [None]}, "array 'x': holds object"),
-        ({"names": ["a.png"]}, "arrays: 'names' is what the file names are called"),
+        ({"names": ["a.png"]}, "arrays: 'names' is reserved for the file names"),
     ):
         stream = io.BytesIO()
         with pytest.raises(InputError, match=message):
@@ -98,7 +98,9 @@ def test_an_index_that_lies_about_specs() -> None:
     with recvae.open("lie.recvae", model="stored") as images:
         assert images[0].shape == (3, 5)
         for access in (slice(None), 2):
-            with pytest.raises(InputError, match="group 1 holds images of another spec than all"):
+            with pytest.raises(
+                InputError, match="group 1 holds images of another spec than the header's"
+            ):
                 _ = images[access]
     assert cli.main(["decompress", "lie.recvae", "out", "--model=stored"]) == 2
     assert not Path("out").exists()

@@ -123,7 +123,9 @@ def test_region(model: str, pixels: np.ndarray) -> None:
             assert np.array_equal(images.region(5, *area), images[5][y0:y1, x0:x1])
             assert np.array_equal(images.region(-6, *area), images[0][y0:y1, x0:x1])
         for area in ((0, 41, 0, 50), (-1, 3, 0, 5), (5, 5, 0, 5), (0, 5, 9, 3), (0, 5, 50, 51)):
-            with pytest.raises(InputError, match="are no region of image 5, which is 40 × 50 RGB"):
+            with pytest.raises(
+                InputError, match="are not a region of image 5, which is 40 × 50 RGB"
+            ):
                 images.region(5, *area)
         with pytest.raises(IndexError):
             images.region(6, 0, 1, 0, 1)
@@ -190,22 +192,24 @@ def test_a_file_that_was_cut(capsys, codec: Codec, data: bytes, pixels: np.ndarr
         spans = images.reader.spans(0)
     streams = stream_spans(data, 1)
     shown = "recvae: cut.recvae: truncated file: "
-    lost = "; what followed is missing, and all file names\n"
+    lost = "; the rest is missing, and so are all file names\n"
     for end in (len(data) - 1, len(data) - 40, spans[2].end + 1, spans[2].end):
         back, told = cut(capsys, data[:end])
         assert np.array_equal(back, whole)
-        assert told == f"{shown}6 images are whole{lost}"
+        assert told == f"{shown}6 images are complete{lost}"
     for end in (streams[11][1], streams[12][0] + 3, streams[23][1] - 1):
         back, told = cut(capsys, data[:end])
         assert np.array_equal(back[:2], whole[:2])
         assert np.array_equal(back[2:], pixels[2:4] // 16 * 16)
-        assert told == (f"{shown}2 images are whole, 2 more are made of 1 of 2 layers{lost}")
+        assert told == (
+            f"{shown}2 images are complete, 2 more are decoded from 1 of 2 layers{lost}"
+        )
     back, _ = cut(capsys, data[: streams[11][1]], "--layers=1")
     assert np.array_equal(back, pixels[:4] // 16 * 16)
     for end in (spans[1].begin, spans[1].begin + 1, streams[0][0] + 9, streams[11][1] - 1):
         back, told = cut(capsys, data[:end])
         assert np.array_equal(back, whole[:2])
-        assert told == f"{shown}2 images are whole{lost}"
+        assert told == f"{shown}2 images are complete{lost}"
 
 
 def test_cut_files_in_python(codec: Codec, data: bytes, pixels: np.ndarray) -> None:
@@ -220,10 +224,10 @@ def test_cut_files_in_python(codec: Codec, data: bytes, pixels: np.ndarray) -> N
         assert len(images.whole) == 2
         assert np.array_equal(images.whole[1], pixels[1] // 2 * 2 + 1)
         assert images.names is None
-        with pytest.raises(InputError, match="no layer of another image is whole"):
+        with pytest.raises(InputError, match="no further image has a complete layer"):
             images.preview_last()
     for end in (first[0][0], first[11][1] - 1, 38):
-        with pytest.raises(InputError, match="it holds no layer of an image that is whole"):
+        with pytest.raises(InputError, match="it holds no complete layer of an image"):
             open_truncated(data[:end], "planes")
     with pytest.raises(InputError, match="recvae data: truncated file: it ends within the header"):
         open_truncated(data[:30], "planes")
@@ -319,7 +323,7 @@ def test_limits_can_be_set(codec: Codec, data: bytes, pixels: np.ndarray) -> Non
 
 
 def test_the_images_of_a_file_may_be_more_than_the_memory(codec: Codec) -> None:
-    with codec.open(hostile(1024, 65535)) as images, pytest.raises(InputError, match="some at a"):
+    with codec.open(hostile(1024, 65535)) as images, pytest.raises(InputError, match="fewer at a"):
         _ = images[:]
 
 

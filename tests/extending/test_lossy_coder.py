@@ -175,8 +175,8 @@ def test_target_psnr(codec: Codec, scene: np.ndarray) -> None:
         ({"target_bpp": 0}, "target bpp is 0: it must be a number above 0$"),
         ({"target_bpp": float("nan")}, "target bpp is nan"),
         ({"target_bpp": float("inf")}, "target bpp is inf"),
-        ({}, "give one target"),
-        ({"target_bpp": 1, "target_psnr": 30}, "give one target"),
+        ({}, "pass one target"),
+        ({"target_bpp": 1, "target_psnr": 30}, "pass one target"),
     ],
 )
 def test_targets_that_cannot_be_met(codec: Codec, scene, target: dict, message: str) -> None:
@@ -221,8 +221,8 @@ def test_the_commands_find_it(capsys, codec: Codec, scene: np.ndarray, monkeypat
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
     told = refused(capsys, "compress", "-", "x.recvae", LOSSY, "--target-bpp=.5")
     assert told == (
-        "recvae: <stdin>: a target takes images that can be read twice, of a file or a folder: "
-        "give one, or a quality\n"
+        "recvae: <stdin>: a target needs images that can be read twice: pass a file or a "
+        "folder, or a quality instead of a target\n"
     )
 
 
@@ -235,14 +235,18 @@ def test_resume_takes_the_same_quality(codec: Codec, scene: np.ndarray) -> None:
     with pytest.raises(KeyboardInterrupt):
         compress_file(codec, "x.recvae", cut_off(), channels=3, quality=40)
     for quality in (None, 41):
-        with pytest.raises(InputError, match="begun with another quality, 40: pass the same"):
+        with pytest.raises(
+            InputError, match="the interrupted run had another quality, 40: pass the same"
+        ):
             compress_file(codec, "x.recvae", scene, channels=3, quality=quality, resume=True)
     report = compress_file(codec, "x.recvae", iter(scene), channels=3, quality=40, resume=True)
     assert report.resumed_images == 3
     assert Path("x.recvae").read_bytes() == codec.compress(iter(scene), channels=3, quality=40)
     with pytest.raises(KeyboardInterrupt):
         compress_file(codec, "y.recvae", cut_off(), channels=3)
-    with pytest.raises(InputError, match="begun with another quality, the model's own"):
+    with pytest.raises(
+        InputError, match="the interrupted run had another quality, the model's own"
+    ):
         compress_file(codec, "y.recvae", scene, channels=3, quality=50, resume=True)
 
 

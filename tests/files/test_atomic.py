@@ -85,7 +85,7 @@ def test_bad_places_are_refused_before_any_work(tmp_path: Path, atomic: Atomic) 
 def test_force_does_not_remove_a_folder_of_other_things(tmp_path: Path, strange: str) -> None:
     (tmp_path / "out" / strange).parent.mkdir(parents=True)
     (tmp_path / "out" / strange).write_bytes(b"precious")
-    with pytest.raises(InputError, match=f"holds {strange[:7]}.*, which is no PNG"):
+    with pytest.raises(InputError, match=f"holds {strange[:7]}.*, which is not a PNG"):
         write_images(tmp_path / "out", NEW, force=True)
     assert (tmp_path / "out" / strange).read_bytes() == b"precious"
     assert len(list(tmp_path.iterdir())) == 1
@@ -276,7 +276,7 @@ def test_names_as_long_as_they_may_be(tmp_path: Path) -> None:
         with resumable_file(path) as partial:
             partial.part.write(b"new")
         assert path.read_bytes() == b"new"
-        with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
+        with pytest.raises(KeyboardInterrupt, match="--resume continues"):
             interrupted(path, force=True)
         with resumable_file(path, force=True, resume=True) as partial:
             assert (partial.part.read(), partial.journal.read()) == (b"half", b"some")
@@ -321,13 +321,13 @@ def test_without_locks_nothing_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume: bool
 ) -> None:
     path = tmp_path / "x"
-    with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
+    with pytest.raises(KeyboardInterrupt, match="--resume continues"):
         interrupted(path, resume=resume)
     kept = sorted(tmp_path.iterdir())
     assert len(kept) == 2
     monkeypatch.setattr(fcntl, "flock", cannot)
     with pytest.raises(
-        InputError, match=r"cannot be resumed .* without locks: --force begins anew"
+        InputError, match=r"cannot be resumed .* without locks: --force starts over"
     ):
         interrupted(path, resume=resume)
     assert sorted(tmp_path.iterdir()) == kept

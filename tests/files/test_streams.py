@@ -90,7 +90,7 @@ def test_a_stream_that_takes_nothing_and_cannot_be_waited_for(taken: int | None)
         def write(self, data: Any) -> int | None:
             return taken
 
-    with pytest.raises(BlockingIOError, match="takes or gives no bytes"):
+    with pytest.raises(BlockingIOError, match="accepts or returns no bytes"):
         whole_writes(Stuck()).write(DATA)
 
 

@@ -23,39 +23,48 @@ BAD_FILES = {
     "empty": (b"", "empty file"),
     "unknown": (
         b"GIF89a..",
-        "unknown kind of file; give an idx file, a .npy array, a PNG, a WebP,",
+        "unknown kind of file; pass an idx file, a .npy array, a PNG, a WebP,",
     ),
     "idx truncated": (idx(2, 3, 4, data=bytes(23)), "truncated: .* 2 images of 3 × 4 .* 23 follow"),
-    "idx trailing": (idx(2, 3, 4, data=bytes(25)), "bytes trail the 2 images of 3 × 4 pixels"),
-    "idx of none, trailing": (idx(0, 3, 4, data=b"\0"), "bytes trail the 0 images"),
+    "idx trailing": (
+        idx(2, 3, 4, data=bytes(25)),
+        "extra bytes follow the 2 images of 3 × 4 pixels",
+    ),
+    "idx of none, trailing": (idx(0, 3, 4, data=b"\0"), "extra bytes follow the 0 images"),
     "idx header": (idx(2, 3), "truncated within the idx header"),
     "idx magic": (gzip.compress(idx(2, 3, 4, zeros=1)), "unknown kind of file"),
     "idx type": (idx(2, 3, 4, kind=13, data=bytes(96)), "holds float32, not unsigned bytes"),
     "idx type unknown": (idx(2, 3, 4, kind=7), "holds type 7, not unsigned bytes"),
     "idx labels": (idx(12, data=bytes(12)), "has 1 dimension.*file of labels"),
-    "idx absurd": (idx(2**32 - 1, 2**32 - 1, 2**32 - 1), "truncated: its header announces"),
+    "idx absurd": (idx(2**32 - 1, 2**32 - 1, 2**32 - 1), "truncated: its header states"),
     "idx none": (idx(3, 0, 28), "holds no pixels"),
     "idx none, absurd": (idx(0, 2**32 - 1, 2**32 - 1), "holds no pixels"),
     "gz none, absurd": (gzip.compress(idx(2**32 - 1, 0, 2**32 - 1)), "holds no pixels"),
-    "gz truncated": (gzip.compress(idx(2, 3, 4, data=bytes(24)))[:-3], "not a whole gzip file"),
+    "gz truncated": (
+        gzip.compress(idx(2, 3, 4, data=bytes(24)))[:-3],
+        "incomplete or damaged gzip file",
+    ),
     "gz damaged": (gzip.compress(idx(2, 3, 4, data=SMALL.tobytes()))[:-8] + bytes(8), "CRC"),
     "gz of truncated": (gzip.compress(idx(2, 3, 4, data=bytes(23))), "truncated"),
-    "gz trailing": (gzip.compress(idx(2, 3, 4, data=bytes(25))), "bytes trail"),
-    "gz of npy behind npy": (2 * gzip.compress(npy(SMALL)), "bytes trail the 2 images"),
-    "gz behind": (gzip.compress(idx(0, 3, 4)) + b"x", "not a whole gzip file"),
-    "gz of npy, behind": (gzip.compress(npy(SMALL)) + b"x", "not a whole gzip file"),
-    "gz behind padding": (gzip.compress(npy(SMALL)) + b"\0\0x", "not a whole gzip file"),
-    "gz absurd": (gzip.compress(idx(2**32 - 1, 2**32 - 1, 2)), "truncated: its header announces"),
-    "npy float": (npy(SMALL / 255), "holds float64 where pixels are uint8"),
-    "npy objects": (npy(np.array([None])), "holds object where pixels are uint8"),
+    "gz trailing": (gzip.compress(idx(2, 3, 4, data=bytes(25))), "bytes follow"),
+    "gz of npy behind npy": (2 * gzip.compress(npy(SMALL)), "extra bytes follow the 2 images"),
+    "gz behind": (gzip.compress(idx(0, 3, 4)) + b"x", "incomplete or damaged gzip file"),
+    "gz of npy, behind": (gzip.compress(npy(SMALL)) + b"x", "incomplete or damaged gzip file"),
+    "gz behind padding": (gzip.compress(npy(SMALL)) + b"\0\0x", "incomplete or damaged gzip file"),
+    "gz absurd": (gzip.compress(idx(2**32 - 1, 2**32 - 1, 2)), "truncated: its header states"),
+    "npy float": (npy(SMALL / 255), "holds float64, but pixels must be uint8"),
+    "npy objects": (npy(np.array([None])), "holds object, but pixels must be uint8"),
     "npy dimensions": (npy(SMALL[None]), r"has shape \(1, 2, 3, 4\), not \(n, height, width\)"),
     "npy scalar": (npy(SMALL[0, 0, 0]), r"has shape \(\)"),
     "npy none": (npy(SMALL[:, :0]), "holds no pixels"),
     "npy truncated": (npy(SMALL)[:-1], "truncated: .* 2 images of 3 × 4 .* 23 follow"),
-    "npy trailing": (npy(SMALL) + b"\0", "bytes trail the 2 images"),
-    "npy behind npy": (2 * npy(SMALL), "bytes trail the 2 images"),
-    "npy in Fortran order, trailing": (npy(np.asfortranarray(SMALL)) + b"\0", "bytes trail the 2"),
-    "npy of none, trailing": (npy(SMALL[:0]) + b"\0", "bytes trail the 0 images"),
+    "npy trailing": (npy(SMALL) + b"\0", "extra bytes follow the 2 images"),
+    "npy behind npy": (2 * npy(SMALL), "extra bytes follow the 2 images"),
+    "npy in Fortran order, trailing": (
+        npy(np.asfortranarray(SMALL)) + b"\0",
+        "extra bytes follow the 2",
+    ),
+    "npy of none, trailing": (npy(SMALL[:0]) + b"\0", "extra bytes follow the 0 images"),
     "npy version": (b"\x93NUMPY\x04\x00" + bytes(20), "not a readable .npy array .version 4.0"),
     "npy negative": (npy_header("(-2, 3, 4)"), "not a readable .npy array .shape"),
     "npy header": (b"\x93NUMPY\x01\x00\x05\x00((((\n", "not a readable .npy array"),
@@ -103,7 +112,9 @@ def test_what_shows_late_comes_after_the_images(tmp_path: Path) -> None:
     (tmp_path / "x.gz").write_bytes(data[:-8] + bytes(8))
     with image_stream(tmp_path / "x.gz") as images:
         np.testing.assert_array_equal(next(images.chunks), large[:1])
-        with pytest.raises(InputError, match=r"x.gz: not a whole gzip file \(CRC check failed"):
+        with pytest.raises(
+            InputError, match=r"x.gz: incomplete or damaged gzip file \(CRC check failed"
+        ):
             list(images.chunks)
 
 
@@ -124,7 +135,7 @@ def test_a_file_that_is_written_to_while_it_is_read(tmp_path: Path, ending: str)
                 with open(path, "r+b") as file:
                     file.write(path.read_bytes())
                 os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))  # clocks may be coarse
-                with pytest.raises(InputError, match=f"x{ending}: changed while it was read: try"):
+                with pytest.raises(InputError, match=f"x{ending}: changed while being read: try"):
                     list(images.chunks)
     with image_stream(path) as images:
         write_images(path, Images(SMALL[1:]), force=True)  # takes the name of what is read on
@@ -175,18 +186,22 @@ def bad_folders() -> Iterator[tuple[str, dict[str, bytes], str]]:
     yield (
         "text",
         {"a.png": GOOD_PNG, "notes.txt": b""},
-        "holds what is no PNG, WebP, TIFF, BMP, PPM or QOI: notes.txt",
+        "holds files other than PNG, WebP, TIFF, BMP, PPM or QOI: notes.txt",
     )
     yield "many", {f"{i}.jpg": b"" for i in range(5)}, r"0.jpg, 1.jpg, 2.jpg and 2 more"
     yield (
         "nested",
         {"a.png": GOOD_PNG, "sub/b.png": GOOD_PNG},
-        "holds what is no PNG, .* or QOI: sub",
+        "holds files other than PNG, .* or QOI: sub",
     )
     yield "mixed", {"a.png": GOOD_PNG, "b.png": other}, r"a.png is 3 × 4 and b.png is 4 × 3"
     yield "disguised", {"a.png": b"no"}, r"a.png: not a PNG file"
     yield "colour", {"a.png": png("I;16")}, r"a.png: a PNG of kind 16-bit grey"
-    yield "line end", {"a.png": GOOD_PNG, "b\nc": b""}, r"holds what is no PNG, .* or QOI: b\\nc$"
+    yield (
+        "line end",
+        {"a.png": GOOD_PNG, "b\nc": b""},
+        r"holds files other than PNG, .* or QOI: b\\nc$",
+    )
     yield "half a character", {"\udc80.png": b""}, r"\\udc80.png: not a PNG file$"
     yield "name", {"a\\b.png": GOOD_PNG}, r"is not a bare file name"
 
@@ -230,13 +245,13 @@ def test_bad_names_are_refused(tmp_path: Path, names: tuple[str, ...], message: 
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ("x.png", "one PNG cannot hold 2 images: give a folder's name"),
+        ("x.png", "one PNG cannot hold 2 images: use a folder name"),
         (
             "x.jpg",
             "cannot write this kind; use .idx, .npy, .png, .webp, .tif, .bmp, .ppm, .qoi or",
         ),
         ("x.png.gz", "cannot write this kind"),
-        ("x.txt", r"if this is one, give it as .*/x.txt/$"),
+        ("x.txt", r"if this is a folder, write it as .*/x.txt/$"),
         ("x.recvae", "cannot write this kind"),
         ("digits.RAW", "cannot write this kind"),
         ("x.jp2", "cannot write this kind"),

@@ -144,7 +144,7 @@ def test_chunks_make_the_same_file(tmp_path: Path, output: str) -> None:
 @pytest.mark.parametrize("chunks", [[SMALL[:1]], [SMALL, SMALL], [SMALL[:, :2]], [SMALL + 0.0]])
 @pytest.mark.parametrize("output", ["x.npy", "x.idx", "folder"])
 def test_chunks_of_another_shape_make_no_file(tmp_path: Path, chunks: list, output: str) -> None:
-    with pytest.raises(ValueError, match=r"images came for a file|a chunk of"):
+    with pytest.raises(ValueError, match=r"images for a file|a chunk of"):
         write_chunks(tmp_path / output, ((Images(SMALL).spec, len(SMALL)),), chunks)
     assert not list(tmp_path.iterdir())
 

@@ -209,8 +209,8 @@ def test_bad_coders(coder, arguments, message):
 @pytest.mark.parametrize(
     ("mean", "scale", "key", "message"),
     [
-        ([0.0], [0.5], 0, "target: got dim 1, need that of the coder, 2"),
-        ([0.0, 0.0], [0.5, 1.01], 0, "scale: got above 1, need at most 1"),
+        ([0.0], [0.5], 0, "target: got dim 1, need the coder's, 2"),
+        ([0.0, 0.0], [0.5, 1.01], 0, "scale: got one above 1, need at most 1"),
         ([0.0, 6.0], [0.5, 0.5], 0, "mean: got a target too far out"),
         ([0.0, 5.0], [0.5, 1e-6], 0, "scale: got a target too narrow"),
         ([0.0, 0.0], [0.5, 0.5], -1, "key: got -1"),
@@ -230,7 +230,7 @@ def test_bad_codes():
     shifted = code.bins.clone()
     shifted[0, 0, 0] += 1
     cases = [
-        (code.bins[:, :1], code.ranks[:, :1], "code: got dim 1, need that of the coder, 2"),
+        (code.bins[:, :1], code.ranks[:, :1], "code: got dim 1, need the coder's, 2"),
         (code.bins.expand(1, 2, 2), None, "bins: got shape"),
         (code.bins - (1 << 32), code.ranks, "bins: got one out of range"),
         (code.bins + (1 << 32), code.ranks, "bins: got one out of range"),

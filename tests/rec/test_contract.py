@@ -154,7 +154,7 @@ def test_from_a_millionth_to_above_the_prior(name, dtype):
         target = same_target((0.3,), (scale,), 4, dtype)
         coder = ALL[name](target)
         if scale > 1 and name in ("A*", "branch-and-bound GPRS"):
-            with pytest.raises(ValueError, match="scale: got above 1"):
+            with pytest.raises(ValueError, match="scale: got one above 1"):
                 coder.encode(target, 0, seeded())
             continue
         found, standardised = search(coder, target)

@@ -220,7 +220,7 @@ def test_bad_coders(arguments, message):
 @pytest.mark.parametrize(
     ("mean", "scale", "key", "message"),
     [
-        ([0.0], (0.5,), 0, "target: got dim 1, need that of scale, 2"),
+        ([0.0], (0.5,), 0, "target: got dim 1, need scale's, 2"),
         ([0.0, 0.0], (0.5, 0.3), 0, "scale: got a target with another scale"),
         ([0.0, 65.0], (0.5, 0.25), 0, "mean: got one beyond \\+-64"),
         ([0.0, 0.0], (0.5, 0.25), -1, "key: got -1"),
@@ -236,7 +236,7 @@ def test_bad_calls(mean, scale, key, message):
 @pytest.mark.parametrize(
     ("bins", "ranks", "message"),
     [
-        ([[[0]]], [[0]], "code: got dim 1, need that of scale, 2"),
+        ([[[0]]], [[0]], "code: got dim 1, need scale's, 2"),
         ([[[0, 1], [1, 0]]], [[0, 0]], "bins: got shape \\(1, 2, 2\\), need \\(batch, 2, 1\\)"),
         ([[[0], [0]]], [[0, 1]], "ranks: got one that is not 0"),
         ([[[0], [1 << 40]]], [[0, 0]], "bins: got one out of range"),

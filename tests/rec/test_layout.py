@@ -85,7 +85,7 @@ def test_the_algorithm_decides_what_is_planned() -> None:
     assert blocks["partitioned PFR, sup"].num_candidates == blocks["GPRS"].num_candidates == 512
     assert blocks["partitioned ORC"].num_candidates < blocks["ORC"].num_candidates <= 512
     for name in ("A*", "dithered quantisation"):
-        with pytest.raises(ValueError, match="which codes each dimension on its own"):
+        with pytest.raises(ValueError, match="which codes each dimension separately"):
             plan_blocks(information, target, 1, algorithm=name)
 
 

@@ -26,7 +26,7 @@ def unit_target(dim: int) -> DiagonalGaussian:
 
 def test_bad_calls():
     coder = PartitionedORC(Partition((2, 1)), 10)
-    with pytest.raises(ValueError, match="target: got dim 3, need that of partition, 2"):
+    with pytest.raises(ValueError, match="target: got dim 3, need the partition's, 2"):
         coder.encode(unit_target(3), 0, torch.Generator())
     for keep in (0, 11):
         with pytest.raises(ValueError, match=f"keep: got {keep}, need 1 to num_candidates = 10"):

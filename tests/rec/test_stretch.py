@@ -202,7 +202,7 @@ def test_no_targets(dim):
 
 
 def test_refused():
-    with pytest.raises(ValueError, match="scale: got above 1"):
+    with pytest.raises(ValueError, match="scale: got one above 1"):
         make_gaussian(0.0, 1.01)
     with pytest.raises(ValueError, match="mean: got a target too far out"):
         stretch_function(make_target([[6.0]], [[0.5]]))

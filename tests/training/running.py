@@ -119,7 +119,7 @@ def check_resumed_as_without_break(folder: Path, name: str, steps: int, *argumen
     path = whole / "checkpoints" / f"step={steps}.ckpt"
     done = train(folder, "fit", "--config", str(whole / "config.yaml"), f"--ckpt_path={path}")
     assert done.returncode == 0, done.stderr
-    assert "goes on with" not in done.stdout
+    assert "continues with" not in done.stdout
     resumed, expected = checkpoint_of(runs_of(folder, name)[-1]), checkpoint_of(whole)
     assert resumed["global_step"] == expected["global_step"] > steps
     for weights in {"state_dict", "current_model_state"} & expected.keys():  # averaged, and not

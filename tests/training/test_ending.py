@@ -17,7 +17,7 @@ from recvae.training.checkpoints import read_checkpoint
 from recvae.vae.lightning import VAE
 from training.running import FIT, LAST, ROOT, Done, prepare, refusal, runs_of, train
 
-GOES_ON = "fit --ckpt_path last goes on after the last epoch"
+GOES_ON = "fit --ckpt_path last continues after the last epoch"
 
 
 def last_line(done: Done) -> str:
@@ -60,7 +60,7 @@ def test_before_the_first_epoch_is_ended(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(VAE, "training_step", interrupt)
     done = train(folder, "fit", *FIT)
     assert done.returncode == 130
-    assert last_line(done) == "train.py: interrupted; no epoch was ended, nothing is kept"
+    assert last_line(done) == "train.py: interrupted; no epoch was completed, nothing is kept"
 
 
 def test_after_a_validation_within_the_first_epoch(
@@ -79,7 +79,7 @@ def test_after_a_validation_within_the_first_epoch(
     best = next((runs_of(folder)[-1] / "checkpoints").iterdir()).relative_to(folder)
     assert done.returncode == 130
     assert last_line(done).startswith("train.py: interrupted; fit --ckpt_path ")
-    assert last_line(done).endswith(f"{best} goes on from there")
+    assert last_line(done).endswith(f"{best} continues from there")
 
 
 def test_while_measuring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,7 +132,7 @@ def test_checkpoints_of_earlier_versions(folder: Path) -> None:
     shutil.rmtree(folder / "runs")
     done = train(folder, "fit", *FIT, "--ckpt_path=old.ckpt", "--trainer.max_epochs=3")
     assert done.returncode == 0, done.stderr
-    assert "old.ckpt: goes on with trainer.max_epochs 3 (was 2)" in done.stdout
+    assert "old.ckpt: continues with trainer.max_epochs 3 (was 2)" in done.stdout
     assert steps_of(runs_of(folder, "pictures")[0]) == 9
 
 
@@ -204,14 +204,14 @@ def test_grey_images_of_one_channel_are_no_pictures(folder: Path) -> None:
     for name in "abcd":
         Image.new("L", (16, 16)).save(folder / "grey" / f"{name}.png")
     (folder / "grey.yaml").write_text(yaml.safe_dump(text))
-    assert "a PictureVAE takes those of" in refusal(folder, "fit", "--config", "grey.yaml")
+    assert "a PictureVAE needs those of" in refusal(folder, "fit", "--config", "grey.yaml")
 
 
 def test_options_may_change_that_leave_the_pictures_alone(folder: Path) -> None:
     options = ["--data.shift=3", "--model.learning_rate=0.002", "--trainer.max_epochs=3"]
     done = train(folder, "fit", *FIT, CONTINUED, *options)
     assert done.returncode == 0, done.stderr
-    (line,) = [line for line in done.stdout.splitlines() if "goes on with" in line]
+    (line,) = [line for line in done.stdout.splitlines() if "continues with" in line]
     for words in ("model.learning_rate 0.002 (was 0.001)", "data.init_args.shift 3 (was 0)"):
         assert words in line
 
@@ -220,7 +220,7 @@ def test_options_may_change_that_leave_the_pictures_alone(folder: Path) -> None:
 def test_exports_of_a_vae_alone(folder: Path, option: str) -> None:
     export = ["export", CONTINUED, "--out=model", "--data.root=pictures"]
     name = option.partition("=")[0]
-    message = f"{LAST}: holds a PictureVAE: leave out {name}, of a VAE"
+    message = f"{LAST}: holds a PictureVAE: omit {name}, for a VAE only"
     assert message in refusal(folder, *export, option)
 
 

@@ -112,7 +112,7 @@ def test_export(folder: Path) -> None:
 )
 def test_exports_of_other_kinds_alone(folder: Path, option: str, kind: str) -> None:
     name = option.partition("=")[0]
-    message = f"{LAST}: holds a PixelPredictor: leave out {name}, of a {kind}"
+    message = f"{LAST}: holds a PixelPredictor: omit {name}, for a {kind} only"
     assert message in refusal(folder, "export", CONTINUED, "--out=model", option)
 
 
@@ -152,7 +152,7 @@ def test_grey_images_of_one_channel_are_no_pictures(folder: Path) -> None:
     for name in "abcd":
         Image.new("L", (16, 16)).save(folder / "grey" / f"{name}.png")
     (folder / "grey.yaml").write_text(yaml.safe_dump(text))
-    assert "a PixelPredictor takes those of" in refusal(folder, "fit", "--config", "grey.yaml")
+    assert "a PixelPredictor needs those of" in refusal(folder, "fit", "--config", "grey.yaml")
 
 
 def test_training_is_worth_it() -> None:

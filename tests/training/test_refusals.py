@@ -35,8 +35,11 @@ def test_bad_exports(tmp_path: Path, arguments: list[str], message: str) -> None
         (["--model.architecture.decoder", "{hidden: 0}"], "architecture.decoder.hidden"),
         (["--model.beta.release", "[0.6,0.3]"], "beta.release"),
         (["--model.beta.target_bits", "0"], "beta.target_bits"),
-        (["--model.learning_rate", "0"], "learning_rate is 0.0, weight_decay 0.0001: the one must"),
-        (["--model.weight_decay=-1"], "weight_decay -1.0: the one must be above 0, the other"),
+        (
+            ["--model.learning_rate", "0"],
+            "learning_rate is 0.0, weight_decay 0.0001: the first must",
+        ),
+        (["--model.weight_decay=-1"], "weight_decay -1.0: the first must be above 0, the second"),
         (["--model.gradient_clip", "0"], "gradient_clip is 0.0: it must be above 0"),
         (["--model.architecture.height", "32"], "--model.architecture.height 28"),
         (
@@ -68,7 +71,7 @@ def test_bad_trainings(folder: Path, arguments: list[str], message: str) -> None
 
 def test_exports_of_pictures_alone(trained: Path) -> None:
     export = ["export", f"--ckpt_path={LAST}", "--out=model", "--data.root=images"]
-    message = f"{LAST}: holds a VAE: leave out --data.reduce, of a PictureVAE"
+    message = f"{LAST}: holds a VAE: omit --data.reduce, for a PictureVAE only"
     assert message in refusal(trained, *export, "--data.reduce=2")
 
 
@@ -96,8 +99,11 @@ def test_a_gpu_that_is_not_there(trained: Path, accelerator: str) -> None:
         ([f"--ckpt_path={LAST}", "--trainer.max_epochs", "1"], f"{LAST}: has 2 epochs: pass"),
         ([f"--ckpt_path={LAST}", "--trainer.max_steps", "1"], f"{LAST}: has 8 steps: pass"),
         (["--ckpt_path=last", "--trainer.logger.init_args.name", "new"], "runs/new: no run there"),
-        (["--trainer.logger.init_args.version", "0"], "version_0/config.yaml: of another run"),
-        (["--trainer.logger", "false"], "config.yaml: of another run"),
+        (
+            ["--trainer.logger.init_args.version", "0"],
+            "version_0/config.yaml: belongs to another run",
+        ),
+        (["--trainer.logger", "false"], "config.yaml: belongs to another run"),
     ],
 )
 def test_bad_continuations(trained: Path, arguments: list[str], message: str) -> None:

@@ -21,7 +21,7 @@ from training.running import (
 )
 
 RESUME = (*FIT, f"--ckpt_path={LAST}")
-PREFIX = f"{LAST}: goes on with "
+PREFIX = f"{LAST}: continues with "
 
 
 def told(stdout: str) -> list[str]:
@@ -48,7 +48,7 @@ def test_options_of_the_run_are_taken_up(folder: Path) -> None:
     monitored = [f"--trainer.callbacks+={monitor}"]
     done = train(folder, "fit", *FIT, f"--ckpt_path={first}", *stopping, *monitored, *given)
     assert done.returncode == 0, done.stderr
-    (line,) = [text for text in done.stdout.splitlines() if " goes on with " in text]
+    (line,) = [text for text in done.stdout.splitlines() if " continues with " in text]
     for words in (
         "model.learning_rate 0.001 (was 0.002)",
         "model.weight_decay 0.5 (was 0.0001)",
@@ -167,4 +167,4 @@ def test_checkpoints_of_earlier_versions(folder: Path) -> None:
 def test_nothing_is_said_where_nothing_differs(folder: Path) -> None:
     done = train(folder, "fit", *RESUME)
     assert done.returncode == 0, done.stderr
-    assert "goes on with" not in done.stdout
+    assert "continues with" not in done.stdout

@@ -1,4 +1,4 @@
-"""The network "scans", which codes images of MNIST as the bitmaps that they were computed from."""
+"""The network "scans", which codes MNIST's images as the bitmaps they were computed from."""
 
 from recvae.bitmaps.network.decoder import NETWORK
 

@@ -1,9 +1,9 @@
-"""The decoder of bitmaps: MNIST's images as what they are, functions of black and white bitmaps.
+"""The decoder of bitmaps: codes MNIST's images as the black and white bitmaps behind them.
 
-An image that `recvae.bitmaps` finds the bitmap of is coded by it: first its frame, symbol by
-symbol; then the bits of its ink (see `ink`), columns as rows, since digits are taller than wide
-and that makes fewer wavefronts; then, once the bitmap is known, which of the pixels that are all
-but an integer were nudged. Any other image is coded by its grey values, by a causal decoder.
+An image whose bitmap `recvae.bitmaps` finds is coded by it: first its frame, symbol by symbol; then
+the bits of its ink (see `ink`), transposed, since digits are taller than wide, which gives fewer
+wavefronts; then, once the bitmap is known, which of the nearly integer pixels were nudged. All
+other images are coded by their grey values, by a causal decoder.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -35,20 +35,20 @@ from recvae.vae.networks.registry import Network
 from recvae.vae.networks.upsampling import Head
 
 BITMAP, GREY = 0, 1
-GREY_LOG_ODDS = -5.5  # of images without a bitmap
-GREY_IN_TRAINING = 1 / 16  # of images with one are coded as if they had none, to learn that, too
+GREY_LOG_ODDS = -5.5  # for images without a bitmap
+GREY_IN_TRAINING = 1 / 16  # of images with a bitmap, coded as if they had none
 FRAME_COLUMNS, VALUE_COLUMNS, PLACE_COLUMNS = 7, 12, 4  # learned, of vectors for symbols
 
 
 @dataclass(frozen=True)
 class BitmapArguments:
-    """Of `BitmapDecoder`.
+    """Arguments of `BitmapDecoder`.
 
     Fields:
-        about: how many numbers tell the layers after the first what is known of an image.
-        channels, blocks, radius: of the bits; see `InkDecoder`.
-        grey_channels, grey_blocks, grey_hidden, grey_radius: of the decoder for images without a
-            bitmap; see `CausalArguments`.
+        about: size of the vector that informs the layers after the first about an image.
+        channels, blocks, radius: those of the bits; see `InkDecoder`.
+        grey_channels, grey_blocks, grey_hidden, grey_radius: those of the decoder for images
+            without a bitmap; see `CausalArguments`.
     """
 
     about: int = argument(64, 1, 1024)
@@ -62,7 +62,7 @@ class BitmapArguments:
 
     @property
     def grey(self) -> CausalArguments:
-        """Of the decoder for images without a bitmap."""
+        """Arguments of the decoder for images without a bitmap."""
         return CausalArguments(
             self.grey_channels, self.grey_blocks, self.grey_hidden, self.grey_radius
         )
@@ -72,7 +72,7 @@ class BitmapDecoder(Decoder):
     """p(x|z) of images of 28 x 28 pixels; see the module's docstring.
 
     Args:
-        latent_dim: D, number of latents.
+        latent_dim: D, the number of latents.
         height, width: 28.
         arguments: see `BitmapArguments`.
 
@@ -85,8 +85,8 @@ class BitmapDecoder(Decoder):
     ) -> None:
         if (height, width) != (SIDE, SIDE):
             raise InputError(
-                f"architecture: height and width are {height} and {width}; images that come from "
-                f"scans have {SIDE} and {SIDE}: choose causal or staged for others"
+                f"architecture: height and width are {height} and {width}; the network of scans "
+                f"needs {SIDE} and {SIDE}: choose causal or staged for other images"
             )
         super().__init__(height, width)
         condition_size = arguments.about
@@ -115,7 +115,7 @@ class BitmapDecoder(Decoder):
     def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
         """log p(x|z) in nats. z: (b, D); pixels: (b, 28, 28) uint8. Returns (b,).
 
-        Training comes back to its images: their bitmaps are all remembered.
+        Training sees its images repeatedly, so all their bitmaps are cached.
         """
         condition, bitmaps = self.seed(z), self._recovery(pixels.cpu().numpy(), remembered=None)
         if self.training:
@@ -154,7 +154,7 @@ class BitmapDecoder(Decoder):
         return pixels
 
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
-        """As in `Decoder`; all bits of the ink are evaluated at once."""
+        """See `Decoder`; all bits of the ink are evaluated at once."""
         condition, every = self.seed(z), torch.arange(len(z), device=z.device)
         kinds, known = _sorted_out(self._recovery(pixels.cpu().numpy()), z.device)
         yield self._kind_pass(every), kinds
@@ -166,14 +166,14 @@ class BitmapDecoder(Decoder):
                 yield replace(grey_step, images=grey[grey_step.images]), symbols
 
     def input_limit(self, path: str, limit: int) -> int | Tensor:
-        """As in `Decoder`."""
+        """See `Decoder`."""
         name, _, rest = path.partition(".")
         if name in ("ink", "grey"):
             return getattr(self, name).input_limit(rest, limit)
         return limit
 
     def _bitmap_passes(self, condition: Tensor) -> Passes:
-        """The images (b, 28, 28) that bitmaps render to."""
+        """Code bitmaps; return the images (b, 28, 28) that they render to."""
         symbols, condition = yield from self._frame_passes(condition)
         frames = [Frame.from_symbols(row) for row in symbols.tolist()]
         bits = yield from self.ink.passes(condition, box_extents(frames, condition.device))
@@ -202,7 +202,7 @@ class BitmapDecoder(Decoder):
         return Pass(2, logits.__getitem__, every)
 
     def _frame_passes(self, condition: Tensor) -> Generator[Pass, Tensor, tuple[Tensor, Tensor]]:
-        """Returns the symbols (b, 6) and, with them, all that is known of each, (b, columns)."""
+        """Return the symbols (b, 6), and the condition including them, (b, columns)."""
         every, symbols = torch.arange(len(condition), device=condition.device), []
         for head, field, classes in zip(self.frame, self.fields, CLASSES, strict=True):
             logits = head(condition)
@@ -220,7 +220,7 @@ class BitmapDecoder(Decoder):
 def _sorted_out(
     bitmaps: Sequence[Bitmap | None], device: torch.device
 ) -> tuple[Tensor, KnownBitmaps]:
-    """The kind of each image, (b,) int64, and the bitmaps of those that have one."""
+    """The kind of each image, (b,) int64, and the bitmaps that were found."""
     kinds = [GREY if bitmap is None else BITMAP for bitmap in bitmaps]
     known = KnownBitmaps.of([bitmap for bitmap in bitmaps if bitmap is not None], device)
     return torch.tensor(kinds, dtype=torch.int64, device=device), known

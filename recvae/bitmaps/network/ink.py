@@ -1,7 +1,7 @@
-"""The bits of bitmaps: each sees those decoded before it around it, and where it lies in its box.
+"""The bits of bitmaps: each depends on known bits around it and its position in the box.
 
 The boxes of a batch may differ in size. They are coded wavefront by wavefront (see
-`recvae.vae.networks.context`), those of all bitmaps together. Outside a box there is no ink.
+`recvae.vae.networks.context`), over all bitmaps at once. Outside a box there is no ink.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,20 +16,20 @@ from recvae.vae.networks.context import Context, neighbours, runs, wavefronts
 from recvae.vae.networks.layers import Dense, Embedding, Residual
 from recvae.vae.networks.passes import Pass, Passes, piece_length
 
-LEARNED_COLUMNS = 6  # of the vector that stands for a distance to a side
+LEARNED_COLUMNS = 6  # of the vector that represents a distance to a side
 SIDES = 4
-NEAR = 2  # training looks at all bits whose context within this radius is not all ink or all paper,
-KEPT = 0.15  # and at so many of the others
-TRAINING_PIECE = 1 << 13  # bits evaluated at once: what they take stays in the cache
+NEAR = 2  # training uses all bits whose context within this radius is mixed,
+KEPT = 0.15  # and this share of the others
+TRAINING_PIECE = 1 << 13  # bits evaluated at once, so that the data stay in the cache
 
 
 class InkDecoder(nn.Module):
-    """p(bits | what is known of each bitmap) in wavefronts; see the module's docstring.
+    """p(bits | condition of each bitmap) in wavefronts; see the module's docstring.
 
     Args:
-        condition_size: how many numbers are known of each bitmap.
+        condition_size: size of the condition of each bitmap.
         channels, blocks: width and number of the residual blocks.
-        radius: of the contexts, whose slope is half of it and one.
+        radius: of the contexts, whose slope is half of it plus one.
     """
 
     def __init__(self, condition_size: int, channels: int, blocks: int, radius: int) -> None:
@@ -72,7 +72,7 @@ class InkDecoder(nn.Module):
         return result
 
     def passes(self, condition: Tensor, extents: Tensor) -> Passes:
-        """One pass for each wavefront of the largest box there is; returns bits (b, h, w)."""
+        """Code one pass for each wavefront of the largest possible box; return bits (b, h, w)."""
         boxes = _Boxes(extents)
         context = self._context(boxes, condition.dtype)
         ink = torch.zeros(boxes.count * boxes.area, dtype=torch.int64, device=condition.device)
@@ -94,7 +94,7 @@ class InkDecoder(nn.Module):
     def known_passes(
         self, condition: Tensor, ink: Tensor, extents: Tensor
     ) -> Iterator[tuple[Pass, Tensor]]:
-        """The same for ink (b, h, w) that is known, many wavefronts as one pass, with its bits."""
+        """The passes for known ink (b, h, w), many wavefronts as one, each with its bits."""
         boxes = _Boxes(extents)
         context, bits = self._context(boxes, condition.dtype), ink.flatten().long()
         context.fill(torch.arange(len(bits), device=ink.device), bits)
@@ -108,7 +108,7 @@ class InkDecoder(nn.Module):
         return self.bit(self.blocks(self.join(torch.cat([context, known], dim=1))))
 
     def input_limit(self, path: str, limit: int) -> int | Tensor:
-        """As in `Decoder`: of `join`, the context is 0 or 1 and the tables are known."""
+        """See `Decoder`: in the input of `join`, the context and the tables are known."""
         if path != "join":
             return limit
         embeddings = cast(list[Embedding], [self.values] * len(self.neighbours) + [*self.sides])
@@ -125,14 +125,14 @@ class InkDecoder(nn.Module):
         return runs(fronts, piece_length(self.inputs))
 
     def _known(self, condition: Tensor, boxes: "_Boxes", sites: Tensor) -> Tensor:
-        """What the bits at the sites (n,) are told beside their contexts, (n, columns)."""
+        """The inputs for the bits at the sites (n,) besides their contexts, (n, columns)."""
         images = boxes.image_numbers(sites)
         distances = boxes.distances(images, sites)
         sides = [side(d).to(condition.dtype) for side, d in zip(self.sides, distances, strict=True)]
         return torch.cat([*sides, condition.index_select(0, images)], dim=1)
 
     def _plain(self, ink: Tensor) -> Tensor:
-        """Where all bits of the context within `NEAR` are alike: (b, h, w) to the same, bool."""
+        """Where all bits of the context within `NEAR` are equal: (b, h, w) to the same, bool."""
         height, width = ink.shape[1:]
         padded = functional.pad(ink, (NEAR, NEAR, NEAR, 0))
         near = [(up, right) for up, right in self.neighbours if up <= NEAR and abs(right) <= NEAR]
@@ -144,11 +144,11 @@ class InkDecoder(nn.Module):
 
 
 class _Boxes:
-    """Boxes of any sizes in one canvas, (count, height, width), each in its upper left corner.
+    """Boxes of any sizes in canvases (count, height, width), each in the upper left corner.
 
     Fields:
         extents: (count, 2) int64, height and width of each.
-        sites: (n,) int64, ascending: those within the boxes.
+        sites: (n,) int64, ascending: the sites within the boxes.
     """
 
     def __init__(self, extents: Tensor) -> None:
@@ -165,7 +165,7 @@ class _Boxes:
         return sites // self.area
 
     def distances(self, images: Tensor, sites: Tensor) -> tuple[Tensor, ...]:
-        """To the upper, lower, left and right side of the box, in bits, (n,) each."""
+        """Distances to the upper, lower, left and right side of the box, in bits, (n,) each."""
         row, column = sites // self.width % self.height, sites % self.width
         rows, columns = self.extents.index_select(0, images).unbind(1)
         return row, rows - 1 - row, column, columns - 1 - column

@@ -1,4 +1,4 @@
-"""Bitmaps as tensors: what the passes of their decoder code."""
+"""Bitmaps as tensors, in the form that the decoder's passes code."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +13,11 @@ from recvae.bitmaps.frame import CLASSES
 
 @dataclass(frozen=True, eq=False)
 class Ties:
-    """The pixels that a nudge can move, of all bitmaps: (n,) int64 each, ascending by image.
+    """The pixels that a nudge can move, over all bitmaps: (n,) int64 each, ascending by image.
 
     Fields:
-        images, rows, columns: where they are, in the box of 20 x 20 pixels of which image.
-        values: the integers that they all but are.
+        images, rows, columns: the image, and the position in its box of 20 x 20 pixels.
+        values: the integers that the pixels nearly are.
     """
 
     images: Tensor
@@ -27,13 +27,13 @@ class Ties:
 
     @classmethod
     def of(cls, bitmaps: Sequence[Bitmap], device: torch.device) -> "Ties":
-        """Those of some bitmaps."""
+        """The ties of some bitmaps."""
         ties = np.array([bitmap.ties() for bitmap in bitmaps], dtype=np.int64).reshape(-1, BOX, BOX)
         places = np.nonzero(ties >= 0)
         return cls(*(torch.from_numpy(part).to(device) for part in (*places, ties[places])))
 
     def nudge(self, bitmaps: Sequence[Bitmap], nudged: Tensor) -> Iterator[Bitmap]:
-        """The bitmaps with those pixels (n,) nudged."""
+        """Nudge the pixels marked in `nudged` (n,)."""
         masks = np.zeros((len(bitmaps), BOX, BOX), dtype=bool)
         places = (part.cpu().numpy() for part in (self.images, self.rows, self.columns))
         masks[tuple(places)] = nudged.bool().cpu().numpy()
@@ -42,14 +42,14 @@ class Ties:
 
 @dataclass(frozen=True, eq=False)
 class KnownBitmaps:
-    """Bitmaps as what their passes code.
+    """Bitmaps in the form that passes code.
 
     Fields:
-        symbols: (b, 6) int64, of the frames.
+        symbols: (b, 6) int64, those of the frames.
         extents: (b, 2) int64, width and height of the ink.
-        ink: (b, max width, max height) uint8, the bits, columns as rows.
+        ink: (b, max width, max height) uint8, the bits, transposed.
         ties: pixels that may be nudged.
-        nudged: (n,) int64, which of them are.
+        nudged: (n,) int64, whether each of them is.
     """
 
     symbols: Tensor
@@ -60,7 +60,7 @@ class KnownBitmaps:
 
     @classmethod
     def of(cls, bitmaps: Sequence[Bitmap], device: torch.device) -> "KnownBitmaps":
-        """Some bitmaps, none of them without ink."""
+        """Convert bitmaps, none of them without ink."""
         parts = [split(bitmap) for bitmap in bitmaps]
         symbols = np.array([frame.symbols() for frame, _ in parts], dtype=np.int64)
         extents = box_extents([frame for frame, _ in parts], device)

@@ -1,4 +1,4 @@
-"""The .recvae file: a header, groups of images, an index. It knows bytes, not images.
+"""The .recvae file: a header, groups of images, an index. Handles bytes, not images.
 
 docs/format.md specifies every field. Integers are big-endian.
 """

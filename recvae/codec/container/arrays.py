@@ -1,4 +1,4 @@
-"""Arrays beside the images, as labels or file names, as the index of version 2 holds them."""
+"""Arrays beside the images, such as labels or file names, in the index of version 2."""
 
 import math
 import zlib
@@ -12,20 +12,20 @@ from recvae.codec.container.numbers import pack_short, unpack_short
 from recvae.errors import InputError
 
 Array = np.ndarray | tuple[str, ...]
-"""Numbers, or strings in one axis."""
+"""Numbers, or strings along one axis."""
 
 MAX_AXES = 8
-MAX_ARRAY_BYTES = 1 << 28  # of the elements of all
+MAX_ARRAY_BYTES = 1 << 28  # of all arrays' elements
 MAX_NAME_BYTES = 255
-STRING_BYTES = 64  # that a string counts as: about what it takes in memory
+STRING_BYTES = 64  # counted for a string: about its size in memory
 _TEXT = 0
-_TYPES = ("u1", "i1", ">u2", ">i2", ">u4", ">i4", ">u8", ">i8", ">f4", ">f8")  # from 1 on
+_TYPES = ("u1", "i1", ">u2", ">i2", ">u4", ">i4", ">u8", ">i8", ">f4", ">f8")  # numbered from 1
 
 
 def pack_arrays(arrays: Mapping[str, Any], num_images: int) -> bytes:
-    """Return arrays as written: numbers as numpy takes them, strings in any sequence.
+    """Return arrays as written: numbers in any form numpy accepts, strings in any sequence.
 
-    Raises `InputError` for what the file cannot hold, naming the array.
+    Raises `InputError` for arrays that the file cannot hold, naming the array.
     """
     parts = [pack_short(len(arrays))]
     left = MAX_ARRAY_BYTES
@@ -59,8 +59,8 @@ def check_arrays(arrays: Mapping[str, Any]) -> None:
 def unpack_arrays(packed: bytes, num_images: int) -> dict[str, Array]:
     """Return the arrays by name, numbers in the machine's byte order; `InputError` for damage.
 
-    What a hostile file can cost is bounded: decompression stops at what all arrays may take, and
-    what that is needs some thousandth of it in the file.
+    The cost of a hostile file is bounded: decompression stops at the limit for all arrays, and
+    output of that size takes about a thousandth of it in the file.
     """
     arrays: dict[str, Array] = {}
     left = MAX_ARRAY_BYTES
@@ -68,12 +68,12 @@ def unpack_arrays(packed: bytes, num_images: int) -> dict[str, Array]:
     for _ in range(count):
         (name, kind, shape, data), at = _entry(packed, at)
         if name in arrays:
-            raise InputError(f"there are two arrays {name!r}")
+            raise InputError(f"array {name!r} occurs twice")
         try:
             left = _take(left, _cost(kind, shape))
             arrays[name] = _unpack(kind, shape, data)
             if name == NAMES and (kind, shape) != (_TEXT, (num_images,)):
-                raise InputError(f"is not a string for each of the {num_images} images")
+                raise InputError(f"does not hold a string for each of the {num_images} images")
         except InputError as error:
             raise InputError(f"array {name!r}: {error}") from error
     if at != len(packed):
@@ -82,7 +82,7 @@ def unpack_arrays(packed: bytes, num_images: int) -> dict[str, Array]:
 
 
 def arrays_end(packed: bytes) -> int:
-    """Return where arrays end that other bytes may follow; `InputError` if they are cut off."""
+    """Return the end of arrays that other bytes may follow; `InputError` if they are cut off."""
     count, at = _count(packed)
     for _ in range(count):
         _, at = _entry(packed, at)
@@ -90,7 +90,7 @@ def arrays_end(packed: bytes) -> int:
 
 
 def _count(packed: bytes) -> tuple[int, int]:
-    """How many arrays there are, and where the first begins."""
+    """The number of arrays, and the offset of the first."""
     try:
         return unpack_short(packed)
     except IndexError as error:
@@ -98,7 +98,7 @@ def _count(packed: bytes) -> tuple[int, int]:
 
 
 def _entry(packed: bytes, at: int) -> tuple[tuple[str, int, tuple[int, ...], bytes], int]:
-    """Name, type, shape and data of the array at a byte, and where it ends."""
+    """Name, type, shape and data of the array at an offset, and its end."""
     try:
         size, at = unpack_short(packed, at)
         if not 1 <= size <= MAX_NAME_BYTES:
@@ -135,33 +135,33 @@ def _encoded(name: Any) -> bytes:
 
 
 def _take(left: int, size: int) -> int:
-    """What is left of the limit of all arrays after one that takes `size` bytes."""
+    """Subtract an array's `size` in bytes from what is left of the limit for all arrays."""
     if size > left:
-        raise InputError(f"takes {size} bytes; all arrays may take {MAX_ARRAY_BYTES}")
+        raise InputError(f"takes {size} bytes; the limit for all arrays is {MAX_ARRAY_BYTES}")
     return left - size
 
 
 def _cost(kind: int, shape: tuple[int, ...]) -> int:
-    """Bytes that an array counts as: those of its numbers, of text `STRING_BYTES` for each string.
+    """Bytes that an array counts for: those of its numbers, or `STRING_BYTES` for each string.
 
-    An axis of length 0 counts as 1, so that no axis is beyond all limits.
+    An axis of length 0 counts as 1, so that every axis is limited.
     """
     if kind == _TEXT:
         return STRING_BYTES * math.prod(shape)
     if kind > len(_TYPES):
-        raise InputError(f"its type is {kind}, the last one known {len(_TYPES)}")
+        raise InputError(f"its type is {kind}; the highest known is {len(_TYPES)}")
     return math.prod(max(length, 1) for length in shape) * np.dtype(_TYPES[kind - 1]).itemsize
 
 
 def _value(array: Any, left: int) -> tuple[int, tuple[int, ...], Array, int]:
-    """Type and shape of an array, what it is, and what it leaves of `left` bytes."""
+    """Type, shape and value of an array, and how many of `left` bytes remain."""
     if not isinstance(array, np.ndarray) and _is_text(array):
         left = _take(left, _cost(_TEXT, (len(array),)))
         return _TEXT, (len(array),), tuple(array), left
     try:
         numbers = np.asarray(array)
     except (ValueError, TypeError) as error:
-        raise InputError(f"is no array: {error}") from error
+        raise InputError(f"is not an array: {error}") from error
     if numbers.dtype.kind == "U" and numbers.ndim == 1 and isinstance(array, np.ndarray):
         return _value(tuple(numbers.tolist()), left)
     stored = numbers.dtype.newbyteorder(">")
@@ -177,14 +177,14 @@ def _value(array: Any, left: int) -> tuple[int, tuple[int, ...], Array, int]:
 
 
 def _data(value: Array) -> bytes:
-    """What the file holds of an array."""
+    """The bytes of an array in the file."""
     if isinstance(value, tuple):
         return _text(pack_names, value)
     return zlib.compress(value.astype(value.dtype.newbyteorder(">")).tobytes(), 9)
 
 
 def _text(work: Callable[..., Any], *arguments: Any) -> Any:
-    """What works on names works on any strings, and then speaks of those."""
+    """Apply a function for names to strings, with messages about strings."""
     try:
         return work(*arguments)
     except InputError as error:
@@ -200,9 +200,9 @@ def _is_text(array: Any) -> bool:
 def _unpack(kind: int, shape: tuple[int, ...], data: bytes) -> Array:
     if kind == _TEXT:
         if len(shape) != 1:
-            raise InputError(f"text of {len(shape)} axes")
+            raise InputError(f"text with {len(shape)} axes")
         if bool(shape[0]) != bool(data):
-            raise InputError("text of as many strings has other data")
+            raise InputError("the number of strings does not match their data")
         return _text(unpack_names, data, shape[0]) or ()
     dtype = np.dtype(_TYPES[kind - 1])
     numbers = np.frombuffer(_inflated(data, math.prod(shape) * dtype.itemsize), dtype)
@@ -214,7 +214,7 @@ def _inflated(data: bytes, size: int) -> bytes:
     try:
         raw = stream.decompress(data, size + 1)
     except zlib.error as error:
-        raise InputError("its data are no zlib stream") from error
+        raise InputError("its data are not a zlib stream") from error
     if len(raw) != size or not stream.eof or stream.unused_data:
-        raise InputError(f"its data are not one stream of {size} bytes")
+        raise InputError(f"its data are not a single stream of {size} bytes")
     return raw

@@ -1,4 +1,4 @@
-"""Groups alone, for what keeps images in pieces and knows their spec itself: a compact payload."""
+"""A compact payload: groups only, for containers that store the spec of the images themselves."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""A file of version 2 whose end is missing: its whole groups, and the whole layers of the next."""
+"""A truncated file of version 2: its complete groups and the complete layers of the next one."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from recvae.errors import InputError
 
 @dataclass(frozen=True)
 class CutFile:
-    """What is there of a file.
+    """The contents of a truncated file.
 
     Fields:
-        header: of the file.
-        groups: the whole ones, where they lie.
-        last: the group behind them if it was cut and a layer of it is whole; the streams of those
-            that are not are empty.
-        layers: how many of its layers are whole.
+        header: the file's header.
+        groups: the complete groups' extents.
+        last: the truncated group after them, if at least one of its layers is complete; streams of
+            other layers are empty.
+        layers: number of its complete layers.
     """
 
     header: Header
@@ -35,9 +35,9 @@ class CutFile:
 
 
 def read_cut_file(data: bytes) -> CutFile:
-    """Return what is there.
+    """Return the contents of a truncated file.
 
-    Raises `TruncatedError` for version 1, `InputError` for damage other than the cut.
+    Raises `TruncatedError` for version 1, `InputError` for other damage than the cut.
     """
     header = Header.from_bytes(data[:MAX_HEADER_BYTES])
     if header.version == 1:
@@ -54,7 +54,7 @@ def read_cut_file(data: bytes) -> CutFile:
 
 
 def _cut_group(data: bytes, begin: int, header: Header) -> tuple[Group | None, int]:
-    """The group that is cut, and how many layers of it are whole; None if none is."""
+    """The truncated group, or None if no layer is complete, and its number of complete layers."""
 
     def read(start: int, stop: int) -> bytes:
         return data[start:stop]

@@ -1,4 +1,4 @@
-"""The last 12 bytes of a file, which seal the index before them; and where a file's bytes go."""
+"""The last 12 bytes of a file, which seal the index before them; and the sizes of its parts."""
 
 import struct
 import zlib
@@ -24,16 +24,16 @@ def with_footer(index: bytes) -> bytes:
 
 
 def check_footer(data: bytes) -> None:
-    """Raise `InputError` unless the checksum of index and footer is right."""
+    """Raise `InputError` unless the checksum of index and footer matches."""
     if zlib.crc32(data[:-8]).to_bytes(4) != data[-8:-4]:
         raise InputError("the index or the footer is damaged")
 
 
 def index_bytes(footer: bytes, header: Header, file_bytes: int) -> int:
-    """Return the length of the index, from the last 12 bytes of a file of so many bytes.
+    """Return the length of the index, from the last 12 bytes of a file of `file_bytes` bytes.
 
-    Raises `TruncatedError` if they are no footer, `InputError` if no file of this size has so long
-    an index.
+    Raises `TruncatedError` if they are not a footer, `InputError` if a file of this size cannot
+    have such a long index.
     """
     length, _, magic = _FOOTER.unpack(footer)
     if magic != END_MAGIC:
@@ -43,12 +43,12 @@ def index_bytes(footer: bytes, header: Header, file_bytes: int) -> int:
         )
     most = file_bytes - header.num_bytes - FOOTER_BYTES
     if header.version == 1:
-        # A run of 64 groups takes 192 bytes or more and at most 9 of the index, names have a limit,
-        # and zlib adds little to what it cannot shrink: so a damaged length costs no memory.
+        # A run of 64 groups takes 192 bytes or more and at most 9 in the index, names have a limit,
+        # and zlib adds little to incompressible data: so a damaged length costs no memory.
         most = min(most, file_bytes // 16 + MAX_NAMES_BYTES + (1 << 20))
     if length > most:
         start = file_bytes - FOOTER_BYTES
-        raise InputError(f"footer damaged at byte {start}: it claims an index of {length} bytes")
+        raise InputError(f"footer damaged at byte {start}: it states an index of {length} bytes")
     return length
 
 
@@ -57,7 +57,7 @@ class ContainerSizes:
     """Bytes of the parts of a file.
 
     `framing` is what groups need beside their streams: lengths, specs, checksums; `names` is what
-    stands beside the images: file names, arrays.
+    is stored beside the images: file names, arrays.
     """
 
     header: int
@@ -69,7 +69,7 @@ class ContainerSizes:
 
     @property
     def overhead(self) -> int:
-        """Bytes that are neither payload nor names."""
+        """Bytes other than payload and names."""
         return self.header + self.framing + self.index + self.footer
 
     @property

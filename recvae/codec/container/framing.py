@@ -1,4 +1,4 @@
-"""Groups and the index as the version of a file has them."""
+"""Groups and the index, by version of the file."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -11,17 +11,17 @@ from recvae.errors import InputError
 
 Index = index_v1.Index | index_v2.Index
 Read = Callable[[int, int], bytes]
-"""Gives the bytes a to b - 1."""
+"""Returns the bytes a to b - 1."""
 Wanted = Callable[[Group], Iterable[int]]
-"""Tells of a group, which has no streams yet but empty ones, the places of those to read."""
+"""From a group with empty streams to the indices of the streams to read."""
 Parsed = TypeVar("Parsed")
 
 HEAD_BYTES = {1: MAX_SHORT_BYTES, 2: 64}
-"""Of a group's beginning, by version: enough to tell its length; in version 2 for most groups."""
+"""Size of a group's head, by version: enough to give its length; in version 2, usually."""
 
 
 def pack_group(group: Group, header: Header) -> bytes:
-    """Return a group as written; ValueError for one that version 1 cannot say."""
+    """Return a group as written; ValueError for one that version 1 cannot represent."""
     if header.version > 1:
         return group_v2.pack_group(group, header)
     if group.spec != header.spec or len(group.streams) != 1 or group.model:
@@ -32,7 +32,7 @@ def pack_group(group: Group, header: Header) -> bytes:
 def unpack_group(data: bytes, header: Header, num_images: int) -> Group:
     """Return a group of `group_extent` bytes; `InputError` if it is damaged.
 
-    `num_images` is how many it holds, if it does not say so itself, as in version 1.
+    `num_images` is its number of images, for version 1, whose groups do not state it.
     """
     if header.version > 1:
         return group_v2.unpack_group(data, header)
@@ -40,7 +40,7 @@ def unpack_group(data: bytes, header: Header, num_images: int) -> Group:
 
 
 def group_extent(head: bytes, header: Header) -> tuple[int, int | None]:
-    """Return the bytes of the group that begins with `head`, and its images if it tells them.
+    """Return the length of the group that begins with `head`, and its images if it states them.
 
     Groups of version 1 do not. Raises `IndexError` if `head` is too short, `InputError` if it is
     damaged.
@@ -51,21 +51,21 @@ def group_extent(head: bytes, header: Header) -> tuple[int, int | None]:
 
 
 def read_extent(read: Read, begin: int, end: int, header: Header) -> tuple[int, int | None]:
-    """Return what `group_extent` does of the group at `begin`, reading no more than that takes.
+    """Return `group_extent` of the group at `begin`, reading no more than necessary.
 
-    There are bytes before `end` at least. Raises `InputError` if the group's head does not end
-    there.
+    At least one byte lies before `end`. Raises `InputError` if the group's head does not end by
+    then.
     """
     try:
         return _read_as_needed(read, begin, end, header, group_extent)
     except IndexError as error:
-        raise InputError("its length leads beyond the groups") from error
+        raise InputError("its length leads past the groups") from error
 
 
 def read_head(read: Read, begin: int, end: int, header: Header) -> tuple[group_v2.Head, int]:
     """Return the head of version 2 at `begin`, and where its streams begin.
 
-    Raises `IndexError` if it does not end before `end`, `InputError` for what is no head.
+    Raises `IndexError` if it does not end before `end`, `InputError` if it is not a head.
     """
     head, size = _read_as_needed(read, begin, end, header, group_v2.read_head)
     return head, begin + size
@@ -74,11 +74,11 @@ def read_head(read: Read, begin: int, end: int, header: Header) -> tuple[group_v
 def read_part(
     read: Read, begin: int, end: int, header: Header, num_images: int, wanted: Wanted
 ) -> Group:
-    """Return the group that lies from `begin` to `end` with the streams that are `wanted`.
+    """Return the group from `begin` to `end` with the `wanted` streams only.
 
-    The others are empty, and are not read. A group of one stream is read whole, as its one checksum
-    covers the head too. `num_images` as in `unpack_group`. Raises `InputError` if what is read is
-    damaged.
+    The others are empty and not read. A group of one stream is read whole, as its single checksum
+    also covers the head. `num_images` is as in `unpack_group`. Raises `InputError` if what is read
+    is damaged.
     """
     if header.version > 1:
         try:
@@ -94,7 +94,7 @@ def read_part(
 def _read_as_needed(
     read: Read, begin: int, end: int, header: Header, parse: Callable[[bytes, Header], Parsed]
 ) -> Parsed:
-    """What `parse` makes of the bytes from `begin` on, as many as it needs; `IndexError` beyond."""
+    """Parse the bytes from `begin` on, reading as many as needed; `IndexError` beyond `end`."""
     size = HEAD_BYTES[header.version]
     while True:
         stop = min(begin + size, end)
@@ -107,5 +107,5 @@ def _read_as_needed(
 
 
 def index_type(header: Header) -> type[index_v1.Index] | type[index_v2.Index]:
-    """Return what reads the index of a file."""
+    """Return the index class for a file."""
     return index_v2.Index if header.version > 1 else index_v1.Index

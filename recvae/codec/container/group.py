@@ -1,4 +1,4 @@
-"""A group of images as a coder sends it."""
+"""A group of coded images."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ class Group:
 
     Fields:
         num_images: at least 1.
-        spec: of each image.
-        streams: one for each layer and tile: those of layer 0, the coarsest, first, in a layer the
-            tiles in raster order.
+        spec: the spec of each image.
+        streams: one for each layer and tile: layer 0, the coarsest, first; within a layer, tiles
+            in raster order.
         layers: 1 to 255.
-        tile: height and width of the tiles that images are cut into, None for one that is the
-            image; those at the right and lower edge hold what is left.
-        model: number of the model among those of the file.
+        tile: height and width of the tiles that images are cut into, None for a single tile; those
+            at the right and lower edges hold what is left.
+        model: index of the model among those of the file.
 
-    Raises ValueError if there are not as many streams as layers and tiles, or too many, and for
-    images that the format cannot hold.
+    Raises ValueError if the number of streams differs from layers times tiles or is too large, and
+    for images that the format cannot hold.
     """
 
     num_images: int
@@ -39,7 +39,7 @@ class Group:
         if self.tile is not None and not is_tile(self.tile, self.spec):
             raise ValueError(f"tile: {self.tile} in images of {self.spec}")
         if max(self.spec.height, self.spec.width) > MAX_SIDE:
-            raise ValueError(f"images of {self.spec}: a side is at most {MAX_SIDE}")
+            raise ValueError(f"images of {self.spec}: sides may be at most {MAX_SIDE}")
         expected = self.layers * num_tiles(self.spec, self.tile)
         if expected > MAX_STREAMS:
             raise ValueError(f"{expected} layers and tiles, the limit is {MAX_STREAMS}")
@@ -48,7 +48,7 @@ class Group:
 
     @property
     def raw_bytes(self) -> int:
-        """Bytes of the images as they are."""
+        """Bytes of the images, uncompressed."""
         return self.num_images * self.spec.raw_bytes
 
     @property
@@ -58,26 +58,26 @@ class Group:
 
 
 def is_tile(tile: tuple[int, int], spec: ImageSpec) -> bool:
-    """Whether images are cut by tiles of this size: neither larger than an image nor all of it."""
+    """Whether a tile of this size is a proper part of an image."""
     size = (spec.height, spec.width)
     return tile != size and all(1 <= t <= side for t, side in zip(tile, size, strict=True))
 
 
 def num_tiles(spec: ImageSpec, tile: tuple[int, int] | None) -> int:
-    """Return how many tiles an image has."""
+    """Return the number of tiles of an image."""
     if tile is None:
         return 1
     return -(-spec.height // tile[0]) * -(-spec.width // tile[1])
 
 
 def tile_within(spec: ImageSpec, side: int) -> tuple[int, int] | None:
-    """Return the tiles of side x side pixels, or of the image where that is less; None for one."""
+    """Return the size of tiles of `side` pixels, cropped to the image; None for a single tile."""
     tile = min(side, spec.height), min(side, spec.width)
     return None if tile == (spec.height, spec.width) else tile
 
 
 def streams_of_area(group: Group, rows: slice, columns: slice) -> list[int]:
-    """Return the places of the streams, in all layers, whose tiles meet an area of the images."""
+    """Return the indices of the streams, in all layers, whose tiles overlap an area."""
     areas = tile_areas(group.spec, group.tile)
     meeting = [
         tile
@@ -92,7 +92,7 @@ def _meet(left: slice, right: slice) -> bool:
 
 
 def tile_areas(spec: ImageSpec, tile: tuple[int, int] | None) -> list[tuple[slice, slice]]:
-    """Return rows and columns of an image that each of its tiles takes, in raster order."""
+    """Return the rows and columns that each tile of an image covers, in raster order."""
     height, width = tile or (spec.height, spec.width)
     return [
         (

@@ -1,6 +1,6 @@
-"""A group as it lies in a file of version 1: length code, payload, CRC-16 of both.
+"""A group in a file of version 1: length code, payload, CRC-16 of both.
 
-It does not depend on its position, so that groups can be copied between files of equal header.
+It does not depend on its position, so groups can be copied between files with equal headers.
 """
 
 from binascii import crc_hqx
@@ -15,7 +15,7 @@ _CRC_START = 0xFFFF  # with 0, a hole full of zeros would be a sequence of valid
 
 def pack_group(payload: bytes, header: Header) -> bytes:
     """Return a group as written."""
-    # An incompressible image must not cost a second byte for its length, which is a common one.
+    # Incompressible images are common; their length must not cost a second byte.
     code = 0 if len(payload) == header.raw_group_bytes else len(payload) + 1
     body = pack_short(code) + payload
     return body + crc_hqx(body, _CRC_START).to_bytes(2)
@@ -28,12 +28,12 @@ def unpack_group(group: bytes, header: Header) -> bytes:
     if crc_hqx(group[:-2], _CRC_START).to_bytes(2) != group[-2:]:
         raise InputError("its checksum does not match")
     if pack_group(payload, header) != group:
-        raise InputError("its length is not written in the one form of its value")
+        raise InputError("its length is not in canonical form")
     return payload
 
 
 def group_extent(head: bytes, header: Header) -> int:
-    """Return the bytes of a whole group, from its first 9 bytes or all if it has fewer.
+    """Return the length of a group in bytes, given its first 9 bytes or all if it has fewer.
 
     Raises `IndexError` if `head` ends within the length code.
     """

@@ -1,6 +1,6 @@
-"""A group as it lies in a file of version 2: a head, then the streams, each with its CRC-16.
+"""A group in a file of version 2: a head, then the streams, each with its CRC-16.
 
-The head says how many images there are, of which spec, and how long each stream is.
+The head states the number of images, their spec, and the length of each stream.
 """
 
 from binascii import crc_hqx
@@ -23,7 +23,7 @@ _CRC_BYTES = 2
 
 @dataclass(frozen=True)
 class Head:
-    """What the head of a group says: a group's fields, and the bytes of each stream."""
+    """The head of a group: the group's fields and the length of each stream in bytes."""
 
     num_images: int
     spec: ImageSpec
@@ -33,16 +33,16 @@ class Head:
     lengths: tuple[int, ...]
 
     def stream_spans(self, begin: int) -> list[tuple[int, int]]:
-        """Where each stream and its CRC-16 lie, the first from byte `begin` on."""
+        """The span of each stream with its CRC-16, the first at byte `begin`."""
         return list(pairwise(accumulate((n + _CRC_BYTES for n in self.lengths), initial=begin)))
 
     def group(self, streams: Sequence[bytes]) -> Group:
-        """The group of these streams."""
+        """The group with these streams."""
         fields = (self.num_images, self.spec, tuple(streams), self.layers, self.tile, self.model)
         return Group(*fields)
 
     def to_bytes(self, header: Header) -> tuple[bytes, int]:
-        """Return the head as written, and its CRC-16, which it ends with if streams are several."""
+        """Return the head as written, and its CRC-16, which ends the head of several streams."""
         spec, tile = self.spec, self.tile or (0, 0)
         shape = pack_short(spec.height) + pack_short(spec.width)
         optional = [
@@ -87,9 +87,9 @@ def unpack_group(data: bytes, header: Header) -> Group:
 
 
 def group_extent(data: bytes, header: Header) -> tuple[int, int]:
-    """Return bytes and images of the group that `data` begins with.
+    """Return the length in bytes and the number of images of the group at the start of `data`.
 
-    Raises `IndexError` if `data` ends within its head, `InputError` for what is no head.
+    Raises `IndexError` if `data` ends within its head, `InputError` if it is not a head.
     """
     head, start = read_head(data, header)
     extent = start + sum(head.lengths) + _CRC_BYTES * len(head.lengths)
@@ -103,10 +103,10 @@ def read_streams(
     header: Header,
     places: Iterable[int],
 ) -> Group:
-    """Return a group of which only the streams in these places are read; the others are empty.
+    """Return a group with only the streams at these indices read; the others are empty.
 
-    `read(a, b)` gives the bytes a to b - 1; the streams lie from `begin` on. `InputError` if one
-    that is read is damaged.
+    `read(a, b)` returns the bytes a to b - 1; the streams begin at `begin`. Raises `InputError` if
+    a stream that is read is damaged.
     """
     _, crc = head.to_bytes(header)
     spans = head.stream_spans(begin)
@@ -125,15 +125,15 @@ def may_begin(flags: int) -> bool:
 
 
 def length_codes(data: bytes, header: Header) -> tuple[int, int]:
-    """Return how many length codes the head has that `data` begins with, and where they begin."""
+    """Return the number and the offset of the length codes in the head at the start of `data`."""
     _, num_streams, at = _read_fields(data, header)
     return num_streams, at
 
 
 def read_head(data: bytes, header: Header) -> tuple[Head, int]:
-    """Return the head that `data` begins with, and its bytes.
+    """Return the head at the start of `data`, and its length in bytes.
 
-    Raises `IndexError` if `data` ends within it, `InputError` for what is no head.
+    Raises `IndexError` if `data` ends within it, `InputError` if it is not a head.
     """
     head, num_streams, at = _read_fields(data, header)
     raw = _raw_lengths(head)
@@ -147,20 +147,20 @@ def read_head(data: bytes, header: Header) -> tuple[Head, int]:
         if at > len(data):
             raise IndexError("the data end within the head")
     if head.to_bytes(header)[0] != data[:at]:
-        raise InputError("its head is damaged or not in the one form of its values")
+        raise InputError("its head is damaged or not in canonical form")
     return head, at
 
 
 def _sealed(stream: bytes, crc: int, place: int) -> bytes:
-    """A stream and its CRC-16, of a group whose head has this one.
+    """A stream and its CRC-16, for a group whose head has the CRC-16 `crc`.
 
-    Each starts from another number: streams that were exchanged do not pass.
+    Each stream's checksum starts from another number, so exchanged streams do not pass.
     """
     return stream + crc_hqx(stream, crc + place & 0xFFFF).to_bytes(_CRC_BYTES)
 
 
 def _read_fields(data: bytes, header: Header) -> tuple[Head, int, int]:
-    """A head but for its length codes, how many there are, and where they begin."""
+    """A head without its length codes, their number, and their offset."""
     at = 1
 
     def byte() -> int:
@@ -176,31 +176,31 @@ def _read_fields(data: bytes, header: Header) -> tuple[Head, int, int]:
     flags = data[0]
     num_images = short() if flags & _COUNT else header.group_size
     if not 1 <= num_images <= header.group_size:
-        raise InputError(f"it claims {num_images} images")
+        raise InputError(f"it states {num_images} images")
     spec = header.spec
     if flags & _SPEC:
         height, width, channels, levels = short(), short(), byte(), byte() + 1
         if max(height, width) > MAX_SIDE:
-            raise InputError(f"it claims images of {height} x {width} pixels")
+            raise InputError(f"it states images of {height} x {width} pixels")
         try:
             spec = ImageSpec(height, width, channels, levels)
         except ValueError as error:
             raise InputError(str(error)) from error
     tile = (short(), short()) if flags & _TILES else None
     if tile and not is_tile(tile, spec):
-        raise InputError(f"it claims tiles of {tile[0]} x {tile[1]} in images of {spec}")
+        raise InputError(f"it states tiles of {tile[0]} x {tile[1]} in images of {spec}")
     layers = short() if flags & _LAYERS else 1
     model = byte() if flags & _MODEL else 0
     if model >= len(header.models):
-        raise InputError(f"it claims model {model} of {len(header.models)}")
+        raise InputError(f"it states model {model} of {len(header.models)}")
     num_streams = layers * num_tiles(spec, tile)
     if not (1 <= layers <= MAX_LAYERS and num_streams <= MAX_STREAMS):
-        raise InputError(f"it claims {layers} layers, {num_streams} streams")
+        raise InputError(f"it states {layers} layers, {num_streams} streams")
     return Head(num_images, spec, tile, layers, model, ()), num_streams, at
 
 
 def _raw_lengths(head: Head) -> list[int]:
-    """Bytes of the pixels of each tile in all images."""
+    """Bytes of the pixels of each tile, over all images."""
     per_pixel = head.num_images * head.spec.channels
     height, width = head.tile or (head.spec.height, head.spec.width)
     rows = _cut(head.spec.height, height)

@@ -1,4 +1,4 @@
-"""The first bytes of a file: what it is, and what holds for all of its images."""
+"""The first bytes of a file: its kind, and the properties of all of its images."""
 
 import struct
 import zlib
@@ -9,9 +9,9 @@ from typing import Self
 from recvae.errors import InputError
 from recvae.images.spec import GREY, KINDS, MAX_SIDE, RGBA, ImageSpec
 
-MAGIC = b"\x89REC\r\n\x1a\n"  # as PNG's: the high bit and the line ends tell of text-mode transfers
+MAGIC = b"\x89REC\r\n\x1a\n"  # like PNG's: high bit and line ends reveal text-mode transfers
 VERSIONS = (1, 2)
-GREY_8_BIT = 0  # the one pixel format of version 1
+GREY_8_BIT = 0  # the only pixel format of version 1
 MODEL_HASH_BYTES = 16
 MAX_GROUP_SIZE = 1024  # images
 
@@ -19,22 +19,22 @@ MAX_MODELS = 256
 
 _FIELDS = struct.Struct(">8sBBBBHHH16s")  # version 1 has 16 bits of flags at byte 10
 CRC_BYTES = 4
-HEADER_BYTES = _FIELDS.size + CRC_BYTES  # of one model
+HEADER_BYTES = _FIELDS.size + CRC_BYTES  # with one model
 MAX_HEADER_BYTES = HEADER_BYTES + MODEL_HASH_BYTES * (MAX_MODELS - 1) + CRC_BYTES
 
 
 @dataclass(frozen=True)
 class Header:
-    """What holds for all images of a file.
+    """The properties of all images of a file.
 
     Args:
         model_hash: the first 16 bytes of the SHA-256 of the model's content.
-        height: of each image, 1 to 65535 pixels; in version 2 of those that state no other spec.
+        height: of each image, 1 to 65535 pixels; in version 2, of those without their own.
         width: likewise.
-        group_size: images per group, 1 to 1024; the last group of a file may hold fewer, of
+        group_size: images per group, 1 to 1024; the last group of a file may hold fewer, in
             version 2 any group.
         channels, levels: of the images' spec; version 1 has grey ones of 256 levels.
-        version: of the format.
+        version: format version.
         more_models: the hashes of further models; none in version 1.
 
     Raises `InputError` for anything else.
@@ -77,7 +77,7 @@ class Header:
 
     @cached_property
     def spec(self) -> ImageSpec:
-        """Of the images, in version 2 of those whose groups state none."""
+        """The spec of the images; in version 2, of those whose groups state none."""
         return ImageSpec(self.height, self.width, self.channels, self.levels)
 
     @property
@@ -87,7 +87,7 @@ class Header:
 
     @staticmethod
     def more_bytes(head: bytes) -> int:
-        """Bytes of the further models behind the first 38, as these say."""
+        """Bytes for further models after the first 38, as these state."""
         return _more_bytes(head[11]) if head[8] > 1 else 0
 
     @property
@@ -96,7 +96,7 @@ class Header:
         return self.group_size * self.spec.raw_bytes
 
     def num_groups(self, num_images: int) -> int:
-        """Return how many groups so many images make in version 1."""
+        """Return the number of groups of `num_images` images in version 1."""
         return -(-num_images // self.group_size)
 
     def to_bytes(self) -> bytes:
@@ -112,15 +112,15 @@ class Header:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Read the first `MAX_HEADER_BYTES` of a file, or all if it has fewer.
+        """Read the header from the first `MAX_HEADER_BYTES` of a file, or all if it has fewer.
 
-        Raises `InputError` if they are no header, damaged, or of another version.
+        Raises `InputError` if they are not a header, damaged, or of another version.
         """
         if not data:
             raise InputError("not a recvae file: it is empty")
         if not MAGIC.startswith(data[:8]):
             textual = data[1:4] == MAGIC[1:4]
-            hint = ": its first 8 bytes are damaged, as by a transfer as text" if textual else ""
+            hint = ": its first 8 bytes are damaged, as by a text-mode transfer" if textual else ""
             raise InputError(f"not a recvae file{hint}")
         if len(data) < HEADER_BYTES:
             raise InputError(f"truncated file: it ends within the header, at byte {len(data)}")
@@ -145,7 +145,7 @@ class Header:
 
 
 def _read_more(data: bytes, count: int) -> tuple[bytes, ...]:
-    """The hashes of so many more models."""
+    """The hashes of `count` more models."""
     end = HEADER_BYTES + _more_bytes(count)
     if len(data) < end:
         raise InputError(f"truncated file: it ends within the header, at byte {len(data)}")

@@ -1,4 +1,4 @@
-"""The index of a file of version 2: as that of version 1, for groups of any number of images."""
+"""The index of a file of version 2: like version 1's, for groups of any number of images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from recvae.codec.container.numbers import pack_short, unpack_short
 from recvae.errors import InputError
 
 NO_ARRAYS = pack_short(0)
-BEGIN = b"\x80"  # no group begins so
+BEGIN = b"\x80"  # no group begins with this
 
 
 @dataclass(frozen=True)
 class Index:
-    """What is known when all groups are written.
+    """Totals over all groups, written after them.
 
     Args:
-        num_images, groups: in the file.
-        raw: bytes of all images as they are.
-        own_specs: groups that state a spec of their own.
-        groups_crc: CRC-32 of the bytes of all groups in their order.
+        num_images, groups: numbers of images and groups in the file.
+        raw: bytes of all images, uncompressed.
+        own_specs: number of groups that state a spec of their own.
+        groups_crc: CRC-32 of the bytes of all groups, in order.
         run_lengths: bytes of each run of 64 groups; the last run may have fewer groups.
-        images_by_run: images of each run.
-        packed_arrays: by `pack_arrays`.
+        images_by_run: images in each run.
+        packed_arrays: from `pack_arrays`.
     """
 
     num_images: int
@@ -55,8 +55,8 @@ class Index:
     def from_bytes(cls, data: bytes, header: Header, group_bytes: int) -> Self:
         """Read index and footer of a file whose groups take `group_bytes`.
 
-        Raises `InputError` if they are damaged or claim what so many bytes cannot hold. What is
-        allocated is bounded by the bytes there are, never by a claim.
+        Raises `InputError` if they are damaged or state more than that many bytes can hold. No
+        allocation trusts a field; all are bounded by the bytes there are.
         """
         check_footer(data)
         try:
@@ -64,16 +64,16 @@ class Index:
             groups, _ = unpack_short(data[:-FOOTER_BYTES], at)
             if groups * MIN_GROUP_BYTES > group_bytes or num_images > groups * header.group_size:
                 raise InputError(
-                    f"the index claims {num_images} images in {groups} groups and "
+                    f"the index states {num_images} images in {groups} groups and "
                     f"{group_bytes} bytes: not possible"
                 )
             index = cls.parse(data[:-FOOTER_BYTES], header)
         except IndexError as error:
-            raise InputError("the index is too short for what it claims") from error
+            raise InputError("the index is too short for its fields") from error
         if index.to_bytes() != data:
-            raise InputError("the index is not in the one form of its values")
+            raise InputError("the index is not in canonical form")
         if index.own_specs > groups or groups > num_images:
-            raise InputError(f"the index claims {groups} groups, {index.own_specs} of own specs")
+            raise InputError(f"the index states {groups} groups, {index.own_specs} with own specs")
         if (claim := sum(index.run_lengths)) != group_bytes:
             raise InputError(f"the groups take {group_bytes} bytes; the index says {claim}")
         if (claim := sum(index.images_by_run)) != num_images:
@@ -84,7 +84,7 @@ class Index:
 
     @classmethod
     def parse(cls, data: bytes, header: Header) -> Self:
-        """Read an index alone, whatever groups there are; `IndexError` if it is too short."""
+        """Read an index without checking it against groups; `IndexError` if it is too short."""
         at = len(BEGIN)
         counts, runs = [], []
         for _ in range(4):
@@ -101,7 +101,7 @@ class Index:
 
     @property
     def beside(self) -> int:
-        """Bytes of what stands beside the images."""
+        """Bytes stored beside the images."""
         return len(self.packed_arrays) - len(NO_ARRAYS)
 
     def num_groups(self, header: Header) -> int:
@@ -113,9 +113,9 @@ class Index:
         return self.images_by_run
 
     def raw_bytes(self, header: Header) -> int:
-        """Bytes of all images as they are."""
+        """Bytes of all images, uncompressed."""
         return self.raw
 
     def arrays(self) -> dict[str, Any]:
-        """What stands beside the images, by name; `InputError` if it is damaged."""
+        """The arrays beside the images, by name; `InputError` if damaged."""
         return unpack_arrays(self.packed_arrays, self.num_images)

@@ -1,4 +1,4 @@
-"""What was saved of the files that lay one behind the other in some bytes, as one file."""
+"""The result of salvaging concatenated files, as one file."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,13 +20,13 @@ _PARTS = ("header", "groups", "order", "index")
 
 @dataclass(frozen=True)
 class Left:
-    """Bytes that are not saved.
+    """Bytes that were not saved.
 
     Fields:
-        begin, end: the first byte, and the one behind the last.
-        reason: why not; None if they are of no .recvae file.
-        header: of the file, if that can be read.
-        num_images: of the file, None if unknown.
+        begin, end: the span, `end` excluded.
+        reason: why not; None if they belong to no .recvae file.
+        header: the file's header, if readable.
+        num_images: images in the file, None if unknown.
     """
 
     begin: int
@@ -38,12 +38,12 @@ class Left:
 
 @dataclass(frozen=True)
 class Rescue:
-    """What was saved of the files in some bytes: all that were made with the model of the first.
+    """The result of salvaging concatenated files: all those made with the first one's model.
 
     Fields:
-        files: what each still holds, in order; at least one.
-        left: what is not saved: files of other models and those that hold nothing any more, and
-            bytes that are of no file.
+        files: what is left of each, in order; at least one.
+        left: what was not saved: files of other models, files with nothing left, and bytes that
+            belong to no file.
     """
 
     files: Sequence[Salvage]
@@ -51,32 +51,32 @@ class Rescue:
 
     @property
     def num_recovered(self) -> int:
-        """Images that are recovered."""
+        """Number of images recovered."""
         return sum(file.num_recovered for file in self.files)
 
     @property
     def num_images(self) -> int | None:
-        """Images of the files when they were whole, None if unknown."""
+        """Number of images in the undamaged files, None if unknown."""
         counts = [file.num_images for file in self.files]
         return None if None in counts else sum(count or 0 for count in counts)
 
     @property
     def damaged(self) -> list[str]:
-        """Some of "header", "groups", "order", "index": what is damaged in any of the files."""
+        """Which of "header", "groups", "order", "index" are damaged in any of the files."""
         return [part for part in _PARTS if any(part in file.damaged for file in self.files)]
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is lost: no file, image, name or array, not their order."""
+        """Whether nothing is lost: no file, image, name or array, and no order."""
         whole = all(file.is_complete for file in self.files)
         left = any(bytes_left.reason for bytes_left in self.left)
         return whole and not (left or self.names_lost or self.arrays_lost)
 
     @cached_property
     def header(self) -> Header:
-        """Of the joined file: that of all, or one of version 2 where that cannot hold them.
+        """The header of the joined file: the common one, or one of version 2 if that cannot do.
 
-        Version 1 has groups of one size, of which the last alone may hold fewer images.
+        In version 1 groups have one size; only the last may hold fewer images.
         """
         first, *more = (file.header for file in self.files)
         last_is_full = (file.num_recovered % first.group_size == 0 for file in self.files[:-1])
@@ -87,32 +87,32 @@ class Rescue:
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """Those of the images; None if there are none, or they are lost."""
+        """The names of the images; None if there are none or they are lost."""
         return self._names[0]
 
     @property
     def renamed(self) -> Sequence[int]:
-        """Which images have another name than before, as an image before them had that."""
+        """The images that got a new name, as an earlier image already had theirs."""
         return self._names[1]
 
     @property
     def names_lost(self) -> bool:
-        """Whether names of images are lost, or may be."""
+        """Whether names of images are or may be lost."""
         return self._names[2] or any(file.names_lost for file in self.files)
 
     @property
     def arrays(self) -> Mapping[str, Any]:
-        """What stands beside the images: arrays that all files have alike."""
+        """The arrays beside the images: those that are alike in all files."""
         return self._arrays[0]
 
     @property
     def arrays_lost(self) -> tuple[str, ...]:
-        """The names of arrays that are lost."""
+        """The names of lost arrays."""
         return self._arrays[1]
 
     @cached_property
     def _names(self) -> tuple[tuple[str, ...] | None, Sequence[int], bool]:
-        """Names, the images that were renamed, and whether there are too many names."""
+        """Names, the renamed images, and whether there are too many names."""
         if len(self.files) == 1 or not any(file.names for file in self.files):
             return self.files[0].names, (), False
         names: list[str | None] = []
@@ -140,7 +140,7 @@ class Rescue:
 
     @cached_property
     def _arrays(self) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """The joined arrays, and the names of those that are lost."""
+        """The joined arrays, and the names of lost ones."""
         lost = dict.fromkeys(name for file in self.files for name in file.arrays_lost)
         if len(self.files) == 1:
             return self.files[0].arrays, tuple(lost)
@@ -157,7 +157,7 @@ class Rescue:
         return kept, tuple(lost)
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain numbers: of one file, what it says; of more, and of bytes left, more."""
+        """The result as plain numbers; more of them for several files or bytes left."""
         files = [file.as_dict() for file in self.files]
         result = files[0] | {"complete": self.is_complete}
         if len(files) > 1:
@@ -178,7 +178,7 @@ class Rescue:
         )
 
     def _of_several(self, files: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """What all files say together, those of images lost or unplaced by the file's number."""
+        """Combined results; images lost or unplaced are listed with their file's number."""
         first, lost, unplaced = 0, [], []
         for number, file in enumerate(files):
             lost += [entry | {"file": number} for entry in file["lost"]]
@@ -205,7 +205,7 @@ class Rescue:
         }
 
     def write_to(self, stream: BinaryIO) -> ContainerSizes:
-        """Write a file of what was recovered."""
+        """Write a file of the recovered images."""
         writer = ContainerWriter(stream, self.header)
         for file in self.files:
             for group in file.groups():
@@ -214,7 +214,7 @@ class Rescue:
 
 
 def _joined(name: str, files: Sequence[Salvage]) -> Any:
-    """One array of those of all files; `InputError` if they are not alike."""
+    """Join one array over all files; `InputError` if they are not alike."""
     arrays = [file.arrays[name] for file in files if name in file.arrays]
     by_image = {name in file.by_image for file in files}
     if len(arrays) == len(files):
@@ -224,11 +224,11 @@ def _joined(name: str, files: Sequence[Salvage]) -> Any:
             return np.concatenate(arrays)
         if by_image == {False} and len(set(map(_content, arrays))) == 1:
             return arrays[0]
-    raise InputError(f"the files have not all an array {name!r} of one kind")
+    raise InputError(f"not all files have an array {name!r} of the same kind")
 
 
 def _form(array: Any) -> Any:
-    """What arrays of images must share to be joined: type and shape of an entry."""
+    """What arrays must share to be joined: type and shape of an entry."""
     return None if isinstance(array, tuple) else (array.dtype, array.shape[1:])
 
 
@@ -237,7 +237,7 @@ def _content(array: Any) -> Any:
 
 
 def _spans(numbers: Iterable[int]) -> list[dict[str, int]]:
-    """First and last of the numbers that follow one another; they ascend."""
+    """First and last of each run of consecutive numbers, which ascend."""
     spans: list[dict[str, int]] = []
     for number in numbers:
         if spans and spans[-1]["last"] + 1 == number:

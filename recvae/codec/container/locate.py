@@ -1,10 +1,10 @@
-"""Where in a damaged file bytes have a right CRC-16 behind them, wherever they begin.
+"""Finds bytes followed by their own CRC-16 anywhere in a damaged file.
 
 With P_i the CRC-16 of the first i bytes, started from 0, the bytes from p to e are a group if their
-CRC, started from 0xFFFF and taken on over the two bytes that hold it, is 0. The CRC is linear, and
-x^8 stands for one byte more, so that this is P_e = (P_p + 0xFFFF) x^(8(e-p)) modulo its
-polynomial, or A_e = A_p + 0xFFFF x^(-8p) with A_i = P_i x^(-8i): two numbers to compare for each
-place, however long the group would be. The time is linear in the bytes, whatever they are.
+CRC, started from 0xFFFF and continued over the two bytes that hold it, is 0. The CRC is linear, and
+x^8 stands for one more byte, so this is P_e = (P_p + 0xFFFF) x^(8(e-p)) modulo its polynomial, or
+A_e = A_p + 0xFFFF x^(-8p) with A_i = P_i x^(-8i): two numbers to compare for each position, however
+long the group would be. The time is linear in the bytes, whatever they are.
 """
 
 from functools import cache
@@ -16,13 +16,13 @@ from recvae.codec.container.header import HEADER_BYTES, Header
 from recvae.codec.container.numbers import MAX_SHORT_BYTES
 
 _POLYNOMIAL = 0x11021
-_PERIOD = 32767  # of x modulo the polynomial; also the bytes that are looked at together
+_PERIOD = 32767  # of x modulo the polynomial; also the bytes processed together
 
 
 class Checksums:
-    """Tells in a moment whether any bytes of the data end with their CRC-16, started from 0xFFFF.
+    """Tells in constant time whether bytes of the data end with their CRC-16, started from 0xFFFF.
 
-    Takes 2 bytes of memory for each of the data.
+    Takes 2 bytes of memory for each byte of the data.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -35,9 +35,9 @@ class Checksums:
 
 
 class Shorts:
-    """Tells where any number of shorts end that begin anywhere in the data.
+    """Tells where a number of shorts ends, wherever in the data they begin.
 
-    Takes 3 bytes of memory for each of the data.
+    Takes 3 bytes of memory for each byte of the data.
     """
 
     _STRIDE = 64
@@ -47,13 +47,13 @@ class Shorts:
         self._widths = np.ones(len(first), dtype=np.uint8)
         self._widths[first >= 192] = 2
         self._widths[first == 255] = MAX_SHORT_BYTES
-        jumps = self._widths.astype(np.uint16)  # bytes of 1, 2, 4, ... shorts
+        jumps = self._widths.astype(np.uint16)  # lengths in bytes of 1, 2, 4, ... shorts
         for _ in range(self._STRIDE.bit_length() - 1):
             jumps = _twice(jumps)
         self._jumps = jumps
 
     def end(self, start: int, count: int) -> int:
-        """Where `count` shorts end that begin at `start`, beyond the data if they do not."""
+        """The end of `count` shorts that begin at `start`; beyond the data if incomplete."""
         strides, singles = divmod(count, self._STRIDE)
         for _ in range(strides):
             if start >= len(self._jumps):
@@ -67,9 +67,9 @@ class Shorts:
 
 
 def _twice(jumps: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    """From where so many shorts lead to where twice as many lead; past the end, to one beyond."""
+    """From the lengths of some number of shorts to those of twice as many; clipped past the end."""
     doubled = np.empty_like(jumps)
-    for begin in range(0, len(jumps), 1 << 20):  # indices take memory
+    for begin in range(0, len(jumps), 1 << 20):  # bounds the memory of indices
         part = slice(begin, begin + (1 << 20))
         there = np.arange(begin, begin + len(jumps[part])) + jumps[part]
         inside = there < len(jumps)
@@ -80,8 +80,8 @@ def _twice(jumps: NDArray[np.uint16]) -> NDArray[np.uint16]:
 def find_groups(data: bytes, header: Header) -> dict[int, int]:
     """Return where groups of version 1 may begin, ascending, and where each would end.
 
-    All groups of a file are among them, and chance adds one place in 65,536. Takes 2 bytes of
-    memory for each of `data` and some for each group.
+    All groups of a file are among them, and one position in 65,536 by chance. Takes 2 bytes of
+    memory for each byte of `data` and a little for each group.
     """
     past_the_end = bytes(_PERIOD + MAX_SHORT_BYTES)
     padded = np.frombuffer(data + past_the_end, dtype=np.uint8)
@@ -98,7 +98,7 @@ def find_groups(data: bytes, header: Header) -> dict[int, int]:
 
 
 def _ends(padded: NDArray[np.uint8], starts: NDArray[np.int64], header: Header) -> NDArray:
-    """Where a group at each of the starts ends; beyond the data if there can be none."""
+    """The end of a group at each of the starts; beyond the data if there cannot be one."""
     never = len(padded)
     first, second = padded[starts].astype(np.int64), padded[starts + 1].astype(np.int64)
     code, width = first.copy(), np.ones_like(first)
@@ -116,7 +116,7 @@ def _ends(padded: NDArray[np.uint8], starts: NDArray[np.int64], header: Header) 
 
 
 def _checks(padded: NDArray[np.uint8], size: int) -> NDArray[np.uint16]:
-    """A_0 to A_size."""
+    """Compute A_0 to A_size."""
     checks = np.zeros(size + _PERIOD + 1, dtype=np.uint16)
     for begin in range(0, size, _PERIOD):
         part = padded[begin : begin + _PERIOD]
@@ -140,7 +140,7 @@ def _powers() -> NDArray[np.uint16]:
 
 @cache
 def _bit_terms() -> list[NDArray[np.uint16]]:
-    """For each bit of a byte, what it adds to A where the byte is byte i: x^(bit + 8 - 8i)."""
+    """For each bit of byte i, its contribution to A: x^(bit + 8 - 8i)."""
     place = np.arange(_PERIOD)
     return [_powers()[(bit + 8 - 8 * place) % _PERIOD] for bit in range(8)]
 

@@ -1,11 +1,11 @@
-"""The file names of the images as the index holds them: joined by NUL, UTF-8, compressed."""
+"""The file names of the images in the index: joined by NUL, UTF-8, compressed."""
 
 import zlib
 from collections.abc import Sequence
 
 from recvae.errors import InputError
 
-NAMES = "names"  # what they are called among the arrays of version 2
+NAMES = "names"  # their name among the arrays of version 2
 MAX_NAMES_BYTES = 1 << 26  # of the text of all names
 MAX_NAME_BYTES = 255  # on average, so that the number of images bounds the text as well
 
@@ -19,7 +19,7 @@ def pack_names(names: Sequence[str]) -> bytes:
         return b""
     try:
         text = "\0".join(names).encode()
-    except UnicodeEncodeError as error:  # how Python spells what its file system cannot decode
+    except UnicodeEncodeError as error:  # surrogates stand for undecodable bytes in a name
         raise InputError("an image name is not valid Unicode") from error
     if text.count(0) != len(names) - 1:
         raise InputError("an image name contains a NUL character")
@@ -31,7 +31,7 @@ def pack_names(names: Sequence[str]) -> bytes:
 def unpack_names(packed: bytes, num_images: int) -> tuple[str, ...] | None:
     """Return the names of the images, None if they have none; `InputError` if they are damaged.
 
-    What a hostile file can cost is bounded: decompression stops at the limit of the text.
+    The cost of a hostile file is bounded: decompression stops at the limit of the text.
     """
     if not packed:
         return None
@@ -49,9 +49,9 @@ def unpack_names(packed: bytes, num_images: int) -> tuple[str, ...] | None:
             raise InputError(f"the index has {found} image names for {num_images} images")
         return tuple(text.decode().split("\0"))
     except zlib.error as error:
-        raise InputError("the image names are damaged: they are no zlib stream") from error
+        raise InputError("the image names are damaged: not a zlib stream") from error
     except UnicodeDecodeError as error:
-        raise InputError("the image names are damaged: they are not UTF-8") from error
+        raise InputError("the image names are damaged: not UTF-8") from error
 
 
 def _limit(num_images: int) -> int:

@@ -1,17 +1,17 @@
 """Numbers of one, two or nine bytes; the specification calls them short integers.
 
-Most groups of one small image take fewer than 192 bytes, but many take more than the 127 that a
-LEB128 varint says in one byte.
+Most groups of one small image take fewer than 192 bytes, but many take more than 127, the most that
+a LEB128 varint states in one byte.
 """
 
-_TWO_BYTES = 192  # the smallest number, and the smallest first byte, of this kind
+_TWO_BYTES = 192  # the smallest number of two bytes, and its smallest first byte
 _NINE_BYTES = _TWO_BYTES + (255 - _TWO_BYTES) * 256
 
 MAX_SHORT_BYTES = 9
 
 
 def pack_short(value: int) -> bytes:
-    """Return 0 to 2^64 - 1 in one byte below 192, in two below 16320, else in nine."""
+    """Return 0 to 2^64 - 1 as one byte below 192, two below 16320, else nine."""
     if value < _TWO_BYTES:
         return bytes((value,))
     if value < _NINE_BYTES:
@@ -21,7 +21,7 @@ def pack_short(value: int) -> bytes:
 
 
 def unpack_short(data: bytes, position: int = 0) -> tuple[int, int]:
-    """Return the number at `position` and where it ends; `IndexError` if `data` ends before."""
+    """Return the number at `position` and its end; `IndexError` if `data` ends before that."""
     first = data[position]
     if first < _TWO_BYTES:
         return first, position + 1

@@ -1,4 +1,4 @@
-"""Which images of a damaged file the recovered ones were, and so which are lost."""
+"""Tells which images of a damaged file were recovered, and thus which are lost."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,23 +9,23 @@ from recvae.codec.container.header import HEADER_BYTES, Header
 from recvae.codec.container.repair import FoundIndex
 
 Placed = tuple[int, int, int]
-"""Begin and end of a group in bytes, and its images."""
+"""Start and end of a group in bytes, and its number of images."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What is known of where the groups of a damaged file lie.
+    """What is known about the positions of groups in a damaged file.
 
     Fields:
-        end: no group goes beyond this byte.
-        num_images: of the whole file, None if unknown.
-        milestones: bytes where a run begins, and the number of its first image; at the end, the
+        end: no group extends beyond this byte.
+        num_images: images in the whole file, None if unknown.
+        milestones: for bytes where a run begins, the number of its first image; at the end, the
             number that the next image would have if the last group were full.
-        in_place: no bytes were lost or added, as far as the index tells.
-        full: images that a group counts as, whatever it holds; None if it is those it holds. In
-            version 1 a damaged group does not tell, and all but the last are full.
-        own: if the index need not be that of the header's file, where its groups begin, or later if
-            bytes were lost; else None.
+        in_place: whether no bytes were lost or added, as far as the index tells.
+        full: number of images that every group counts for, whatever it holds; None for the number
+            it holds. In version 1 a damaged group does not state it, and all but the last are full.
+        own: if the index may belong to another file than the header, where its groups begin, or
+            later if bytes were lost; else None.
     """
 
     end: int
@@ -37,7 +37,7 @@ class Layout:
 
     @classmethod
     def of(cls, header: Header, size: int, found: FoundIndex | None) -> "Layout":
-        """What the index tells about a file of `size` bytes."""
+        """The layout of a file of `size` bytes by its index."""
         full = header.group_size if header.version == 1 else None
         if found is None:
             return cls(size, None, {header.num_bytes: 0}, False, full)
@@ -59,12 +59,12 @@ class Layout:
         matches: bool,
         begin: int,
     ) -> "Layout":
-        """The same, but `own` is told if nothing says that header and index are of one file.
+        """A copy with `own` set unless header and index are known to belong to one file.
 
-        Groups begin at `begin`. If the end of a file is lost with the header of the next, the index
-        of that lies behind groups of both. It is the first file's if it spans from the header to
-        itself, or if it `matches`, which is that it tells of just these groups, and there is no
-        room for another header before them.
+        Groups begin at `begin`. If the end of a file is lost together with the header of the next,
+        the index of the latter follows groups of both. The index is the first file's if it spans
+        from the header to itself, or if it `matches`, that is, covers exactly these groups, and
+        there is no room for another header before them.
         """
         if found is None or not ranges or (matches and ranges[0][0][0] < begin + HEADER_BYTES):
             return self
@@ -72,7 +72,7 @@ class Layout:
         return self if own == begin else replace(self, num_images=None, own=max(own, begin + 1))
 
     def ending(self, end: int, number: int | None) -> "Layout":
-        """The same where the last group that is left ends at `end`.
+        """A copy for a file whose last remaining group ends at `end`.
 
         `number` is that of the next image if this was the file's last group, else None.
         """
@@ -83,18 +83,18 @@ class Layout:
             return replace(self, milestones=milestones)
         if end == self.end or not self.in_place:
             return replace(self, milestones=milestones | {end: number})
-        begin = min(milestones)  # runs are not where the index, which is elsewhere, has them
+        begin = min(milestones)  # the index has moved, and runs are not where it says
         return replace(self, milestones={begin: 0, end: number, self.end: number}, in_place=False)
 
 
 @dataclass(frozen=True)
 class RecoveredRange:
-    """Recovered groups that follow one another.
+    """Consecutive recovered groups.
 
     Fields:
         groups: begin, end and number of images of each.
-        low, high: the least and greatest number that the first image can have had in the damaged
-            file, counted from 0; `high` may be infinite.
+        low, high: bounds of the number, in the damaged file, of the first image, counted from 0;
+            `high` may be infinite.
     """
 
     groups: Sequence[Placed]
@@ -103,32 +103,32 @@ class RecoveredRange:
 
     @property
     def begin(self) -> int:
-        """Where its bytes begin."""
+        """The first byte."""
         return self.groups[0][0]
 
     @property
     def end(self) -> int:
-        """Where its bytes end."""
+        """The end of its bytes."""
         return self.groups[-1][1]
 
     @property
     def num_images(self) -> int:
-        """Images in its groups."""
+        """Number of images in its groups."""
         return sum(count for _, _, count in self.groups)
 
     @property
     def is_placed(self) -> bool:
-        """Whether it is known which images these were."""
+        """Whether the numbers of its images are known."""
         return self.low == self.high
 
     def ends_file(self, group_size: int) -> bool:
-        """Whether its last group is known to be the file's last: only that holds fewer images."""
+        """Whether its last group must be the file's last, which alone may hold fewer images."""
         return self.is_placed and self.groups[-1][2] < group_size
 
 
 @dataclass(frozen=True)
 class Lost:
-    """`count` images are lost among those from `first` to before `stop`; None where unknown."""
+    """`count` images lost among those from `first` to `stop` - 1; None where unknown."""
 
     first: int
     stop: int | None
@@ -136,14 +136,14 @@ class Lost:
 
 
 Step = Callable[[int], tuple[float, int]]
-"""From where a damaged group begins, where its length leads, or infinity, and its images."""
+"""From the start of a damaged group to its end by its length, or infinity, and its images."""
 
 
 def place(ranges: Sequence[Sequence[Placed]], layout: Layout, step: Step) -> list[RecoveredRange]:
     """Return the ranges of groups with the bounds of their numbers.
 
-    They follow from the milestones, from the images between them, and where the lengths of damaged
-    groups lead from one range to the next: `step` follows one.
+    The bounds follow from the milestones, the images between them, and the lengths of damaged
+    groups between one range and the next, which `step` follows.
     """
     bounds: Sequence[tuple[int, float]] | None = None
     if layout.own is not None:
@@ -158,7 +158,7 @@ def place(ranges: Sequence[Sequence[Placed]], layout: Layout, step: Step) -> lis
 
 
 def _bounds_by_index(groups: Sequence[Placed], layout: Layout, own: int) -> tuple[int, float]:
-    """Bounds of a range's first number where the index alone tells: of the groups before it."""
+    """Bounds of a range's first number from the index only, by the groups before it."""
     if own <= groups[0][0] and groups[-1][1] == layout.end:
         images = sum(layout.full or count for _, _, count in groups)
         first = layout.milestones.get(layout.end, -1) - images
@@ -170,7 +170,7 @@ def _bounds_by_index(groups: Sequence[Placed], layout: Layout, own: int) -> tupl
 def _bounds(
     ranges: Sequence[Sequence[Placed]], layout: Layout, step: Step
 ) -> list[tuple[int, float]] | None:
-    """Bounds of the number of each range's first image, None if they contradict each other."""
+    """Bounds of the number of each range's first image, or None if they are contradictory."""
     items = []
     passed = set()
     for groups in ranges:
@@ -207,7 +207,7 @@ def _bounds(
 
 
 def _lost_between(end: int, begin: int, in_place: bool, step: Step) -> tuple[float, float]:
-    """The least and greatest number of images that lay between two ranges."""
+    """Bounds of the number of images between two ranges."""
     if begin < end:
         return 1, 0  # a contradiction
     if begin == end:
@@ -223,11 +223,11 @@ def _lost_between(end: int, begin: int, in_place: bool, step: Step) -> tuple[flo
 def lost_images(
     ranges: Sequence[RecoveredRange], num_images: int | None, layout: Layout
 ) -> list[Lost]:
-    """Return which images of a file of so many (None: unknown) are in none of the ranges."""
-    if layout.own is not None:  # the ranges may be of two files
+    """Return the images of a file of `num_images` (None: unknown) that are in no range."""
+    if layout.own is not None:  # the ranges may belong to two files
         return [Lost(0, None, None)]
     lost = []
-    first, loose = 0, 0  # image behind the last range whose place is known, images since then
+    first, loose = 0, 0  # image after the last placed range, images since
 
     def note(stop: int | None) -> None:
         count = None if stop is None else max(stop - first - loose, 0)

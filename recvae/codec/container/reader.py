@@ -1,4 +1,4 @@
-"""Reading a .recvae file, in any order of its groups."""
+"""Reads a .recvae file, its groups in any order."""
 
 import zlib
 from array import array
@@ -32,7 +32,7 @@ from recvae.images.spec import ImageSpec
 
 
 class Span(NamedTuple):
-    """Where a group lies: from byte `begin` to before `end`, and how many images it holds."""
+    """A group's bytes, `begin` to `end` - 1, and its number of images."""
 
     begin: int
     end: int
@@ -40,21 +40,21 @@ class Span(NamedTuple):
 
 
 class ContainerReader:
-    """Checks header, index and footer when it is made, and each group when it is read.
+    """Checks header, index and footer when created, and each group when it is read.
 
     Args:
         source: a path, the bytes of a file, or a binary stream that holds nothing else. A stream
-            stays open after `close`; one that cannot seek is read to its end.
+            stays open after `close`; one that is not seekable is read to its end.
 
-    `name` is the path, or what messages call a source without one.
+    `name` is the path, or a name for messages if there is none.
 
-    Threads and forked processes may read at the same time; of a stream that is no file of the
-    system's only the process that opened it. A copy, as by pickle, opens the path again, from any
-    folder, and has bytes with it; it is refused of other streams, and where the path holds another
-    file by then.
+    Threads and forked processes may read at the same time, except streams that are not regular
+    files: only the process that opened these may read them. A copy, as by pickle, opens the path
+    again, from any folder, or holds the bytes; other streams cannot be copied, and a copy is
+    refused if the path holds another file by then.
 
-    Every method raises `InputError` where the file is damaged or cannot be read: one line that says
-    what and where. Memory is bounded by the size of the file, never by what it claims; names
+    Every method raises `InputError` if the file is damaged or cannot be read: one line that says
+    what and where. Memory is bounded by the size of the file, whatever its fields state; names
     take at most 64 MiB of text.
     """
 
@@ -80,42 +80,42 @@ class ContainerReader:
             return _copied, (type(self), self._positions.origin(), self.name, self._seal)
 
     def close(self) -> None:
-        """Close the file, unless the source was a stream; nothing more is read."""
+        """Close the file, unless the source was a stream; no more can be read."""
         self._positions.close()
 
     @property
     def num_images(self) -> int:
-        """Images in the file."""
+        """Number of images in the file."""
         return self._index.num_images
 
     @property
     def num_groups(self) -> int:
-        """Groups in the file."""
+        """Number of groups in the file."""
         return self._index.num_groups(self.header)
 
     @property
     def spec(self) -> ImageSpec | None:
-        """Of all images; None if they differ."""
+        """The spec of all images; None if they differ."""
         return self.header.spec if self._index.own_specs == 0 else None
 
     @property
     def raw_bytes(self) -> int:
-        """Bytes of all images as they are, by what the index says."""
+        """Bytes of all images, uncompressed, according to the index."""
         return self._index.raw_bytes(self.header)
 
     @property
     def arrays(self) -> dict[str, Any]:
-        """What stands beside the images, by name; unpacked at each call."""
+        """The arrays beside the images, by name; unpacked on each access."""
         with naming(self.name):
             return self._index.arrays()
 
     @property
     def names(self) -> tuple[str, ...] | None:
-        """The file names of the images if it has any; unpacked at each call."""
+        """The file names of the images, if any; unpacked on each access."""
         return self.arrays.get(NAMES)
 
     def runs(self) -> tuple[tuple[ImageSpec, int], ...]:
-        """The specs of the images in order, and how many follow one another.
+        """Runs of consecutive images of the same spec: (spec, number) pairs.
 
         Reads all groups if they differ.
         """
@@ -128,13 +128,13 @@ class ContainerReader:
         return tuple(runs)
 
     def group_images(self, group: int) -> int:
-        """Return how many images a group holds."""
+        """Return the number of images in a group."""
         self._checked(group)
         with naming(self.name):
             return self.spans(group // GROUPS_PER_RUN)[group % GROUPS_PER_RUN].num_images
 
     def find(self, image: int) -> tuple[int, int]:
-        """Return the group that holds an image, and the number of the first image in it."""
+        """Return the group that holds an image, and the index of its first image."""
         if not 0 <= image < self.num_images:
             raise IndexError(f"image {image} of a file with {self.num_images}")
         if self.header.version == 1:
@@ -147,19 +147,19 @@ class ContainerReader:
                 if image < first + span.num_images:
                     return run * GROUPS_PER_RUN + place, first
                 first += span.num_images
-        raise AssertionError("a run holds as many images as the index says")
+        raise AssertionError("a run holds the number of images in the index")
 
     def group(self, number: int) -> Group:
-        """Return a group, 0 to num_groups - 1; `IndexError` beyond."""
+        """Read a group, 0 to num_groups - 1; `IndexError` beyond."""
         self._checked(number)
         (group,) = self.groups(number, number + 1)
         return group
 
     def part(self, number: int, wanted: Wanted) -> Group:
-        """Return a group of which the `wanted` streams alone are read; the others are empty.
+        """Read only the `wanted` streams of a group; the others are empty.
 
         A group of one stream is read whole. The checksums of the head and of what is read are
-        compared. `IndexError` for a group that there is not.
+        checked. `IndexError` for a group that does not exist.
         """
         self._checked(number)
         with naming(self.name):
@@ -170,19 +170,19 @@ class ContainerReader:
             return group
 
     def payload(self, group: int) -> bytes:
-        """Return the streams of a group as one, 0 to num_groups - 1; `IndexError` beyond."""
+        """Return the streams of a group, joined, 0 to num_groups - 1; `IndexError` beyond."""
         return b"".join(self.group(group).streams)
 
     def payloads(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Yield the streams of each group as one; see `groups`."""
+        """Yield the joined streams of each group; see `groups`."""
         for group in self.groups(start, stop):
             yield b"".join(group.streams)
 
     def groups(self, start: int = 0, stop: int | None = None) -> Iterator[Group]:
-        """Yield the groups from `start` to before `stop`, as a slice would.
+        """Yield the groups `start` to `stop` - 1, as a slice would.
 
-        With all groups the checksum of the whole file is compared too, after the last one, and what
-        the index says of them.
+        If these are all groups, the checksum of the whole file and the index's statements about
+        them are also checked, after the last one.
         """
         groups = range(self.num_groups)[start:stop]
         crc = raw_bytes = own_specs = 0
@@ -202,7 +202,7 @@ class ContainerReader:
                 self._compare(crc, raw_bytes, own_specs)
 
     def sizes(self) -> ContainerSizes:
-        """Return where the bytes of the file go; reads and checks all groups."""
+        """Return the sizes of the file's parts; reads and checks all groups."""
         payload = sum(group.num_bytes for group in self.groups())
         group_bytes = self._offsets[-1] - self.header.num_bytes
         return ContainerSizes(
@@ -214,7 +214,7 @@ class ContainerReader:
         )
 
     def verify(self) -> None:
-        """Read the whole file and compare all its checksums."""
+        """Read the whole file and check all its checksums."""
         self.sizes()
         _ = self.arrays
 
@@ -239,17 +239,17 @@ class ContainerReader:
         self._first_images = array("Q", accumulate(run_images, initial=0))
 
     def spans(self, run: int) -> list[Span]:
-        """Where the groups of a run lie; those of the run asked for last are kept."""
+        """The spans of the groups of a run; those of the last run are cached."""
         kept = self._kept_spans
         if kept[0] != run:
             kept = self._kept_spans = run, self._read_spans(run)
         return kept[1]
 
     def _read_spans(self, run: int) -> list[Span]:
-        """Where the groups of a run lie, from their heads.
+        """The spans of the groups of a run, from their heads.
 
-        All of them, whichever is wanted: that the lengths lead where the index says finds a damaged
-        one that the CRC-16, read at the wrong place, misses once in 65536 times.
+        All heads are read, whichever is wanted: checking that the lengths lead where the index says
+        finds damage that the CRC-16, read at the wrong place, misses once in 65536 times.
         """
         begin, end = self._offsets[run : run + 2]
         first = run * GROUPS_PER_RUN
@@ -281,17 +281,17 @@ class ContainerReader:
 
     def _check_spec(self, number: int, group: Group) -> None:
         if self.spec is not None and group.spec != self.spec:
-            raise InputError(f"group {number} holds images of another spec than all")
+            raise InputError(f"group {number} holds images of another spec than the header's")
 
     def _compare(self, crc: int, raw_bytes: int, own_specs: int) -> None:
-        """Raise `InputError` unless all groups are as the index says."""
+        """Raise `InputError` unless all groups agree with the index."""
         begin, end = self.header.num_bytes, self._offsets[-1]
         if crc != self._index.groups_crc:
             raise InputError(
                 f"damaged between byte {begin} and {end}: the checksum of all groups does not match"
             )
         if (raw_bytes, own_specs) != (self.raw_bytes, self._index.own_specs):
-            raise InputError("the groups hold images of other sizes than the index says")
+            raise InputError("the groups hold images of other sizes than the index states")
 
     def _checked(self, group: int) -> int:
         if not 0 <= group < self.num_groups:
@@ -301,7 +301,7 @@ class ContainerReader:
 
 @contextmanager
 def _damage_told(group: int, begin: int) -> Iterator[None]:
-    """Say which group is damaged."""
+    """Name the damaged group in an InputError."""
     try:
         yield
     except UnreadableError:
@@ -313,7 +313,7 @@ def _damage_told(group: int, begin: int) -> Iterator[None]:
 def _copied(
     kind: type[ContainerReader], source: str | bytes, name: str, seal: tuple[int, Header, bytes]
 ) -> ContainerReader:
-    """A reader of what the source held, whose ends, with the checksum of the index, tell it."""
+    """A reader of the same file; the seal, with the checksum of the index, identifies it."""
     copy = kind(source)
     copy.name = name
     if copy._seal != seal:

@@ -1,4 +1,4 @@
-"""Whether bytes in which no file begins are what is left of one that lost its header."""
+"""Detects remains of a file without its header, in bytes where no file begins."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -13,10 +13,10 @@ HALF = 4  # bytes of the magic
 
 
 class Remains:
-    """Finds them by half of a magic, an index, or a group that another one follows.
+    """Detects remains by half of a magic, an index, or a group followed by another.
 
-    `index_ends` is where the indexes in the data end, ascending; groups are looked for as headers
-    like these have them. Time and memory are linear in the bytes.
+    `index_ends` are the ends of the indexes in the data, ascending; groups are searched for in the
+    form that files with headers like these have. Time and memory are linear in the bytes.
     """
 
     def __init__(self, data: bytes, index_ends: Sequence[int], headers: Iterable[Header]) -> None:
@@ -25,7 +25,7 @@ class Remains:
         self._headers = {header.version: header for header in reversed(list(headers))}
 
     def are_in(self, begin: int, end: int) -> bool:
-        """Whether some are in these bytes."""
+        """Whether there are remains in these bytes."""
         if self._data.count(0, begin, end) == end - begin:
             return False
         return (

@@ -1,4 +1,4 @@
-"""The two ends of a damaged file: its header and its index, as far as checksums vouch for them."""
+"""Recovers header and index of a damaged file, as far as checksums confirm them."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,23 +20,23 @@ from recvae.codec.container.numbers import unpack_short
 from recvae.errors import InputError
 
 _CRC_BYTES = 4
-_MOST_REPAIRED = 1 << 20  # bytes of an index: more would take seconds
+_MOST_REPAIRED = 1 << 20  # bytes of an index; more would take seconds
 _TABLE = [zlib.crc32(bytes([byte])) ^ zlib.crc32(b"\0") for byte in range(256)]
 _BYTE_OF_TOP = {entry >> 24: byte for byte, entry in enumerate(_TABLE)}
 
 
 def one_byte_repairs(sealed: bytes) -> Iterator[bytes]:
-    """Yield data with a right CRC-32 behind them that differ from `sealed` in one byte.
+    """Yield data with a matching CRC-32 that differ from `sealed` in one byte.
 
-    If one byte was damaged, the first thing yielded is, but for a chance of 2^-24 a byte, what was
-    there before. The time is linear in the bytes.
+    If one byte was damaged, the first result is the original, except with a probability of 2^-24 a
+    byte. The time is linear in the bytes.
     """
     data, crc = sealed[:-_CRC_BYTES], int.from_bytes(sealed[-_CRC_BYTES:])
     difference = zlib.crc32(data) ^ crc
     if sum(byte > 0 for byte in difference.to_bytes(4)) == 1:
         yield data + zlib.crc32(data).to_bytes(4)
-    # A wrong byte goes through the checksum's register as all that follow it do; backwards, the
-    # register holds that byte's error alone when it comes to the byte.
+    # An error passes through the checksum's register with all bytes that follow it; going
+    # backwards, the register holds only the error when it reaches the damaged byte.
     for position in reversed(range(len(data))):
         byte = _BYTE_OF_TOP[difference >> 24]
         difference = ((difference ^ _TABLE[byte]) << 8) & 0xFFFFFFFF | byte
@@ -47,14 +47,14 @@ def one_byte_repairs(sealed: bytes) -> Iterator[bytes]:
 
 
 def read_header(data: bytes, likely: Callable[[], Mapping[bytes, bytes]]) -> tuple[Header, bool]:
-    """Return the header that a damaged file begins with, and whether it was damaged.
+    """Return the header of a damaged file, and whether it was damaged.
 
     Args:
-        data: the file, `MAX_HEADER_BYTES` of it or all.
-        likely: gives the headers that the models at hand can have made, by their CRC-32: where it
-            is there, the header is found, whatever happened to its fields.
+        data: the file's first `MAX_HEADER_BYTES`, or all of it.
+        likely: returns the headers that files of the available models can have, by their CRC-32: if
+            the CRC-32 survives, it identifies the header, whatever happened to its fields.
 
-    Raises `InputError` as `Header.from_bytes` does if there is no header that a CRC-32 confirms.
+    Raises `InputError` as `Header.from_bytes` does if no CRC-32 confirms a header.
     """
     head, more = data[:HEADER_BYTES], data[HEADER_BYTES:MAX_HEADER_BYTES]
     try:
@@ -65,7 +65,7 @@ def read_header(data: bytes, likely: Callable[[], Mapping[bytes, bytes]]) -> tup
         candidates: Iterable[bytes]
         if is_sealed(head):
             sealed = more[: Header.more_bytes(head)]
-            if not sealed or is_sealed(sealed):  # of another version, or with a field that is none
+            if not sealed or is_sealed(sealed):  # of another version, or with an invalid field
                 raise
             candidates = (head + repaired for repaired in one_byte_repairs(sealed))
         else:
@@ -89,7 +89,7 @@ def _rebuilt(head: bytes, likely: Callable[[], Mapping[bytes, bytes]]) -> Iterat
 
 
 def headers_by_checksum(models: Iterable[tuple[bytes, int, int]]) -> dict[bytes, bytes]:
-    """Return the headers of version 1 of models, by their CRC-32, from hash, height and width."""
+    """Return all version 1 headers for models (hash, height, width), by their CRC-32."""
     sizes = range(1, MAX_GROUP_SIZE + 1)
     headers = (Header(*fields, size).to_bytes() for fields in models for size in sizes)
     return {header[-_CRC_BYTES:]: header for header in headers}
@@ -100,12 +100,12 @@ class FoundIndex:
     """The index of a damaged file.
 
     Fields:
-        index: what it says; names only if they are whole.
-        start: where it begins, in bytes.
-        certain: its CRC-32 fits, or its names do; else only that of the groups does, and nothing
-            vouches for `num_images`.
-        damaged: it had to be repaired, or does not end where the file ends.
-        names_lost: the images have names that are damaged, or may have had.
+        index: its contents; names only if they are intact.
+        start: its first byte.
+        certain: whether its CRC-32 or its names match; otherwise only the CRC-32 of the groups
+            does, and nothing confirms `num_images`.
+        damaged: whether it had to be repaired, or does not end where the file ends.
+        names_lost: whether the images have or may have had names that are damaged.
     """
 
     index: Index
@@ -116,9 +116,9 @@ class FoundIndex:
 
 
 def find_index(data: bytes, header: Header, group_ends: Iterable[int]) -> FoundIndex | None:
-    """Return the index of a damaged file, None if nothing vouches for one.
+    """Return the index of a damaged file, or None if nothing confirms one.
 
-    `group_ends` are the likely places where the last group ends, best first.
+    `group_ends` are the likely ends of the last group, best first.
     """
     last = len(data) - FOOTER_BYTES
     places = list(_places(data, header.num_bytes, list(group_ends)))
@@ -141,9 +141,9 @@ def find_index(data: bytes, header: Header, group_ends: Iterable[int]) -> FoundI
 
 
 def _tells_of(index: Index, data: bytes, header: Header, start: int) -> bool:
-    """Whether an index at `start` is that of what stands before it.
+    """Whether an index at `start` belongs to the bytes before it.
 
-    It spans all from the header on, or its groups, by their CRC-32, end where it begins.
+    It does if it spans from the header on, or if its groups, by their CRC-32, end where it begins.
     """
     begin = start - sum(index.run_lengths)
     if begin <= header.num_bytes:
@@ -152,7 +152,7 @@ def _tells_of(index: Index, data: bytes, header: Header, start: int) -> bool:
 
 
 def _places(data: bytes, begin: int, group_ends: list[int]) -> dict[tuple[int, int], None]:
-    """Where an index may begin, and its footer."""
+    """Candidate starts of an index, with those of its footer."""
     magics = [data.find(END_MAGIC, end) for end in group_ends] + [data.rfind(END_MAGIC)]
     footers = dict.fromkeys([*(magic - 8 for magic in magics), len(data) - FOOTER_BYTES])
     return {
@@ -165,7 +165,7 @@ def _places(data: bytes, begin: int, group_ends: list[int]) -> dict[tuple[int, i
 
 
 def _sealed(data: bytes, start: int, footer: int) -> bytes:
-    """Index, its length and the CRC-32 of both."""
+    """The index, its length and the CRC-32 of both."""
     length = (footer - start).to_bytes(4)
     return data[start:footer] + length + data[footer + 4 : footer + 8]
 
@@ -174,7 +174,7 @@ def _read(sealed: bytes, header: Header) -> Index:
     """The index in `sealed`, which ends with its length and CRC-32."""
     index: Index = index_type(header).parse(sealed[:-8], header)
     if index.to_bytes() != sealed + END_MAGIC:
-        raise InputError("a number is not written in the shortest way")
+        raise InputError("a number is not in its shortest form")
     index.arrays()
     return index
 
@@ -182,9 +182,9 @@ def _read(sealed: bytes, header: Header) -> Index:
 def read_cut_index(
     data: bytes, header: Header, start: int, run_lengths: list[int], num_groups: int
 ) -> FoundIndex | None:
-    """Return what is left of an index at `start`, if the CRC-32 in it is that of the groups.
+    """Return the remains of an index at `start`, if they hold the CRC-32 of the groups.
 
-    So many groups in runs of these lengths end at `start`.
+    The groups, `num_groups` in runs of these lengths, end at `start`.
     """
     try:
         num_images, end = unpack_short(data, start)

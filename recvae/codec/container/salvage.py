@@ -1,4 +1,4 @@
-"""What damaged files still hold, of either version, one or more behind each other."""
+"""Salvages damaged files of either version, one or several concatenated."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -19,10 +19,10 @@ _BY_VERSION: dict[int, Callable[[bytes, Header, Check], Salvage]] = {
 
 
 def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
-    """Find what is left in `data`, whose first bytes are a header, damaged or not.
+    """Find what is left in `data`, which begins with a header, damaged or not.
 
-    Time and memory are linear in the bytes, but for what `check` takes. Raises `InputError` if no
-    group is left.
+    Time and memory are linear in the bytes, apart from `check`. Raises `InputError` if no group is
+    left.
     """
     return _BY_VERSION[header.version](data, header, check)
 
@@ -33,11 +33,11 @@ def salvage_files(
     check_for: Callable[[Header], Check],
     name: str = "recvae data",
 ) -> Rescue:
-    """Find what is left of the files in `data`, those of one model.
+    """Find what is left of the files in `data` that share one model.
 
-    It is the model of the first file of which something is left. `models` are hash, height and
-    width of those that a damaged header may name; `check_for` gives the check for the groups of a
-    file; `name` is what messages call the data. Time and memory are as in `salvage_groups`.
+    It is the model of the first file with anything left. `models` are hash, height and width of
+    those that a damaged header may name; `check_for` returns the check for the groups of a file;
+    `name` is the name of the data in messages. Time and memory are as in `salvage_groups`.
 
     Raises `InputError` if nothing is left of any file.
     """

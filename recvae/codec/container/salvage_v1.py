@@ -1,11 +1,11 @@
-"""What a damaged file of version 1 still holds: its undamaged groups, and which images are lost.
+"""Salvages a damaged file of version 1: its undamaged groups, and which images are lost.
 
-Groups do not depend on their place, so those that are left make a file again. `find_groups` names
-every place where a group may begin; a walk from the header takes one after the other and, behind
-damage, goes on at the next one that has more for it than its CRC-16. What is taken is shown to a
-`Check`, which decodes it: what no encoder can have written does not get through.
+Groups do not depend on their position, so the remaining ones make a file again. `find_groups` lists
+every position where a group may begin; a walk from the header takes one after the other and, after
+damage, continues at the next one that has more evidence than its CRC-16. A `Check` then decodes
+what was taken: groups that no encoder can have written are rejected.
 
-docs/format.md, "What can be rescued", says what that comes to.
+docs/format.md, "What can be rescued", states the resulting guarantees.
 """
 
 import zlib
@@ -25,14 +25,14 @@ from recvae.codec.container.repair import FoundIndex, find_index, read_cut_index
 from recvae.codec.container.salvaged import Check, Salvage, damaged_parts, kept_names
 from recvae.errors import InputError
 
-MOST_COUNTS_TRIED = 128  # images; to find how many a group holds, each number is decoded
+MOST_COUNTS_TRIED = 128  # images; each possible number in a group is tried by decoding
 
 
 def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
-    """Find what is left in `data`, whose first bytes are a header, damaged or not.
+    """Find what is left in `data`, which begins with a header, damaged or not.
 
-    Time and memory are linear in the bytes, but for what `check` takes. Raises `InputError` if no
-    group is left.
+    Time and memory are linear in the bytes, apart from `check`. Raises `InputError` if no group is
+    left.
     """
     groups = find_groups(data, header)
     walked = _walk(data, header, groups, Layout.of(header, len(data), None))
@@ -46,14 +46,14 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
     if found is not None and not found.certain and rescued.lost:  # its number of images is wrong
         rescued = _salvage_with(data, header, groups, check, None)
     if not rescued.ranges and rescued.num_images != 0:
-        raise InputError("no group of images is left whole: nothing can be saved")
+        raise InputError("no complete group of images is left: nothing can be saved")
     return rescued
 
 
 def _salvage_with(
     data: bytes, header: Header, groups: dict[int, int], check: Check, found: FoundIndex | None
 ) -> Salvage:
-    """Salvage with this index; what `check` refuses is taken out of `groups`."""
+    """Salvage with this index; remove what `check` rejects from `groups`."""
     size = header.group_size
     layout = Layout.of(header, len(data), found)
     num_images = layout.num_images
@@ -69,7 +69,7 @@ def _salvage_with(
     behind = num_images = layout.num_images
     if num_images is None and ranges and ranges[-1].ends_file(size):
         behind = ranges[-1].low + ranges[-1].num_images
-        if ranges[0].begin == HEADER_BYTES and len(ranges) == 1:  # no length code had to be trusted
+        if ranges[0].begin == HEADER_BYTES and len(ranges) == 1:  # no length code was relied on
             num_images = behind
     lost = lost_images(ranges, behind, layout)
     exchanged = not lost and found is not None and not matches
@@ -90,15 +90,15 @@ def _salvage_with(
 
 
 def _walk(data: bytes, header: Header, groups: dict[int, int], layout: Layout) -> list[list[int]]:
-    """Where the groups begin that follow one another from the header on, in unbroken parts."""
+    """Starts of consecutive groups from the header on, in unbroken parts."""
     starts = list(groups)
 
     def is_border(position: int) -> bool:
         return position in groups or position in layout.milestones
 
     def is_trusted(start: int, reached: int) -> bool:
-        """Whether more speaks for a group than its CRC-16: its place, a length code that leads to
-        it, where its own leads, or that this has two bytes, which its content must bear out."""
+        """Whether a group has more evidence than its CRC-16: its position, a length code leading to
+        it, the end of its own, or a length code of two bytes, which its content must match."""
         return (
             start in layout.milestones
             or start == reached
@@ -131,7 +131,7 @@ def _walk(data: bytes, header: Header, groups: dict[int, int], layout: Layout) -
 
 
 def _follow(data: bytes, header: Header, start: int) -> int:
-    """Where the length code at `start` leads."""
+    """The end of the group at `start` by its length code."""
     try:
         return start + group_extent(data[start : start + MAX_SHORT_BYTES], header)
     except IndexError:
@@ -141,7 +141,7 @@ def _follow(data: bytes, header: Header, start: int) -> int:
 def _matches(
     data: bytes, groups: dict[int, int], parts: Sequence[Sequence[int]], found: FoundIndex
 ) -> bool:
-    """Whether these are all groups of the file, by their CRC-32."""
+    """Whether these are all groups of the file, according to their CRC-32."""
     crc = 0
     for part in parts:
         crc = zlib.crc32(memoryview(data)[part[0] : groups[part[-1]]], crc)
@@ -151,7 +151,7 @@ def _matches(
 def _counts_by_checksum(
     data: bytes, header: Header, groups: dict[int, int], layout: Layout, found: FoundIndex | None
 ) -> dict[int, int]:
-    """How many images each group holds, by its start, if the CRC-32 of all groups vouches."""
+    """Number of images of each group, by its start, if the CRC-32 of all groups confirms it."""
     walked = _walk(data, header, groups, layout)
     if found is None or not _matches(data, groups, walked, found):
         return {}
@@ -175,9 +175,9 @@ def _check_all(
     check: Check,
     counts: dict[int, int],
 ) -> list[list[int]]:
-    """Walk, check what was met, strike what fails out of `groups`, and walk again until all pass.
+    """Walk, check what was met, remove failures from `groups`, and repeat until all pass.
 
-    Adds to `counts` how many images each group holds.
+    Adds the number of images of each group to `counts`.
     """
 
     def group(start: int, num_images: int) -> Group:
@@ -208,9 +208,10 @@ def _check_all(
 
 
 def _possible_counts(header: Header, layout: Layout, end: int) -> Sequence[Sequence[int]]:
-    """How many images the last group that is left can hold, if it ends at `end`.
+    """Possible numbers of images in the last remaining group, if it ends at `end`.
 
-    Of numbers that are as likely one alone must fit; those that are likelier come before.
+    Within each sequence, all are equally likely and exactly one must fit; likelier sequences come
+    first.
     """
     size = header.group_size
     if layout.num_images is None:

@@ -1,9 +1,9 @@
-"""What a damaged file of version 2 still holds: its undamaged groups, and which images are lost.
+"""Salvages a damaged file of version 2: its undamaged groups, and which images are lost.
 
-A walk from the header takes one group after the other. Behind damage it goes on where the head of
+A walk from the header takes one group after the other. After damage it continues where the head of
 the damaged group leads, if a group or the index begins there; else where a run begins, or before
-that at the next group that another one or the index follows. Heads tell how many images a group
-holds.
+that, at the next group followed by another group or the index. Heads state the number of images of
+a group.
 """
 
 import zlib
@@ -28,10 +28,10 @@ from recvae.errors import InputError
 
 
 def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
-    """Find what is left in `data`, whose first bytes are a header, damaged or not.
+    """Find what is left in `data`, which begins with a header, damaged or not.
 
-    Time and memory are linear in the bytes, but for what `check` takes. Raises `InputError` if no
-    group is left.
+    Time and memory are linear in the bytes, apart from `check`. Raises `InputError` if no group is
+    left.
     """
     places = Places(data, header, Checksums(data), Shorts(data))
     walked = walk(places, Layout.of(header, len(data), None))
@@ -45,7 +45,7 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
     num_images = layout.num_images
     lost = lost_images(ranges, num_images, layout)
     if not ranges and num_images != 0:
-        raise InputError("no group of images is left whole: nothing can be saved")
+        raise InputError("no complete group of images is left: nothing can be saved")
     exchanged = not lost and found is not None and not matches
     names, arrays, arrays_lost = _kept(found, ranges, exchanged)
     names_lost = found is None or found.names_lost or (names is None and layout.own is not None)
@@ -66,7 +66,7 @@ def salvage_groups(data: bytes, header: Header, check: Check) -> Salvage:
 
 
 def _cut_index(data: bytes, header: Header, parts: Sequence[Sequence[Placed]]) -> FoundIndex | None:
-    """What is left of an index behind the first or last unbroken part."""
+    """The remains of an index after the first or last unbroken part."""
     for part in (*parts[:1], *parts[1:][-1:]):
         if found := _cut_index_behind(data, header, part):
             return found
@@ -74,10 +74,10 @@ def _cut_index(data: bytes, header: Header, parts: Sequence[Sequence[Placed]]) -
 
 
 def _cut_index_behind(data: bytes, header: Header, groups: Sequence[Placed]) -> FoundIndex | None:
-    """What is left of an index behind these groups, if it tells of just them.
+    """The remains of an index after these groups, if it covers exactly them.
 
-    Its arrays are kept only if the checksum of the index, 16 bits of it at least, stands behind
-    them: it alone covers them.
+    Its arrays are kept only if at least 16 bits of the index's checksum, which alone covers them,
+    follow.
     """
     begin, start = groups[0][0], groups[-1][1]
     try:
@@ -103,9 +103,9 @@ def _cut_index_behind(data: bytes, header: Header, groups: Sequence[Placed]) -> 
 def _checked(
     places: Places, layout: Layout, check: Check, found: FoundIndex | None
 ) -> list[list[Placed]]:
-    """Walk, check what was met, strike what fails, and walk again until all pass.
+    """Walk, check what was met, remove failures, and repeat until all pass.
 
-    Where the CRC-32 of all groups fits, nothing needs to be checked.
+    If the CRC-32 of all groups matches, nothing needs to be checked.
     """
     passed: set[int] = set()
     while True:
@@ -122,7 +122,7 @@ def _checked(
 
 
 def _matches(data: bytes, parts: Sequence[Sequence[Placed]], found: FoundIndex) -> bool:
-    """Whether these are all groups of the file, by their CRC-32."""
+    """Whether these are all groups of the file, according to their CRC-32."""
     crc = 0
     for part in parts:
         crc = zlib.crc32(memoryview(data)[part[0][0] : part[-1][1]], crc)
@@ -134,8 +134,8 @@ def _kept(
 ) -> tuple[tuple[str, ...] | None, dict[str, Any], tuple[str, ...]]:
     """The names of the recovered images, the arrays beside them, and which of these are lost.
 
-    An array that has an entry for each image keeps those of the recovered ones, if it is known
-    which these are.
+    An array with an entry for each image keeps those of the recovered images, if their numbers are
+    known.
     """
     arrays: Mapping[str, Any] = found.index.arrays() if found else {}
     placed = not exchanged and all(part.is_placed for part in ranges)
@@ -154,7 +154,7 @@ def _kept(
 
 
 def _by_image(found: FoundIndex | None) -> tuple[str, ...]:
-    """The names of the arrays that have an entry for each image."""
+    """The names of the arrays with an entry for each image."""
     arrays, count = (found.index.arrays(), found.index.num_images) if found else ({}, 0)
     return tuple(name for name, array in arrays.items() if _is_by_image(array, count))
 

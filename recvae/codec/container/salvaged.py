@@ -1,4 +1,4 @@
-"""What was saved of one damaged file."""
+"""The result of salvaging one damaged file."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,26 +11,26 @@ from recvae.codec.container.placing import Layout, Lost, RecoveredRange
 from recvae.codec.container.repair import FoundIndex
 
 Check = Callable[[Iterable[Group]], Iterator[bool]]
-"""Tells of groups whether an encoder can have written them so."""
+"""Tells whether an encoder can have written each of the groups."""
 
 
 @dataclass(frozen=True)
 class Salvage:
-    """What a damaged file still holds.
+    """What is left of a damaged file.
 
     Fields:
         data, header: the file.
-        ranges: its groups that are left, in order.
-        num_images: of the file when it was whole, None if unknown.
-        lost: which of them are lost; empty if none is, for sure.
+        ranges: its remaining groups, in order.
+        num_images: images in the undamaged file, None if unknown.
+        lost: which of them are lost; empty only if certainly none is.
         names: those of the recovered images; None if they have none or `names_lost`.
-        names_lost: the file had names, or may have had, that are not to be trusted any more.
+        names_lost: whether the file had or may have had names that are no longer reliable.
         damaged: some of "header", "groups", "order", "index".
-        arrays: what else stood beside the images, of the recovered ones where it has an entry for
-            each image.
-        arrays_lost: the names of those that are not to be trusted any more.
-        by_image: the names of the arrays that have an entry for each image.
-        begin: where the file began in the bytes that it was found in.
+        arrays: further arrays beside the images; those with an entry for each image are reduced to
+            the recovered ones.
+        arrays_lost: the names of arrays that are no longer reliable.
+        by_image: the names of the arrays with an entry for each image.
+        begin: the file's first byte in the bytes that it was found in.
     """
 
     data: bytes = field(repr=False)
@@ -48,17 +48,17 @@ class Salvage:
 
     @property
     def num_recovered(self) -> int:
-        """Images that are recovered."""
+        """Number of images recovered."""
         return sum(recovered.num_images for recovered in self.ranges)
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is lost: no image, no name, not their order."""
+        """Whether nothing is lost: no image, no name, and no order."""
         lost = self.lost or self.names_lost or self.arrays_lost
         return not (lost or "order" in self.damaged)
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain numbers: of images in the damaged file, but `unplaced` in the new one."""
+        """The result as plain numbers: images in the damaged file, `unplaced` in the new one."""
         first, unplaced = 0, []
         for recovered in self.ranges:
             if not recovered.is_placed:
@@ -80,7 +80,7 @@ class Salvage:
         }
 
     def groups(self) -> Iterator[Group]:
-        """The groups that are left."""
+        """The remaining groups."""
         for recovered in self.ranges:
             for begin, end, count in recovered.groups:
                 yield unpack_group(self.data[begin:end], self.header, count)
@@ -89,7 +89,7 @@ class Salvage:
 def damaged_parts(
     layout: Layout, found: FoundIndex | None, is_lost: bool, exchanged: bool
 ) -> list[str]:
-    """The parts of a file that were damaged, if groups are lost or were exchanged."""
+    """The damaged parts of a file, given whether groups are lost or were exchanged."""
     damaged = {
         "groups": is_lost or (found is not None and not layout.in_place),
         "order": exchanged,
@@ -99,7 +99,7 @@ def damaged_parts(
 
 
 def kept_names(names: Sequence[str], ranges: Sequence[RecoveredRange]) -> tuple[str, ...]:
-    """The names of recovered images; those whose place is unknown get one that is not taken."""
+    """The names of recovered images; those at unknown places get unused names."""
     free = free_names(names)
     kept: list[str] = []
     for recovered in ranges:
@@ -112,7 +112,7 @@ def kept_names(names: Sequence[str], ranges: Sequence[RecoveredRange]) -> tuple[
 
 
 def free_names(names: Iterable[str]) -> Callable[[int], str]:
-    """Return what makes the name of the image of a number: none of these."""
+    """Return a function from an image's number to a name that is not among `names`."""
     taken, prefix = tuple(names), "salvaged-"
     while any(name.startswith(prefix) for name in taken):
         prefix += "again-"

@@ -1,4 +1,4 @@
-"""Where a file is read from: a path, bytes, or a stream, which may be a pipe."""
+"""The source of a file: a path, bytes, or a stream, which may be a pipe."""
 
 import os
 import shutil
@@ -17,12 +17,12 @@ from recvae.files.streams import whole_reads
 
 Data = bytes | bytearray | memoryview | mmap
 Source = str | PathLike[str] | Data | BinaryIO
-_SPOOL_BYTES = 1 << 24  # what a pipe may hold in memory; more goes to a temporary file
+_SPOOL_BYTES = 1 << 24  # of a pipe, kept in memory; more goes to a temporary file
 
 
 @contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Put the file's name before the message of an error, whose kind stays."""
+    """Put the file's name before the message of an error, keeping its type."""
     with translate_os_errors(name):
         try:
             yield
@@ -31,34 +31,34 @@ def naming(name: str) -> Iterator[None]:
 
 
 def source_name(source: Source) -> str:
-    """Return what messages call a source."""
+    """Return the name of a source for messages."""
     if isinstance(source, str | PathLike):
         return os.fspath(source)
     return str(getattr(source, "name", "recvae data"))
 
 
 def to_bytes(data: Data) -> bytes:
-    """Return what holds bytes as such, a copy if it is of another type.
+    """Return the bytes of a bytes-like object, copied if of another type.
 
-    Raises `InputError` for what holds none.
+    Raises `InputError` if it is not bytes-like.
     """
     if isinstance(data, bytes):
         return data
     try:
         return memoryview(data).tobytes()
     except TypeError:
-        raise InputError(f"{type(data).__name__} holds no bytes of a .recvae file") from None
+        raise InputError(f"{type(data).__name__} does not hold bytes of a .recvae file") from None
 
 
 def open_source(source: Source) -> Positions:
-    """Return the bytes of a source by position; a pipe is read to its end.
+    """Open a source for reading by position; a pipe is read to its end.
 
-    Raises `InputError` for what is neither a path nor bytes nor a binary stream.
+    Raises `InputError` unless it is a path, bytes or a binary stream.
     """
     if isinstance(source, TextIOBase):
-        raise InputError('is open as text: open it with "rb"')
+        raise InputError('is open in text mode: open it with "rb"')
     if isinstance(source, str | PathLike):
-        stream: BinaryIO = open(source, "rb")  # noqa: SIM115 what is returned closes it
+        stream: BinaryIO = open(source, "rb")  # noqa: SIM115 closed by what is returned
         if stream.seekable():
             opened = positions(stream, ours=True)
             opened.path = os.path.abspath(source)

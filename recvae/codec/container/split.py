@@ -1,9 +1,9 @@
-"""The .recvae files that lie one behind the other in some bytes, and what lies between them.
+"""Splits concatenated .recvae files, and bytes between them.
 
-A file begins where a header does that its CRC-32 confirms, repaired or not. It ends with its index:
-the one that spans from the file's header to itself, whatever lies between, as pixels may be the
-bytes of a file; else, if groups or bytes were lost, the next index whose CRC-32 fits, or the next
-header behind the groups that are whole.
+A file begins at a header that its CRC-32 confirms, repaired or not. It ends with its index: the one
+that spans from the file's header to itself, whatever lies between, as pixels may be the bytes of a
+file; or, if groups or bytes were lost, the next index whose CRC-32 matches, or the next header
+after the complete groups.
 """
 
 import zlib
@@ -29,10 +29,10 @@ from recvae.codec.container.remains import HALF, Remains
 from recvae.codec.container.repair import headers_by_checksum, is_sealed, read_header
 from recvae.errors import InputError
 
-MAX_PASSES = 64  # over the bytes, to find indexes by checksum, and groups: bounds the time
-MAX_PARSES = 8  # of as many bytes, number by number, which takes longer: likewise
-_MOST_INDEXES = 64  # that are tried for each file: bounds it too
-_SHARED = 1  # byte: a file ends as the next begins, so one that was cut by a byte is whole
+MAX_PASSES = 64  # over the bytes, to find indexes by checksum, and groups; bounds the time
+MAX_PARSES = 8  # passes of parsing number by number, which is slower; bounds the time
+_MOST_INDEXES = 64  # tried for each file; bounds the time
+_SHARED = 1  # byte: a file's last byte equals the next one's first, so one cut by a byte is whole
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,12 @@ class Piece:
     """Bytes of one file, or of none.
 
     Fields:
-        begin, end: the first byte, and the one behind the last.
-        header: of the file; None if there is none that can be read.
-        repaired: the header was damaged.
-        num_images: of the file, as its index says; None if it is damaged.
-        problem: why the file cannot be read; without it and a header, the bytes are of no file.
+        begin, end: the span, `end` excluded.
+        header: the file's header; None if unreadable.
+        repaired: whether the header was damaged.
+        num_images: images in the file, according to its index; None if that is damaged.
+        problem: why the file cannot be read; with neither this nor a header, the bytes belong to
+            no file.
     """
 
     begin: int
@@ -57,7 +58,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class _Begin:
-    """Where a file begins; `reach` is how far it goes at least, or just, if it `is_whole`."""
+    """The start of a file; `reach` is its least end, or its exact end if it `is_whole`."""
 
     place: int
     header: Header | None
@@ -68,7 +69,7 @@ class _Begin:
 
 
 def split(data: bytes, models: Iterable[tuple[bytes, int, int]]) -> list[Piece]:
-    """Return the pieces of `data`, in order: one at least is of a file.
+    """Return the pieces of `data`, in order; at least one belongs to a file.
 
     `models` are hash, height and width of those that can have made a file: see `read_header`. Time
     and memory are linear in the bytes. Raises `InputError` if there is no file.
@@ -95,11 +96,11 @@ def split(data: bytes, models: Iterable[tuple[bytes, int, int]]) -> list[Piece]:
         reach = groups.end(place, header) if end is None else end
         begins.append(_Begin(place, header, repaired, None, reach, end is not None))
     if not begins:
-        read_header(data[:MAX_HEADER_BYTES], likely)  # which raises
+        read_header(data[:MAX_HEADER_BYTES], likely)  # raises
     remains = Remains(data, indexes.ends, (begin.header for begin in begins if begin.header))
 
     def rest(begin: int, end: int) -> Piece:
-        lost = "what is left of a file whose header is lost or beyond repair"
+        lost = "the remains of a file whose header is lost or beyond repair"
         return Piece(begin, end, problem=lost if remains.are_in(begin, end) else None)
 
     pieces = [rest(0, begins[0].place)] if begins[0].place else []
@@ -116,9 +117,9 @@ def split(data: bytes, models: Iterable[tuple[bytes, int, int]]) -> list[Piece]:
 
 
 def magics(data: bytes, likely: Callable[[], Mapping[bytes, bytes]]) -> Iterator[int]:
-    """Where a header may begin: half of its magic is right.
+    """Positions where a header may begin: half of its magic is intact.
 
-    The other half is so but for a byte, or the header is a likely one by its CRC-32.
+    The other half is intact except for a byte, or the CRC-32 confirms a likely header.
     """
     for offset in (0, HALF):
         at = data.find(MAGIC[offset : offset + HALF])
@@ -132,7 +133,7 @@ def magics(data: bytes, likely: Callable[[], Mapping[bytes, bytes]]) -> Iterator
 
 
 class Groups:
-    """The whole groups behind headers; what is looked at is bounded, whatever the bytes are."""
+    """The complete groups after headers; the work is bounded, whatever the bytes are."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -145,7 +146,7 @@ class Groups:
         return self.checked_bytes > MAX_PASSES * size or self.parsed_bytes > MAX_PARSES * size
 
     def end(self, begin: int, header: Header) -> int:
-        """Where the groups end that follow the header at `begin` and one another."""
+        """The end of the consecutive groups after the header at `begin`."""
         position = begin + header.num_bytes
         with suppress(InputError):
             while position < len(self._data) and not self._is_tired:
@@ -163,17 +164,17 @@ class Groups:
 
 
 class Indexes:
-    """The indexes in some bytes whose CRC-32 fits."""
+    """The indexes in some bytes whose CRC-32 matches."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._starts = dict(_sealed_indexes(data))  # by where they end
+        self._starts = dict(_sealed_indexes(data))  # by their ends
         self.ends: Sequence[int] = list(self._starts)
         self.parsed_bytes = 0
         self._read = lru_cache(maxsize=4 * _MOST_INDEXES)(self._parse)
 
     def end_of_whole(self, begin: int, header: Header) -> int | None:
-        """Where the file ends that begins there, by an index that spans from its header on."""
+        """The end of the file at `begin`, by an index that spans from its header on."""
         groups = begin + header.num_bytes
         first = bisect_right(self.ends, groups)
         for end in (*self.ends[-1:], *islice(self.ends, first, first + _MOST_INDEXES)):
@@ -183,24 +184,24 @@ class Indexes:
         return None
 
     def next_end(self, begin: int, border: int) -> int:
-        """Where the first index from `begin` on ends, the border if none does before."""
+        """The end of the first index from `begin` on, or `border` if none ends before that."""
         after = bisect_left(self.ends, begin)
         ends = (end for end in self.ends[after : after + 1] if end <= border + _SHARED)
         return next(ends, border)
 
     def num_images(self, end: int, header: Header) -> int | None:
-        """What the index says that ends there, None if there is none."""
+        """The number of images in the index that ends at `end`, or None."""
         read = self._told(end, header) if end in self._starts else None
         return read and read[1]
 
     def _told(self, end: int, header: Header) -> tuple[int, int] | None:
-        group_size = header.group_size if header.version == 1 else 1  # version 2 tells its groups
+        group_size = header.group_size if header.version == 1 else 1  # version 2 states its groups
         return self._read(
             end, Header(bytes(MODEL_HASH_BYTES), 1, 1, group_size, version=header.version)
         )
 
     def _parse(self, end: int, header: Header) -> tuple[int, int] | None:
-        """Bytes of the groups, and images, that an index tells of."""
+        """Bytes of the groups and number of images that an index states."""
         data = self._data[self._starts[end] : end - FOOTER_BYTES]
         if self.parsed_bytes > MAX_PARSES * len(self._data):
             return None
@@ -213,7 +214,7 @@ class Indexes:
 
 
 def _sealed_indexes(data: bytes) -> Iterator[tuple[int, int]]:
-    """End and start of each index whose CRC-32 fits, ascending."""
+    """End and start of each index whose CRC-32 matches, ascending."""
     view, looked_at = memoryview(data), 0
     magic = data.find(END_MAGIC)
     while magic >= 0 and looked_at <= MAX_PASSES * len(data):

@@ -1,4 +1,4 @@
-"""A walk along the groups of a damaged file of version 2, from one whole group to the next."""
+"""A walk along the intact groups of a damaged file of version 2."""
 
 import math
 from bisect import bisect_right
@@ -13,12 +13,12 @@ from recvae.codec.container.locate import Checksums, Shorts
 from recvae.codec.container.placing import Layout, Placed
 from recvae.errors import InputError
 
-MAX_PASSES = 64  # over the file's bytes, to look for groups behind damage: bounds the time
+MAX_PASSES = 64  # over the file's bytes, to find groups after damage; bounds the time
 
 
 @dataclass
 class Places:
-    """Where groups are in the data, looked at once; `struck` ones are none."""
+    """Finds groups in the data, examining each position once; `struck` ones do not count."""
 
     data: bytes
     header: Header
@@ -30,11 +30,11 @@ class Places:
 
     @property
     def is_tired(self) -> bool:
-        """Whether so much was looked at that no more is searched."""
+        """Whether the limit of the search is reached."""
         return self.seen_bytes > MAX_PASSES * len(self.data)
 
     def whole(self, start: int) -> tuple[int, int] | None:
-        """End and images of the group at `start`, None if there is none that is whole."""
+        """End and number of images of the group at `start`, or None if none is intact there."""
         if start in self.struck:
             return None
         if start not in self.found:
@@ -42,12 +42,12 @@ class Places:
         return self.found[start]
 
     def group(self, start: int) -> Group:
-        """The group at `start`, which is whole."""
+        """The group at `start`, which must be intact."""
         extent, _ = self._extent(start)
         return unpack_group(self.data[start : start + extent], self.header)
 
     def follow(self, start: int) -> tuple[float, int]:
-        """Where the head at `start` leads, and the images it claims; infinity if there is none."""
+        """End and images of a group by its head at `start`; an infinite end if there is none."""
         head = self._head(start)
         return head[:2] if head else (math.inf, 0)
 
@@ -66,10 +66,10 @@ class Places:
         return end, images
 
     def _head(self, start: int) -> tuple[int, int, int] | None:
-        """Where the group at `start` ends by its head, its images and streams; None if it is none.
+        """End of the group at `start` by its head, its images and streams; None if there is none.
 
-        A head of several streams must be right by its CRC-16, which is told before they are looked
-        at: other bytes may claim many and long ones.
+        A head of several streams must match its CRC-16, checked before the streams are examined:
+        arbitrary bytes may state many and long ones.
         """
         fields = self.data[start : start + MAX_FIELDS_BYTES]
         try:
@@ -92,7 +92,7 @@ class Places:
 
 
 def walk(places: Places, layout: Layout) -> list[list[Placed]]:
-    """The whole groups from the header on, in unbroken parts."""
+    """The intact groups from the header on, in unbroken parts."""
     parts: list[list[Placed]] = []
     runs = sorted(layout.milestones)
     position = places.header.num_bytes
@@ -106,14 +106,14 @@ def walk(places: Places, layout: Layout) -> list[list[Placed]]:
 
 
 def unbroken(places: Places, position: int, end: int) -> Iterator[Placed]:
-    """The whole groups that follow one another from `position` on, none beyond `end`."""
+    """Consecutive intact groups from `position` on, none beyond `end`."""
     while position < end and (found := places.whole(position)) and found[0] <= end:
         yield position, *found
         position = found[0]
 
 
 def _next(places: Places, layout: Layout, runs: Sequence[int], damage: int) -> int:
-    """Where to go on behind a damaged group; `runs` is where they begin, ascending."""
+    """Where to continue after a damaged group; `runs` are the starts of runs, ascending."""
     leads, _ = places.follow(damage)
     known = min([*runs[(after := bisect_right(runs, damage)) : after + 1], layout.end])
     if (
@@ -134,9 +134,9 @@ def _next(places: Places, layout: Layout, runs: Sequence[int], damage: int) -> i
 
 
 def _is_swallowed(places: Places, damage: int, leads: int) -> bool:
-    """Whether a whole group ends where the damaged one leads, which then holds others.
+    """Whether an intact group ends where the damaged one leads, which then contains others.
 
-    It does so if its length is damaged, or if as many bytes were lost as groups behind it take.
+    So it is if its length is damaged, or if the bytes lost equal the size of groups after it.
     """
     begins = (start for start in range(damage + 1, leads) if may_begin(places.data[start]))
     return any(
@@ -147,7 +147,7 @@ def _is_swallowed(places: Places, damage: int, leads: int) -> bool:
 
 
 def _is_border(places: Places, layout: Layout, position: int) -> bool:
-    """Whether a group or the index begins there."""
+    """Whether a group or the index begins at `position`."""
     if position in layout.milestones or position == layout.end:
         return True
     return position < layout.end and places.whole(position) is not None

@@ -1,4 +1,4 @@
-"""Writing a .recvae file to a stream, which may be a pipe."""
+"""Writes a .recvae file to a stream, which may be a pipe."""
 
 import zlib
 from array import array
@@ -17,18 +17,18 @@ from recvae.files.streams import whole_writes
 
 
 class ContainerWriter:
-    """Appends to a binary stream and never seeks.
+    """Appends to a binary stream without seeking.
 
     Memory grows by 16 bytes for each 64 groups. The file is complete after `finish`, which leaves
-    the stream open. Errors of the stream pass through; one that is raw or does not block gets all
-    bytes nevertheless.
+    the stream open. Errors of the stream are raised; raw and non-blocking streams also receive all
+    bytes.
 
     Args:
-        stream: at its beginning.
-        header: of the file; written at once.
+        stream: a stream at its beginning.
+        header: the file's header; written at once.
 
-    `num_images`, `num_pixels`, `raw_bytes` and `num_bytes` say how much was written so far: images,
-    what they have, and bytes of the file; `groups_crc` is the CRC-32 of the groups.
+    `num_images`, `num_pixels`, `raw_bytes` and `num_bytes` count what was written so far: images,
+    their pixels and bytes, and bytes of the file; `groups_crc` is the CRC-32 of the groups.
     """
 
     def __init__(self, stream: BinaryIO, header: Header) -> None:
@@ -42,7 +42,7 @@ class ContainerWriter:
         self._write(header.to_bytes())
 
     def redirect(self, stream: BinaryIO) -> None:
-        """Go on with another stream, which already has what was written to this one."""
+        """Continue with another stream, which already holds what was written to this one."""
         self._stream = whole_writes(stream)
 
     def add_group(self, payload: bytes, num_images: int) -> None:
@@ -77,12 +77,12 @@ class ContainerWriter:
     def finish(
         self, names: Sequence[str] | None = None, arrays: Mapping[str, Any] | None = None
     ) -> ContainerSizes:
-        """Write the index, with the file name of each image if given, and return where bytes went.
+        """Write the index, with the file name of each image if given; return the parts' sizes.
 
-        `arrays` are others beside the images, for version 2 alone; see `pack_arrays`.
+        `arrays` are further arrays beside the images, for version 2 only; see `pack_arrays`.
 
-        Raises `InputError` for names and arrays that cannot be written, `ValueError` if there are
-        not as many names as images.
+        Raises `InputError` for names and arrays that cannot be written, `ValueError` if the number
+        of names differs from that of images.
         """
         if self._finished:
             raise ValueError("the file is finished")

@@ -1,1 +1,1 @@
-"""The image coder that is a hierarchical VAE: lossy, of any size, in layers from coarse to fine."""
+"""A hierarchical VAE as an image coder: lossy, any size, in layers from coarse to fine."""

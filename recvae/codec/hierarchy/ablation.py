@@ -1,4 +1,4 @@
-"""What becomes of files if blocks are partitioned in another way, at an equal search."""
+"""The effect on files of other partitions of the blocks, with an equal search."""
 
 from dataclasses import replace
 
@@ -24,10 +24,10 @@ from recvae.images.psnr import psnr_db
 from recvae.rec.partition import random_intervals
 
 STRATEGIES = ("mutual information", "informative only", "random", "none")
-"""Bins by what each dimension carries; the same, but dimensions that carry little are not sent at
-all; bins shared at random; no bins. But for the second all dimensions are sent."""
+"""Bins by the information of each dimension; the same without sending dimensions that carry little;
+bins assigned at random; no bins. All dimensions are sent except in the second."""
 
-LEAST_BITS = 0.1  # of a dimension that carries something
+LEAST_BITS = 0.1  # from here on a dimension counts as informative
 
 
 def partition_point(
@@ -42,16 +42,16 @@ def partition_point(
     """Overhead in bits per block, bits per pixel and PSNR in dB with another partition.
 
     The overhead is that of bins and ranks, under a code fitted to them, over the KL; classes come
-    from the model, and each block is cut as its class says.
+    from the model, and each block is cut according to its class.
 
     Args:
-        model: of the networks, the classes, and of what each dimension carries.
+        model: gives the networks, the classes, and the information of each dimension.
         pictures: (n, h, w, 3) uint8.
         quality: 1 to 100.
         strategy: one of `STRATEGIES`.
         block_bits: information of a block.
-        log2_candidates: of every block.
-        seed: of what is random.
+        log2_candidates: log2 N, the same for every block.
+        seed: for the random strategy.
     """
     shared = model.shared
     layers = tuple(
@@ -83,7 +83,7 @@ def partition_point(
 
 
 def _layer(own: LayerTables, strategy: str, block_bits: int, seed: int) -> LayerTables:
-    """A layer with another layout; cuts are those of the classes."""
+    """A copy of a layer with another layout; cuts follow the classes."""
     information = _information_bits(own.layout)
     least = LEAST_BITS if strategy == "informative only" else 0.0
     options = CalibrationOptions(block_bits=block_bits, least_channel_bits=least)
@@ -101,7 +101,7 @@ def _layer(own: LayerTables, strategy: str, block_bits: int, seed: int) -> Layer
 
 
 def _information_bits(layout: Layout) -> NDArray[np.float64]:
-    """KL per position of each channel in each class, (classes, channels), by how it is cut."""
+    """KL per position of each channel by class, (classes, channels), estimated from its cuts."""
     share = CalibrationOptions().bins_per_information
     sent = (layout.intervals > 0).any(1)
     shares = np.log2(np.maximum(layout.intervals, 1)).mean(1) / share
@@ -109,7 +109,7 @@ def _information_bits(layout: Layout) -> NDArray[np.float64]:
 
 
 def _shuffled(layout: Layout, seed: int) -> Integers:
-    """As many bins as a layout has, at random among the dimensions of each cut."""
+    """Redistribute a layout's bins at random among the dimensions of each cut."""
     intervals = layout.intervals.copy()
     for cut, rows in enumerate(intervals):
         sent = rows > 0

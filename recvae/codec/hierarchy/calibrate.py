@@ -1,4 +1,4 @@
-"""The constants of a model, from a trained network and the pictures that it was trained on."""
+"""Computes the constants of a model from a trained network and its training pictures."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -29,29 +29,29 @@ KEY = 1
 MAX_DIMENSIONS = 256
 MAX_POSITIONS = 64
 MAX_INTERVALS = 1 << 16
-MAX_SIDE = 256  # of what is taken of a picture, pixels
+MAX_SIDE = 256  # of the part used of a picture, pixels
 QUALITIES = (6, 15, 24, 33, 42, 51, 60, 69, 78, 87, 96)
 CODED_QUALITIES = (20, 40, 60, 80)
 MEASURED_PIXELS, CODED_PIXELS = 400 << 10, 40 << 10
 PIXELS_AT_ONCE = 1 << 15
 SEARCHES = (
     SearchEffort(max_log2_candidates=12, keep=8, refinements=0),
-    SearchEffort(),  # the codes that it fits are those of what it sends
+    SearchEffort(),  # fits the final codes to what this sends
 )
-ENOUGH = 200  # regions or ranks that a class needs for numbers of its own
+ENOUGH = 200  # regions or ranks a class needs for statistics of its own
 
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """How blocks are made.
+    """Options for the blocks.
 
     Fields:
         block_bits: information of a block.
         bins_per_information: log2 J of a block, as a fraction of that.
-        classes: of regions, besides class 0.
+        classes: number of classes of regions, besides class 0.
         least_bits: regions with less KL are of class 0, whose latents are not sent.
-        least_channel_bits: channels with less KL per position in a class are not sent in it.
-        bands: bands of qualities with frequencies of classes of their own.
+        least_channel_bits: in a class, channels with less KL per position are not sent.
+        bands: number of bands of qualities with their own class frequencies.
     """
 
     block_bits: float = 32.0
@@ -64,11 +64,11 @@ class CalibrationOptions:
 
 @dataclass(frozen=True, eq=False)
 class Information:
-    """KL of posteriors at one quality, bits.
+    """KL of posteriors at one quality, in bits.
 
     Fields:
         quality: 1 to 100.
-        layers: of each layer in each region by channel, (n, rows, columns, channels) float32.
+        layers: KL by layer, region and channel, each (n, rows, columns, channels) float32.
     """
 
     quality: int
@@ -76,7 +76,7 @@ class Information:
 
     @property
     def regions(self) -> NDArray[np.float32]:
-        """Of all layers, (n, rows, columns)."""
+        """KL summed over layers and channels, (n, rows, columns)."""
         total: NDArray[np.float32] = sum(layer.sum(-1) for layer in self.layers)
         return total
 
@@ -89,9 +89,9 @@ def calibrate_pictures(
     say: Callable[[str], None],
     options: CalibrationOptions = CalibrationOptions(),
 ) -> PictureModel:
-    """A model of a trained network, calibrated on pictures, (3, h, w) uint8 each.
+    """Make the model of a trained network, calibrated on pictures, (3, h, w) uint8 each.
 
-    Raises ValueError where there is nothing to calibrate on.
+    Raises ValueError if there is nothing to calibrate on.
     """
     network = as_stored(module.network)
     batches = alike_batches(pictures, network.arguments.stride, MEASURED_PIXELS)
@@ -110,9 +110,9 @@ def calibrate_pictures(
 
 
 def alike_batches(pictures: Sequence[Tensor], stride: int, max_pixels: int) -> list[Tensor]:
-    """Pictures, or what is in the middle of them, in batches (n, 3, h, w) of one size each.
+    """Pictures, or their centres, in batches (n, 3, h, w) of one size each.
 
-    Those that come first, until they have so many pixels.
+    Takes the first pictures, up to `max_pixels` pixels.
     """
     by_size: dict[tuple[int, ...], list[Tensor]] = {}
     left = max_pixels
@@ -160,7 +160,7 @@ def _measure(
 def fit_tables(
     network: Hierarchy, information: Sequence[Information], options: CalibrationOptions
 ) -> Tables:
-    """Tables of a model but for the codes of ranks, which are fitted to what is sent."""
+    """Tables of a model except the codes of ranks, which are fitted to what is sent."""
     regions = np.concatenate([one.regions.flatten() for one in information])
     edges = class_edges(regions, options).astype(np.float16).astype(np.float32)
     classes = [
@@ -191,19 +191,19 @@ def mean_by_class(
     classes: Sequence[Integers],
     options: CalibrationOptions,
 ) -> NDArray[np.float64]:
-    """Mean KL per position of each channel in regions of each class from 1 on, bits.
+    """Mean KL per position of each channel in regions of each class from 1 on, in bits.
 
     Args:
         channels_bits: KL per position at each quality, (n, rows, columns, channels).
-        classes: of the regions, (n, rows, columns).
-        options: of the calibration.
+        classes: classes of the regions, (n, rows, columns).
+        options: options of the calibration.
     """
     flat = np.concatenate([kl.reshape(-1, kl.shape[-1]) for kl in channels_bits])
     of_region = np.concatenate([c.flatten() for c in classes])
     means = np.zeros((options.classes + 1, flat.shape[1]))
     for k in range(options.classes + 1):
         own = flat[of_region == k]
-        # What is seldom seen leans on the class below, which carries less.
+        # Rare classes are smoothed towards the class below, which carries less.
         below = 1.3 * means[k - 1] if k else np.zeros(flat.shape[1])
         means[k] = (own.sum(0) + ENOUGH * below) / (len(own) + ENOUGH if k else max(len(own), 1))
     return means[1:]
@@ -217,7 +217,7 @@ def fit_layout(region: int, means_bits: NDArray[np.float64], options: Calibratio
     counts = np.clip(np.rint(options.block_bits / np.maximum(totals, 1e-3)), 1, most)
     counts = np.where(totals > 0, counts, 0).astype(np.int64)
     rows = max(int(counts.max()), 1)
-    # A cut that sends nothing of a layer is none: those of classes above it stand in.
+    # A cut must send something of a layer: else it takes over the cut of the class above.
     for k in range(len(sent) - 2, -1, -1):
         if not sent[k].any():
             sent[k], means_bits[k] = sent[k + 1], means_bits[k + 1] / 2
@@ -231,8 +231,8 @@ def fit_layout(region: int, means_bits: NDArray[np.float64], options: Calibratio
 def intervals_of(share_bits: NDArray[np.float64], sent: NDArray[np.bool_], count: int) -> Integers:
     """Intervals of the positions of a block, (count, channels), given log2 J of each channel.
 
-    Position by position, J_d is raised by one where most of the channel's share is left, again and
-    again until the share of all channels is used: a block of fewer positions has its share too.
+    Position by position, J_d is incremented for the channel with most of its share left, until the
+    share of all channels is used: a block with fewer positions then has its share too.
     """
     rows = np.where(sent, 1, 0).astype(np.int64) * np.ones((count, 1), np.int64)
     left_bits = np.where(sent, 0.0, -np.inf)
@@ -258,7 +258,7 @@ def fit_classes(
         band = band_of(quality, options.bands)
         for place, context in contexts(maps):
             np.add.at(counts[band], (context, maps[place]), 1)
-    # Contexts that were seldom seen lean on those that know less, bands on all qualities.
+    # Rare contexts are smoothed towards coarser ones, bands towards all qualities.
     overall = _normalised(counts.sum((0, 1), keepdims=True) + 0.5)
     by_context = _normalised(counts.sum(0, keepdims=True) + 8 * overall)
     smoothed = counts + 8 * by_context
@@ -272,7 +272,7 @@ def _normalised(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 def fit_codes(
     network: Hierarchy, tables: Tables, pictures: Sequence[Tensor], search: SearchEffort
 ) -> Tables:
-    """The same tables with frequencies of cuts and ranks by what is sent of pictures."""
+    """A copy of the tables with frequencies of cuts and ranks fitted to the codes of pictures."""
     sent: list[list[LayerCode]] = [[] for _ in tables.layers]
     for batch in pictures:
         pixels = (batch.float() / 255).contiguous(memory_format=torch.channels_last)
@@ -297,27 +297,27 @@ def fit_codes(
 
 
 def unfitted_code() -> IndexCode:
-    """A code of ranks to begin with: half as likely from bucket to bucket."""
+    """An initial code of ranks: each bucket is half as likely as the one before."""
     weights = 2.0 ** -np.arange(MAX_LOG2_RANKS + 1) + 1e-4
     return IndexCode(to_frequencies(weights), tuple(range(MAX_LOG2_RANKS + 1)))
 
 
 def unfitted_cuts(classes: int) -> NDArray[np.int32]:
-    """Frequencies of cuts to begin with: the nearer to the class, the likelier."""
+    """Initial frequencies of cuts: the nearer to the class, the likelier."""
     away = np.abs(np.arange(classes + 1)[:, None] - np.arange(1, classes + 1))
     rows = [to_frequencies(weights + 1e-4) for weights in 0.5**away]
     return np.array(rows, dtype=np.int32)
 
 
 def fitted_cuts(classes: Integers, cuts: Integers, count: int) -> NDArray[np.int32]:
-    """Frequencies of cuts for each class, by what was sent."""
+    """Frequencies of cuts for each class, fitted to what was sent."""
     counts = 0.02 * ENOUGH * unfitted_cuts(count) / float(1 << PRECISION_BITS)
     np.add.at(counts, (classes, cuts - 1), 1)
     return np.apply_along_axis(to_frequencies, -1, counts).astype(np.int32)
 
 
 def fitted_codes(ranks: Sequence[Integers]) -> tuple[IndexCode, ...]:
-    """Codes of ranks for each cut from 1 on, by what was sent with it."""
+    """Codes of ranks for each cut from 1 on, fitted to what was sent with it."""
     every = np.concatenate(list(ranks))
     return tuple(_rank_code(own if len(own) >= ENOUGH else every) for own in ranks)
 

@@ -1,9 +1,9 @@
 """The classes of a picture's regions: how much each carries, stated by the sender.
 
-A *region* is what one position of the coarsest resolution covers. Its class tells for every layer
-how finely its latents are cut. Classes are coded in four passes, each given the classes of the
-neighbours that are known by then. Within a pass no region is a neighbour of another, so a pass is
-coded at once: first the regions in even rows and columns, then those in odd ones, then the rest.
+A *region* is the area of one position at the coarsest resolution. Its class determines for every
+layer how finely its latents are cut. Classes are coded in four passes, each given the classes of
+neighbours already known. Within a pass no two regions are neighbours, so a pass is coded at once:
+first the regions in even rows and columns, then those in odd ones, then the rest.
 """
 
 from collections.abc import Iterator
@@ -22,21 +22,21 @@ _NONE: Offsets = ()
 _DIAGONAL: Offsets = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 _BESIDE: Offsets = ((-1, 0), (1, 0), (0, -1), (0, 1))
 PASSES = ((0, 0, _NONE), (1, 1, _DIAGONAL), (0, 1, _BESIDE), (1, 0, _BESIDE))
-"""First row and column of a pass, and where the neighbours lie that are known in it."""
+"""First row and column of a pass, and offsets of the neighbours known in it."""
 
 Place = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
 class ClassTables:
-    """How classes are sent.
+    """The tables for sending classes.
 
     Fields:
-        frequencies: (bands, classes + 1, classes) int32, rows sum to 2^24: of the classes for each
-            band of qualities and context; a context is one more than the rounded mean of the
-            neighbours' classes, 0 where none is known.
-        edges_bits: the least KL of a region of each class from 1 on, all layers together; a sender
-            goes by it.
+        frequencies: (bands, classes + 1, classes) int32, rows sum to 2^24: frequencies of classes
+            for each band of qualities and context; a context is one more than the rounded mean of
+            the neighbours' classes, 0 if none is known.
+        edges_bits: the least KL of a region of each class from 1 on, all layers together; for the
+            sender.
     """
 
     frequencies: NDArray[np.int32]
@@ -44,7 +44,7 @@ class ClassTables:
 
     @property
     def count(self) -> int:
-        """How many classes there are, 0 included."""
+        """The number of classes, 0 included."""
         return int(self.frequencies.shape[-1])
 
     def rows(self, quality: int, context: Integers) -> NDArray[np.int32]:
@@ -58,14 +58,14 @@ class ClassTables:
 
 
 def band_of(quality: int, bands: int) -> int:
-    """In which of some bands of qualities a quality lies."""
+    """The band of a quality."""
     return (quality - MIN_QUALITY) * bands // (MAX_QUALITY - MIN_QUALITY + 1)
 
 
 def contexts(classes: Integers) -> Iterator[tuple[Place, Integers]]:
-    """For each pass the index of its regions in maps (n, rows, columns) and their contexts.
+    """For each pass, the index of its regions in maps (n, rows, columns), and their contexts.
 
-    The maps are read as the passes go on: those of later passes may be filled in meanwhile.
+    The maps are read pass by pass: those of later passes may be filled in meanwhile.
     """
     n, rows, columns = classes.shape
     for row, column, neighbours in PASSES:
@@ -86,7 +86,7 @@ def contexts(classes: Integers) -> Iterator[tuple[Place, Integers]]:
 def encode_classes(
     encoder: RangeEncoder, tables: ClassTables, classes: Integers, quality: int
 ) -> None:
-    """Send maps (n, rows, columns)."""
+    """Encode maps (n, rows, columns)."""
     for place, context in contexts(classes):
         encoder.encode(classes[place].flatten(), tables.rows(quality, context))
 
@@ -94,7 +94,7 @@ def encode_classes(
 def decode_classes(
     decoder: RangeDecoder, tables: ClassTables, shape: tuple[int, int, int], quality: int
 ) -> Integers:
-    """Receive them."""
+    """Decode maps (n, rows, columns)."""
     classes = np.full(shape, -1, np.int64)
     for place, context in contexts(classes):
         symbols = decoder.decode(tables.rows(quality, context))
@@ -103,7 +103,7 @@ def decode_classes(
 
 
 def class_bits(tables: ClassTables, classes: Integers, quality: int) -> NDArray[np.float64]:
-    """Bits of each map, (n,)."""
+    """Ideal code length of each map in bits, (n,)."""
     bits = np.zeros(len(classes))
     for place, context in contexts(classes):
         symbols = classes[place].reshape(-1, 1)

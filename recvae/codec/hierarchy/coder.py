@@ -43,12 +43,12 @@ from recvae.images.spec import ImageSpec
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """What sender and receiver share.
+    """The constants that sender and receiver share.
 
     Fields:
-        network: of which a receiver needs the decoder alone.
-        tables: of all that is sent.
-        key: of the shared randomness.
+        network: a receiver needs only its decoder.
+        tables: for everything that is sent.
+        key: names the shared randomness.
     """
 
     network: Hierarchy
@@ -65,7 +65,7 @@ class Shared:
 def encode_groups(
     shared: Shared, pixels: Pixels, group_size: int, quality: int, effort: SearchEffort
 ) -> tuple[list[Group], dict[str, NDArray[np.float64]]]:
-    """Groups of pictures of one spec, and the bits of each picture by part."""
+    """Code pictures of one spec in groups; return the bits of each picture by part too."""
     spec = ImageSpec.from_shape(pixels.shape)
     count, layers = len(pixels), layers_of(spec, len(shared.tables.layers))
     areas = tile_areas(spec, tile_within(spec, TILE))
@@ -101,9 +101,9 @@ def encode_groups(
 def decode_groups(
     shared: Shared, groups: Sequence[Group], layers: int | None = None, checking: bool = False
 ) -> Pixels:
-    """Pictures of groups of one spec, (n, ...); of the first `layers` layers, or of all.
+    """Decode groups of one spec to pictures (n, ...), from the first `layers` layers or all.
 
-    Raises InputError for what no encoder writes.
+    Raises InputError for data that no encoder writes.
     """
     spec = groups[0].spec
     count = sum(group.num_images for group in groups)
@@ -121,9 +121,9 @@ def decode_tile(
     layers: int | None = None,
     checking: bool = False,
 ) -> None:
-    """Write a tile of all pictures of groups of one spec into their pixels."""
+    """Decode one tile of all pictures of groups of one spec into their pixels."""
     area = tile_areas(groups[0].spec, groups[0].tile)[tile]
-    waiting: list[tuple[int, PictureCode]] = []  # pictures by number, and their codes
+    waiting: list[tuple[int, PictureCode]] = []  # pictures by index, and their codes
     first = 0
     for group in groups:
         codes = tile_codes(shared, group, tile, layers, checking)
@@ -148,12 +148,12 @@ def tile_codes(
     layers: int | None = None,
     checking: bool = False,
 ) -> list[PictureCode] | None:
-    """What the streams of a tile of a group hold; None if they are its pixels as they are.
+    """Read the streams of a tile of a group; None if they are its pixels, uncompressed.
 
-    Raises InputError for what no encoder writes.
+    Raises InputError for data that no encoder writes.
     """
     if group.spec.channels not in CHANNELS:
-        raise InputError(f"a group of {group.spec.kind} pictures, which a hierarchy does not code")
+        raise InputError(f"a group of {group.spec.kind} pictures, which this model does not code")
     if group.tile != tile_within(group.spec, TILE):
         raise InputError(f"a group in tiles of another size than {TILE} x {TILE}")
     area = tile_areas(group.spec, group.tile)[tile]
@@ -178,7 +178,7 @@ def tile_codes(
 
 
 def group_quality(group: Group) -> int | None:
-    """The quality of a group; None of pictures as they are. InputError if none can be read."""
+    """The quality of a group; None if it is stored uncompressed. InputError if unreadable."""
     for tile, area in enumerate(tile_areas(group.spec, group.tile)):
         if not _is_stored(group, tile, area):
             try:
@@ -189,7 +189,7 @@ def group_quality(group: Group) -> int | None:
 
 
 def _is_stored(group: Group, tile: int, area: Area) -> bool:
-    """Whether the stream of a tile is its pixels as they are."""
+    """Whether the stream of a tile is its pixels, uncompressed."""
     raw_bytes = group.num_images * math.prod(_size(area)) * group.spec.channels
     return group.layers == 1 and len(group.streams[tile]) == raw_bytes
 
@@ -200,7 +200,7 @@ def _size(area: Area) -> tuple[int, int]:
 
 
 def _chunks(spec: ImageSpec, count: int) -> Iterator[list[tuple[int, int]]]:
-    """All tiles of all pictures, as (tile, picture): those of one size, some at a time."""
+    """Batches of (tile, picture) pairs of one size, covering all pictures."""
     areas = tile_areas(spec, tile_within(spec, TILE))
     for tiles in alike(spec):
         at_once = max(1, PIXELS_AT_ONCE // math.prod(_size(areas[tiles[0]])))
@@ -210,7 +210,7 @@ def _chunks(spec: ImageSpec, count: int) -> Iterator[list[tuple[int, int]]]:
 
 
 def picture_bits(tables: Tables, code: PictureCode) -> dict[str, float]:
-    """Ideal code lengths of the parts of a picture, bits."""
+    """Ideal code lengths of the parts of a picture, in bits."""
     layers = [layer_bits(own, layer) for own, layer in zip(tables.layers, code.layers, strict=True)]
     return {
         "classes": float(class_bits(tables.classes, code.classes, code.quality).sum()),
@@ -223,7 +223,7 @@ def picture_bits(tables: Tables, code: PictureCode) -> dict[str, float]:
 def _synthesised(
     shared: Shared, codes: Sequence[PictureCode], size: tuple[int, int], layers: int | None
 ) -> Pixels:
-    """Pictures (n, height, width, 3) of codes of tiles of one size; of some layers, or of all."""
+    """Synthesise tiles of one size, (n, height, width, 3), from `layers` layers or all."""
     there = min(len(codes[0].layers), len(shared.tables.layers) if layers is None else layers)
     latents = [
         np.concatenate([_latents(shared, layer, code.layers[layer]) for code in codes])

@@ -1,6 +1,6 @@
-"""The latents that codes name: one draw from the shared randomness for each block.
+"""The latents that codes select: one draw from the shared randomness for each block.
 
-The draws are those of `PartitionedORC.decode`; here for blocks of any intervals side by side.
+The draws are those of `PartitionedORC.decode`, here for blocks of any intervals at once.
 """
 
 import numpy as np
@@ -19,19 +19,19 @@ _U64 = np.uint64
 
 
 def block_keys(key: int, numbers: Integers) -> torch.Tensor:
-    """Key of the shared randomness of each block: the model's plus the block's number, int64."""
+    """Keys of the shared randomness by block: the model's plus the block's number, int64."""
     numbered = key_tensor(key, len(numbers), torch.device("cpu"))
-    return numbered + torch.from_numpy(numbers)  # which wraps, as 64-bit keys do
+    return numbered + torch.from_numpy(numbers)  # wraps, as 64-bit keys do
 
 
 def draw_latents(layout: Layout, layer: int, key: int, code: LayerCode, size: int) -> Integers:
     """Latents of a layer, (positions, channels) int64 in units of 2^-28; 0 where none was sent.
 
     Args:
-        layout: of the layer.
-        layer: its number, which names its randomness.
-        key: of the model.
-        code: of the layer.
+        layout: the layer's layout.
+        layer: its index, which selects its randomness.
+        key: the model's key.
+        code: the layer's code.
         size: number of positions of all pictures.
     """
     z = np.zeros((size, layout.channels), np.int64)
@@ -76,5 +76,5 @@ def _draw(positions, starts, cuts, intervals, bins, ranks, keys, table, z):
 
 
 def latents_to_float(z: Integers) -> NDArray[np.float32]:
-    """In units of 1."""
+    """Convert latents from units of 2^-28."""
     return (z * 2.0**-FRACTION_BITS).astype(np.float32)

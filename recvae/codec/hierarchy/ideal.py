@@ -1,4 +1,4 @@
-"""What a model's posteriors give without a coder, and where the bits of files go."""
+"""Rate and distortion of a model's posteriors without a coder, and bits of files by layer."""
 
 from collections.abc import Sequence
 
@@ -23,10 +23,10 @@ PICTURES_AT_ONCE = 32
 def ideal_points(
     model: PictureModel, pictures: Pixels, qualities: Sequence[int], seed: int = 0
 ) -> list[tuple[float, float]]:
-    """KL in bits per pixel, and the PSNR in dB of what samples of the posteriors decode to.
+    """KL in bits per pixel, and PSNR in dB of decoded posterior samples.
 
-    Means over pictures (n, h, w, 3) uint8, of any one size, at each quality. The posteriors are
-    the encoder's, without what a sender may fit to each picture.
+    Means over pictures (n, h, w, 3) uint8, of any size, at each quality. The posteriors are the
+    encoder's, without a sender's refinements for each picture.
     """
     generator = torch.Generator().manual_seed(seed)
     points = []
@@ -47,7 +47,7 @@ def ideal_points(
 def _sampled(
     model: PictureModel, pictures: Pixels, quality: int, generator: torch.Generator
 ) -> tuple[np.ndarray, Pixels]:
-    """KL of each picture in bits, and what a sample of its posteriors decodes to."""
+    """KL of each picture in bits, and a decoded sample of its posteriors."""
     network = model.shared.network
     pixels = to_network(pictures, network.arguments.stride)
     position = torch.full((len(pixels),), position_of(quality))
@@ -67,7 +67,7 @@ def _sampled(
 def bits_by_layer(model: PictureModel, groups: Sequence[Group]) -> list[float]:
     """Ideal code lengths in bits of each layer of groups, coarse to fine, over all pictures.
 
-    The classes of regions count to the first layer; groups of pictures as they are count nothing.
+    The classes of regions count for the first layer; uncompressed groups do not count.
     """
     tables = model.shared.tables
     total = [0.0] * len(tables.layers)

@@ -1,8 +1,8 @@
 """Which latents share a block, and how finely each is cut: integers, the same on every machine.
 
-The sender states a class for each region of the picture, by how much it carries; see `classes`.
-Positions are put in order, those of higher classes first; blocks are cut from that order, each as
-many positions as the class of its first one says. How finely a block is cut, its *cut*, is again a
+The sender states a class for each region of the picture, by its information; see `classes`.
+Positions are sorted by class, highest first, and blocks are cut from that order, each with the
+number of positions for the class of its first one. How finely a block is cut, its *cut*, is again a
 class, which the sender states for each block.
 """
 
@@ -20,15 +20,15 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """How the latents of a layer are put into blocks.
+    """The division of a layer's latents into blocks.
 
     Fields:
-        region: side of a region in this layer, positions.
-        block_positions: positions of a whole block of each class, (classes + 1,); 0 of classes that
-            send nothing of this layer, as class 0.
-        intervals: (classes, positions, channels), of each cut from 1 on: how many intervals each
-            dimension of a block has, as many rows as it has positions; 0 of dimensions that are not
-            sent, whose latents are 0.
+        region: side of a region in this layer, in positions.
+        block_positions: positions of a full block of each class, (classes + 1,); 0 for classes that
+            send nothing of this layer, such as class 0.
+        intervals: (classes, positions, channels), for each cut from 1 on: the number of intervals
+            of each dimension of a block, one row a position; 0 for dimensions that are not sent,
+            whose latents are 0.
     """
 
     region: int
@@ -37,24 +37,24 @@ class Layout:
 
     @property
     def channels(self) -> int:
-        """Latents at each position."""
+        """Number of latents at each position."""
         return int(self.intervals.shape[2])
 
     @cached_property
     def log2_bins(self) -> NDArray[np.float64]:
-        """Of a block of r positions, (classes, positions + 1)."""
+        """log2 J of a block of r positions, (classes, positions + 1)."""
         rows = np.log2(np.maximum(self.intervals, 1)).sum(2)
         return np.pad(rows.cumsum(1), ((0, 0), (1, 0)))
 
     def intervals_of(self, blocks: "Blocks", cuts: Integers) -> Integers:
-        """Of each dimension of each position of blocks, (positions, channels)."""
+        """The intervals of each dimension in blocks, (positions, channels)."""
         within = np.arange(len(blocks.positions)) - blocks.starts[:-1].repeat(blocks.lengths)
         return self.intervals[cuts.repeat(blocks.lengths) - 1, within]
 
     def at_positions(self, classes: Integers, height: int, width: int) -> Integers:
-        """Classes of regions (n, rows, columns) as classes of positions (n, height * width).
+        """Spread classes of regions (n, rows, columns) to positions (n, height * width).
 
-        It is 0 where a class sends nothing of this layer.
+        The result is 0 where a class sends nothing of this layer.
         """
         known = np.where(self.block_positions[classes] > 0, classes, 0)
         spread = known.repeat(self.region, axis=1).repeat(self.region, axis=2)
@@ -65,10 +65,10 @@ class Blocks(NamedTuple):
     """The blocks of a layer, picture after picture.
 
     Fields:
-        positions: of all blocks in order, numbered over all pictures, (total,).
-        starts: where each block begins in `positions`, and the end, (blocks + 1,).
-        classes: of the first position of each block, (blocks,).
-        numbers: of each block within its picture, from 0, (blocks,).
+        positions: those of all blocks in order, numbered over all pictures, (total,).
+        starts: the start of each block in `positions`, then the end, (blocks + 1,).
+        classes: class of the first position of each block, (blocks,).
+        numbers: index of each block within its picture, from 0, (blocks,).
     """
 
     positions: Integers
@@ -78,12 +78,12 @@ class Blocks(NamedTuple):
 
     @property
     def lengths(self) -> Integers:
-        """Positions of each block."""
+        """Number of positions of each block."""
         return np.diff(self.starts)
 
 
 def cut_blocks(layout: Layout, classes: Integers) -> Blocks:
-    """The blocks of pictures, given classes of their positions, (n, positions)."""
+    """Cut pictures into blocks, given the classes of their positions, (n, positions)."""
     return Blocks(*_cut(classes, layout.block_positions))
 
 

@@ -1,4 +1,4 @@
-"""The image coder that is a hierarchical VAE: networks and tables as safetensors and JSON."""
+"""The model of a hierarchical VAE: networks and tables as safetensors and JSON."""
 
 import math
 from collections.abc import Sequence
@@ -92,14 +92,14 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PictureModel(FolderModel, ImageCoder):
-    """A trained hierarchy ready to code with.
+    """A trained hierarchical VAE that is ready to code.
 
     Fields:
-        name: for people.
+        name: for display.
         shared: networks, tables and key.
-        quality: of what is sent, 1 to 100.
-        search: how long the sender searches.
-        metadata: what is known about the model; no bit depends on it.
+        quality: quality to encode at, 1 to 100.
+        search: effort of the sender's search.
+        metadata: facts about the model; no coded bit depends on them.
     """
 
     name: str
@@ -117,7 +117,7 @@ class PictureModel(FolderModel, ImageCoder):
 
     @property
     def layers(self) -> int:  # type: ignore[override]
-        """How many layers, coarse to fine, a picture is made of."""
+        """The number of layers of a picture, coarse to fine."""
         return len(self.shared.tables.layers)
 
     def encode(self, pixels: Pixels, group_size: int) -> tuple[list[Group], Bits]:
@@ -156,11 +156,11 @@ class PictureModel(FolderModel, ImageCoder):
         return self._as_sender(quality=quality)
 
     def quality_of(self, group: Group) -> int | None:
-        """See `ImageCoder.quality_of`: None of pictures that are stored as they are."""
+        """See `ImageCoder.quality_of`: None for pictures stored uncompressed."""
         return group_quality(group)
 
     def with_effort(self, effort: int) -> "PictureModel":
-        """As a sender that fits posteriors to the pictures and searches on."""
+        """A copy whose sender refines posteriors for the pictures and searches longer."""
         if effort == 1:
             return self
         more = math.ceil(math.log2(effort))
@@ -178,7 +178,7 @@ class PictureModel(FolderModel, ImageCoder):
         return self
 
     def description(self) -> dict[str, Any]:
-        """What `model.json` states, but for the hash."""
+        """The contents of `model.json` without the hash."""
         architecture, tables = asdict(self.shared.network.arguments), self.shared.tables
         return {
             "format": FORMAT,
@@ -194,7 +194,7 @@ class PictureModel(FolderModel, ImageCoder):
         }
 
     def tensors(self) -> Tensors:
-        """What `weights.safetensors` holds: the networks in float16, the tables in integers."""
+        """The contents of `weights.safetensors`: networks in float16, tables in integers."""
         network = self.shared.network.state_dict().items()
         tables = self.shared.tables
         found: dict[str, NDArray[Any]] = {
@@ -214,7 +214,7 @@ class PictureModel(FolderModel, ImageCoder):
         return found
 
     def _as_sender(self, **changes: Any) -> "PictureModel":
-        """The same model, whose hash need not be computed again, as another sender."""
+        """A copy with other sender options; reuses the hash, which does not depend on them."""
         sender = replace(self, **changes)
         sender.__dict__["hash"] = self.hash
         return sender
@@ -228,14 +228,14 @@ class PictureModel(FolderModel, ImageCoder):
 
 
 def as_stored(network: Hierarchy) -> Hierarchy:
-    """A network whose weights are what float16 keeps of them, ready to code with."""
+    """Round a network's weights to float16, as stored, and prepare it for coding."""
     stored = {name: tensor.half().float() for name, tensor in network.state_dict().items()}
     network.load_state_dict(stored)
     return network.eval().requires_grad_(False)
 
 
 def load(folder: Path) -> PictureModel:
-    """The model in a folder; ValueError if it cannot be used."""
+    """Load the model in a folder; ValueError if it cannot be used."""
     text = read_object(folder / JSON_NAME)
     check_schema(text, SCHEMA)
     try:
@@ -261,12 +261,12 @@ def load(folder: Path) -> PictureModel:
     shared = Shared(network, Tables(_class_tables(tensors), layers), text["key"])
     model = PictureModel(name=text["name"], shared=shared, metadata=text["facts"])
     if model.description() != text:
-        raise ValueError(f"{JSON_NAME}: is not in the form in which a model states itself")
+        raise ValueError(f"{JSON_NAME}: is not in canonical form")
     return model
 
 
 def _tensor_specs(network: Hierarchy, text: dict[str, Any]) -> dict[str, Spec]:
-    """What `weights.safetensors` must hold."""
+    """Specs of all tensors in `weights.safetensors`."""
     if len(text["layers"]) != len(network.layers):
         raise ValueError(
             f"{JSON_NAME}: layers: {len(text['layers'])} of them, the architecture has "
@@ -299,24 +299,24 @@ def _class_tables(tensors: Tensors) -> ClassTables:
 
 
 def _layer_tables(layer: int, network: Hierarchy, tensors: Tensors) -> LayerTables:
-    """The tables of a layer; ValueError for values that no model has."""
+    """The tables of a layer; ValueError for invalid values."""
     prefix = f"layers.{layer}"
     block_positions, intervals = (
         tensors[f"{prefix}.{part}"].astype(np.int64) for part in ("block_positions", "intervals")
     )
     if block_positions.min() < 0 or block_positions.max() > intervals.shape[1]:
-        raise ValueError(f"{prefix}.block_positions: a block of more positions than intervals")
+        raise ValueError(f"{prefix}.block_positions: a block has more positions than intervals")
     if block_positions[0]:
-        raise ValueError(f"{prefix}.block_positions: class 0 sends nothing")
+        raise ValueError(f"{prefix}.block_positions: must be 0 for class 0")
     if intervals.min() < 0 or intervals.max() > 1 << MAX_LOG2_INTERVALS:
         raise ValueError(f"{prefix}.intervals: must lie between 0 and 2^20")
     if ((intervals > 0).sum((1, 2)) == 0).any() or not (intervals[:, 0] > 0).any(1).all():
-        raise ValueError(f"{prefix}.intervals: a cut that sends nothing")
+        raise ValueError(f"{prefix}.intervals: a cut sends nothing")
     if (intervals > 0).sum((1, 2)).max() > MAX_BLOCK_DIMENSIONS:
-        raise ValueError(f"{prefix}.intervals: a block of more than 256 dimensions")
+        raise ValueError(f"{prefix}.intervals: a block has more than 256 dimensions")
     layout = Layout(network.region_of(layer), block_positions, intervals)
     if layout.log2_bins[:, block_positions.max()].min() > MAX_LOG2_BINS:
-        raise ValueError(f"{prefix}.intervals: there is no cut of at most 2^62 bins")
+        raise ValueError(f"{prefix}.intervals: every cut has more than 2^62 bins")
     ranks = _frequencies(f"{prefix}.ranks", tensors)
     raw_bits = tuple(range(MAX_LOG2_RANKS + 1))
     codes = tuple(IndexCode(tuple(row), raw_bits) for row in ranks.tolist())
@@ -324,7 +324,7 @@ def _layer_tables(layer: int, network: Hierarchy, tensors: Tensors) -> LayerTabl
 
 
 def _frequencies(name: str, tensors: Tensors) -> NDArray[np.int32]:
-    """A table of frequencies; ValueError unless its rows are such."""
+    """A table of frequencies; ValueError unless its rows are valid."""
     table: NDArray[np.int32] = tensors[name]
     if table.min() < 1 or (table.astype(np.int64).sum(-1) != 1 << PRECISION_BITS).any():
         raise ValueError(f"{name}: must be positive and sum to 2^24")

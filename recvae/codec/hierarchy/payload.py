@@ -1,4 +1,4 @@
-"""The code of a layer, and how it is written with the range coder: integers from end to end."""
+"""The code of a layer, and its range coding: integers throughout."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,12 +13,12 @@ from recvae.exact.frequencies import PRECISION_BITS
 
 @dataclass(frozen=True, eq=False)
 class LayerCode:
-    """What is sent of a layer of pictures of one size.
+    """The code of a layer of pictures of one size.
 
     Fields:
-        shape: height and width of the layer, positions.
-        blocks: which follow from the classes.
-        cuts: of the blocks, (blocks,).
+        shape: height and width of the layer, in positions.
+        blocks: the blocks, which follow from the classes.
+        cuts: cuts of the blocks, (blocks,).
         bins: (positions of all blocks, channels).
         ranks: (blocks,).
     """
@@ -30,7 +30,7 @@ class LayerCode:
     ranks: Integers
 
     def split(self, count: int) -> list["LayerCode"]:
-        """Of each of `count` pictures by itself."""
+        """Split by picture, of which there are `count`."""
         size = self.shape[0] * self.shape[1]
         blocks, codes = self.blocks, []
         pictures = blocks.positions[blocks.starts[:-1]] // size
@@ -49,7 +49,7 @@ class LayerCode:
 
 
 def encode_layer(encoder: RangeEncoder, tables: LayerTables, code: LayerCode) -> None:
-    """Send cuts, bins and ranks of all blocks."""
+    """Encode cuts, bins and ranks of all blocks."""
     encoder.encode(code.cuts - 1, tables.cut_frequencies[code.blocks.classes])
     intervals = tables.layout.intervals_of(code.blocks, code.cuts)
     encoder.encode_uniform(code.bins.flatten(), intervals.flatten())
@@ -61,9 +61,9 @@ def encode_layer(encoder: RangeEncoder, tables: LayerTables, code: LayerCode) ->
 def decode_layer(
     decoder: RangeDecoder, tables: LayerTables, classes: Integers, shape: tuple[int, int]
 ) -> LayerCode:
-    """Receive a layer of height x width positions of one picture whose regions have these classes.
+    """Decode a layer of one picture, given its shape in positions and its regions' classes.
 
-    Raises ValueError for data that no encoder writes, where it can tell.
+    Raises ValueError for data that no encoder writes, where this is detectable.
     """
     blocks = cut_blocks(tables.layout, tables.layout.at_positions(classes, *shape))
     cuts = decoder.decode(tables.cut_frequencies[blocks.classes]).astype(np.int64) + 1
@@ -76,7 +76,7 @@ def decode_layer(
 
 
 def layer_bits(tables: LayerTables, code: LayerCode) -> dict[str, float]:
-    """Ideal code lengths of the parts of a layer, bits."""
+    """Ideal code lengths of the parts of a layer, in bits."""
     buckets, _, sizes = _split(tables, code.ranks)
     cuts = tables.cut_frequencies[code.blocks.classes, code.cuts - 1]
     chosen = tables.bucket_frequencies[code.cuts - 1, buckets]
@@ -88,7 +88,7 @@ def layer_bits(tables: LayerTables, code: LayerCode) -> dict[str, float]:
 
 
 def _split(tables: LayerTables, ranks: Integers) -> tuple[Integers, Integers, Integers]:
-    """Bucket of each rank, its place there, and how many the bucket holds."""
+    """Bucket of each rank, its offset in it, and the bucket's size."""
     starts, sizes = tables.buckets
     buckets = np.searchsorted(starts, ranks, side="right") - 1
     return buckets, ranks - starts[buckets], sizes[buckets]

@@ -1,4 +1,4 @@
-"""Pictures as the networks take them: in tiles, padded, in colour, in [0, 1]; and back."""
+"""Pictures to the networks' format and back: tiles, padded, in colour, in [0, 1]."""
 
 from collections.abc import Iterator
 
@@ -14,18 +14,18 @@ CHANNELS = (GREY, RGB)  # of the pictures that a hierarchy codes
 TILE = 256
 PIXELS_AT_ONCE = 1 << 18
 ONE_STREAM_PIXELS = 1 << 12
-"""Pictures of no more pixels are sent as one stream: a checksum for each layer would cost more."""
+"""Pictures of at most this size use one stream, as a checksum for each layer would cost more."""
 
 Area = tuple[slice, slice]
 
 
 def layers_of(spec: ImageSpec, layers: int) -> int:
-    """How many streams a tile is sent as: one for each latent layer, or one for all."""
+    """The number of streams of a tile: one for each latent layer, or one for all."""
     return 1 if spec.num_pixels <= ONE_STREAM_PIXELS else layers
 
 
 def alike(spec: ImageSpec) -> Iterator[list[int]]:
-    """Numbers of the tiles of one size, size by size."""
+    """Indices of the tiles, grouped by size."""
     sizes: dict[tuple[int, int], list[int]] = {}
     for number, (rows, columns) in enumerate(tile_areas(spec, tile_within(spec, TILE))):
         size = rows.stop - rows.start, columns.stop - columns.start
@@ -42,14 +42,14 @@ def to_network(pixels: Pixels, stride: int) -> Tensor:
 
 
 def from_network(output: Tensor, height: int, width: int) -> Pixels:
-    """(n, 3, H, W) about in [0, 1] to uint8 (n, height, width, 3)."""
+    """Outputs (n, 3, H, W), nominally in [0, 1], to uint8 (n, height, width, 3)."""
     values = output[:, :, :height, :width].clamp(0, 1) * 255
     rounded: Pixels = values.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return rounded
 
 
 def to_spec(picture: Pixels, spec: ImageSpec) -> Pixels:
-    """A picture in colour as its spec has it: grey is the rounded mean of the channels."""
+    """Convert a colour picture to its spec: grey is the rounded mean of the channels."""
     if spec.channels != GREY:
         return picture
     grey: Pixels = ((2 * picture.sum(-1, dtype=np.int64) + RGB) // (2 * RGB)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Better posteriors for given pictures: offsets of the encoder's means and scales, by gradient."""
+"""Refines posteriors for given pictures: offsets to the encoder's output, by gradient descent."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ from recvae.vae.objective import NATS_PER_BIT, kl_nats
 LEARNING_RATE = 0.03
 
 Offsets = Sequence[tuple[Tensor, Tensor]]
-"""Of each layer what is added to the mean and to the log scale of its posterior."""
+"""For each layer, the offsets to mean and log scale of its posterior."""
 
 
 def shifted(
     mean: Tensor, log_scale: Tensor, offset: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """The posterior with an offset, within what posteriors may be."""
+    """Add an offset to a posterior, clamped to the valid range."""
     return (
         (mean + offset[0]).clamp(-MAX_MEAN, MAX_MEAN),
         (log_scale + offset[1]).clamp(MIN_LOG_SCALE, 0),
@@ -26,16 +26,16 @@ def shifted(
 
 
 def find_offsets(network: Hierarchy, pixels: Tensor, position: Tensor, steps: int) -> Offsets:
-    """Offsets that lower squared error + lambda * KL of each picture, by some steps of Adam.
+    """Offsets that lower squared error + lambda * KL of each picture, by `steps` steps of Adam.
 
-    The encoder goes on to see what was sampled before, layer by layer, so that the later layers
-    correct the noise of the earlier ones: with means of their own they could not.
+    The encoder still sees what was sampled before, layer by layer, so that later layers correct the
+    noise of earlier ones, which independent means could not.
 
     Args:
-        network: whose weights stay as they are.
+        network: its weights do not change.
         pixels: (n, 3, h, w) in [0, 1].
-        position: of each picture's quality, (n,).
-        steps: of Adam.
+        position: each picture's quality, (n,).
+        steps: steps of Adam.
     """
     zeros = [
         torch.zeros((len(pixels), *shape), device=pixels.device)
@@ -54,7 +54,7 @@ def find_offsets(network: Hierarchy, pixels: Tensor, position: Tensor, steps: in
             mean, log_scale = shifted(mean, log_scale, offsets[len(rates)])
             rates.append(kl_nats(mean, log_scale).sum((1, 2, 3)))
             noise = torch.randn(mean.shape[1:], generator=generator).to(mean.device)
-            return mean + log_scale.exp() * noise  # of every picture, wherever it is in a batch
+            return mean + log_scale.exp() * noise  # the same for every picture, whatever its batch
 
         output = network(pixels, position, draw)[0]
         error = (output - pixels).square().mean((1, 2, 3))

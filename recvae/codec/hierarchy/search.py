@@ -19,22 +19,22 @@ from recvae.rec.target import on_grid
 from recvae.vae.objective import NATS_PER_BIT
 
 MIN_LOG2_CANDIDATES = 4
-FINISHERS_AT_ONCE = 1 << 20  # latents of candidates that are compared
-LEAST_FREQUENCY = 1 << 12  # cuts that are sent more seldom are not tried
-SEARCH_COST = 0.05  # bits that a bit of search KL may cost
+FINISHERS_AT_ONCE = 1 << 20  # latents of candidates, compared at a time
+LEAST_FREQUENCY = 1 << 12  # rarer cuts are not tried
+SEARCH_COST = 0.05  # bits counted for a bit of search KL
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class SearchEffort:
-    """How long the sender searches.
+    """The effort of the sender's search.
 
     Fields:
-        margin_bits: log2 N exceeds the search KL of a block by so much,
+        margin_bits: log2 N exceeds the search KL of a block by this much,
         max_log2_candidates: but does not exceed this.
-        keep: of the first so many finishers of the race the cheapest is sent.
-        refinements: steps by which posteriors are fitted to the pictures before; see `refine`.
+        keep: number of first finishers of a race, the cheapest of which is sent.
+        refinements: steps by which posteriors are first refined for the pictures; see `refine`.
     """
 
     margin_bits: float = 4.0
@@ -48,10 +48,10 @@ class Search:
     """Searches the blocks of a layer.
 
     Fields:
-        tables: of the layer.
-        layer: its number, which names its randomness.
-        key: of the model.
-        effort: how long to search.
+        tables: the layer's tables.
+        layer: its index, which selects its randomness.
+        key: the model's key.
+        effort: of the search.
     """
 
     tables: LayerTables
@@ -62,12 +62,12 @@ class Search:
     def __call__(
         self, shape: tuple[int, int], blocks: Blocks, mean: Floats, scale: Floats
     ) -> LayerCode:
-        """A code for each block.
+        """Find a code for each block.
 
         Args:
             shape: height and width of the layer.
-            blocks: of all pictures.
-            mean, scale: of the posteriors of all positions, (positions, channels).
+            blocks: those of all pictures.
+            mean, scale: posteriors of all positions, (positions, channels) each.
         """
         channels = self.tables.layout.channels
         bins = np.zeros((len(blocks.positions), channels), np.int64)
@@ -87,11 +87,11 @@ class Search:
         return LayerCode(shape, blocks, cuts, bins, ranks)
 
     def _cheapest_cuts(self, k: int, mean: Floats, scale: Floats) -> Integers:
-        """Which cut costs least for each of some blocks of a class: (blocks, positions, channels).
+        """The cheapest cut for each of some blocks of class `k`: (blocks, positions, channels).
 
-        What counts is bits - log2 q/p of what the receiver gets: of dimensions that are sent about
-        log2(J + 2^KL) - KL, of others that of 0. A search KL beyond what the search can do costs
-        as many bits.
+        Minimises bits - log2 q/p of the receiver's latents: for dimensions that are sent, about
+        log2(J + 2^KL) - KL, for the others, that of 0. Search KL beyond the limit of the search
+        costs as many bits.
         """
         at_zero = -np.log2(scale) - 0.5 * (mean / scale) ** 2 / NATS_PER_BIT
         costs: list[tuple[int, Floats]] = []
@@ -114,7 +114,7 @@ class Search:
     def _codes(
         self, cut: int, mean: Floats, scale: Floats, keys: Tensor
     ) -> tuple[Integers, Integers]:
-        """Bins (blocks, positions, channels) and ranks (blocks,) of blocks of one cut."""
+        """Bins (blocks, positions, channels) and ranks (blocks,) for blocks with one cut."""
         code = self.tables.rank_codes[cut - 1]
         bins, ranks = np.zeros(mean.shape, np.int64), np.zeros(len(mean), np.int64)
         coder, target, sent = self._coder(cut, mean, scale, 1)
@@ -132,7 +132,7 @@ class Search:
     def _coder(
         self, cut: int, mean: Floats, scale: Floats, num_candidates: int
     ) -> tuple[PartitionedORC, DiagonalGaussian, NDArray[np.bool_]]:
-        """The coder of a cut, its targets, and which dimensions it sends, (positions, channels)."""
+        """The coder of a cut, its targets, and a mask of dimensions sent, (positions, channels)."""
         intervals = self.tables.layout.intervals[cut - 1, : mean.shape[1]]
         sent = intervals > 0
         partition = Partition(tuple(intervals[sent].tolist()))
@@ -145,7 +145,7 @@ class Search:
 
 
 def _alike(*numbers: Integers) -> Iterator[Integers]:
-    """Places of the same numbers, kind by kind."""
+    """Indices of equal tuples of numbers, one array for each tuple."""
     _, kinds = np.unique(np.stack(numbers), axis=1, return_inverse=True)
     for kind in range(kinds.max() + 1 if kinds.size else 0):
         yield np.flatnonzero(kinds == kind)
@@ -154,9 +154,9 @@ def _alike(*numbers: Integers) -> Iterator[Integers]:
 def _cheapest(
     coder: PartitionedORC, code: IndexCode, target: DiagonalGaussian, keys: Tensor, keep: int
 ) -> tuple[Integers, Integers]:
-    """Of the first finishers of each race the one with the largest log2 q/p minus rank bits.
+    """Among the first finishers of each race, take the largest log2 q/p minus rank bits.
 
-    A posterior is in proportion to the prior times exp(-distortion / lambda), so that one has the
+    A posterior is proportional to the prior times exp(-distortion / lambda), so this one has the
     least distortion + lambda * rate.
     """
     keep = min(keep, coder.num_candidates)

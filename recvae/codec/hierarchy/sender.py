@@ -21,15 +21,15 @@ from recvae.hierarchy.quality import position_of
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
 
 Draw = Callable[[int, Tensor, Tensor], Tensor]
-"""Number of a layer, mean and log scale of its posterior to its `n`."""
+"""From a layer's index and the mean and log scale of its posterior to its latents."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sent:
-    """What a sender found for some pictures.
+    """A sender's result for some pictures.
 
     Fields:
-        codes: of each picture.
+        codes: one for each picture.
         kl_bits: KL of each picture's posteriors, (n,).
     """
 
@@ -45,7 +45,7 @@ def send(
     quality: int,
     effort: SearchEffort,
 ) -> Sent:
-    """Codes for pictures (n, 3, h, w) in [0, 1], h and w multiples of the stride.
+    """Find codes for pictures (n, 3, h, w) in [0, 1], h and w multiples of the stride.
 
     Raises InputError for networks that overflow.
     """
@@ -54,7 +54,7 @@ def send(
     offsets = find_offsets(network, pixels, position, effort.refinements)
     region_bits = region_kl_bits(network, pixels, position, offsets)
     if not np.isfinite(region_bits).all():
-        raise InputError("the model's networks give numbers that are not finite: it is no good one")
+        raise InputError("the model's networks give numbers that are not finite: it is unusable")
     classes = tables.classes.choose(region_bits)
     layers: list[LayerCode] = []
     kl_bits = np.zeros(count)
@@ -96,9 +96,9 @@ def run_chain(network: Hierarchy, pixels: Tensor, position: Tensor, draw: Draw) 
 def region_kl_bits(
     network: Hierarchy, pixels: Tensor, position: Tensor, offsets: Offsets
 ) -> NDArray[np.float64]:
-    """KL of all layers in each region, (n, rows, columns), by a sample of each posterior.
+    """KL of all layers in each region, (n, rows, columns), from one sample of each posterior.
 
-    The samples are the same for the same sizes: what is sent depends on the pictures alone.
+    The noise depends only on the size, so what is sent depends only on the pictures.
     """
     total: list[Tensor] = []
 
@@ -114,6 +114,6 @@ def region_kl_bits(
 
 
 def by_region(values: Tensor, region: int) -> Tensor:
-    """Sums over regions, (n, rows, columns), of values of positions, (n, h, w)."""
+    """Sum values of positions, (n, h, w), over regions: (n, rows, columns)."""
     n, height, width = values.shape
     return values.reshape(n, height // region, region, width // region, region).sum((2, 4))

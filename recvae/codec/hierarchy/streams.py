@@ -1,4 +1,4 @@
-"""Streams of a tile: from the codes of its pictures to bytes, and back."""
+"""Streams of a tile: the codes of its pictures to bytes and back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ QUALITIES = np.array([MAX_QUALITY - MIN_QUALITY + 1])
 
 @dataclass(frozen=True, eq=False)
 class PictureCode:
-    """What is sent of a tile of a picture.
+    """The code of a tile of a picture.
 
     Fields:
         quality: 1 to 100.
-        classes: of its regions, (1, rows, columns).
-        layers: the code of each layer that is there.
+        classes: classes of its regions, (1, rows, columns).
+        layers: the code of each layer present.
     """
 
     quality: int
@@ -31,10 +31,10 @@ class PictureCode:
 
 
 def encode_streams(tables: Tables, pictures: Sequence[PictureCode], separate: bool) -> list[bytes]:
-    """The streams of a tile of pictures of one quality: one for all layers or one for each.
+    """Encode a tile of pictures of one quality: one stream for all layers, or one for each.
 
     The first begins with the quality and the classes of all pictures. A stream holds its layers one
-    after the other, of each layer all pictures.
+    after the other, each for all pictures.
     """
     encoder, quality = RangeEncoder(), pictures[0].quality
     encoder.encode_uniform(np.array([quality - MIN_QUALITY]), QUALITIES)
@@ -58,17 +58,17 @@ def decode_streams(
     separate: bool,
     checking: bool = False,
 ) -> list[PictureCode]:
-    """What the streams of a tile of `count` pictures hold.
+    """Decode the streams of a tile of `count` pictures.
 
     Args:
-        tables: of the model.
-        streams: of the tile: one of all layers or, if `separate`, those of the first layers.
-        count: pictures.
-        shapes: height and width of each layer, positions; of the first one, of the regions.
+        tables: the model's tables.
+        streams: one for all layers or, if `separate`, those of the first layers.
+        count: number of pictures.
+        shapes: height and width of each layer in positions; the first is also that of the regions.
         separate: whether each layer has a stream of its own.
-        checking: also refuse what decodes but is not what an encoder would write.
+        checking: whether to refuse streams that decode but that an encoder would write differently.
 
-    Raises ValueError for data that no encoder writes, where it can tell.
+    Raises ValueError for data that no encoder writes, where this is detectable.
     """
     make = CheckingRangeDecoder if checking else RangeDecoder
     decoders = [make(stream) for stream in streams]
@@ -91,5 +91,5 @@ def decode_streams(
 
 
 def read_quality(decoder: RangeDecoder) -> int:
-    """The quality, with which the first stream of a tile begins."""
+    """Read the quality, which begins the first stream of a tile."""
     return int(decoder.decode_uniform(QUALITIES)[0]) + MIN_QUALITY

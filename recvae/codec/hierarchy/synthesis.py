@@ -1,4 +1,4 @@
-"""From latents to pictures: floats, so that machines may differ by 1 in a few values."""
+"""Latents to pictures: in floats, so machines may differ by 1 in a few values."""
 
 from collections.abc import Sequence
 
@@ -17,16 +17,16 @@ def synthesise(
     qualities: Sequence[int],
     size: tuple[int, int],
 ) -> Tensor:
-    """Pictures (n, 3, h, w) from the latents of each layer.
+    """Synthesise pictures (n, 3, h, w) from the latents of each layer.
 
     Args:
-        network: whose device and type of numbers are used.
-        latents: (n * positions, channels) int64 in units of 2^-28; None for layers that are
-            missing, whose latents are 0.
-        qualities: of each picture.
+        network: its device and dtype are used.
+        latents: (n * positions, channels) int64 in units of 2^-28; None for missing layers, whose
+            latents are taken as 0.
+        qualities: one for each picture.
         size: h and w, multiples of the stride.
     """
-    like = network.start  # whose device and type all have
+    like = network.start  # for device and dtype
     count = len(qualities)
     with torch.no_grad():
         position = torch.tensor([position_of(q) for q in qualities]).to(like)

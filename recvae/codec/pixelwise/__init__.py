@@ -1,1 +1,1 @@
-"""The image coder that is a causal network in integers: lossless, any size, pixel by pixel."""
+"""A causal network in integers as an image coder: lossless, any size, pixel by pixel."""

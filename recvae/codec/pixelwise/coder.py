@@ -1,4 +1,4 @@
-"""Groups of pictures to streams and back: tiles in threads."""
+"""Groups of pictures to streams and back, with tiles in threads."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 def encode_groups(networks: Networks, pixels: Pixels, group_size: int) -> list[Group]:
-    """Groups of pictures of one spec."""
+    """Code pictures of one spec in groups."""
     spec = ImageSpec.from_shape(pixels.shape)
     areas = tile_areas(spec, tile_within(spec, TILE))
     starts = range(0, len(pixels), group_size)
@@ -45,7 +45,7 @@ def encode_groups(networks: Networks, pixels: Pixels, group_size: int) -> list[G
 
 
 def decode_groups(networks: Networks, groups: Sequence[Group]) -> Pixels:
-    """Pictures of groups of one spec, (n, ...). InputError for what no encoder writes."""
+    """Decode groups of one spec to pictures (n, ...); InputError if no encoder writes them."""
     spec = groups[0].spec
     pixels = np.zeros((sum(group.num_images for group in groups), *spec.shape), np.uint8)
     jobs, first = [], 0
@@ -63,7 +63,7 @@ def decode_groups(networks: Networks, groups: Sequence[Group]) -> Pixels:
 
 
 def decode_area(networks: Networks, group: Group, rows: slice, columns: slice) -> Pixels:
-    """Part of the pictures of a group, (n, rows, columns, ...), from the tiles that meet it."""
+    """Decode part of a group's pictures, (n, rows, columns, ...), from the tiles it overlaps."""
     pixels = np.zeros((group.num_images, *group.spec.shape), np.uint8)
     tiles = streams_of_area(group, rows, columns)  # in one layer
 
@@ -78,9 +78,9 @@ def decode_area(networks: Networks, group: Group, rows: slice, columns: slice) -
 def decode_into(
     networks: Networks, group: Group, tile: int, pixels: Pixels, until: int | None = None
 ) -> list[int] | None:
-    """Fill in a tile of the pixels of a group; returns the modes, None of pixels as they are.
+    """Fill in one tile of a group's pixels; return the modes, None for uncompressed pixels.
 
-    Rows of the pictures from `until` on are not needed. Raises InputError for what no encoder
+    Rows of the pictures from `until` on are not needed. Raises InputError for data that no encoder
     writes.
     """
     if group.tile != tile_within(group.spec, TILE):
@@ -94,7 +94,7 @@ def decode_into(
         pixels[place] = np.frombuffer(stream, np.uint8).reshape(pixels[place].shape)
         return None
     needed = images.shape[1]
-    if until is not None and is_one_part(images):  # in which rows do not depend on those below
+    if until is not None and is_one_part(images):  # where rows do not depend on those below
         needed = min(needed, until - area[0].start)
     try:
         modes = decode_tile(networks, stream, images[:, :needed])
@@ -105,7 +105,7 @@ def decode_into(
 
 
 def is_written(networks: Networks, group: Group) -> bool:
-    """Whether an encoder can have written a group: whether encoding it again gives its bytes."""
+    """Whether an encoder can have written a group: whether re-encoding gives the same bytes."""
     pixels = np.zeros((group.num_images, *group.spec.shape), np.uint8)
     for tile, area in enumerate(tile_areas(group.spec, group.tile)):
         try:
@@ -119,11 +119,11 @@ def is_written(networks: Networks, group: Group) -> bool:
 
 
 def with_channels(pixels: Pixels) -> Images:
-    """(n, height, width) or (n, height, width, channels) with an axis of channels."""
+    """Add an axis of channels to (n, height, width) if it is missing."""
     return pixels[..., None] if pixels.ndim == 3 else pixels
 
 
 def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-    """Results in order, of as many jobs at once as there are CPUs."""
+    """Run jobs in as many threads as there are CPUs; yield results in order."""
     with ThreadPoolExecutor(usable_cpus()) as pool:
         yield from pool.map(work, jobs)

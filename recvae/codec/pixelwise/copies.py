@@ -1,9 +1,9 @@
-"""Drawn pictures: a pixel mostly has a colour that was there before, in the same surroundings.
+"""Drawn pictures: pixels mostly repeat an earlier colour in the same surroundings.
 
-Two memories hold the colour that followed last upon six and upon two neighbours of the same
-colours. These two, then the neighbours, are asked in turn whether the pixel is like them, colours
-that were refused not again; each answer is a binary symbol whose probability adapts to how often
-the memory was right. A colour that is none of them is written bit by bit, each given those before.
+Two memories hold the colour that last followed after six and after two neighbours of the same
+colours. These two, then the neighbours, are tried in turn as candidates, skipping colours already
+ruled out; each answer is a binary symbol whose probability adapts, in contexts of how often the
+memory was right. A colour that matches none is written bit by bit, each given those before.
 """
 
 from collections import namedtuple
@@ -17,19 +17,19 @@ MEMORY_BITS = 16
 COLOUR_BITS = 16
 MOST_CONFIDENCE = 7
 CANDIDATES = 6  # two memories; left, above, above to the right, above to the left
-FIRST_SHIFT, LAST_SHIFT = 1, 7  # how fast probabilities adapt, at first and in the end
+FIRST_SHIFT, LAST_SHIFT = 1, 7  # rates of adaptation, initial and final
 UNKNOWN = -1
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 Copies = namedtuple("Copies", "colours confidences answers bits")
-"""What is known of earlier pixels. colours: in each place of the two memories, (2, 2^16) int32;
-confidences: how often in a row they were right, (2, 2^16) uint8. answers and bits: of binary
-symbols, the probability of 1 in 2^-16 and how often it was seen, (n, 2) int32 each."""
+"""State from earlier pixels. colours: the entries of the two memories, (2, 2^16) int32;
+confidences: how many times in a row they were right, (2, 2^16) uint8. answers and bits: for binary
+symbols, the probability of 1 in 2^-16 and the number of observations, (n, 2) int32 each."""
 
 
 def new_copies():
-    """Nothing is known."""
+    """The initial state."""
     return Copies(
         np.full((2, 1 << MEMORY_BITS), UNKNOWN, np.int32),
         np.zeros((2, 1 << MEMORY_BITS), np.uint8),
@@ -46,7 +46,7 @@ def _unseen(count):
 
 @threaded
 def code_image(coder, pixels, copies, decoding):
-    """Code an image (height, width, channels) uint8, or fill it in."""
+    """Encode an image (height, width, channels) uint8, or decode into it."""
     height, width, channels = pixels.shape
     candidates = np.zeros(CANDIDATES, np.int64)
     for y in range(height):
@@ -110,7 +110,7 @@ def _hash(state, colour):
 
 @inlined
 def _code_colour(coder, bits, colour, channels, decoding):
-    """Bit by bit, each given those before it."""
+    """Code a colour bit by bit, each given those before it."""
     known = np.int64(1)
     for i in range(8 * channels - 1, -1, -1):
         place = np.int64(_hash(np.uint64(channels), known) >> np.uint64(64 - COLOUR_BITS))
@@ -121,7 +121,7 @@ def _code_colour(coder, bits, colour, channels, decoding):
 
 @inlined
 def _code_bit(coder, symbols, place, bit, decoding):
-    """Code a binary symbol, or decode it; what is given is then of no matter."""
+    """Encode a binary symbol, or decode it, ignoring `bit`."""
     probability = symbols[place, 0]
     one = np.int64(min(max(probability, 32), (1 << 16) - 32)) << 8
     if decoding:

@@ -1,11 +1,11 @@
-"""What a network says, corrected: weights and scales of its components follow the picture.
+"""Corrections to a network's output: weights and scales of its components adapt to the picture.
 
-Each of them, as logarithm, has a bias and a gain, 0 at first: o, what the network says, becomes
-o + bias + gain * o. Both go down the gradient of the bits of the pixels that came before: a network
-is trained for all pictures, the one at hand is noisier or smoother. Every second pixel teaches, as
-on a chessboard: all of them would gain a tenth more and cost half as much time again.
+Each of them, as a logarithm, has a bias and a gain, initially 0: the network's output o becomes
+o + bias + gain * o. Both follow the gradient of the bits of earlier pixels: a network is trained
+for all pictures, while the one at hand is noisier or smoother. Only every second pixel is learned
+from, in a chessboard pattern: all of them would gain a tenth more and cost half as much time again.
 
-All functions are numba's but for `new_corrections`.
+All functions are compiled by numba except `new_corrections`.
 """
 
 from collections import namedtuple
@@ -21,28 +21,28 @@ UNIT_BITS = 16  # of gains and gradients, and of biases beyond the unit of outpu
 MOST_SAID = 1 << 14  # 64 nats
 MOST_BIAS, MOST_GAIN = 1 << 26, 1 << 16  # 4 nats, 1
 MOST_SLOPE_BITS = 3  # of the logarithm of a component's probability against that of its scale
-WEIGHT_RATE_BITS = 3  # weights learn so much faster than scales
+WEIGHT_RATE_BITS = 3  # how much faster weights learn than scales
 
 _RECIPROCAL_BITS = 56
 
 Corrections = namedtuple("Corrections", "biases gains said weights")
-"""Rows are weights, then scales of each channel. biases, of 2^-16 of an output's unit, and gains,
-of 2^-16: (rows, k) int64 each. said: by the network, of this pixel, (rows, k) int64. weights: of
-this pixel, before its values were known, (k,) int64."""
+"""Rows are weights, then scales of each channel. biases, in 2^-16 of an output's unit, and gains,
+in 2^-16: (rows, k) int64 each. said: the network's output for this pixel, (rows, k) int64. weights:
+those of this pixel before its values were known, (k,) int64."""
 
 
 def new_corrections(channels: int, components: int) -> Any:
-    """Of a network that has seen no pixel."""
+    """The initial corrections, before any pixel."""
     biases, gains, said = np.zeros((3, 1 + channels, components), np.int64)
     return Corrections(biases, gains, said, np.zeros(components, np.int64))
 
 
 @inlined
 def correct(corrections, outputs):
-    """Correct what the network says of a pixel."""
+    """Correct the network's output for a pixel."""
     rows, components = corrections.said.shape
     for row in range(rows):
-        first = (rows - 1 + row) * components if row else 0  # means lie between
+        first = (rows - 1 + row) * components if row else 0  # skips the means
         for k in range(components):
             said = min(max(np.int64(outputs[first + k]), -MOST_SAID), MOST_SAID)
             corrections.said[row, k] = said
@@ -52,7 +52,7 @@ def correct(corrections, outputs):
 
 @inlined
 def learn_scales(corrections, mixture, c, value):
-    """Take in the value of channel `c`, before the mixture is narrowed to it."""
+    """Learn from the value of channel `c`, before the mixture is conditioned on it."""
     weights, below, above = mixture.weights, mixture.below, mixture.above
     total = np.int64(1)
     for k in range(weights.size):
@@ -68,7 +68,7 @@ def learn_scales(corrections, mixture, c, value):
 
 @inlined
 def learn_weights(corrections, weights):
-    """Take in what the weights have become, now that all values of the pixel are known."""
+    """Learn from the posterior weights, once all values of the pixel are known."""
     for k in range(weights.size):
         _learn(corrections, 0, k, (weights[k] - corrections.weights[k]) << WEIGHT_RATE_BITS)
 

@@ -1,6 +1,6 @@
-"""The loop over the pixels of an image: what is known, what the network says, the range coder.
+"""The loop over the pixels of an image: context, network, range coder.
 
-Sender and receiver run the same function, so both have the same frequencies.
+Sender and receiver run the same function, so both get the same frequencies.
 """
 
 from collections import namedtuple
@@ -17,21 +17,21 @@ from recvae.pixelwise import context
 MOST_ACTIVATION = 4095  # 2^-7 each
 
 Layer = namedtuple("Layer", "weights bias shift")
-"""A dense layer: weights as `dense.pack` has them, bias (outputs,) int32, shift of its sums."""
+"""A dense layer: weights from `dense.pack`, bias (outputs,) int32, shift of its sums."""
 
 Network = namedtuple("Network", "shape layers components corrected")
-"""shape: what it sees of a pixel. layers: three. components: of the mixture. corrected: whether its
-weights and scales are."""
+"""shape: its context of a pixel. layers: three. components: number of those in the mixture.
+corrected: whether weights and scales are corrected."""
 
 Tables = namedtuple("Tables", "inputs weights inverses logistic logit")
-"""Those of `recvae.pixelwise.tables`, of the inputs two; logit: see `mixture.logit_table`."""
+"""The tables of `recvae.pixelwise.tables`, two for inputs; logit: see `mixture.logit_table`."""
 
 
 @threaded
 def code_image(coder, pixels, network, tables, filters, corrections, decoding):
-    """Code an image (height, width, channels) uint8, or fill it in.
+    """Encode an image (height, width, channels) uint8, or decode into it.
 
-    The filters, (channels, d) int32, and corrections go on from what they learned.
+    The filters, (channels, d) int32, and corrections keep adapting.
     """
     height, width, channels = pixels.shape
     first, second, last = network.layers
@@ -84,7 +84,7 @@ def _encode(coder, mixture, logistic, value):
 
 @inlined
 def _decode(coder, mixture, tables):
-    """The symbol whose interval holds the coder's place: steps out from a guess, then halves."""
+    """The symbol whose interval contains the coder's point: steps from a guess, then bisects."""
     place, logistic = range_coder.look_up(coder), tables.logistic
     low = _guess(mixture, place, tables.logit)
     high = low + 1
@@ -118,7 +118,7 @@ def _decode(coder, mixture, tables):
 
 @inlined
 def _guess(mixture, place, logit):
-    """Where the component that weighs most alone would have the place, 0 to 255."""
+    """The symbol, 0 to 255, at this point under the component with the largest weight alone."""
     most = 0
     for k in range(1, mixture.weights.size):
         if mixture.weights[k] > mixture.weights[most]:

@@ -1,13 +1,12 @@
 """A mixture of discretised logistic distributions as frequencies, in integers.
 
-The integer form of `recvae.pixelwise.network.law_bits`: outputs are in 1/256. The components are
-those of all channels together: what a channel turned out to be tells of the next one.
-
+The integer form of `recvae.pixelwise.network.law_bits`: outputs are in 1/256. All channels share
+their components: the value of one channel is evidence about the next.
 With w the weights, which sum to 2^16, and S(t) 2^22 times the logistic function, symbol v begins at
 
     v + (sum_k w_k S((v - 1/2 - mean_k) / scale_k)) (2^24 - 256) / 2^38       rounded down
 
-of 2^24; symbol 0 begins at 0. All are functions of numba.
+in 2^24; symbol 0 begins at 0. All functions are compiled by numba.
 """
 
 from collections import namedtuple
@@ -30,7 +29,7 @@ LEVELS = 256
 MIX_BITS = 16
 MEAN_BITS = 5  # means are in 1/32 grey values
 FIRST_LOG_SCALE = 384  # 1.5
-_FRACTION_BITS = MEAN_BITS + INVERSE_BITS - 6  # of a step of the table of 1/64
+_FRACTION_BITS = MEAN_BITS + INVERSE_BITS - 6  # in the table's steps of 1/64
 _FRACTION = (1 << _FRACTION_BITS) - 1
 _MIDDLE = (LOGISTIC_RANGE * LOGISTIC_STEPS) << _FRACTION_BITS
 
@@ -38,20 +37,20 @@ LOGIT_BITS = 10
 
 
 def logit_table():
-    """The inverse of the logistic function, in its steps, at (i + 1/2) / 2^10: a first guess."""
+    """The inverse of the logistic table, in its steps, at (i + 1/2) / 2^10: a first guess."""
     places = ((np.arange(1 << LOGIT_BITS) << 1) + 1) << (LOGISTIC_BITS - LOGIT_BITS - 1)
     entries = np.searchsorted(logistic_table(), places) - LOGISTIC_RANGE * LOGISTIC_STEPS
     return (entries << _FRACTION_BITS).astype(np.int32)
 
 
 Mixture = namedtuple("Mixture", "weights means inverses below above ends")
-"""Of K components: weights, (k,) int64; means, 1/32, and 2^12 / scale, (k,) int64; logistic
-function at the lower and the upper end of the value, and room for another, (k,) int64."""
+"""K components: weights, (k,) int64; means, in 1/32, and 2^12 / scale, (k,) int64 each; the
+logistic function at the lower and upper end of the value, and scratch space, (k,) int64 each."""
 
 
 @inlined
 def new_mixture(components):
-    """Of so many components."""
+    """A mixture of `components` components."""
     return Mixture(
         np.zeros(components, np.int64),
         np.zeros(components, np.int64),
@@ -94,7 +93,7 @@ def place(mixture, outputs, state, c, inverse_table):
 
 @inlined
 def begins(mixture, value, logistic, ends):
-    """Where the symbol `value`, 0 to 256, begins among 2^24; keeps the logistic functions there."""
+    """The start of the symbol `value`, 0 to 256, in 2^24; stores the logistic values in `ends`."""
     if value <= 0:
         ends[:] = 0
         return np.int64(0)
@@ -114,7 +113,7 @@ def begins(mixture, value, logistic, ends):
 
 @inlined
 def copy(given, to):
-    """Of one value a component: slices, which numba knows nothing of, take longer."""
+    """Copy one value for each component: a slice would be slower in numba."""
     for k in range(to.size):
         to[k] = given[k]
 
@@ -129,7 +128,7 @@ def steps_to(mixture, k, value):
 
 @inlined
 def narrow(mixture):
-    """Weigh components by what they gave the value that lies between `below` and `above`."""
+    """Reweight components by the probability they gave the value between `below` and `above`."""
     weights = mixture.weights
     for k in range(weights.size):
         weights[k] = ((weights[k] * (mixture.above[k] - mixture.below[k])) >> 8) + 1
@@ -138,13 +137,13 @@ def narrow(mixture):
 
 @inlined
 def _normalise(weights):
-    """Let weights, which are not negative and not all 0, sum to 2^16."""
+    """Scale weights, non-negative and not all 0, to the sum 2^16."""
     total = np.int64(0)
     for k in range(weights.size):
         total += weights[k]
     left = np.int64(1 << MIX_BITS)
     for k in range(weights.size):
-        # Both are below 2^53: then the quotient in floats has the same floor, and takes less time.
+        # Both are below 2^53, so the quotient in floats has the same floor, and is faster.
         weights[k] = np.int64(np.float64(weights[k] << MIX_BITS) / np.float64(total))
         left -= weights[k]
     weights[0] += left

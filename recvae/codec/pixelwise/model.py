@@ -1,4 +1,4 @@
-"""The image coder that is a causal network: a description and integers, as safetensors and JSON."""
+"""The model of a causal network: a description and integers, as JSON and safetensors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -31,12 +31,12 @@ MAX_NAME = 100
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PixelwiseModel(FolderModel, ImageCoder):
-    """Networks of grey and of colour, ready to code with.
+    """Networks for grey and colour that are ready to code.
 
     Fields:
-        name: for people.
-        networks: by channels of their pixels, 1 and 3.
-        metadata: what is known about the model; no bit depends on it.
+        name: for display.
+        networks: by number of channels of their pixels, 1 and 3.
+        metadata: facts about the model; no coded bit depends on them.
     """
 
     name: str
@@ -68,18 +68,18 @@ class PixelwiseModel(FolderModel, ImageCoder):
         return [is_written(self.networks, group) for group in groups]
 
     def description(self) -> dict[str, Any]:
-        """What `model.json` states, but for the hash."""
+        """The contents of `model.json` without the hash."""
         networks = {}
         for name, channels in KINDS.items():
             own = self.networks[channels]
             plain = asdict(own.arguments) | {"shifts": own.shifts}
             networks[name] = {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
-            if not own.arguments.corrected:  # as models before there were corrections
+            if not own.arguments.corrected:  # as in models that predate corrections
                 del networks[name]["corrected"]
         return {"format": FORMAT, "name": self.name, "networks": networks, "facts": self.metadata}
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """What `weights.safetensors` holds."""
+        """The contents of `weights.safetensors`."""
         found: dict[str, NDArray[Any]] = {}
         for name, channels in KINDS.items():
             own = self.networks[channels]
@@ -91,12 +91,12 @@ class PixelwiseModel(FolderModel, ImageCoder):
 
 
 def load(folder: Path) -> PixelwiseModel:
-    """The model in a folder; ValueError if it cannot be used."""
+    """Load the model in a folder; ValueError if it cannot be used."""
     text = read_object(folder / JSON_NAME)
     stated_hash = text.pop("hash", None)
     _check_object("", text, {"format": str, "name": str, "networks": dict, "facts": dict})
     if len(text["name"]) > MAX_NAME:
-        raise ValueError(f"{JSON_NAME}: name: more than {MAX_NAME} characters")
+        raise ValueError(f"{JSON_NAME}: name: longer than {MAX_NAME} characters")
     _check_object("networks", text["networks"], dict.fromkeys(KINDS, dict))
     arguments, shifts = {}, {}
     for name, given in text["networks"].items():
@@ -125,7 +125,7 @@ def load(folder: Path) -> PixelwiseModel:
             raise ValueError(f"{WEIGHTS_NAME}: {name}: {error}") from error
     model = PixelwiseModel(name=text["name"], networks=networks, metadata=text["facts"])
     if model.description() != text:
-        raise ValueError(f"{JSON_NAME}: is not in the form in which a model states itself")
+        raise ValueError(f"{JSON_NAME}: is not in canonical form")
     return model
 
 
@@ -134,13 +134,13 @@ def _check_object(where: str, given: dict[str, Any], fields: Mapping[str, type])
     prefix = f"{JSON_NAME}: {where}{'.' * bool(where)}"
     for name, kind in fields.items():
         if not isinstance(given.get(name), kind):
-            raise ValueError(f"{prefix}{name}: is missing, or of another type")
+            raise ValueError(f"{prefix}{name}: is missing or of the wrong type")
     if others := sorted(given.keys() - fields.keys()):
-        raise ValueError(f"{prefix}{others[0]}: no model has such a field")
+        raise ValueError(f"{prefix}{others[0]}: is not a field of a model")
 
 
 def _tensor_specs(arguments: Mapping[str, PixelArguments]) -> dict[str, Spec]:
-    """What `weights.safetensors` must hold."""
+    """Specs of all tensors in `weights.safetensors`."""
     specs: dict[str, Spec] = {}
     for name, channels in KINDS.items():
         own = arguments[name]

@@ -1,4 +1,4 @@
-"""The networks as models hold them: integers, checked before they are used."""
+"""The networks of models: integers, checked before use."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,14 +37,14 @@ TABLES = kernel.Tables(
 
 @dataclass(frozen=True, eq=False)
 class IntegerNetwork:
-    """A network of pixels of 1 or 3 channels.
+    """A network for pixels of 1 or 3 channels.
 
     Fields:
-        arguments: sizes, and what it sees.
-        weights: of each layer, int16 (outputs, inputs).
-        biases: of each layer, int32 (outputs,).
+        arguments: sizes, and the context.
+        weights: those of each layer, int16 (outputs, inputs).
+        biases: those of each layer, int32 (outputs,).
         shifts: sums of a layer are divided by 2^shift, rounded down.
-        filters: what the filters begin with, int32 (channels, filter inputs).
+        filters: initial values of the filters, int32 (channels, filter inputs).
 
     Raises ValueError for other shapes, sums that could leave 32 bits, and numbers out of bounds.
     """
@@ -59,9 +59,9 @@ class IntegerNetwork:
         sizes = [(o, i) for i, o in self.arguments.layer_sizes(self.channels)]
         given = [weights.shape for weights in self.weights]
         if given != sizes or [len(bias) for bias in self.biases] != [own for own, _ in sizes]:
-            raise ValueError(f"weights: of shapes {given}, the architecture has {sizes}")
+            raise ValueError(f"weights: shapes are {given}, the architecture has {sizes}")
         if self.filters.shape[1] != self.arguments.num_filter_inputs(self.channels):
-            raise ValueError(f"filters: {self.filters.shape[1]} inputs are not those that they see")
+            raise ValueError(f"filters: {self.filters.shape[1]} inputs do not match their context")
         for number, (weights, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             most = MOST_INPUT if number == 0 else kernel.MOST_ACTIVATION
             if largest_sum(weights, bias, most) >= 1 << 31:
@@ -73,12 +73,12 @@ class IntegerNetwork:
 
     @property
     def channels(self) -> int:
-        """Of the pixels."""
+        """Channels of the pixels."""
         return len(self.filters)
 
     @cached_property
     def for_kernel(self) -> kernel.Network:
-        """As `kernel.code_image` takes it."""
+        """The network in the form for `kernel.code_image`."""
         layers = []
         for weights, bias, shift in zip(self.weights, self.biases, self.shifts, strict=True):
             packed = pack(weights)
@@ -90,15 +90,15 @@ class IntegerNetwork:
         return kernel.Network(shape, tuple(layers), own.components, own.corrected)
 
     def new_filters(self) -> NDArray[np.int32]:
-        """What the filters begin with, as kernels take it."""
+        """The initial filters in the form for kernels."""
         return widened(self.filters)
 
     def new_corrections(self) -> Corrections:
-        """Those that a stream begins with."""
+        """The initial corrections of a stream."""
         return new_corrections(self.channels, self.arguments.components)
 
 
 def largest_sum(weights: NDArray[Any], bias: NDArray[Any], most: int) -> int:
-    """The largest that a sum of the layer can be in magnitude, on its way too."""
+    """The largest magnitude of a sum in the layer, partial sums included."""
     sums = np.abs(weights.astype(np.int64)).sum(1) * most + np.abs(bias.astype(np.int64))
     return int(sums.max())

@@ -1,4 +1,4 @@
-"""From a trained predictor to a model in integers."""
+"""Turns a trained predictor into a model in integers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ MAX_INT16 = (1 << 15) - 1
 
 
 def quantise(module: PixelPredictor, name: str, metadata: Mapping[str, Any]) -> PixelwiseModel:
-    """The model that computes in integers what the predictor computes in floats, nearly.
+    """Make the model that approximates the predictor in integers.
 
     Raises ValueError for weights that are not finite or do not fit.
     """
@@ -50,7 +50,7 @@ def _integers(network: PixelNetwork) -> tuple[tuple[Any, ...], tuple[Any, ...], 
         if shift < 0:
             raise ValueError(f"the weights of layer {number} are too large")
         weights.append(_rounded(real, shift).astype(np.int16))
-        # Sums are rounded down: half a unit more, and they are rounded.
+        # Sums are rounded down; adding half a unit rounds them to nearest.
         biases.append((_rounded(bias, shift) + (1 << shift >> 1)).astype(np.int32))
         shifts.append(shift)
     return tuple(weights), tuple(biases), tuple(shifts)

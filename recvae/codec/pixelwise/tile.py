@@ -1,8 +1,8 @@
 """A tile of the images of a group to a stream and back.
 
-All in one range coder, image after image: its colour or grey, then its alpha, if it has one. Each
-of these parts says whether it is coded by the network or by copies, and follows; an image of one
-channel takes the network of grey.
+All images share one range coder: of each image the colour or grey, then the alpha, if it has one.
+Each of these parts states whether it is coded by the network or by copies, and follows; a part of
+one channel uses the network for grey.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,8 +20,8 @@ from recvae.jit import threaded
 from recvae.kernels import range_coder
 
 NETWORK, COPIES = 0, 1
-ALIKE = 0.2  # copies are tried where this share of the pixels is like a neighbour,
-FEW_COLOURS = 256  # or where there are no more colours
+ALIKE = 0.2  # copies are tried if this share of the pixels equals a neighbour,
+FEW_COLOURS = 256  # or if there are at most this many colours
 
 WORD_BYTES, STATE_BYTES = 4, 8
 Images = NDArray[np.uint8]
@@ -29,9 +29,9 @@ Networks = Mapping[int, IntegerNetwork]
 
 
 class _Memory:
-    """What goes from image to image of a stream: filters and corrections, by channels, and copies.
+    """State across the images of a stream: filters and corrections, by channels, and copies.
 
-    Copies are made when they are needed: they take longer than a small picture.
+    Copies are made on demand: that takes longer than coding a small picture.
     """
 
     def __init__(self, networks: Networks) -> None:
@@ -44,9 +44,9 @@ class _Memory:
 
 
 def encode_tile(networks: Networks, images: Images, modes: list[int] | None = None) -> bytes | None:
-    """The stream of images (n, height, width, channels); None if it would be no shorter than they.
+    """The stream of images (n, height, width, channels); None if it would not be shorter.
 
-    `modes` are those of the parts of all images, in order; without them the shorter is taken.
+    `modes` are those of the parts of all images, in order; by default the shorter one is taken.
     """
     if modes is None and is_one_part(images):
         tried = (encode_tile(networks, images, [mode]) for mode in _likely_modes(images[0]))
@@ -66,9 +66,9 @@ def encode_tile(networks: Networks, images: Images, modes: list[int] | None = No
 
 
 def decode_tile(networks: Networks, data: bytes, images: Images) -> list[int]:
-    """Fill in images (n, height, width, channels); returns the modes of their parts.
+    """Decode into images (n, height, width, channels); return the modes of their parts.
 
-    Raises ValueError for data that no encoder writes, where it can tell.
+    Raises ValueError for data that no encoder writes, where this is detectable.
     """
     memory, modes = _Memory(networks), []
     words = np.frombuffer(data + bytes(-len(data) % WORD_BYTES), dtype=">u4").astype(np.uint32)
@@ -79,7 +79,7 @@ def decode_tile(networks: Networks, data: bytes, images: Images) -> list[int]:
             modes.append(int(_decode_mode(coder)))
             _code(coder, networks, memory, part, modes[-1], True)
             if coder.place[1]:
-                raise ValueError("the range coder's data is not valid")
+                raise ValueError("the range coder's data is invalid")
         np.concatenate(parts, axis=2, out=image)
     return modes
 
@@ -90,7 +90,7 @@ def is_one_part(images: Images) -> bool:
 
 
 def _parts(image: Images) -> Iterator[Images]:
-    """Colour or grey, then alpha, of an image (height, width, channels), as arrays of their own."""
+    """Colour or grey, then alpha, of an image (height, width, channels), as separate arrays."""
     channels = image.shape[2]
     colour = RGB if channels >= RGB else GREY
     yield np.array(image[:, :, :colour], order="C")
@@ -110,14 +110,14 @@ def _shorter_mode(networks: Networks, part: Images) -> int:
 
 
 def _likely_modes(part: Images) -> tuple[int, ...]:
-    """Both where copies may be shorter."""
+    """Both modes if copies may be shorter."""
     if _is_alike(part) or _has_few_colours(part):
         return NETWORK, COPIES
     return (NETWORK,)
 
 
 def _is_alike(part: Images) -> bool:
-    """Whether many pixels are just like the one to the left or above."""
+    """Whether many pixels equal the one to the left or above."""
     left = (part[:, 1:] == part[:, :-1]).all(2)
     above = (part[1:] == part[:-1]).all(2)
     alike = int(left.sum()) + int(above.sum())

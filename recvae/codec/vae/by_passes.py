@@ -35,7 +35,7 @@ class CodedPass:
 
     @classmethod
     def joined(cls, passes: Sequence["CodedPass"]) -> "CodedPass":
-        """Passes of as many classes, one after the other."""
+        """Passes with the same number of classes, concatenated."""
         if len(passes) == 1:
             return passes[0]
         return cls(
@@ -45,7 +45,7 @@ class CodedPass:
         )
 
     def by_group(self, group_numbers: NDArray[np.int64], num_groups: int) -> list[Coded]:
-        """The part of each group, in its order; group_numbers: (images,), -1 for those left out."""
+        """Split by group, in order; group_numbers: (images,), -1 for images left out."""
         groups = group_numbers[self.images]
         symbols, rows = self.symbols, self.frequencies
         if (np.diff(groups) < 0).any():
@@ -113,7 +113,7 @@ class CodedPasses(CodedPixels):
 def code_pixels(model: VaeParts, z: Tensor, images: Tensor) -> list[CodedPass]:
     """Run the exact decoder on latents (n, D) with the true pixels (n, h, w) uint8.
 
-    Passes that follow each other and have as many classes come as one.
+    Consecutive passes with the same number of classes are joined into one.
     """
     parts: list[Tensor] = []
     with exact_arithmetic():
@@ -142,7 +142,7 @@ def pixel_bits(passes: Sequence[CodedPass], num_images: int) -> NDArray[np.float
 def _decode_pass(
     model: VaeParts, decoders: Sequence[RangeDecoder], group_ends: NDArray[np.int64], step: Pass
 ) -> Tensor:
-    """The symbols of a pass; groups but the last end before the images `group_ends`."""
+    """The symbols of a pass; each group but the last ends before its image in `group_ends`."""
     inner: list[int] = []
     if len(group_ends):
         inner = np.searchsorted(step.images.cpu().numpy(), group_ends).tolist()

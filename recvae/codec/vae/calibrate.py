@@ -1,8 +1,8 @@
-"""From a trained VAE to a codec model: everything that is measured on the training set.
+"""From a trained VAE to a codec model: all measurements on the training set.
 
-The dimension-wise mutual information gives the blocks of latents and the intervals of each
-dimension; the search's difficulty gives the number of candidates; the ranks that come out give
-their code. All of it becomes a constant of the model.
+The mutual information of each dimension determines the blocks of latents and the intervals; the
+difficulty of the search determines the number of candidates; the resulting ranks determine their
+code. All of these become constants of the model.
 """
 
 import hashlib
@@ -26,16 +26,16 @@ from recvae.vae.quantise import quantise
 
 @dataclass(frozen=True)
 class CalibrationOptions(LayoutOptions):
-    """What may be chosen when a model is exported, besides how latents are laid out.
+    """Options of an export, besides the layout of the latents.
 
     Fields:
-        sample_images: training images to measure layouts with and to fit the rank codes on.
-        number: fixed-point format of the exact decoder.
-        key: 64-bit name of the shared randomness.
-        latents: name of the latent codec.
+        sample_images: number of training images for comparing layouts and fitting rank codes.
+        number: the fixed-point format of the exact decoder.
+        key: names the shared randomness, 64 bits.
+        latents: the latent codec, by name.
 
     Raises:
-        ValueError: if there is no such latent codec, or it cannot have these options.
+        ValueError: if the latent codec is unknown or does not take these options.
     """
 
     sample_images: int = 4000
@@ -63,13 +63,13 @@ def calibrate(
     Args:
         vae: the LightningModule, or anything with `architecture`, `encoder` and `decoder`.
         images: all training images, (n, h, w) uint8.
-        name: of the model.
-        options: what may be chosen.
-        metadata: to be kept in the model beside those measured here.
-        report: is given one line after each step.
+        name: name of the model.
+        options: see `CalibrationOptions`.
+        metadata: kept in the model, beside what is measured here.
+        report: called with one line after each step.
 
     Raises:
-        ValueError: if the images do not fit the model or the decoder integer arithmetic.
+        ValueError: if the images do not fit the model, or the decoder integer arithmetic.
     """
     expected = vae.architecture.spec.shape
     if tuple(images.shape[1:]) != expected or not len(images):
@@ -126,7 +126,7 @@ def _best_layout(
     target: DiagonalGaussian,
     report: Callable[[str], None],
 ) -> tuple[float, CodecModel]:
-    """Try layouts: the fewest bits an image, and the model that takes them."""
+    """Try all layouts; return the fewest bits an image and the model that reaches them."""
     best: tuple[float, CodecModel] | None = None
     for layout in layouts:
         model, latents, pixels = _code_sample(model_with, layout, images, target)
@@ -143,7 +143,7 @@ def _code_sample(
     images: Tensor,
     target: DiagonalGaussian,
 ) -> tuple[CodecModel, float, float]:
-    """Code images: the model with rank codes fitted, bits of latents and of pixels."""
+    """Code images; return the model with fitted rank codes, bits of latents and of pixels."""
     codes = latents.send(target).codes
     latents = latents.fitted(codes)
     model = model_with(latents)
@@ -160,7 +160,7 @@ def _mean_pixel_bits(model: CodecModel, z: Tensor, images: Tensor, batch: int = 
 
 @torch.inference_mode()
 def _float_elbo(vae: Any, images: Tensor, batch: int = 256) -> float:
-    """-ELBO in bits an image of the float network, to see what integers cost."""
+    """-ELBO in bits an image of the float network, to show the cost of integers."""
     generator = torch.Generator().manual_seed(1)
     total = 0.0
     for part in images.split(batch):

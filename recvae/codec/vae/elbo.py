@@ -1,4 +1,4 @@
-"""The bound that a file is measured against: -ELBO with the decoder that really decodes."""
+"""The bound that a file is measured against: -ELBO with the integer decoder."""
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ def negative_elbo_bits(
 ) -> np.ndarray:
     """-ELBO of each image (n, h, w) in bits, with one true posterior sample and the exact decoder.
 
-    What coding costs on top of it is the overhead of relative entropy coding and of the container.
+    The difference to the file is the overhead of relative entropy coding and of the container.
     """
     use_one_thread_after_fork()
     generator = generator or torch.Generator().manual_seed(BOUND_SEED)

@@ -1,20 +1,20 @@
-"""A group of images to bytes and back.
+"""Groups of images to bytes and back.
 
-The stream of a group, all in one range coder, images in order within every step:
+The stream of a group is one range coder's output, with the images in order within each step:
 
 1. one symbol an image: 0 coded by the model, 1 stored;
 2. the latents of the images that the model codes, as its latent codec writes them: for blocks, the
    bins, uniform over J_d intervals in each dimension; then the buckets of the ranks; then the
-   places in the buckets;
-3. for each pass of the decoder: the symbols of those images; or, by a decoder that has a kernel,
-   the symbols of image after image;
+   offsets within the buckets;
+3. for each pass of the decoder: the symbols of those images; or, of a decoder with a kernel, the
+   symbols of one image after the other;
 4. the pixels of the stored images, uniform over 256 values.
 
-A group that would take as many bytes as its pixels is those pixels: a payload of that length is
-told by it.
+A group that would take at least as many bytes as its pixels is stored as those pixels; a payload of
+that length says so.
 
-The sender regenerates the latents from the code it writes and runs the very decoder that the
-receiver will run, so both see the same frequencies.
+The sender regenerates the latents from the code it writes and runs the same decoder as the
+receiver, so both see the same frequencies.
 """
 
 from collections.abc import Sequence
@@ -36,21 +36,21 @@ from recvae.exact import PRECISION_BITS, TOTAL, exact_arithmetic
 from recvae.rec import Code, DiagonalGaussian
 from recvae.vae.information import posterior
 
-# Images that the model would expand are rare: stored, one costs 16 bits on top of its pixels.
+# Images that the model would expand are rare; storing one costs 16 bits on top of its pixels.
 STORED = np.array([TOTAL - 256, 256], dtype=np.int32)
 BYTE_BITS = 8
 
 
 @dataclass(frozen=True)
 class Bits:
-    """Where the bits of some images go; ideal code lengths, each (images,) float64.
+    """Ideal code lengths in bits by what they pay for, each (images,) float64.
 
     Fields:
-        bins, ranks: of the latents.
+        bins, ranks: those of the latents.
         pixels: given the latents.
-        stored: pixels of the images stored as they are, and the symbols that tell which.
-        kl: KL[q(z|x) || p(z)], what the latents cost at least; not part of the file.
-        capped: whether a search for the latents ended at its cap, (images,) bool; no bits.
+        stored: pixels of the images stored as they are, and the symbols that mark them.
+        kl: KL[q(z|x) || p(z)], the least that the latents cost; not part of the file.
+        capped: whether the search for an image's latents hit its cap, (images,) bool; not bits.
     """
 
     bins: NDArray[np.float64]
@@ -102,9 +102,9 @@ def decode_groups(
     payloads: Sequence[bytes],
     num_images: Sequence[int],
 ) -> NDArray[np.uint8]:
-    """The images (n, h, w) of groups, in order, each of which holds num_images[i] of them.
+    """The images (n, h, w) of groups, in order; group i holds num_images[i] of them.
 
-    Raises InputError if a payload holds what no encoder writes.
+    Raises InputError for a payload that no encoder writes.
     """
     spec = model.spec
     in_full = [
@@ -136,7 +136,7 @@ def decode_streams(
 ) -> list[NDArray[np.uint8]]:
     """The images of each group that went through the range coder.
 
-    Raises ValueError for data that no encoder writes, where it can tell.
+    Raises ValueError for data that no encoder writes, where this is detectable.
     """
     if not decoders:
         return []

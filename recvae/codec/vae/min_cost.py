@@ -1,8 +1,8 @@
-"""Min-cost selection: of good candidates the sender takes those with the fewest bits in total.
+"""Min-cost selection: among good candidates, the sender takes those with the fewest bits in total.
 
-Lossless coding needs no exact sample: any candidate decodes. Ranking by density ratio knows what
-latents cost and how likely the posterior makes them; the true cost of what follows, the pixels'
-bits, only the decoder knows.
+Lossless coding needs no exact sample: any candidate decodes. The density ratio accounts for the
+cost of the latents and their likelihood under the posterior; only the decoder gives the true cost
+of the pixels that follow.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from recvae.codec.vae.pixel_cost import PixelCost
 from recvae.rec import Code, Coder, DiagonalGaussian, Racing
 from recvae.rec.devices import to_cpu
 
-IMAGES_AT_ONCE = 64  # bounds memory: of each there are beam * candidates choices
+IMAGES_AT_ONCE = 64  # bounds memory: each has beam * candidates choices
 PIXEL_BATCH = 64  # latents decoded at once
 
 
 def can_choose(latents: LatentCodec) -> bool:
-    """Whether a min-cost sender has candidates to choose from: in blocks whose coders race."""
+    """Whether a min-cost sender has candidates to choose from: blocks with racing coders."""
     return isinstance(latents, BlockLatents) and all(
         isinstance(coder, Racing) for coder in latents.coders
     )
@@ -29,15 +29,16 @@ def can_choose(latents: LatentCodec) -> bool:
 
 @dataclass(frozen=True)
 class MinCostSender:
-    """Starts from the plain choice of every block and improves one block after the other.
+    """A sender that starts from the plain choice of every block and improves block by block.
 
-    A beam of the cheapest choices so far is tried with every candidate of the next block; blocks
-    to come stand at their plain choice. So a choice never costs more than the plain one.
+    The beam holds the cheapest choices so far; each is tried with every candidate of the next
+    block, while later blocks keep their plain choice. A choice thus never costs more than the
+    plain one.
 
     Args:
-        pixel_cost: what the pixels of an image cost given latents.
-        candidates: K, the first finishers of each block's race that are tried.
-        beam: how many choices are carried along.
+        pixel_cost: bits of an image's pixels given latents.
+        candidates: K, the first finishers of each block's race, which are tried.
+        beam: number of choices kept.
     """
 
     pixel_cost: PixelCost
@@ -76,7 +77,7 @@ class MinCostSender:
 
 @dataclass(frozen=True, eq=False)
 class _Costs:
-    """What choices of candidates cost; block b's are z[b] (n, K, dim), with code_bits[b] (n, K)."""
+    """Costs of choices; candidates of block b are z[b] (n, K, dim), with code_bits[b] (n, K)."""
 
     latents: BlockLatents
     images: Tensor
@@ -100,7 +101,7 @@ class _Costs:
         )
 
     def bits(self, choices: Tensor) -> Tensor:
-        """Bits of latents and pixels for choices (n, m, blocks), less what all cost. (n, m)."""
+        """Bits of latents and pixels for choices (n, m, blocks), less a common part. (n, m)."""
         n, m, _ = choices.shape
         items = torch.arange(n)[:, None].expand(n, m)
         z = torch.empty(n, m, self.latents.latent_dim, dtype=torch.int64)
@@ -130,7 +131,7 @@ def _racing(coder: Coder) -> Racing:
 
 
 def _with_each_candidate(choices: Tensor, block: int, candidates: int) -> Tensor:
-    """Choices (n, m, blocks) to (n, m * candidates, blocks): with each candidate of a block."""
+    """Combine choices (n, m, blocks) with a block's candidates: (n, m * candidates, blocks)."""
     tried = choices[:, :, None].repeat(1, 1, candidates, 1)
     tried[..., block] = torch.arange(candidates)
     return tried.flatten(1, 2)

@@ -1,7 +1,7 @@
 """The codec model: everything that sender and receiver must share, as safetensors and JSON.
 
-A model is a folder with `model.json` and `weights.safetensors`. Its hash covers both and stands in
-every file made with it.
+A model is a folder with `model.json` and `weights.safetensors`. Its hash covers both and is stored
+in every file made with it.
 """
 
 from collections.abc import Sequence
@@ -47,11 +47,11 @@ PARTS = ("bins", "ranks", "pixels", "stored", "kl")  # of `Bits`
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CodecModel(VaeParts, FolderModel, ImageCoder):  # type: ignore[misc, override]
-    """A trained model ready to code with: the image coder that is a VAE.
+    """A trained VAE that is ready to code: an image coder.
 
-    Fields besides those of `VaeParts`:
-        name: for people.
-        metadata: what is known about the model; no bit depends on it.
+    Fields, besides those of `VaeParts`:
+        name: for display.
+        metadata: facts about the model; no coded bit depends on them.
     """
 
     name: str
@@ -82,7 +82,7 @@ class CodecModel(VaeParts, FolderModel, ImageCoder):  # type: ignore[misc, overr
         return are_written(self, [(group.streams[0], group.num_images) for group in groups])
 
     def with_effort(self, effort: int) -> "CodecModel":
-        """As a sender that tries so many candidates of each block with the decoder."""
+        """A copy whose sender tries `effort` candidates of each block with the decoder."""
         if effort == 1:
             return self
         latents = self.latents
@@ -95,7 +95,7 @@ class CodecModel(VaeParts, FolderModel, ImageCoder):  # type: ignore[misc, overr
         return replace(self, latents=replace(latents, sender=sender))
 
     def traced(self, trace: Trace) -> "CodecModel":
-        """The same model, whose steps of coding `trace` is called with."""
+        """A copy that calls `trace` with each step of coding."""
         return replace(self, trace=trace)
 
     def negative_elbo_bits(
@@ -115,7 +115,7 @@ class CodecModel(VaeParts, FolderModel, ImageCoder):  # type: ignore[misc, overr
                 raise InputError(f"a group of {len(group.streams)} streams where there is one")
 
     def description(self) -> dict[str, Any]:
-        """What `model.json` states, but for the hash."""
+        """The contents of `model.json` without the hash."""
         return {
             "format": FORMAT,
             "name": self.name,
@@ -127,7 +127,7 @@ class CodecModel(VaeParts, FolderModel, ImageCoder):  # type: ignore[misc, overr
         }
 
     def tensors(self) -> Tensors:
-        """What `weights.safetensors` holds: the encoder in float16, the decoder in integers."""
+        """The contents of `weights.safetensors`: encoder in float16, decoder in integers."""
         # The encoder may differ between machines; half precision costs no measurable rate.
         encoder = {f"encoder.{k}": v.half() for k, v in self.encoder.state_dict().items()}
         decoder = {f"decoder.{k}": v for k, v in self.decoder.state_dict().items()}
@@ -141,18 +141,18 @@ class CodecModel(VaeParts, FolderModel, ImageCoder):  # type: ignore[misc, overr
 
 
 def load_vae(name_or_folder: str | PathLike[str]) -> CodecModel:
-    """As `load_model`; InputError if the model is of another kind."""
+    """Load a VAE as `load_model` does; InputError for another kind of model."""
     model = load_model(name_or_folder)
     if not isinstance(model, CodecModel):
-        raise InputError(f"model {name_or_folder}: is no VAE, which is needed here")
+        raise InputError(f"model {name_or_folder}: is not a VAE, which is needed here")
     return model
 
 
 def load(folder: Path) -> CodecModel:
-    """The model in a folder; ValueError if it cannot be used.
+    """Load the model in a folder; ValueError if it cannot be used.
 
-    It costs some times the bytes of its files, which may be no more than its architecture needs;
-    one of a wrong hash costs less.
+    Memory is a small multiple of the size of its files, which may not exceed what its architecture
+    needs; a model whose hash is wrong takes less.
     """
     text = read_description(folder)
     architecture = Architecture(**text["architecture"])
@@ -163,14 +163,14 @@ def load(folder: Path) -> CodecModel:
         raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     model = build_model(text, architecture, encoder, decoder, tensors)
-    # What a model says of itself must be what its hash is of: a file names the hash.
+    # Files name the hash, so the description must be exactly what it was computed from.
     if model.description() != text:
-        raise ValueError(f"{JSON_NAME}: states a field that a model of these parts leaves out")
+        raise ValueError(f"{JSON_NAME}: states a field that a model with these parts leaves out")
     return model
 
 
 def _tensor_specs(encoder: nn.Module, decoder: Decoder) -> dict[str, Spec]:
-    """What `weights.safetensors` must hold for these networks; see `CodecModel.tensors`."""
+    """Specs of the tensors in `weights.safetensors`; see `CodecModel.tensors`."""
     specs: dict[str, Spec] = {
         f"encoder.{name}": (np.float16, tuple(tensor.shape))
         for name, tensor in encoder.state_dict().items()
@@ -187,7 +187,7 @@ def build_model(
     decoder: Decoder,
     tensors: dict[str, Tensor],
 ) -> CodecModel:
-    """The model that keeps to the schema in `text` and has the tensors it needs."""
+    """Build the model from a `text` that keeps to the schema and the tensors it needs."""
     number = FixedPoint(**text["number"])
     parts: dict[str, dict[str, Tensor]] = {"encoder": {}, "decoder": {}}
     for name, tensor in tensors.items():
@@ -210,7 +210,7 @@ def build_model(
 
 
 def _latents_description(latents: LatentCodec) -> dict[str, Any]:
-    """Fields of `model.json`: blocks stand for themselves, other codecs say their name."""
+    """Fields of `model.json`: those of blocks directly, other codecs under their name."""
     fields = latents.to_json()
     if type(latents) is BlockLatents:
         return fields
@@ -218,14 +218,14 @@ def _latents_description(latents: LatentCodec) -> dict[str, Any]:
 
 
 def _latents_from(text: dict[str, Any]) -> LatentCodec:
-    """Inverse of `_latents_description`, with the key. ValueError where there is no such codec."""
+    """Inverse of `_latents_description`, with the key. ValueError for an unknown codec."""
     if "latents" in text and "blocks" in text:
-        raise ValueError("blocks: stand beside latents, where one of the two must be")
+        raise ValueError("blocks: given as well as latents; need exactly one of the two")
     fields = text.get("latents") or {"codec": BlockLatents.name, "blocks": text.get("blocks")}
     constants = {field: value for field, value in fields.items() if field != "codec"}
     if (name := fields["codec"]) not in LATENT_CODECS:
         raise ValueError(f"latents: codec is {name!r}; allowed: {', '.join(LATENT_CODECS)}")
     try:
         return LATENT_CODECS[name].from_json(text["key"], constants)
-    except (KeyError, TypeError) as error:  # the schema knows only the codecs that ship
-        raise ValueError(f"latents: no {name!r}: {type(error).__name__}: {error}") from error
+    except (KeyError, TypeError) as error:  # the schema covers only the codecs that ship
+        raise ValueError(f"latents: bad {name!r}: {type(error).__name__}: {error}") from error

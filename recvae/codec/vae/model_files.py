@@ -1,7 +1,7 @@
-"""The two files of a model as they come from anywhere: read within bounds, and checked.
+"""Reads the two files of an untrusted model within bounds, and checks them.
 
-Nothing is allocated by what a file claims, only by the bytes it has, and it may not have more than
-an honest one. `model_schema` says what `model.json` may hold.
+No allocation trusts a size that a file states: memory follows the bytes it has, which are limited
+to those of a genuine model. `model_schema` defines what `model.json` may hold.
 """
 
 from pathlib import Path
@@ -16,10 +16,10 @@ FORMAT = "recvae-model-1"
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """What `model.json` states, the hash included.
+    """Read `model.json`, the hash included.
 
-    Raises ValueError, in words that name the field, unless it keeps to the schema; OSError if it
-    cannot be read.
+    Raises ValueError, with a message that names the field, unless it keeps to the schema; OSError
+    if it cannot be read.
     """
     text = read_object(folder / JSON_NAME)
     architecture = text.get("architecture")

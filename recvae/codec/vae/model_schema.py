@@ -1,11 +1,11 @@
-"""The JSON Schema of `model.json`: what networks take is told by the networks.
+"""The JSON Schema of `model.json`; the arguments of networks come from the networks themselves.
 
-`model.schema.json`, beside this module, is that of the networks that ship. Only its part
-`architecture` is generated; after a change of arguments
+`model.schema.json`, beside this module, covers the networks that ship. Only its part `architecture`
+is generated; after a change of arguments
 
     python -c "from recvae.codec.vae import model_schema; model_schema.write()"
 
-writes it anew.
+rewrites it.
 """
 
 import json
@@ -22,14 +22,14 @@ LINE = 100  # columns
 
 
 def model_schema(names: Iterable[str]) -> dict[str, Any]:
-    """The schema that knows the arguments of the networks of these names, which are registered."""
+    """The schema for the registered networks of these names."""
     schema = json.loads(PATH.read_text("utf-8"))
     schema["properties"]["architecture"] = _architecture_schema(names)
     return schema
 
 
 def to_text(node: Any, indent: int = 0) -> str:
-    """As it stands in the file: JSON, with what fits into a line in one line."""
+    """Format as JSON; whatever fits on one line is put on one line."""
     line = json.dumps(node)
     if not isinstance(node, dict | list) or indent + len(line) < LINE:
         return line
@@ -44,7 +44,7 @@ def to_text(node: Any, indent: int = 0) -> str:
 
 
 def write() -> None:
-    """Write the file anew, for all networks that are registered."""
+    """Rewrite the file for all registered networks."""
     PATH.write_text(to_text(model_schema(NETWORKS)) + "\n", "utf-8")
 
 

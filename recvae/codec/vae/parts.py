@@ -1,4 +1,4 @@
-"""What a VAE codes with: its networks and the codec of its latents."""
+"""The parts that a VAE codes with: its networks and the codec of its latents."""
 
 from dataclasses import dataclass
 
@@ -16,17 +16,17 @@ from recvae.vae.quantise import ExactDecoder
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class VaeParts:
-    """What sender and receiver of groups need; `CodecModel` is these with a name and a hash.
+    """All that sender and receiver of groups need; `CodecModel` adds a name and a hash.
 
     Fields:
         architecture: of encoder and decoder.
-        number: fixed-point format of the exact decoder.
+        number: the fixed-point format of the exact decoder.
         latents: how latents are coded.
-        encoder: float network, for the sender only.
-        decoder: exact network.
+        encoder: the float network, for the sender only.
+        decoder: the exact network.
         trace: called with each step of coding.
 
-    Raises ValueError where the parts do not make a model.
+    Raises ValueError if the parts do not make a model.
     """
 
     architecture: Architecture
@@ -42,20 +42,20 @@ class VaeParts:
 
     @property
     def spec(self) -> ImageSpec:
-        """Of the images: grey."""
+        """The kind of images: grey."""
         return self.architecture.spec
 
     @property
     def summary(self) -> str:
-        """What tables say of it: that of its network."""
+        """A short description for tables: that of the network."""
         return network_named(self.architecture.name).summary
 
     @property
     def device(self) -> torch.device:
-        """Where the networks are."""
+        """The device of the networks."""
         return next(self.decoder.buffers()).device
 
     @property
     def coders(self) -> tuple[Coder, ...]:
-        """The relative entropy coders, each of which codes some of the latents."""
+        """The relative entropy coders; each codes some of the latents."""
         return self.latents.coders

@@ -1,4 +1,4 @@
-"""What pixels cost given latents: for senders that try many latents of an image."""
+"""The bits of pixels given latents, for senders that try many latents of an image."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,14 +14,14 @@ from recvae.exact import exact_arithmetic
 from recvae.vae.networks.decoder import PixelBits
 
 PixelCost: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""Latents (n, D) int64 in units of 2^-28 and images (n, h, w) uint8 to pixel bits, (n,) float64;
-all on CPU."""
+"""From latents (n, D) int64 in units of 2^-28 and images (n, h, w) uint8 to pixel bits, (n,)
+float64; all on CPU."""
 
 
 def make_pixel_cost(model: VaeParts) -> PixelCost:
-    """By look-up where the model's decoder allows it, else by all frequencies of all pixels.
+    """Use a look-up table where the model's decoder has one, else the frequencies of all pixels.
 
-    What is only tried is no step of coding: a trace of the model is not told of it.
+    Trials are not steps of coding: a trace of the model does not see them.
     """
     return _PixelCost(replace(model, trace=NO_TRACE))
 
@@ -45,4 +45,4 @@ class _PixelCost:
         return exact.decoder.pixel_cost_table(exact.number.fraction_bits)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _PixelCost, (self._model,)  # a table may be large, and of functions
+        return _PixelCost, (self._model,)  # the table may be large and hold functions

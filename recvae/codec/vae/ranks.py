@@ -1,8 +1,8 @@
 """Ranks under an index code to the range coder's symbols and back.
 
-The buckets of all ranks come first, then the places in them. A place of more than 20 bits is two
-symbols, as the range coder's probabilities have 24 bits: first for all ranks what lies above
-bit 20, then the 20 bits below.
+All buckets come first, then the offsets within them. An offset of more than 20 bits takes two
+symbols, as the range coder's probabilities have 24 bits: first, for all ranks, the part above
+bit 20, then the lower 20 bits.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ def encode_ranks(encoder: RangeEncoder, code: IndexCode, ranks: Tensor) -> None:
     """Code ranks (n,) int64, on CPU, in `code.bits(ranks)` bits.
 
     Raises:
-        ValueError: if the code does not reach a rank.
+        ValueError: if a rank is beyond the code.
     """
     buckets, places = (part.numpy() for part in code.split(ranks))
     high, low = _symbol_sizes(code, buckets)
@@ -30,7 +30,7 @@ def encode_ranks(encoder: RangeEncoder, code: IndexCode, ranks: Tensor) -> None:
 
 
 def decode_ranks(decoder: RangeDecoder, code: IndexCode, count: int) -> Tensor:
-    """The ranks (count,) int64 that `encode_ranks` coded; ValueError where none can be."""
+    """The ranks (count,) int64 that `encode_ranks` coded; ValueError for invalid data."""
     buckets = decoder.decode_repeated(_table(code), count)
     high, low = _symbol_sizes(code, buckets)
     places = decoder.decode_uniform(high).astype(np.int64) << SYMBOL_BITS
@@ -41,7 +41,7 @@ def decode_ranks(decoder: RangeDecoder, code: IndexCode, count: int) -> Tensor:
 def _symbol_sizes(
     code: IndexCode, buckets: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many values the upper and the lower symbol of each place can take."""
+    """The number of values of the upper and of the lower symbol of each offset."""
     widths = np.array(code.raw_bits, dtype=np.int64)[buckets]
     low = np.minimum(widths, SYMBOL_BITS)
     return 1 << (widths - low), 1 << low

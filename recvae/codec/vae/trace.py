@@ -1,4 +1,4 @@
-"""The steps of coding, told to who compares sender, receiver or machines: `CodecModel.traced`."""
+"""The steps of coding, for comparing sender, receiver and machines: `CodecModel.traced`."""
 
 from itertools import chain, zip_longest
 from typing import Any
@@ -9,27 +9,27 @@ from torch import Tensor
 
 
 class Trace:
-    """Called with each step of coding, in order; this one keeps nothing."""
+    """Receives each step of coding, in order; this one ignores them."""
 
     def begin_batch(self, z: Tensor) -> None:
-        """Called with the latents of a batch, (n, D) int64 in units of 2^-28.
+        """Receive the latents of a batch, (n, D) int64 in units of 2^-28.
 
         The receiver has those of the images that the model codes; the sender, which does not know
-        yet which ones it will store, of all images.
+        yet which images it will store, has those of all.
         """
 
     def begin_pass(self, classes: int) -> None:
-        """Called at each pass of the decoder, with its number of symbols."""
+        """Begin a pass of the decoder with `classes` symbols."""
 
     def add_piece(self, logits: Tensor, frequencies: Tensor) -> None:
-        """Called with each piece of the pass, (m, classes); a pass of no symbols has none.
+        """Receive a piece of the pass, (m, classes); a pass without symbols has no pieces.
 
-        Both are integers, logits in the type that carries them.
+        Both hold integers, the logits in the network's own dtype.
         """
 
 
 class RecordedTrace(Trace):
-    """Keeps all steps. Memory grows with the symbols: 8 bytes or more for each value of each."""
+    """Keeps all steps, in 8 bytes or more for each class of each symbol."""
 
     def __init__(self) -> None:
         self._z: list[NDArray[np.int64]] = []
@@ -60,12 +60,12 @@ class RecordedTrace(Trace):
 
     @property
     def logits(self) -> list[NDArray[Any]]:
-        """Of each pass, (m, classes) integers in a floating-point type, of all batches in order."""
+        """The logits by pass, (m, classes) integers in a float dtype, over all batches in order."""
         return _by_pass(self._logits)
 
     @property
     def frequencies(self) -> list[NDArray[np.int32]]:
-        """Of each pass, (m, classes), of all batches in order."""
+        """The frequencies by pass, (m, classes), over all batches in order."""
         return _by_pass(self._frequencies)
 
 

@@ -1,4 +1,4 @@
-"""Whether an encoder can have written a payload; salvage asks where checksums leave a doubt."""
+"""Tells whether an encoder can have written a payload: for salvage, where checksums leave doubt."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from recvae.codec.vae.parts import VaeParts
 
 
 def are_written(model: VaeParts, groups: Sequence[tuple[bytes, int]]) -> list[bool]:
-    """Whether an encoder can have written each of the payloads for so many images.
+    """Whether an encoder can have written each of the payloads, given its number of images.
 
-    It can if what the payload decodes to makes the same bytes when it is encoded again. Other bytes
-    decode to images as the model would draw them, and their code has a length of its own.
+    It can if decoding and encoding again gives the same bytes. Arbitrary bytes decode to samples of
+    the model, whose code has a length of its own.
     """
     raw_bytes, coding = model.spec.raw_bytes, pixel_coding(model)
     coded = {
@@ -20,7 +20,7 @@ def are_written(model: VaeParts, groups: Sequence[tuple[bytes, int]]) -> list[bo
     }
     try:
         decode_streams(model, list(coded.values()), [groups[index][1] for index in coded])
-    except ValueError:  # in one of them
+    except ValueError:  # in one of the payloads
         if len(groups) == 1:
             return [False]
         half = len(groups) // 2

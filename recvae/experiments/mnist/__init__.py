@@ -2,8 +2,8 @@
 
 rows        which coder, model and settings, on how many images
 coders      from a row to a model that codes its latents so; layouts: blocks and rank codes
-measure     a row as a real file: rate, where the bits go, overhead, bias, seconds, memory
-store       measured rows as files, so that an interrupted run goes on
+measure     a row as a real file: rate, bits by part, overhead, bias, seconds, memory
+store       measured rows as files, so that an interrupted run continues
 table       CSV and Markdown
 figures     one module each, from rows, models and images
 report      figures as SVG, and one page that holds everything

@@ -1,4 +1,4 @@
-"""-ELBO of the test images, which every row of a model is measured against."""
+"""-ELBO of the test images, the reference for every row of a model."""
 
 import io
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from recvae.vae.information import posterior
 
 @dataclass(frozen=True)
 class Bound:
-    """What images cost at least, (n,) float64 each.
+    """Lower bounds of images in bits, (n,) float64 each.
 
     Fields:
         bits: -ELBO, with one true posterior sample an image.
-        pixel_bits: the part of it that pixels take, given that sample.
+        pixel_bits: its part for the pixels, given that sample.
     """
 
     bits: NDArray[np.float64]
@@ -33,11 +33,11 @@ class Bound:
 def cached_bound(
     model: CodecModel, images: Tensor, test_set: str, seed: int, folder: Path
 ) -> Bound:
-    """-ELBO of images, kept in a file of the folder for rows of the same images or fewer.
+    """-ELBO of images, cached in a file of the folder for rows of the same images or fewer.
 
-    Images are drawn on in order, so that of a longer run the first ones are those of a shorter.
-    `test_set` is the fingerprint of the set that they are the first ones of. Raises InputError for
-    a file that cannot be read.
+    Images are drawn in order, so a longer run begins with those of a shorter one. `test_set` is the
+    fingerprint of the set that they are taken from. Raises InputError for a file that cannot be
+    read.
     """
     path = folder / f"{model.name}-{model.hash[:12]}-images-{test_set}-seed-{seed}.npy"
     known = _load(path)
@@ -55,7 +55,7 @@ def cached_bound(
 
 
 def _load(path: Path) -> NDArray[np.float64]:
-    """What a file keeps, (2, n); nothing if there is none."""
+    """The contents of a cache file, (2, n); empty if there is none."""
     try:
         return np.load(path) if path.exists() else np.zeros((2, 0))
     except (ValueError, EOFError, OSError) as error:

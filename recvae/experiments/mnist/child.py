@@ -1,4 +1,4 @@
-"""Work in a process of its own, whose peak of memory is then its own."""
+"""Runs work in a separate process, to measure its peak memory."""
 
 import multiprocessing
 import os
@@ -14,15 +14,15 @@ from recvae.errors import InputError
 
 R = TypeVar("R")
 
-# A server that has imported everything and computed nothing: its children start at once.
+# A server that has imported everything but computed nothing, so its children start fast.
 PRELOADED = ["recvae.experiments.mnist.measure", "recvae.rec.search.numba.backend"]
 
 
 def in_child(function: Callable[..., R], *arguments: Any) -> R:
-    """What the function returns in a child process, which ends with the call.
+    """Call a function in a child process, which ends afterwards, and return its result.
 
-    Raises what the function raises if that is an InputError, RuntimeError with its traceback for
-    anything else or if the process is killed.
+    Raises the function's exception if that is an InputError, and RuntimeError with its traceback
+    for any other, or if the process is killed.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
@@ -35,7 +35,7 @@ def in_child(function: Callable[..., R], *arguments: Any) -> R:
         failure, result = receiver.recv()
     except EOFError:
         process.join()
-        message = f"a process that measures was ended, with status {process.exitcode}"
+        message = f"a measuring process ended with status {process.exitcode}"
         raise RuntimeError(message) from None
     finally:
         if process.pid is not None:
@@ -50,7 +50,7 @@ def in_child(function: Callable[..., R], *arguments: Any) -> R:
 
 @contextmanager
 def _interrupt_later() -> Iterator[None]:
-    """Ctrl-C waits: a child that is half started would print what it misses."""
+    """Delay Ctrl-C: a half-started child would print errors."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -69,7 +69,7 @@ def _call(sender: Connection, function: Callable[..., R], arguments: tuple[Any, 
         failure = error
     except Exception:
         failure = traceback.format_exc()
-    with suppress(BrokenPipeError):  # a parent that was interrupted waits no longer
+    with suppress(BrokenPipeError):  # an interrupted parent no longer waits
         sender.send((failure, result))
 
 

@@ -1,4 +1,4 @@
-"""From a row to what codes it: a model whose latents are coded as the row says."""
+"""From a row to its coder: a model whose latents are coded as the row specifies."""
 
 import math
 from dataclasses import dataclass, replace
@@ -13,12 +13,12 @@ from recvae.experiments.mnist.rows import Row
 
 @dataclass(frozen=True)
 class Coding:
-    """What a file is made with.
+    """The coder of a file.
 
     Fields:
-        model: with the row's code for latents and all its constants.
-        calls: how many calls of relative entropy coding an image takes.
-        log2_candidates: log2 N of a fixed number of candidates; None for exact searches.
+        model: the model, with the row's code for latents and all its constants.
+        calls: number of calls of relative entropy coding for an image.
+        log2_candidates: log2 N if the number of candidates is fixed; None for exact searches.
     """
 
     model: CodecModel
@@ -27,13 +27,13 @@ class Coding:
 
 
 def make_coding(row: Row, model: CodecModel, key: int, training: Training) -> Coding:
-    """What codes a row, with all its constants fitted to the training images.
+    """Make a row's coder, with all its constants fitted to the training images.
 
     Args:
         row: any but the bound.
         model: gives the networks.
-        key: 64-bit name of the shared randomness.
-        training: of the model.
+        key: names the shared randomness, 64 bits.
+        training: the model's training data.
     """
     ranked = training[: row.rank_images]
     if row.family == "A*" or row.bisecting:

@@ -1,4 +1,4 @@
-"""Measures the rows that are missing, writes table, figures and report, prints a summary."""
+"""Measures missing rows, writes table, figures and report, and prints a summary."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,28 +34,28 @@ SHOWN, QUICKLY_SHOWN = (60_000, ALL_IMAGES), (500, QUICK_IMAGES)
 
 
 def run(out: str, root: str | None, quick: bool, train: bool, seed: int) -> None:
-    """Fills the folder `out`; rows that an earlier run of the same settings measured are kept.
+    """Fill the folder `out`, keeping rows that an earlier run measured with the same settings.
 
-    Those whose own settings are others by now, or that another version measured, are measured anew.
+    Rows whose own settings have changed since, or that another version measured, are measured anew.
 
     Args:
-        out: folder, made if need be.
-        root: folder of MNIST/raw; a quick run can do without.
+        out: output folder, created if necessary.
+        root: folder with MNIST/raw; optional for a quick run.
         quick: few rows on few images.
-        train: whether to train the models that are missing.
-        seed: of the shared randomness and of the samples of -ELBO.
+        train: whether to train missing models.
+        seed: seed of the shared randomness and of the samples for -ELBO.
 
     Raises:
-        InputError: if an option does not fit, MNIST is not there, or `out` cannot be written to or
+        InputError: if an option does not fit, MNIST is missing, or `out` cannot be written to or
             holds rows of other settings.
     """
     check_seed(seed)
     if root is None and not quick:
-        raise InputError("--data.root: pass the folder that holds MNIST/raw, or --quick")
+        raise InputError("--data.root: pass the folder with MNIST/raw, or --quick")
     if root is None and train:
-        raise InputError("--train: pass by --data.root the folder that holds MNIST/raw")
+        raise InputError("--train: pass the folder with MNIST/raw by --data.root")
     if quick and train:
-        raise InputError("--train: a quick run needs no model but those that ship, leave one out")
+        raise InputError("--train: a quick run needs only shipped models: drop --train or --quick")
     settings = {
         "quick": quick,
         "seed": seed,
@@ -101,7 +101,7 @@ def _drawings(
 
 
 def _command_line(quick: bool, train: bool, seed: int) -> str:
-    """What makes the same again; folders are the reader's own."""
+    """The command that reproduces the results; folders are placeholders."""
     options = ["--quick"] * quick + ["--train"] * train + [f"--seed {seed}"]
     return f"python -m recvae.experiments mnist --data.root DIR --out OUT {' '.join(options)}"
 
@@ -111,7 +111,7 @@ def _store(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -
 
 
 def notes_on_missing(models: Mapping[str, Path], rows: Sequence[Row]) -> list[str]:
-    """A line for each model that rows need and that is not there."""
+    """A line for each missing model that rows need."""
     missing = dict.fromkeys(row.model for row in rows if row.model not in models)
     return [f"Rows of {name} are left out: no such model; --train trains it." for name in missing]
 

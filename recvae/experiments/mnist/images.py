@@ -1,4 +1,4 @@
-"""The images that the rows are measured on and fitted to."""
+"""The images on which rows are measured and fitted."""
 
 import hashlib
 from pathlib import Path
@@ -18,10 +18,9 @@ SHUFFLE_SEED = 0
 
 
 def load_images(root: str | None, split: Split, count: int) -> Tensor:
-    """The first `count` images of a shuffled order of a split of MNIST, (count, 28, 28) uint8.
+    """The first `count` images of a shuffled split of MNIST, (count, 28, 28) uint8.
 
-    Without `root`, of the images that come with the package. Raises InputError if there is no MNIST
-    below `root`.
+    Without `root`, the package's images. Raises InputError if there is no MNIST below `root`.
     """
     pixels = torch.from_numpy(sample_images(split) if root is None else _read(root, split))
     order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(SHUFFLE_SEED))
@@ -29,7 +28,7 @@ def load_images(root: str | None, split: Split, count: int) -> Tensor:
 
 
 def fingerprint(root: str | None, split: Split) -> str:
-    """Tells sets and their orders apart: the start of the SHA-256 of the pixels as shuffled."""
+    """Identifies a set and its order: the start of the SHA-256 of the shuffled pixels."""
     pixels = load_images(root, split, SPLIT_IMAGES[split]).numpy()
     return hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
 
@@ -40,5 +39,5 @@ def _read(root: str, split: Split) -> np.ndarray:
         if (folder / name).is_file():
             return read_images(folder / name).pixels
     raise InputError(
-        f"{folder / FILES[split]}: no such file; --data.root is the folder that holds MNIST/raw"
+        f"{folder / FILES[split]}: no such file; --data.root must be the folder with MNIST/raw"
     )

@@ -1,4 +1,4 @@
-"""The blocks of a row and the codes of their ranks: constants, decided on training images."""
+"""The blocks of a row and the codes of their ranks: constants, determined on training images."""
 
 import math
 from dataclasses import dataclass, replace
@@ -23,17 +23,17 @@ from recvae.rec.layout import DEFAULT_ALGORITHM
 from recvae.vae.information import posterior
 
 ALGORITHMS = {"PFR": "partitioned PFR, sup", "GPRS": "GPRS"}
-"""Of the blocks of a family's rows, where it is not the default."""
+"""Algorithms of a family's blocks, unless the default."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """What the constants of a row are fitted to.
+    """The data that the constants of a row are fitted to.
 
     Fields:
-        images: of the training set, (n, h, w) uint8.
+        images: training images, (n, h, w) uint8.
         target: their posteriors, (n, D).
-        information_bits: (D,) mutual information of each dimension over the whole training set.
+        information_bits: mutual information of each dimension over the whole training set, (D,).
     """
 
     images: Tensor
@@ -45,7 +45,7 @@ class Training:
 
     @staticmethod
     def of(model: CodecModel, images: Tensor) -> "Training":
-        """For a model that states its mutual information, as all exported ones do."""
+        """Make it for a model that states its mutual information, as all exported ones do."""
         information = torch.tensor(model.metadata["mutual_information_bits"], dtype=torch.float64)
         return Training(images, posterior(model.encoder, images), information)
 
@@ -79,10 +79,9 @@ def block_latents(
     sender: Sender | None = None,
     zeta: bool = False,
 ) -> BlockLatents:
-    """Blocks with codes of their ranks fitted to what is sent for training images.
+    """Make blocks with rank codes fitted to what is sent for training images.
 
-    Min-cost selection, which must know what ranks cost, first knows of codes fitted to the plain
-    choice.
+    Min-cost selection, which needs the cost of ranks, starts from codes fitted to the plain choice.
     """
     latents = BlockLatents.unfitted(key, blocks)
     for each in (None, sender) if sender else (None,):
@@ -93,5 +92,5 @@ def block_latents(
 
 
 def fit_zeta_code(ranks: Tensor, num_candidates: int) -> IndexCode:
-    """The zeta code under which the ranks are likeliest."""
+    """The maximum likelihood zeta code for the ranks."""
     return zeta_code(fit_zeta_exponent(ranks, num_candidates), num_candidates)

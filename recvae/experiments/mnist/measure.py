@@ -1,4 +1,4 @@
-"""One row, measured: a real file written, read back and compared, and where its bits went."""
+"""Measures one row: a real file written, read back and compared, and its bits by part."""
 
 import resource
 import sys
@@ -31,19 +31,19 @@ PUBLISHED = {
     "A*": A_STAR,
     "bound": BITS_BACK,
 }
-"""The published method that stands beside a family."""
+"""The published method to compare a family with."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a process needs to measure a row.
+    """Everything a process needs to measure a row.
 
     Fields:
-        row: what to measure.
+        row: the row to measure.
         model: name or folder.
-        root: folder of MNIST/raw; None for the images of the package.
-        seed: names the shared randomness and draws the samples of -ELBO.
-        bounds: folder for -ELBO of the test images, which all rows of a model share.
+        root: folder with MNIST/raw; None for the package's images.
+        seed: names the shared randomness and draws the samples for -ELBO.
+        bounds: folder for -ELBO of the test images, shared by all rows of a model.
     """
 
     row: Row
@@ -54,9 +54,9 @@ class Job:
 
 
 def measure(job: Job) -> dict[str, Any]:
-    """Everything that a row tells, by column; see `table.COLUMNS`.
+    """Measure all cells of a row, by column; see `table.COLUMNS`.
 
-    Raises RuntimeError if what was decoded is not what was encoded.
+    Raises RuntimeError if the decoded images differ from the originals.
     """
     row, model = job.row, load_vae(job.model)
     images = load_images(job.root, "test", row.images)
@@ -78,18 +78,18 @@ def measure(job: Job) -> dict[str, Any]:
 
 
 def count_pixels(images: Tensor) -> int:
-    """Pixels of one image."""
+    """Number of pixels of one image."""
     return images[0].numel()
 
 
 def peak_mb() -> float:
-    """The most memory that this process has had, MB."""
+    """Peak memory of this process in MB."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def _bound_cells(bound: Bound, images: Tensor) -> dict[str, Any]:
-    """The cells of -ELBO, for which there is no file."""
+    """The cells of -ELBO, which has no file."""
     pixels = count_pixels(images)
     return {
         "bits_per_pixel": float(bound.bits.mean()) / pixels,
@@ -106,9 +106,9 @@ def _file_cells(row: Row, coding: Coding, images: Tensor, bound: Bound) -> dict[
         decoded, decode_seconds = timed(lambda: _read(path, row, coding))
         file_bytes = path.stat().st_size
     if not np.array_equal(decoded, images.numpy()):
-        raise RuntimeError(f"{coding.model.name}: what was decoded is not what was encoded")
+        raise RuntimeError(f"{coding.model.name}: the decoded images differ from the originals")
     if file_bytes != report.sizes.total:
-        raise RuntimeError(f"{coding.model.name}: the file is not as long as reported")
+        raise RuntimeError(f"{coding.model.name}: the file's length differs from the report")
     count, pixels = len(images), count_pixels(images)
     overhead_bits = 8 * file_bytes / count - float(bound.bits.mean())
     return {
@@ -162,7 +162,7 @@ def _read(path: Path, row: Row, coding: Coding) -> np.ndarray:
 
 
 def _standard_error(bits: np.ndarray, pixels: int) -> float | None:
-    """Of the mean over a sample of the test set; None for the whole."""
+    """Standard error of the mean over a sample of the test set; None for the whole set."""
     if len(bits) == ALL_IMAGES:
         return None
     return float(bits.std(ddof=1)) / len(bits) ** 0.5 / pixels

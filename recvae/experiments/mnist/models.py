@@ -1,4 +1,4 @@
-"""The models of the table: those that ship, and those that are trained here."""
+"""The models of the table: shipped ones, and ones trained here."""
 
 import subprocess
 import sys
@@ -18,11 +18,11 @@ TRAINING_OPTIONS = {
     VARIANTS["beta 1"]: ["--trainer.max_epochs=80"],
     VARIANTS["controlled"]: ["--trainer.max_epochs=80", "--model.beta.mode=controlled"],
 }
-"""What is different from the configuration of the baseline."""
+"""Differences from the configuration of the baseline."""
 
 
 def find_models(out: Path) -> dict[str, Path]:
-    """Folder of each model that is there, by name: one trained here before one that ships."""
+    """Folders of available models, by name; ones trained here take precedence."""
     trained = {name: out / "models" / name for name in MODEL_NAMES}
     trained = {name: path for name, path in trained.items() if (path / JSON_NAME).is_file()}
     shipped = {name: path for name, path in shipped_models().items() if name in MODEL_NAMES}
@@ -30,27 +30,27 @@ def find_models(out: Path) -> dict[str, Path]:
 
 
 def read_hash(model: Path) -> str:
-    """The hash that a model's folder states; InputError if it states none."""
+    """Read the hash in a model's folder; InputError if there is none."""
     try:
         found = read_object(model / JSON_NAME).get("hash")
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{model / JSON_NAME}: cannot be read, delete its folder") from error
     if not isinstance(found, str):
-        raise InputError(f"{model / JSON_NAME}: states no hash; delete it or make it anew")
+        raise InputError(f"{model / JSON_NAME}: has no hash; delete it or export it again")
     return found
 
 
 def train_model(out: Path, root: str, name: str) -> None:
-    """Train the baseline with other latents or weights; export it to OUT/models.
+    """Train the baseline with other latents or weights, and export it to OUT/models.
 
-    Goes on from the last checkpoint of an interrupted training. Raises InputError if it fails.
+    Continues from the last checkpoint of an interrupted training. Raises InputError if it fails.
     """
     if not CONFIG.is_file():
         raise InputError(f"--train needs {CONFIG}: run it in a copy of the repository")
     folder = out / "models" / "training"
     run = folder / name / "version_0"
     last = run / "checkpoints" / "last.ckpt"
-    (run / "config.yaml").unlink(missing_ok=True)  # LightningCLI would refuse to go on beside it
+    (run / "config.yaml").unlink(missing_ok=True)  # else LightningCLI refuses to continue
     _train(
         "fit",
         f"--config={CONFIG}",
@@ -66,7 +66,7 @@ def train_model(out: Path, root: str, name: str) -> None:
 
 
 def _train(*arguments: str) -> None:
-    """`train.py` in a process of its own, which prints to where this one does."""
+    """Run `train.py` in a separate process with the same output."""
     done = subprocess.run([sys.executable, "-c", TRAINING, *arguments])
     if done.returncode:
         raise InputError(f"--train: train.py {arguments[0]} ended with status {done.returncode}")

@@ -23,11 +23,11 @@ class Published:
     """A published result.
 
     Fields:
-        name: of the codec.
-        latent_dim: latents of its model; None where it has not one layer of them.
-        negative_elbo_bpp: its bound; None if not told.
-        bits_per_pixel: coded.
-        source: where it was published.
+        name: name of the codec.
+        latent_dim: latents of its model; None unless it has a single layer.
+        negative_elbo_bpp: its bound; None if not reported.
+        bits_per_pixel: the coded rate.
+        source: the publication.
     """
 
     name: str
@@ -69,7 +69,7 @@ OTHERS = (
 
 
 def published_bpp(name: str, latent_dim: int) -> float | None:
-    """The coded rate of a method with so many latents; None where none was published."""
+    """The coded rate of a method with this many latents; None if unpublished."""
     for result in RESULTS:
         if (result.name, result.latent_dim) == (name, latent_dim):
             return result.bits_per_pixel

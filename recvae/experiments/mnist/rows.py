@@ -1,7 +1,7 @@
 """The rows of the table: which coder, on which model, with which settings, on how many images.
 
-Main rows stand on all test images; the many others on fewer, always the first ones of one shuffled
-order of the test set, so that rows of like number stand on the same images.
+Main rows cover all test images; the many others fewer, always the first ones of one shuffled order
+of the test set, so that rows with equal numbers use the same images.
 """
 
 import re
@@ -33,16 +33,16 @@ FAMILIES: tuple[Family, ...] = (
 MODELS = {20: "mnist-mlp-20", 50: "mnist-mlp", 100: "mnist-mlp-100"}
 BASELINE = 50
 VARIANTS = {"beta 1": "mnist-mlp-beta1", "controlled": "mnist-mlp-controlled"}
-"""The baseline's network, trained alike but for the weights of the dimensions' KL."""
+"""The baseline's network, trained with other weights of the dimensions' KL."""
 MODEL_NAMES = (*MODELS.values(), *VARIANTS.values())
 BLOCKS = (1, 2, 4, 8)
 LOG2_CANDIDATES = (6, 8, 10, 12, 14, 16)
-LOG2_CAP = 20  # of the exact searches: what a model file allows a block
+LOG2_CAP = 20  # of exact searches: the limit of model files for a block
 
-# log2 J of a block over its information, by log2 N and number of blocks: what coded training images
-# of the baseline in the fewest bits, of values in steps of 0.1. With few candidates bins must do
+# log2 J of a block over its information, by log2 N and number of blocks: the value in steps of 0.1
+# that coded training images of the baseline in the fewest bits. With few candidates, bins must do
 # what the search cannot; with many, more bins cost more than they save. One block of 50 latents is
-# cut off at 2^62 bins, whatever stands here.
+# limited to 2^62 bins, whatever this says.
 BINS_PER_INFORMATION = {
     6: {1: 1.0, 2: 1.1, 4: 1.0, 8: 0.9},
     8: {1: 1.0, 2: 1.0, 4: 1.0, 8: 0.8},
@@ -51,7 +51,7 @@ BINS_PER_INFORMATION = {
     14: {1: 1.0, 2: 0.9, 4: 0.7, 8: 0.6},
     16: {1: 1.0, 2: 0.9, 4: 0.6, 8: 0.6},
 }
-PFR_BINS_PER_INFORMATION = 0.75  # bins of an exact search, which need not hold all that Q holds
+PFR_BINS_PER_INFORMATION = 0.75  # for exact searches, whose bins need not carry everything
 
 ALL_IMAGES, MOST_IMAGES, SIDE_IMAGES = 10_000, 2_000, 1_000
 QUICK_IMAGES, QUICK_TRAINING_IMAGES = 64, 100
@@ -59,27 +59,27 @@ QUICK_IMAGES, QUICK_TRAINING_IMAGES = 64, 100
 
 @dataclass(frozen=True)
 class Row:
-    """What to measure, with everything that decides the numbers but model, seed and images.
+    """A measurement, with everything that determines the numbers except model, seed and images.
 
     Fields:
-        name: for people; with the model it names the row.
+        name: for display; with the model it identifies the row.
         family: the kind of coder.
-        latent_dim: of the model, which it chooses.
+        latent_dim: latents of the model, which it selects.
         variant: which of `VARIANTS` the model is; None for one of `MODELS`.
-        images: how many test images.
-        training_images: how many its constants are fitted to.
-        rank_images: how many of those, at most, rank codes are fitted to, which takes a search.
+        images: number of test images.
+        training_images: number of images that its constants are fitted to.
+        rank_images: how many of those, at most, rank codes are fitted to, which needs a search.
         tried: candidates of a block that min-cost selection tries.
-        beam: choices that min-cost selection carries along.
-        blocks: how many blocks; None where `block_bits` says.
-        block_bits: mutual information that a block may hold at most, instead of `blocks`.
-        log2_candidates: log2 N of a fixed number of candidates; None for exact searches.
-        log2_cap: of the candidates of an exact search.
+        beam: choices that min-cost selection keeps.
+        blocks: number of blocks; None if `block_bits` determines it.
+        block_bits: most mutual information of a block, instead of `blocks`.
+        log2_candidates: log2 N if the number of candidates is fixed; None for exact searches.
+        log2_cap: cap on the candidates of an exact search.
         bins_per_information: log2 J of a block over its information; None without bins.
-        zeta: whether ranks are coded by the zeta code of the literature, not by a fitted histogram.
+        zeta: whether ranks use the zeta code of the literature instead of a fitted histogram.
         bisecting: for GPRS: whether it is the branch-and-bound form.
         group_size: images that share an entropy coder.
-        batch_size: images coded at once, as `recvae compress` does.
+        batch_size: images per batch, as in `recvae compress`.
     """
 
     name: str
@@ -103,23 +103,23 @@ class Row:
 
     @property
     def model(self) -> str:
-        """Name of its model."""
+        """The name of its model."""
         return MODELS[self.latent_dim] if self.variant is None else VARIANTS[self.variant]
 
     @property
     def slug(self) -> str:
-        """Name of its file, without ending."""
+        """The name of its file, without extension."""
         words = f"{self.model} {self.name}".lower().replace("a*", "a-star")
         return re.sub(r"[^a-z0-9]+", "-", words).strip("-")
 
     def settings(self) -> dict[str, Any]:
-        """All fields, plain, by the names that files of rows give them."""
+        """All fields as plain values, by their names in files of rows."""
         names = {"variant": "twin"}
         return {names.get(name, name): value for name, value in asdict(self).items()}
 
 
 def all_rows(quick: bool) -> list[Row]:
-    """The rows in the order in which they are measured, what others need first."""
+    """The rows in the order of measurement; those that others need come first."""
     if quick:
         return [
             replace(row, training_images=QUICK_TRAINING_IMAGES, tried=8) for row in _quick_rows()
@@ -129,11 +129,11 @@ def all_rows(quick: bool) -> list[Row]:
 
 def _full_rows() -> Iterator[Row]:
     yield bound(BASELINE, ALL_IMAGES)
-    # The main rows: the best setting, what it is to be compared with, and what improves on it.
+    # The main rows: the best setting, its comparisons, and improvements on it.
     yield partitioned(BASELINE, 2, 16, ALL_IMAGES)
     yield standard(BASELINE, 16, 12.0, ALL_IMAGES)
     yield fitted_bins(BASELINE, 2, 16, ALL_IMAGES)
-    yield min_cost(BASELINE, 4, 12, MOST_IMAGES)  # which tries many candidates of each
+    yield min_cost(BASELINE, 4, 12, MOST_IMAGES)  # it tries many candidates of each
     for blocks in BLOCKS:
         for log2_candidates in LOG2_CANDIDATES:
             if (blocks, log2_candidates) != (2, 16):
@@ -173,12 +173,12 @@ def _quick_rows() -> Iterator[Row]:
 
 
 def bound(latent_dim: int, images: int) -> Row:
-    """-ELBO: what coding costs at least."""
+    """-ELBO, the lower bound of coding."""
     return Row("-ELBO", "bound", latent_dim, images)
 
 
 def partitioned(latent_dim: int, blocks: int, log2_candidates: int, images: int) -> Row:
-    """Partitioned ORC as the codec does it."""
+    """Partitioned ORC as in the codec."""
     name = f"partitioned ORC, {_blocks(blocks)}, N = 2^{log2_candidates}"
     return Row(
         name,
@@ -197,7 +197,7 @@ def fitted_bins(latent_dim: int, blocks: int, log2_candidates: int, images: int)
         partitioned(latent_dim, blocks, log2_candidates, images),
         name=f"fitted bin prior, {_blocks(blocks)}, N = 2^{log2_candidates}",
         family="fitted bin prior",
-        training_images=20_000,  # only their posteriors: many, for frequencies that hold
+        training_images=20_000,  # many, as only posteriors are needed
     )
 
 

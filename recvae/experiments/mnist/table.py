@@ -1,4 +1,4 @@
-"""The measured rows as CSV and Markdown, beside what was published."""
+"""The measured rows as CSV and Markdown, beside published results."""
 
 from collections.abc import Sequence
 
@@ -32,7 +32,7 @@ COLUMNS = (
     "file_bytes",
     "published_bpp",
 )
-"""Cells of a row; units are in the names, `_bits` and `_seconds` are of one image."""
+"""Cells of a row; units are in the names, `_bits` and `_seconds` are per image."""
 
 _MARKDOWN: dict[str, tuple[str, str]] = {
     "name": ("coder", ""),
@@ -69,7 +69,7 @@ below -ELBO, which bounds the cost only if latents are posterior samples; select
 
 
 def sorted_rows(rows: Sequence[Measured]) -> list[Measured]:
-    """By number of latents, model, kind of coder, blocks, candidates."""
+    """Sort rows by number of latents, model, kind of coder, blocks, candidates."""
 
     def key(row: Measured) -> tuple[int, str, int, int, float, str]:
         return (
@@ -93,11 +93,11 @@ def to_table(rows: Sequence[Measured]) -> Table:
 
 
 def to_markdown(rows: Sequence[Measured], notes: Sequence[str]) -> str:
-    """One table for each model, and one of what was published, for GitHub.
+    """One table for each model, and one of published results, for GitHub.
 
     Args:
-        rows: measured.
-        notes: lines to stand below, such as which rows are missing.
+        rows: measured rows.
+        notes: lines to add below, such as which rows are missing.
     """
     parts = ["# Lossless MNIST", _NOTES]
     ordered = sorted_rows(rows)

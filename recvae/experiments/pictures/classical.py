@@ -1,7 +1,7 @@
-"""Classical lossy codecs on RGB images, one file an image: bytes and what comes back.
+"""Classical lossy codecs on RGB images, one file an image: bytes and decoded images.
 
-Each is run as its makers would have it for the smallest files. A file of 32 x 32 pixels is mostly
-headers: where a format tells what is a header, the bytes without it are counted, too.
+Each is run as recommended for the smallest files. A file of 32 x 32 pixels is mostly headers: for
+formats that identify them, the bytes without headers are counted, too.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,18 +22,18 @@ START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 @dataclass(frozen=True)
 class ClassicalCodec:
-    """A codec of one image, and the range of its settings.
+    """A codec for single images, and the range of its settings.
 
     Fields:
-        name: of the codec.
-        setting: what its settings are called.
+        name: name of the codec.
+        setting: name of its setting.
         settings: from the smallest files to the best pictures.
-        package: whose version decides its files.
-        encode: an image at a setting to the bytes of a file.
-        decode: these bytes to an image.
-        options: how it is run, in words.
-        payload: how many bytes of a file are no headers; None where that is not told apart.
-        left_out: which bytes the payload leaves out, in words.
+        package: the package whose version determines its files.
+        encode: from an image and a setting to the bytes of a file.
+        decode: from these bytes to an image.
+        options: its options in words.
+        payload: number of bytes of a file without headers; None if these are not identified.
+        left_out: the bytes that the payload leaves out, in words.
     """
 
     name: str
@@ -48,33 +48,33 @@ class ClassicalCodec:
 
     @property
     def version(self) -> str:
-        """Of its package, as in "pillow 13.0.0"."""
+        """Version of its package, such as "pillow 13.0.0"."""
         return f"{self.package} {version(self.package)}"
 
 
 def jpeg_scan_bytes(file: bytes) -> int:
     """The bytes of the entropy-coded scan of a baseline JPEG, byte stuffing included.
 
-    Left out: all from the start to the end of the scan's header (SOI, APP0, DQT, SOF0, DHT, SOS)
-    and EOI. Raises ValueError for a file of other than one scan.
+    Leaves out everything from the start to the end of the scan's header (SOI, APP0, DQT, SOF0, DHT,
+    SOS) and EOI. Raises ValueError for a file without exactly one scan.
     """
     position = 2  # after SOI
     while file[position : position + 2] != START_OF_SCAN:
         if file[position : position + 1] != b"\xff":
-            raise ValueError("no JPEG: a segment does not begin by a marker")
+            raise ValueError("not a JPEG: a segment does not begin with a marker")
         position += 2 + int.from_bytes(file[position + 2 : position + 4], "big")
     begin = position + 2 + int.from_bytes(file[position + 2 : position + 4], "big")
     scan = file[begin : -len(END_OF_IMAGE)]
     if file[-len(END_OF_IMAGE) :] != END_OF_IMAGE or START_OF_SCAN in scan:
-        raise ValueError("no JPEG of one scan")
+        raise ValueError("not a JPEG with one scan")
     return len(scan)
 
 
 def avif_mdat_bytes(file: bytes) -> int:
-    """The bytes that the mdat boxes of an ISO base media file hold, without the boxes' own heads.
+    """The bytes in the mdat boxes of an ISO base media file, without the boxes' headers.
 
-    Left out: the boxes ftyp and meta whole, and size and type of mdat. Raises ValueError for a box
-    that is longer than the file.
+    Leaves out the boxes ftyp and meta, and size and type of mdat. Raises ValueError for a box
+    longer than the file.
     """
     position, held = 0, 0
     while position < len(file):
@@ -83,7 +83,7 @@ def avif_mdat_bytes(file: bytes) -> int:
             size, head = int.from_bytes(file[position + 8 : position + 16], "big"), 16
         size = size or len(file) - position  # 0: to the end of the file
         if size < head or position + size > len(file):
-            raise ValueError("no file of boxes: one is longer than the file")
+            raise ValueError("not a file of boxes: one is longer than the file")
         if file[position + 4 : position + 8] == b"mdat":
             held += size - head
         position += size
@@ -91,22 +91,22 @@ def avif_mdat_bytes(file: bytes) -> int:
 
 
 def classical_codecs() -> list[ClassicalCodec]:
-    """Those that are installed; see `missing_codecs` for the others."""
+    """The installed codecs; see `missing_codecs` for the others."""
     return [codec for codec, installed in _all() if installed]
 
 
 def missing_codecs() -> list[str]:
-    """A line on each codec that is not installed."""
+    """A line about each codec that is not installed."""
     return [left_out(codec.name, codec.package) for codec, installed in _all() if not installed]
 
 
 def fit_to_bytes(
     codec: ClassicalCodec, image: RGB, num_bytes: int, settings: Iterable[float]
 ) -> bytes:
-    """The largest file, whole or its payload where it has one, of at most so many bytes.
+    """The largest file of at most `num_bytes` bytes, counting its payload if it has one.
 
-    The smallest one where all are larger. Settings are tried by bisection, from the smallest file
-    to the largest.
+    If all are larger, the smallest one. Settings are tried by bisection, from the smallest file to
+    the largest.
     """
     tried = list(settings)
     low, high = 0, len(tried) - 1
@@ -122,7 +122,7 @@ def fit_to_bytes(
 
 
 def payload_bytes(codec: ClassicalCodec, file: bytes) -> int:
-    """The bytes of a file without what its codec leaves out."""
+    """The number of bytes of a file without those its codec leaves out."""
     return len(file) if codec.payload is None else codec.payload(file)
 
 

@@ -1,4 +1,4 @@
-"""Measures the rows that are missing, writes tables, figures and report, prints what follows."""
+"""Measures missing rows, writes tables, figures and report, and prints a summary."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ SHOWN_PICTURE, SHOWN_SQUARE = 22, (0, 112, 144)  # of Kodak, from 0: a parrot's 
 
 @dataclass(frozen=True)
 class Shown:
-    """What pictures are shown: at which qualities, how they are sent, how many of CIFAR-10."""
+    """The pictures to show: qualities, effort, number of images of CIFAR-10."""
 
     qualities: tuple[int, ...]
     effort: int
@@ -46,19 +46,19 @@ SHOWN, QUICKLY_SHOWN = Shown((20, 50, 80), 1, 4), Shown((50,), 1, 1)
 
 
 def run(out: str, root: str, model: str, quick: bool, seed: int) -> None:
-    """Fills the folder `out`; rows that an earlier run of the same settings measured are kept.
+    """Fill the folder `out`, keeping rows that an earlier run measured with the same settings.
 
-    Those whose own settings are others by now, or that another version measured, are measured anew.
+    Rows whose own settings have changed since, or that another version measured, are measured anew.
 
     Args:
-        out: folder, made if need be.
-        root: folder that holds CIFAR10/test.npy and kodak/*.png.
-        model: of ours, by name or folder; a lossy one.
+        out: output folder, created if necessary.
+        root: folder with CIFAR10/test.npy and kodak/*.png.
+        model: a lossy model, by name or folder.
         quick: few rows on few images.
-        seed: of what is sampled, but not sent.
+        seed: seed of samples that are not sent.
 
     Raises:
-        InputError: if an option does not fit, images or model are not there, or `out` cannot be
+        InputError: if an option does not fit, images or model are missing, or `out` cannot be
             written to or holds rows of other settings.
     """
     check_seed(seed)
@@ -101,7 +101,7 @@ def drawings(
     classics: Sequence[ClassicalCodec],
     shown: Shown,
 ) -> list[Callable[[], Drawing]]:
-    """All figures in their order, each to be called to be made."""
+    """Functions that make the figures, in order."""
     return [
         partial(cifar10, rows),
         partial(kodak, rows),
@@ -113,7 +113,7 @@ def drawings(
 
 
 def _command_line(model: str, quick: bool, seed: int) -> str:
-    """What makes the same again; folders are the reader's own."""
+    """The command that reproduces the results; folders are placeholders."""
     named = model if model in shipped_models() else "MODEL"
     options = [f"--model {named}", *["--quick"] * quick, f"--seed {seed}"]
     return f"python -m recvae.experiments pictures --data.root DIR --out OUT {' '.join(options)}"

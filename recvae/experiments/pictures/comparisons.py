@@ -1,4 +1,4 @@
-"""What the measured curves say of each other and of the published ones, at equal rate."""
+"""Comparisons of the measured curves with each other and with published ones, at equal rate."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ RATES_BPP: dict[Data, tuple[float, ...]] = {
     "CIFAR-10, with effort": (0.85, 1.10, 1.50),
     "Kodak": (0.25, 0.5, 1.0, 1.5),
 }
-"""At which ours is compared with classical codecs and with its own ideal."""
+"""Rates at which ours is compared with classical codecs and with its own ideal."""
 
 IDEAL, EFFORT = f"{OURS}, ideal (KL)", f"{OURS}, effort "
-"""How curves of ours are called; files' with the effort behind it."""
+"""Names of our curves; those of files end in the effort."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Comparison:
     """Two curves at one rate.
 
     Fields:
-        what, against: the two.
+        what, against: the two curves.
         data: the images of the first.
         rate_bpp: bits per pixel.
-        ours_db, theirs_db: PSNR there, of the first and of the other.
+        ours_db, theirs_db: PSNR there, of the first and of the second.
     """
 
     what: str
@@ -40,14 +40,14 @@ class Comparison:
 
     @property
     def gain_db(self) -> float:
-        """By how much the first is above the other."""
+        """The difference of the first to the second, in dB."""
         return self.ours_db - self.theirs_db
 
 
 def curves(rows: Sequence[Measured], data: Data) -> dict[str, Curve]:
     """The curves of a set of images by name, in the order of the rows.
 
-    Codecs whose headers are told apart have a curve of files and one of payloads.
+    Codecs whose headers are identified have a curve of files and one of payloads.
     """
     points: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
@@ -60,7 +60,7 @@ def curves(rows: Sequence[Measured], data: Data) -> dict[str, Curve]:
 
 
 def comparisons(rows: Sequence[Measured]) -> list[Comparison]:
-    """All that the rows can tell; where a curve does not reach a rate, nothing is said of it."""
+    """All comparisons that the rows allow, at rates that both curves reach."""
     return [
         found
         for data in PLACES
@@ -69,7 +69,7 @@ def comparisons(rows: Sequence[Measured]) -> list[Comparison]:
 
 
 def is_coded(name: str) -> bool:
-    """Whether it is one of our files."""
+    """Whether it is a curve of our files."""
     return name.startswith(EFFORT)
 
 
@@ -80,7 +80,7 @@ def _name(row: Measured) -> str:
 
 
 def _with_published(found: dict[str, Curve], data: Data) -> Iterator[Comparison]:
-    """Files against the published coded points, the ideal curve against the published ideal one."""
+    """Compare files with published coded points, the ideal curve with the published ideal one."""
     if data != "CIFAR-10":
         return
     for result in RESULTS:
@@ -92,7 +92,7 @@ def _with_published(found: dict[str, Curve], data: Data) -> Iterator[Comparison]
 
 
 def _here(found: dict[str, Curve], data: Data) -> Iterator[Comparison]:
-    """Files against ideal, and against classical codecs."""
+    """Compare files with the ideal, and with classical codecs."""
     for name, curve in found.items():
         if is_coded(name):
             for against, other in found.items():

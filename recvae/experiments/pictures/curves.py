@@ -1,6 +1,6 @@
 """Rate-distortion curves: points, and PSNR at a rate.
 
-Between its points a curve is linear, in dB over bits per pixel; beyond them it is not known.
+Between its points a curve is linear, in dB over bits per pixel; beyond them it is undefined.
 """
 
 import math
@@ -13,11 +13,11 @@ Point: TypeAlias = tuple[float, float]
 """Bits per pixel and PSNR in dB."""
 
 Curve: TypeAlias = tuple[Point, ...]
-"""Points by ascending rate, no two of one rate."""
+"""Points by strictly ascending rate."""
 
 
 def curve_of(points: Iterable[Point]) -> Curve:
-    """The curve through points: the best of each rate; without those of a PSNR that is infinite."""
+    """The curve through points: the best at each rate, without infinite PSNRs."""
     finite = sorted((rate, db) for rate, db in points if math.isfinite(db))
     return tuple(sorted(dict(finite).items()))
 

@@ -1,4 +1,4 @@
-"""Pictures beside what codecs make of them in the same bytes."""
+"""Pictures beside their decoded versions by codecs at the same size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,11 +21,11 @@ RIVALS = ("JPEG", "WebP", "AVIF")
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a codec makes of some images.
+    """Some images as decoded by a codec.
 
     Fields:
-        name: of the codec.
-        images: decoded.
+        name: name of the codec.
+        images: decoded images.
         bits_per_pixel: of all images together.
         psnr_db: mean over images.
     """
@@ -38,7 +38,7 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Examples:
-    """Images of one size, and for each rate what codecs make of them, ours first."""
+    """Images of one size, and for each rate their decoded versions, ours first."""
 
     images: list[RGB]
     rates: list[list[Decoded]]
@@ -52,15 +52,15 @@ def make_examples(
     classics: Sequence[ClassicalCodec],
     whole: bool,
 ) -> Examples:
-    """Ours at some qualities, and for each image the best file of each other codec as large.
+    """Code at some qualities, and each image by each other codec in at most as many bytes.
 
     Args:
         codec: ours.
-        images: of one size.
-        qualities: of ours.
-        effort: of ours.
+        images: images of one size.
+        qualities: our qualities.
+        effort: our effort.
         classics: codecs to choose `RIVALS` from.
-        whole: whether to count whole files, else payloads: of ours the images' streams.
+        whole: whether to count whole files, else payloads: for ours, the images' streams.
     """
     rivals = [classic for classic in classics if classic.name in RIVALS]
     if whole:
@@ -76,7 +76,7 @@ def make_examples(
 
 
 def crop(image: RGB, top: int, left: int, side: int) -> RGB:
-    """A square of an image, moved inwards where it would leave it, smaller where it must be."""
+    """A square crop of an image, moved or shrunk to fit inside it."""
     top, left = (
         max(min(start, length - side), 0)
         for start, length in zip((top, left), image.shape[:2], strict=True)
@@ -85,7 +85,7 @@ def crop(image: RGB, top: int, left: int, side: int) -> RGB:
 
 
 def difference(image: RGB, decoded: RGB, gain: int) -> RGB:
-    """What was made of an image less the image, amplified; grey where they are alike."""
+    """The decoded image minus the original, amplified; grey where they are equal."""
     apart = decoded.astype(np.int64) - image
     return np.clip(128 + gain * apart, 0, 255).astype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""The pictures that are coded, and how far what comes back is from them."""
+"""The pictures that are coded, and the distortion of decoded ones."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -17,27 +17,27 @@ PLACES: dict[Data, str] = {
     "CIFAR-10, with effort": "CIFAR10/test.npy",
     "Kodak": "kodak",
 }
-SIDE = 256  # of the middle of each photograph, which is what is coded, pixels
+SIDE = 256  # side of the centre of photographs that is coded, pixels
 
 
 def load_images(root: str, data: Data, count: int) -> list[RGB]:
-    """The first `count` images, in the order of the file or of the files' names; of photographs
-    the middle.
+    """The first `count` images, in the order of the file or of file names; of photographs the
+    centre.
 
     Args:
-        root: folder that holds CIFAR10/test.npy, uint8 (n, height, width, 3), and kodak/*.png.
+        root: folder with CIFAR10/test.npy, uint8 (n, height, width, 3), and kodak/*.png.
         data: which of them.
-        count: at most so many.
+        count: maximum number.
 
     Raises:
-        InputError: if they are not there or no such images.
+        InputError: if they are missing or not such images.
     """
     place = Path(root) / PLACES[data]
     return list(_read_array(place)[:count]) if place.suffix else _read_folder(place, count)
 
 
 def fingerprint(images: Iterable[RGB]) -> str:
-    """Tells sets of images apart: the start of the SHA-256 of shapes and pixels."""
+    """Identifies a set of images: the start of the SHA-256 of shapes and pixels."""
     digest = hashlib.sha256()
     for image in images:
         digest.update(str(image.shape).encode() + image.tobytes())
@@ -45,12 +45,12 @@ def fingerprint(images: Iterable[RGB]) -> str:
 
 
 def num_pixels(images: Iterable[RGB]) -> int:
-    """Of all images together; three values are one pixel."""
+    """Number of pixels of all images; three values are one pixel."""
     return sum(image.shape[0] * image.shape[1] for image in images)
 
 
 def psnr_db(image: RGB, decoded: RGB) -> float:
-    """PSNR of one image, on all its RGB values; infinite where nothing differs."""
+    """PSNR of one image over all its RGB values; infinite if equal."""
     error = np.mean((image.astype(np.float64) - decoded) ** 2)
     return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
@@ -65,7 +65,7 @@ def _read_array(path: Path) -> RGB:
         images = np.load(path, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path}: cannot be read as .npy; --data.root is the folder that holds "
+            f"{path}: cannot be read as .npy; --data.root must be the folder with "
             f"{' and '.join(dict.fromkeys(PLACES.values()))}"
         ) from error
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not len(images):
@@ -79,7 +79,7 @@ def _read_folder(folder: Path, count: int) -> list[RGB]:
     paths = sorted(folder.glob("*.png"))[:count]
     if not paths:
         raise InputError(
-            f"{folder}: no *.png; --data.root is the folder that holds "
+            f"{folder}: no *.png; --data.root must be the folder with "
             f"{' and '.join(dict.fromkeys(PLACES.values()))}"
         )
     return [_middle(_read_picture(path)) for path in paths]

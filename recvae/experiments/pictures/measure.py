@@ -1,4 +1,4 @@
-"""One row, measured: real files, written and read back; of ours also what no file is needed for."""
+"""Measures one row: real files, written and read back, and for ours the ideal too."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,14 +16,14 @@ from recvae.experiments.running import timed
 def measure(
     row: Row, images: list[RGB], codec: Codec, classics: Sequence[ClassicalCodec], seed: int
 ) -> dict[str, Any]:
-    """Everything that a row tells, by column; see `table`.
+    """Measure all cells of a row, by column; see `table`.
 
     Args:
-        row: what to measure.
-        images: of the row.
+        row: the row to measure.
+        images: the row's images.
         codec: ours.
-        classics: among which is the row's, if it is a classical one.
-        seed: of the samples of what is no file.
+        classics: classical codecs, including the row's.
+        seed: seed of samples that are not files.
     """
     cells = {
         "kind": row.kind,
@@ -92,7 +92,7 @@ def _file_cells(
     encode_seconds: float,
     decode_seconds: float,
 ) -> dict[str, Any]:
-    """The cells of files; `each` has their sizes if every image has a file of its own."""
+    """The cells of files; `each` are their sizes with one file for each image."""
     pixels = num_pixels(images)
     return {
         "files": len(sizes),

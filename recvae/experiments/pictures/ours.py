@@ -1,4 +1,4 @@
-"""All that this experiment asks of our codec, one small function each."""
+"""Everything this experiment needs of our codec, one small function each."""
 
 import io
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from recvae.experiments.pictures.rows import Partition
 
 @dataclass(frozen=True)
 class PartitionPoint:
-    """What latents cost with one way to partition.
+    """Costs of latents with one way to partition.
 
     Fields:
-        overhead_bits_per_block: bins and ranks over the KL of the samples' posteriors.
-        bits_per_pixel: of bins and ranks.
-        psnr_db: of what they decode to.
+        overhead_bits_per_block: bits of bins and ranks over the KL of the samples' posteriors.
+        bits_per_pixel: those of bins and ranks.
+        psnr_db: PSNR of the decoded pictures.
     """
 
     overhead_bits_per_block: float
@@ -32,7 +32,7 @@ class PartitionPoint:
 
 
 def load(model: str) -> Codec:
-    """The codec of a model, by name or folder; InputError if it is missing or lossless."""
+    """Load the codec of a model, by name or folder; InputError if it is missing or lossless."""
     codec = recvae.load(model)
     if not codec.model.lossy:
         raise InputError(f"--model {model}: it is lossless, choose a lossy one")
@@ -40,19 +40,19 @@ def load(model: str) -> Codec:
 
 
 def encode(codec: Codec, images: list[RGB], quality: int, effort: int) -> bytes:
-    """A whole .recvae file of images of one size, each a group of its own."""
+    """Encode images of one size to a .recvae file, each as a separate group."""
     return codec.compress(
         np.stack(images), group_size=1, effort=effort, quality=quality, channels=3
     )
 
 
 def decode(codec: Codec, file: bytes) -> list[RGB]:
-    """The images of such a file."""
+    """Decode the images of such a file."""
     return list(codec.decompress(file))
 
 
 def one_file_each(file: bytes) -> list[int]:
-    """Bytes of the files that each image of a file in groups of 1 would make on its own."""
+    """Sizes in bytes if each image of a file in groups of 1 had a file of its own."""
     sizes = []
     with ContainerReader(file) as reader:
         for group in reader.groups():
@@ -63,7 +63,7 @@ def one_file_each(file: bytes) -> list[int]:
 
 
 def stream_bytes(file: bytes) -> list[int]:
-    """Bytes of the streams of each group, and so of each image of a file in groups of 1."""
+    """Bytes of the streams of each group: of each image, for a file in groups of 1."""
     with ContainerReader(file) as reader:
         return [group.num_bytes for group in reader.groups()]
 
@@ -71,7 +71,7 @@ def stream_bytes(file: bytes) -> list[int]:
 def layer_bytes(codec: Codec, file: bytes) -> list[float]:
     """Bytes of each layer, coarse to fine, over all images of a file.
 
-    Of a hierarchy ideal code lengths, since layers of small images share a stream.
+    For a hierarchy these are ideal code lengths, since layers of small images share a stream.
     """
     with ContainerReader(file) as reader:
         groups = list(reader.groups())
@@ -104,7 +104,7 @@ def ideal(codec: Codec, images: list[RGB], quality: int, seed: int) -> tuple[flo
 def partitioned(
     codec: Codec, images: list[RGB], quality: int, partition: Partition, seed: int
 ) -> PartitionPoint:
-    """What images cost if latents are partitioned in another way than the model's."""
+    """Costs of images with another partition of the latents than the model's."""
     way = (partition.strategy, partition.block_bits, partition.log2_candidates)
     return PartitionPoint(
         *partition_point(_hierarchy(codec), np.stack(images), quality, *way, seed)
@@ -112,9 +112,9 @@ def partitioned(
 
 
 def _hierarchy(codec: Codec) -> PictureModel:
-    """Its model; InputError if that is of another kind, of which there is no ideal."""
+    """The codec's model; InputError if it is of another kind, which has no ideal."""
     if not isinstance(codec.model, PictureModel):
         raise InputError(
-            f"model {codec.model.name!r} is no hierarchy: it has no KL to compare with"
+            f"model {codec.model.name!r} is not a hierarchical VAE: it has no KL to compare with"
         )
     return codec.model

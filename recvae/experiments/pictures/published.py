@@ -1,4 +1,4 @@
-"""Published rate-distortion points of CIFAR-10, and what they may be compared with."""
+"""Published rate-distortion points of CIFAR-10, and their comparability."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ SPLITS = (
     "Published points are of 100 images of CIFAR-10's test set; the images measured here are of "
     "its training set, held out when the model was trained."
 )
-"""To stand wherever published points and measured ones stand together."""
+"""Note for every place that shows published and measured points together."""
 
 _RECOMBINER = "RECOMBINER (Bayesian implicit neural representations)"
 _NEURIPS_2024 = (
@@ -23,10 +23,10 @@ class Published:
 
     Fields:
         key: short name.
-        name: of the codec.
-        setting: how it codes.
+        name: name of the codec.
+        setting: its setting.
         curve: (bits per pixel, PSNR in dB), by rate.
-        source: where it was published, and how exact the points are.
+        source: the publication, and the accuracy of the points.
     """
 
     key: str

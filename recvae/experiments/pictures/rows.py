@@ -24,22 +24,22 @@ EFFORTS: dict[Data, tuple[int, ...]] = {
 }
 
 STRATEGIES = ("mutual information", "informative only", "random", "none")
-"""How bins are shared among a block's dimensions: by what each carries; evenly among those that
-carry something; at random; not at all."""
+"""The distribution of bins among a block's dimensions: by information; evenly among those that
+carry information; at random; none."""
 BLOCK_BITS = (16, 24, 32, 40, 48, 64)
 LOG2_CANDIDATES = 16
 PARTITION_QUALITY, PARTITION_IMAGES = 50, 6
 
 QUICK_IMAGES: dict[Data, int] = {"CIFAR-10": 6, "CIFAR-10, with effort": 2, "Kodak": 1}
 QUICK_QUALITIES, QUICK_EFFORT = (20, 50, 80), 2
-STEPS: dict[Data, int] = {"CIFAR-10": 1, "Kodak": 2}  # every so manieth classical setting
+STEPS: dict[Data, int] = {"CIFAR-10": 1, "Kodak": 2}  # every n-th classical setting
 QUICK_STEP = 3
 QUICK_BLOCK_BITS, QUICK_PARTITION_IMAGES = (16, 32), 2
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A way to partition latents: a strategy, what a block holds at most, log2 N of each block."""
+    """A way to partition latents: strategy, most bits of a block, log2 N of each block."""
 
     strategy: str
     block_bits: int
@@ -48,16 +48,16 @@ class Partition:
 
 @dataclass(frozen=True)
 class Row:
-    """What to measure, with everything that decides the numbers but model, images and seed.
+    """A measurement, with everything that determines the numbers except model, images and seed.
 
     Fields:
-        kind: a classical codec; ours, as files; ours, by its KL; ours, partitioned in another way.
+        kind: a classical codec; ours as files; ours by its KL; ours with another partition.
         codec: its name.
         data: the images.
-        images: how many of them.
-        setting: of the codec: quality, distance or dB.
-        effort: of ours, as files.
-        partition: of latents, in the last kind.
+        images: number of images.
+        setting: the codec's setting: quality, distance or dB.
+        effort: for ours as files.
+        partition: for ours with another partition.
     """
 
     kind: Kind
@@ -70,12 +70,12 @@ class Row:
 
     @property
     def model(self) -> str:
-        """What codes it, by name."""
+        """The name of its codec."""
         return self.codec
 
     @property
     def name(self) -> str:
-        """For people; it names the row."""
+        """For display; identifies the row."""
         words = [self.data, self.codec, self.kind, f"{self.setting:g}"]
         if self.effort is not None:
             words.append(f"effort {self.effort}")
@@ -85,16 +85,16 @@ class Row:
 
     @property
     def slug(self) -> str:
-        """Name of its file, without ending."""
+        """The name of its file, without extension."""
         return re.sub(r"[^a-z0-9.]+", "-", self.name.lower())
 
     def settings(self) -> dict[str, Any]:
-        """All fields, plain, by names that what is measured does not have."""
+        """All fields as plain values, by names that differ from those of measurements."""
         return {f"row_{name}": value for name, value in asdict(self).items()}
 
 
 def all_rows(quick: bool, classics: Sequence[ClassicalCodec]) -> list[Row]:
-    """The rows in the order in which they are measured: what is soon done first."""
+    """The rows in the order of measurement: fast ones first."""
     return [*_classical(quick, classics), *_ours(quick), *_partitions(quick)]
 
 

@@ -1,4 +1,4 @@
-"""The measured rows as CSV and Markdown, beside what was published and what follows from both."""
+"""The measured rows as CSV and Markdown, with published points and comparisons."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ COLUMNS = (
     "one_file_each_bytes",
     "layer_bpp",
 )
-"""Cells of a row with a rate; units are in the names, `_seconds` are of one image."""
+"""Cells of a row with a rate; units are in the names, `_seconds` are per image."""
 
 PARTITION_COLUMNS = (
     "data",
@@ -57,7 +57,7 @@ MARKDOWN: dict[str, tuple[str, str]] = {
     "encode_seconds": ("encode, ms per image", ",.1f"),
     "decode_seconds": ("decode, ms per image", ",.1f"),
 }
-"""Heading and format of the columns of the Markdown tables, one a set of images."""
+"""Heading and format of the columns of the Markdown tables, one for each set of images."""
 
 NOTES = (
     "Rates are bytes of files × 8 / pixels; `ideal` is the KL of the posteriors, for which there "
@@ -80,7 +80,7 @@ def to_partition_table(rows: Sequence[Measured]) -> Table:
 
 
 def codec_notes(classics: Sequence[ClassicalCodec]) -> list[tuple[str, str]]:
-    """How each classical codec was run, and what its payload leaves out: name and words."""
+    """Options of each classical codec and the bytes its payload leaves out: (name, text)."""
     return [
         (
             codec.name,
@@ -97,7 +97,7 @@ def to_markdown(
     classics: Sequence[ClassicalCodec],
     notes: Sequence[str],
 ) -> str:
-    """Comparisons, a table for each set of images, and what was published, for GitHub."""
+    """Comparisons, a table for each set of images, and published points, for GitHub."""
     parts = ["# Lossy pictures", NOTES, SPLITS, "## At equal rate", _comparisons(comparisons)]
     for data in PLACES:
         measured = [row for row in rows if row["data"] == data and row["kind"] != "partition"]
@@ -119,7 +119,7 @@ def _table(columns: tuple[str, ...], rows: Sequence[Measured]) -> Table:
 
 
 def _plain(cell: Cell | list[float]) -> Cell:
-    """Several numbers as one cell of text."""
+    """Turn several numbers into one text cell."""
     return " ".join(f"{number:.6g}" for number in cell) if isinstance(cell, list) else cell
 
 

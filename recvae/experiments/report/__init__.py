@@ -1,6 +1,6 @@
 """Reports: figures as files, and one HTML page that holds everything and needs no other file.
 
-A report's page extends `base.html`; `macros.html` has tables that sort, figures and notes.
+A report's page extends `base.html`; `macros.html` provides sortable tables, figures and notes.
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ __all__ = ["render_page", "render_svgs", "write_report_files"]
 
 
 def render_svgs(drawings: Iterable[Drawing]) -> dict[str, bytes]:
-    """The figures of those drawings that have one, as SVG, by name."""
+    """Render the figures of drawings that have one as SVG, by name."""
     return {d.name: render(d.figure, "svg") for d in drawings if d.figure is not None}
 
 
 def render_page(template: str, **contents: Any) -> str:
-    """A page: a template, by its path below this package's parent, filled."""
+    """Fill a template, given by its path below this package's parent."""
     environment = Environment(
         loader=PackageLoader("recvae.experiments", ""),
         autoescape=True,
@@ -42,7 +42,7 @@ def render_page(template: str, **contents: Any) -> str:
 def write_report_files(
     folder: Path, figures: dict[str, dict[Kind, bytes]], page: str
 ) -> list[Path]:
-    """Write `figures/NAME.KIND` and, last, `report.html` below a folder; returns their paths.
+    """Write `figures/NAME.KIND` and, last, `report.html` below a folder; return their paths.
 
     Raises InputError if the folder cannot be written to.
     """

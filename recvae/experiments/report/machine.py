@@ -1,4 +1,4 @@
-"""What was measured on: processor, memory, versions."""
+"""The machine of the measurements: processor, memory, versions."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ PACKAGES = "torch", "numpy", "constriction", "numba", "matplotlib"
 
 
 def machine() -> dict[str, str]:
-    """What a reader needs to judge times, by name."""
+    """The facts needed to judge times, by name."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     usable = usable_cpus()
     versions = {"recvae": recvae.__version__, "Python": platform.python_version()}
@@ -33,7 +33,7 @@ def machine() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The model of the processor, as far as the system tells."""
+    """The model of the processor, as far as known."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text().splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

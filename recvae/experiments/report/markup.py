@@ -1,4 +1,4 @@
-"""Text and figures as markup that is complete; the template escapes any other string."""
+"""Text and figures as safe markup; the template escapes any other string."""
 
 import re
 
@@ -6,15 +6,15 @@ from markupsafe import Markup, escape
 
 
 def prose(text: str) -> Markup:
-    """Text whose powers of 2, such as 2^10, are raised."""
+    """Format powers of 2, such as 2^10, as superscripts."""
     return Markup(re.sub(r"\b2\^(\d+(?:\.\d+)?)", r"2<sup>\1</sup>", str(escape(text))))
 
 
 def inline_svg(svg: bytes, name: str, label: str) -> Markup:
-    """An SVG file of matplotlib as an element of a page that holds others.
+    """An SVG file of matplotlib as an element of a page with others.
 
-    Ids are made unique with `name`; namespaces and metadata, which a page does not need, are left
-    out; the width becomes the largest. `label` tells what it shows to those who cannot see it.
+    Ids are made unique with `name`; namespaces and metadata, which a page does not need, are
+    dropped; the width becomes the maximum. `label` describes it to those who cannot see it.
     """
     text = svg.decode()
     text = text[text.index("<svg") :]

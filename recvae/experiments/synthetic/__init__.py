@@ -1,6 +1,6 @@
-"""Relative entropy coding of random Gaussians: what it costs, and how well it hits its target.
+"""Relative entropy coding of random Gaussians: its costs, and the accuracy of its samples.
 
-Each experiment is a module with one function, `run`, and stands in `command.EXPERIMENTS`:
+Each experiment is a module with one function, `run`, listed in `command.EXPERIMENTS`:
 
     search         one search in two dimensions, all its candidates, with and without bins
     runtime        steps of PFR against D_inf, with and without partition

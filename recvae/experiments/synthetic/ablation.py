@@ -1,7 +1,7 @@
-"""What becomes of the samples when the wrong dimensions are cut: histograms at few candidates.
+"""The effect on samples of cutting the wrong dimensions: histograms with few candidates.
 
 Three dimensions, of which one carries much, one little and one nothing: a collapsed latent.
-Ordered random coding with N = 20, without partition and with 2^6 bins shared out by each strategy.
+Ordered random coding with N = 20, without partition and with 2^6 bins assigned by each strategy.
 """
 
 from collections.abc import Iterator
@@ -38,20 +38,20 @@ from recvae.rec import (
 
 INFORMATION_BITS = (4.0, 2.0, 0.0)
 LOG2_BINS = 6.0
-PARTITION_SEED = 0  # of the random strategy
+PARTITION_SEED = 0  # for the random strategy
 COLOURS = {
     "no partition": BLUE,
     "collapsed dimension only": ORANGE,
     "random": GREEN,
     "by mutual information": VERMILLION,
 }
-SIGMAS = 6.0  # of the target, on either side of its mean: what a histogram shows
+SIGMAS = 6.0  # range of a histogram to either side of the target's mean
 BARS = 50
 QUICK_SAMPLES = 1500
 
 
 def partitions() -> dict[str, Partition]:
-    """The strategies."""
+    """The partitions, by strategy."""
     return {
         "no partition": Partition.none(len(INFORMATION_BITS)),
         "collapsed dimension only": collapsed_intervals(INFORMATION_BITS, LOG2_BINS),
@@ -61,7 +61,7 @@ def partitions() -> dict[str, Partition]:
 
 
 def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
-    """See the module."""
+    """Run the experiment; see the module."""
     target = typical_posterior(INFORMATION_BITS, QUICK_SAMPLES if quick else ABLATION_SAMPLES)
     table = Table(
         (
@@ -96,14 +96,14 @@ def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
 
 
 def _ks_statistic(x: Tensor) -> float:
-    """Largest distance of the empirical CDF of (n,) samples from that of N(0, 1)."""
+    """Maximum distance of the empirical CDF of (n,) samples from that of N(0, 1)."""
     cdf = torch.special.ndtr(x.sort().values)
     steps = torch.arange(len(x) + 1, dtype=torch.float64) / len(x)
     return float(torch.maximum(steps[1:] - cdf, cdf - steps[:-1]).max())
 
 
 def _histogram(sent: Transmission, d: int) -> Iterator[tuple[float, float, float, float]]:
-    """Ends of each bar, density of the samples and of the target in its middle, per unit of z."""
+    """Ends of each bar, density of the samples and of the target at its middle, per unit of z."""
     mean, scale = float(sent.target.mean[0, d]), float(sent.target.scale[0, d])
     edges = mean + scale * np.linspace(-SIGMAS, SIGMAS, BARS + 1)
     counts, _ = np.histogram(sent.z[:, d].numpy(), edges)

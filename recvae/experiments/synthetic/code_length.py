@@ -1,9 +1,9 @@
 """Code length against mutual information: the Poisson functional representation and its partitions.
 
 The published setting codes the rank with a zeta distribution whose exponent follows from the KL;
-here a fitted code stands beside it, and a partition with log J = 0.75 I. How the published targets
-share their information among the dimensions is not known. Partitions gain where few carry it: with
-all of it in two of the five, the published lengths come out.
+this adds a fitted code, and a partition with log J = 0.75 I. How the published targets distribute
+their information over the dimensions is not known. Partitions gain if few carry it: with all of it
+in two of the five, the published lengths result.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from recvae.experiments.synthetic.transmission import standard_error, transmit
 from recvae.experiments.tables import Table
 from recvae.rec import PartitionedPFR, allocate_intervals, zeta_code, zeta_exponent
 
-MAX_RANKS = 1 << 40  # of a zeta code: all but infinite, as published
+MAX_RANKS = 1 << 40  # of a zeta code: practically infinite, as published
 BINS_PER_INFORMATION = {"standard PFR": 0.0, "partitioned PFR": 1.0, "partitioned PFR, 3/4": 0.75}
 SERIES = {
     "standard PFR": Series("standard PFR", BLUE, "o"),
@@ -42,7 +42,7 @@ SERIES = {
 }
 CODES = {"zeta": "-", "fitted": ":"}
 INFORMATIVE = (DIM, 2)
-"""How many dimensions carry information, in even shares."""
+"""Number of dimensions that carry information, in even shares."""
 
 COLUMNS = (
     "informative_dimensions",
@@ -61,7 +61,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: items at each I; a search ends at a cap on candidates."""
+    """The extent of the measurement: items at each I, and the cap on candidates."""
 
     items: int
     most_information_bits: int
@@ -73,7 +73,7 @@ QUICK = Effort(items=400, most_information_bits=8, max_candidates=1 << 16)
 
 
 def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
-    """See the module."""
+    """Run the experiment; see the module."""
     effort = QUICK if quick else FULL
     table = Table(COLUMNS)
     levels = range(1, effort.most_information_bits + 1)
@@ -92,7 +92,7 @@ def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
                 ("zeta", sent.bits(zeta_code(exponent, MAX_RANKS))),
                 ("fitted", sent.fitted_bits()),
             ):
-                # The mean KL is I: what the drawn items are off it is taken off.
+                # The mean KL is I: the deviation of the drawn items from it is subtracted.
                 over = bits - sent.kl_bits
                 length = information_bits + float(over.mean()), standard_error(over)
                 exact = (exponent, published) if code == "zeta" else (None, None)

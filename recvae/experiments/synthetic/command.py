@@ -1,4 +1,4 @@
-"""Runs experiments, writes what each found as soon as it is done, and prints a summary."""
+"""Runs experiments, writes the results of each when it is done, and prints a summary."""
 
 import time
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 def run(out: str, only: Sequence[str] | None, quick: bool, seed: int) -> None:
-    """Runs experiments, by default all; replaces files of earlier runs.
+    """Run experiments, by default all, replacing files of earlier runs.
 
     Raises:
         InputError: if a name is unknown, the seed is out of range or `out` cannot be written to.
@@ -50,7 +50,7 @@ def run(out: str, only: Sequence[str] | None, quick: bool, seed: int) -> None:
     for name in names:
         started = time.perf_counter()
         with progress(name) as track:
-            # Each has the same randomness whichever others run.
+            # Each has the same randomness, whichever others run.
             findings = EXPERIMENTS[name](quick, torch.Generator().manual_seed(seed), track)
         written += _write(folder, findings)
         seconds = time.perf_counter() - started
@@ -69,12 +69,12 @@ def _selected(only: Sequence[str] | None) -> list[str]:
     for name in only or ():
         if name not in EXPERIMENTS:
             known = ", ".join(EXPERIMENTS)
-            raise InputError(f"--only {name}: no such experiment, choose of {known}")
+            raise InputError(f"--only {name}: no such experiment, choose from {known}")
     return [name for name in EXPERIMENTS if only is None or name in only]
 
 
 def _write(folder: Path, findings: Findings) -> list[Path]:
-    """Writes all files, each whole or not at all; returns their paths."""
+    """Write all files, each whole or not at all; return their paths."""
     files = {folder / f"{stem}.csv": table.to_csv() for stem, table in findings.tables.items()}
     for stem, figure in findings.figures.items():
         files[folder / f"{stem}.png"] = render(figure, "png")

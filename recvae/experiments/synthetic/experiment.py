@@ -1,4 +1,4 @@
-"""What an experiment is: a function from how much effort to tables, figures and headlines."""
+"""The interface of experiments: functions to tables, figures and headlines."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from recvae.experiments.tables import Table
 
 @dataclass(frozen=True)
 class Headline:
-    """One line of the summary: what was measured, what was published of it, what was found here."""
+    """One line of the summary: the quantity, its published value, the value found here."""
 
     name: str
     published: str
@@ -22,12 +22,12 @@ class Headline:
 
 @dataclass(frozen=True)
 class Findings:
-    """What an experiment found.
+    """The results of an experiment.
 
     Args:
-        tables: by file name without ending.
+        tables: by file name without extension.
         figures: likewise.
-        heading: what the numbers of its headlines are.
+        heading: the meaning of the numbers in its headlines.
         headlines: its lines in the summary.
     """
 
@@ -38,4 +38,4 @@ class Findings:
 
 
 Experiment: TypeAlias = Callable[[bool, torch.Generator, Track], Findings]
-"""(quick, generator, track) to what was found; all randomness is the generator's."""
+"""From (quick, generator, track) to results; all randomness comes from the generator."""

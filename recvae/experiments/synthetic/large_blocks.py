@@ -1,7 +1,7 @@
 """Blocks of up to 48 bits by partitioned ordered random coding: bias and code length by log J.
 
-N stays the same while the share of the information that the bins carry goes from none to all and
-beyond. Too few bins leave the search more bits than N candidates hold, and samples are biased.
+N is constant while the bins' share of the information goes from none to more than all. With too few
+bins, the search is left more bits than N candidates provide, and samples are biased.
 """
 
 import math
@@ -40,7 +40,7 @@ BLOCKS = {
 """Blocks of (dim, I in bits)."""
 
 RATIOS = tuple(k / 10 for k in range(13))
-LITTLE_BITS = 0.5  # of bias: above it, a code length is that of something else than the target
+LITTLE_BITS = 0.5  # of bias; with more, the code length is not that of the target
 COLUMNS = (
     "dim",
     "information_bits",
@@ -60,7 +60,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: items for each log2 N."""
+    """The extent of the measurement: items for each log2 N."""
 
     items: dict[int, int]
     ratios: tuple[float, ...]
@@ -71,7 +71,7 @@ QUICK = Effort(items={10: 150}, ratios=RATIOS[::3])
 
 
 def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
-    """See the module."""
+    """Run the experiment; see the module."""
     effort = QUICK if quick else FULL
     table = Table(COLUMNS)
     grid = [
@@ -133,7 +133,7 @@ def _draw(table: Table) -> Figure:
 
 
 def _summary(table: Table) -> tuple[str, list[Headline]]:
-    """For each block the cheapest log J / I with little bias, at the largest N."""
+    """The cheapest log J / I with little bias for each block, at the largest N."""
     size = max(table.column("log2_candidates"))
     names = "log2_bins_over_information", "bits_over_kl", "shortfall_bits"
     lines = []

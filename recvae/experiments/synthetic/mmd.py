@@ -1,7 +1,7 @@
 """Maximum mean discrepancy of samples from N(0, I), with the closed forms of a Gaussian kernel.
 
 Source: Gretton et al., "A kernel two-sample test" (JMLR 2012), lemma 6; here the second sample is
-replaced with its expectation.
+replaced by its expectation.
 """
 
 import math
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-ROWS = 256  # of the kernel's matrix that are held at once
+ROWS = 256  # of the kernel's matrix, held at once
 
 
 @dataclass(frozen=True)
 class SquaredMMD:
-    """An estimate of MMD^2, which is without unit and may be negative, and its standard error."""
+    """An estimate of MMD^2, dimensionless and possibly negative, and its standard error."""
 
     value: float
     standard_error: float
@@ -46,9 +46,9 @@ def squared_mmd(x: Tensor, bandwidth: float) -> SquaredMMD:
     sums, square_sums = _kernel_sums((x / bandwidth).float())
     # Centred: k(x_i, x_j) - mu(x_i) - mu(x_j) + c, its mean over j for each i.
     projections = (sums - mu.sum() + mu) / (n - 1) - mu + constant
-    # What it varies by beyond that, were the samples from N(0, I).
+    # The remaining variance, if the samples were from N(0, I).
     noise = float((square_sums / (n - 1)).mean() - 2 * mu.square().mean() + constant**2)
-    # Hoeffding's decomposition; the means over j have noise of their own, which is taken off.
+    # Hoeffding's decomposition; the noise of the means over j is subtracted.
     signal = max(float(projections.var()) - noise / n, 0.0)
     return SquaredMMD(float(projections.mean()), math.sqrt(4 * signal / n + 2 * noise / n**2))
 

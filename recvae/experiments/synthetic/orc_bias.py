@@ -1,14 +1,14 @@
 """Candidates that ordered random coding needs for little bias, against KL, with and without bins.
 
-The target is the posterior with exactly I_d bits in each dimension. N goes up until the squared
-MMD of decoded samples from the target falls below the lowest threshold; between two N it is
+The target is the posterior with exactly I_d bits in each dimension. N increases until the squared
+MMD of decoded samples to the target falls below the lowest threshold; between two N it is
 interpolated in logarithms.
 
 The published kernel and estimator are not known. Here: the unbiased estimate of MMD^2, without a
 root, in coordinates where the target is N(0, I), and a Gaussian kernel with the median distance of
-two true samples as its width. That lands where "several hundred" was published for the standard
-form at KL 7; with the root taken it would be several thousand. The published numbers of the
-partitioned form are those of a partition with log J near 0.6 KL; log J = KL needs far fewer.
+two true samples as its width. This gives the "several hundred" published for the standard form at
+KL 7; with the root it would be several thousand. The published numbers of the partitioned form
+match a partition with log J near 0.6 KL; log J = KL needs far fewer.
 """
 
 import itertools
@@ -52,7 +52,7 @@ SHOWN_KL_BITS = 7
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: samples for each MMD, and at which KL."""
+    """The extent of the measurement: samples for each MMD, and the KLs."""
 
     samples: int
     kl_bits: tuple[int, ...]
@@ -63,7 +63,7 @@ QUICK = Effort(samples=1000, kl_bits=(1, 4, 7))
 
 
 def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
-    """See the module."""
+    """Run the experiment; see the module."""
     effort = QUICK if quick else FULL
     curves = Table(
         ("coder", "kl_bits", "log2_bins", "candidates", "squared_mmd", "standard_error", "samples")

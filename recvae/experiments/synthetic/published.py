@@ -1,4 +1,4 @@
-"""What the literature reports for these experiments.
+"""Published results for these experiments.
 
 Read off the figures of He, Flamich & Hernandez-Lobato, "Accelerating relative entropy coding with
 space partitioning" (NeurIPS 2024), to about 15 %; all of a 5-dimensional Gaussian.
@@ -23,7 +23,7 @@ ORC_CANDIDATES = {
     ("partitioned ORC", 7, 0.009): 19.0,
     ("partitioned ORC", 7, 0.012): 9.0,
 }
-"""Candidates by (coder, KL in bits, MMD). Of standard ORC "several hundred" is known."""
+"""Candidates by (coder, KL in bits, MMD). For standard ORC, only "several hundred" is known."""
 
 ORC_STANDARD = "several hundred"
 

@@ -1,7 +1,7 @@
 """Steps of the Poisson functional representation against D_inf[Q||P], with and without partition.
 
-Targets are random posteriors of many information contents, sorted by their D_inf. The search ends
-after 2^D_inf[Q||P'] steps in the mean, where P' is what the sender draws its candidates from.
+Targets are random posteriors with various information contents, sorted by their D_inf. The search
+ends after 2^D_inf[Q||P'] steps on average, where P' is the sender's proposal.
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: targets at each I, which goes up in steps to the largest D_inf."""
+    """The extent of the measurement: targets at each I, in steps up to the largest D_inf."""
 
     items: int
     information_step_bits: float
@@ -66,7 +66,7 @@ QUICK = Effort(items=100, information_step_bits=0.5, largest_d_inf_bits=11)
 
 
 def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
-    """See the module."""
+    """Run the experiment; see the module."""
     effort = QUICK if quick else FULL
     step = effort.information_step_bits
     levels = np.arange(step, effort.largest_d_inf_bits, step).tolist()

@@ -1,9 +1,10 @@
-"""Every algorithm beside every other: bits over KL, candidates and seconds, by KL.
+"""All algorithms side by side: bits over KL, candidates and seconds, by KL.
 
 Targets are random posteriors that share one scale, which dithered quantisation needs. Algorithms
-that take 2^D_inf steps get fewer items where that is much, and stop at a cap: how many did is told.
-Few items rule the means: over random posteriors that of 2^D_inf[Q||P] is infinite, but for the cap.
-Ranks of MRC have a fixed length, those of the others a bucket code fitted to other items.
+that take 2^D_inf steps get fewer items where that is large, and stop at a cap; capped searches are
+counted. Few items dominate the means: over random posteriors the mean of 2^D_inf[Q||P] is infinite
+without the cap. Ranks of MRC have a fixed length, those of the others a bucket code fitted to other
+items.
 """
 
 import math
@@ -49,8 +50,8 @@ from recvae.rec import (
 KL_BITS = (2, 5, 10, 15, 20)
 BINS_PER_KL = 0.75
 PROBES, FEWEST_ITEMS = 10, 50
-SPARE_BITS = 5  # log2 N over the search's KL, of coders with a fixed number of candidates
-FAIR_SHARE, FAIR_BITS = 0.05, 0.5  # capped, and of bias: up to these a sample is the target's
+SPARE_BITS = 5  # log2 N over the search's KL, for coders with a fixed number of candidates
+FAIR_SHARE, FAIR_BITS = 0.05, 0.5  # capped, and of bias: up to these, samples count as exact
 COLUMNS = (
     "algorithm",
     "kl_bits",
@@ -68,7 +69,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured: candidates that an algorithm may draw, for one item and for all."""
+    """The extent of the measurement: limits on candidates, for one item and for all."""
 
     kl_bits: tuple[int, ...]
     log2_cap: int
@@ -91,17 +92,17 @@ SERIES = {
     "1-D GPRS": Series("GPRS, each dimension", BLACK, ">", ":"),
     "dithered": Series("dithered quantisation", GREY, "d", ":"),
 }
-"""The algorithms; a star behind the label: approximate, with a fixed number of candidates."""
+"""The algorithms; a star after the label: approximate, with a fixed number of candidates."""
 
 LONG_NAMES = {"1-D GPRS": "branch-and-bound GPRS", "dithered": "dithered quantisation"}
-"""Of `rec.ALGORITHMS`, where the table has a shorter one."""
+"""Names in `rec.ALGORITHMS`, where the table uses a shorter one."""
 
 
 def coders(target: DiagonalGaussian, information_bits: float, log2_cap: int) -> dict[str, Coder]:
-    """The algorithms for targets of one scale.
+    """Make the algorithms for targets of one scale.
 
-    Exact ones stop at 2^log2_cap candidates. Approximate ones draw 2^(KL of their search + 5), at
-    most as many.
+    Exact ones stop at 2^log2_cap candidates. Approximate ones draw 2^(KL of their search + 5), up
+    to the same cap.
     """
     cap = 1 << log2_cap
     partition = allocate_intervals(
@@ -127,7 +128,7 @@ def coders(target: DiagonalGaussian, information_bits: float, log2_cap: int) -> 
 
 
 def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
-    """See the module."""
+    """Run the experiment; see the module."""
     effort = QUICK if quick else FULL
     table = Table(COLUMNS)
     _warm_up(generator)
@@ -158,14 +159,14 @@ def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
 
 
 def _warm_up(generator: torch.Generator) -> None:
-    """Compiles the search, so that no time of the table includes it."""
+    """Compile the search, so that no time in the table includes it."""
     target = random_posteriors(even_shares(1, DIM), 2, generator)
     for coder in coders(target, 1, log2_cap=10).values():
         transmit(coder, target, generator)
 
 
 def _affordable_items(coder: Coder, target: DiagonalGaussian, effort: Effort) -> int:
-    """How many items keep to the budget of candidates, guessed from a few."""
+    """Number of items within the budget of candidates, estimated from a few."""
     key = torch.arange(PROBES)
     found = coder.search(target[:PROBES], key, torch.Generator().manual_seed(0))
     mean = float(found.num_drawn.double().sum() / PROBES)
@@ -180,7 +181,7 @@ def _log2_bins(coder: Coder) -> float | None:
 
 
 def _bits(name: str, coder: Coder, sent: Transmission) -> Tensor:
-    """Bits of each item: ranks of MRC are uniform, those of others get a fitted code."""
+    """Bits of each item: a uniform code for ranks of MRC, a fitted code for others."""
     if name == "MRC" and isinstance(coder, PartitionedORC):
         return sent.bits(fixed_length_code(coder.num_candidates))
     return sent.fitted_bits()
@@ -218,7 +219,7 @@ def _draw(table: Table) -> Figure:
 
 
 def _flawed(part: Table) -> list[bool]:
-    """Whether samples are not the target's: often capped, or biased by two standard errors."""
+    """Whether samples are inexact: often capped, or biased by two standard errors."""
     names = "capped_share", "shortfall_bits", "shortfall_standard_error_bits"
     rows = zip(*(part.column(name) for name in names), strict=True)
     return [share > FAIR_SHARE or bias - 2 * error > FAIR_BITS for share, bias, error in rows]

@@ -28,7 +28,7 @@ def random_posteriors(
     Args:
         information_bits: I_d of each dimension, at least 0.
         count: number of items.
-        generator: what the means are drawn with; beyond 4.5 sigma they are cut off.
+        generator: draws the means, which are clamped to 4.5 sigma.
     """
     scale = _scale(information_bits)
     sigmas = torch.randn((count, len(scale)), generator=generator, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""A batch of targets through a coder and back: what was received, and what it took."""
+"""A batch of targets through a coder and back: received samples and costs."""
 
 import time
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ FOLDS = 8
 
 @dataclass(frozen=True, eq=False)
 class Transmission:
-    """What a coder did with a batch of items.
+    """The transmission of a batch of items by a coder.
 
     Args:
         target: (n, dim).
-        ranks: (n, k) int64, the k ranks that each item sends.
+        ranks: (n, k) int64, the k ranks of each item.
         bin_bits: (n,) float64.
         z: (n, dim) float64, the decoded samples.
         num_drawn: (n,) int64, candidates of all dimensions together.
@@ -46,9 +46,9 @@ class Transmission:
 
     @property
     def shortfall_bits(self) -> Tensor:
-        """KL - log2 r(z), (n,) float64, bits: its mean is 0 if the samples have the target's law.
+        """KL - log2 r(z), (n,) float64, in bits: its mean is 0 if samples have the target's law.
 
-        Biased samples are likelier under the prior than the target's own are: it is positive.
+        Biased samples are likelier under the prior than the target's own: it is then positive.
         """
         return self.kl_bits - self.target.log2_ratio(self.z)
 
@@ -68,7 +68,7 @@ class Transmission:
 
 
 def transmit(coder: Coder, target: DiagonalGaussian, generator: torch.Generator) -> Transmission:
-    """Codes and decodes a sample of each target, each item with a random key of its own."""
+    """Code and decode a sample of each target, each item with its own random key."""
     key = torch.randint(1 << 62, (target.batch,), generator=generator)
     started = time.perf_counter()
     found = coder.search(target, key, generator)
@@ -85,5 +85,5 @@ def transmit(coder: Coder, target: DiagonalGaussian, generator: torch.Generator)
 
 
 def standard_error(x: Tensor) -> float:
-    """Of the mean of (n,) independent values."""
+    """Standard error of the mean of (n,) independent values."""
     return float(x.double().std() / len(x) ** 0.5)

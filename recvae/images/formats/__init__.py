@@ -1,1 +1,1 @@
-"""File formats of images, one a file."""
+"""File formats of images, one module for each."""

@@ -1,4 +1,4 @@
-"""A folder of pictures, of any formats, sizes and channels."""
+"""A folder of pictures of any formats, sizes and channels."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
@@ -21,7 +21,7 @@ from recvae.images.spec import MAX_PIXELS, ImageSpec
 from recvae.images.stream import Runs, images_at_once
 
 Skip = Callable[[str, str], None]
-"""Is told the name of a file that is passed over, and why."""
+"""Called with the name of a skipped file and the reason."""
 
 _File = tuple[Path, PictureFormat]
 
@@ -31,10 +31,10 @@ def folder_images(
 ) -> tuple[Runs, Iterator[np.ndarray], tuple[str, ...]]:
     """Return runs, chunks and names of the pictures in `folder`, in the order of their names.
 
-    The ending of its name tells the format of a file, as it will when it is written again. Hidden
-    entries are passed over. Raises `InputError` naming whatever else is no such picture, at once or
-    when its chunk comes: it would not come back. With `skip` all are decoded beforehand, and these
-    are passed over.
+    A file's format follows from the ending of its name, as it will when written again. Hidden
+    entries are ignored. Raises `InputError` naming any other entry, which could not be restored, at
+    once or when its chunk comes. With `skip`, all files are decoded beforehand and bad ones are
+    skipped.
     """
     visible = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
     entries = sorted(visible, key=lambda entry: entry.name)  # paths sort differently on Windows
@@ -46,7 +46,7 @@ def folder_images(
     if strange and not skip:
         more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
         raise InputError(
-            f"{folder}: holds what is no {joined(kinds)}: {', '.join(strange[:3])}{more}"
+            f"{folder}: holds files other than {joined(kinds)}: {', '.join(strange[:3])}{more}"
         )
     if skip:
         files = list(_readable(found, max_pixels, skip))
@@ -62,12 +62,12 @@ def folder_images(
 def _readable(
     found: dict[Path, PictureFormat | None], max_pixels: int, skip: Skip
 ) -> Iterator[_File]:
-    """The files that can be read to their ends, and whose names can be kept."""
+    """The files that can be read to the end and whose names can be stored."""
     for entry, known in found.items():
         try:
             if known is None:
                 kinds = joined(with_article(known.name) for known in picture_formats())
-                raise InputError(f"{entry}: is not {kinds}, by its name")
+                raise InputError(f"{entry}: its name is not that of {kinds}")
             check_names([entry.name], 1)
             _read_as(entry, known, _look(entry, known, max_pixels), max_pixels)
         except InputError as error:
@@ -104,5 +104,5 @@ def _read(path: Path, known: PictureFormat, max_pixels: int) -> np.ndarray:
 def _read_as(path: Path, known: PictureFormat, expected: ImageSpec, max_pixels: int) -> np.ndarray:
     pixels = _read(path, known, max_pixels)
     if (spec := pixel_spec(pixels)) != expected:
-        raise InputError(f"{path}: is {spec} and was {expected}: it changed while it was read")
+        raise InputError(f"{path}: is {spec} and was {expected}: it changed while being read")
     return pixels

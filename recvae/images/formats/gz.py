@@ -12,13 +12,13 @@ GZIP_ENDING = ".gz"
 
 
 def unpacked(file: BinaryIO) -> BinaryIO:
-    """Return what a gzip file holds, to be read once and in order."""
+    """Return the contents of a gzip file, to be read once, in order."""
     return cast(BinaryIO, gzip.GzipFile(fileobj=file))
 
 
 @contextmanager
 def packed_by_name(file: BinaryIO, path: str | PathLike[str]) -> Iterator[BinaryIO]:
-    """Compress what is written if `path` ends in .gz; the same bytes always give the same file."""
+    """Compress the output if `path` ends in .gz; the same bytes always give the same file."""
     if not os.fspath(path).lower().endswith(GZIP_ENDING):
         yield file
         return

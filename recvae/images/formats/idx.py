@@ -61,7 +61,7 @@ def write_idx_chunks(
 
 def _read_shape(file: BinaryIO, name: str, channels: int) -> tuple[int, ...]:
     expected = 4 if channels == RGB else 3
-    size = 16  # of the header of grey images, in which others can be told
+    size = 16  # header of grey images, enough to recognise others
     header = read_whole(file, size)
     if header[3:4] == bytes([expected]):
         size = 4 + 4 * expected

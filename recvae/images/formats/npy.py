@@ -19,17 +19,17 @@ NPY_MAGIC = b"\x93NUMPY"
 def read_npy(file: BinaryIO, name: str, channels: int) -> Arrays:
     """Return spec, number and chunks of the images of an uint8 array.
 
-    An array (height, width) or, of more channels than 1, (height, width, channels) is one image.
-    One of several images in Fortran order, in which their pixels lie mixed, comes in one chunk.
-    Raises `InputError` that names the file.
+    An array (height, width) or, for more than 1 channel, (height, width, channels) is one image.
+    Several images in Fortran order, whose pixels are interleaved, come in one chunk. Raises
+    `InputError` that names the file.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that Python 2 wrote it is no news here
+            warnings.simplefilter("ignore", UserWarning)  # about files by Python 2
             shape, is_fortran, dtype = _read_header(file)
     except (OSError, EOFError, zlib.error):  # of the file itself, or of gzip around it
         raise
-    except Exception as error:  # numpy reads the header with Python's parser, which may raise any
+    except Exception as error:  # numpy parses the header as Python, which may raise anything
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{name}: not a readable .npy array ({reason})") from error
     is_one = len(shape) == (2 if channels == GREY else 3)
@@ -55,7 +55,7 @@ def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = npy_format.read_magic(file)
     if version == (1, 0):
         header = npy_format.read_array_header_1_0(file)
-    elif version in ((2, 0), (3, 0)):  # they differ in the names of fields, which pixels lack
+    elif version in ((2, 0), (3, 0)):  # they differ only in field names
         header = npy_format.read_array_header_2_0(file)
     else:
         raise ValueError(f"version {version[0]}.{version[1]}")

@@ -1,6 +1,6 @@
-"""What formats that Pillow reads and writes without loss have in common.
+"""Shared parts of the formats that Pillow reads and writes without loss.
 
-Colour profiles and other metadata are left behind.
+Colour profiles and other metadata are dropped.
 """
 
 import logging
@@ -31,27 +31,26 @@ _OTHERS = {
 } | dict.fromkeys(("I;16", "I;16B", "I;16L", "I;16N"), "16-bit grey")
 _STDERR = 2  # the file descriptor
 _CLAIM_BYTES = 30
-_FREE_BYTES = 1 << 26  # of pixels, that a WebP of one colour may claim in some bytes
-_FREE_RATIO = 1 << 15  # bytes of pixels for each byte of a larger one
+_FREE_BYTES = 1 << 26  # of pixels, which a WebP of one colour may state in a few bytes
+_FREE_RATIO = 1 << 15  # bytes of pixels for each byte of a larger file
 _LOCK, _LIMIT_LOCK = Lock(), Lock()
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints what it logs of damage
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it prints its log of damage
 
 
 @dataclass(frozen=True)
 class PillowFormat:
-    """One format of Pillow.
+    """A format that Pillow reads and writes.
 
     Fields:
         name: of the format, in any case.
         end: where the picture ends within the bytes of a file that could be decoded.
-        channels: of the pictures that the format holds, as `PictureFormat` says.
+        channels: as in `PictureFormat`.
         max_ratio: bounds the bytes of pixels for each byte of a file, where the format does.
-        claim: the bytes of pixels that a file claims by its beginning, where Pillow allocates them
-            at once.
-        detail: what besides the mode makes a picture of an open file unsupported, or None. Raises
-            ValueError for a damaged one.
-        options: of `save`.
-        finished: the bytes that Pillow made of pixels, to those of the file.
+        claim: the bytes of pixels that a file's beginning states, if Pillow allocates them at once.
+        detail: what besides the mode makes the picture of an open file unsupported, or None. Raises
+            ValueError for a damaged file.
+        options: for `save`.
+        finished: from Pillow's bytes and the pixels to the bytes of the file.
     """
 
     name: str
@@ -64,14 +63,14 @@ class PillowFormat:
     finished: Callable[[bytes, np.ndarray], bytes] = lambda data, pixels: data
 
     def register(self, endings: tuple[str, ...], matches: Callable[[bytes], bool]) -> None:
-        """Make the format known, as `PictureFormat` says."""
+        """Register the format; see `PictureFormat`."""
         known = (self._decode, self._encode, self.channels, self._peek, self._end)
         register_format(PictureFormat(self.name, endings, matches, *known))
 
     def _decode(self, data: bytes) -> np.ndarray:
         with self._open(BytesIO(data)) as image, _silent_libtiff(image):
             with _without_limit():
-                image.load_prepare()  # where TIFFs are held to it once more
+                image.load_prepare()  # which checks TIFFs against the limit again
             pixels = np.array(image)
             if image.mode == "1":
                 return pixels * np.uint8(255)
@@ -94,20 +93,20 @@ class PillowFormat:
 
     @contextmanager
     def _open(self, file: BinaryIO) -> Iterator[ImageFile]:
-        """A picture of a kind that is supported, not decoded yet."""
+        """Open a picture of a supported kind, without decoding it."""
         num_bytes = file.seek(0, os.SEEK_END)
         file.seek(0)
         if self.claim(file.read(_CLAIM_BYTES)) > max(_FREE_BYTES, _FREE_RATIO * num_bytes):
             raise ValueError("too short")
         file.seek(0)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is wrong with metadata
+            warnings.simplefilter("ignore")  # about bad metadata
             with open_without_limit(file, self.name) as image:
                 if kind := self._unsupported_kind(image, file):
                     raise unsupported(self.name, kind, self.channels)
                 size = image.width * image.height * len(image.getbands())
                 if self.max_ratio and size > self.max_ratio * num_bytes:
-                    raise ValueError("too short")  # before anything of that size is allocated
+                    raise ValueError("too short")  # before allocating that size
                 yield image
 
     def _unsupported_kind(self, image: Image.Image, file: BinaryIO) -> str | None:
@@ -121,9 +120,9 @@ class PillowFormat:
 
 
 def open_without_limit(file: BinaryIO, name: str) -> ImageFile:
-    """Open a picture of a format of Pillow, which has one limit of pixels for all who use it.
+    """Open a picture with Pillow, lifting its limit on pixels, which is global.
 
-    The registry asks for sizes before pixels are decoded, and holds them to the caller's limit.
+    The registry checks sizes against the caller's limit before pixels are decoded.
     """
     with _without_limit():
         return Image.open(file, formats=[name])
@@ -143,9 +142,9 @@ def by_palette(indices: np.ndarray, colours: bytes, alpha: bytes | None = None) 
     """Return the colours of pixels, (h, w, 3), or (h, w, 4) if some entries have an alpha.
 
     Args:
-        indices: of the pixels, uint8 (h, w).
-        colours: red, green, blue of the entries of the palette, one after the other.
-        alpha: of the first entries, if some have one; that of others is 255.
+        indices: those of the pixels, uint8 (h, w).
+        colours: red, green, blue of the palette's entries, one after the other.
+        alpha: that of the first entries, if any have one; others have 255.
 
     Raises ValueError for a pixel beyond the palette.
     """
@@ -160,12 +159,12 @@ def by_palette(indices: np.ndarray, colours: bytes, alpha: bytes | None = None) 
 
 @contextmanager
 def _silent_libtiff(image: Image.Image) -> Iterator[None]:
-    """Keep the C library behind compressed TIFFs from printing on standard error.
+    """Keep the C library behind compressed TIFFs from printing to standard error.
 
-    What it has to say of damage comes as an exception too, and is told in one line.
+    It reports damage by an exception too, which becomes one line.
     """
     is_libtiff = any(tile[0] == "libtiff" for tile in getattr(image, "tile", ()))
-    if not is_libtiff or sys.stderr is None:  # as it is where standard error is closed
+    if not is_libtiff or sys.stderr is None:  # None where standard error is closed
         yield
         return
     with _LOCK, open(os.devnull, "wb") as nowhere:

@@ -1,8 +1,7 @@
-"""One 8-bit image, grey or RGB, with alpha or without, as the bytes of a PNG, and back.
+"""An 8-bit image, grey or RGB, with or without alpha, to the bytes of a PNG and back.
 
-A palette is read as RGB, grey of fewer bits as that of 8, and what is said to be transparent, a
-colour or entries of a palette, as alpha of 0 to 255. Sources: PNG, third edition, sections 11.2.1,
-11.3.1 and 13.12.
+Palettes are read as RGB, grey of fewer bits as 8 bits, and transparency of a colour or of palette
+entries as alpha, 0 to 255. Sources: PNG, third edition, sections 11.2.1, 11.3.1 and 13.12.
 """
 
 import io
@@ -24,11 +23,11 @@ from recvae.images.spec import GREY_ALPHA, KINDS, RGB, RGBA, ImageSpec
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 MAX_DEFLATE_RATIO = 1032  # no deflate stream expands more (zlib's technical notes)
-_GREY, _RGB, _PALETTE = 0, 2, 3  # types of colour that can have a tRNS
+_GREY, _RGB, _PALETTE = 0, 2, 3  # colour types that can have a tRNS
 _COLOURS = {_GREY: "grey", _RGB: "RGB", _PALETTE: "palette", 4: KINDS[GREY_ALPHA], 6: KINDS[RGBA]}
 _SAMPLES = {_GREY: 1, _RGB: 3, _PALETTE: 1, 4: 2, 6: 4}
 _CHANNELS = _SAMPLES | {_PALETTE: RGB}
-_DEPTHS = {_GREY: (1, 2, 4, 8), _PALETTE: (1, 2, 4, 8)}  # of others 8
+_DEPTHS = {_GREY: (1, 2, 4, 8), _PALETTE: (1, 2, 4, 8)}  # others: 8
 _HEADER = struct.Struct(">2I5B")
 _CHUNK_HEADER = struct.Struct(">I4s")
 _CRC_BYTES = 4
@@ -48,8 +47,8 @@ _ADAM7 = [
 def decode_png(data: bytes) -> np.ndarray:
     """Return the pixels, uint8 (height, width) or (height, width, channels), of a PNG.
 
-    Raises `InputError` for one of 16 bits or animated, and other exceptions for damaged data. Text,
-    time, EXIF and colour profile of the PNG are not pixels and are left behind.
+    Raises `InputError` for 16-bit or animated ones, and other exceptions for damaged data. Text,
+    time, EXIF and colour profile are not pixels and are dropped.
     """
     if data[:8] != PNG_MAGIC or data[12:16] != b"IHDR":
         raise InputError("not a PNG file")
@@ -75,7 +74,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 
 def peek_png(file: BinaryIO) -> ImageSpec | None:
-    """Return what the chunks before the pixels of a PNG announce, None unless that is supported."""
+    """Return the spec stated by the chunks before the pixels of a PNG; None if unsupported."""
     head = file.read(_HEAD_BYTES)
     if head[8:16] != b"\0\0\0\rIHDR" or zlib.crc32(head[12:29]) != int.from_bytes(head[29:], "big"):
         return None
@@ -90,7 +89,7 @@ def peek_png(file: BinaryIO) -> ImageSpec | None:
 
 
 def _kinds_before_pixels(file: BinaryIO) -> Iterator[bytes]:
-    """The kinds of the chunks behind the header of an open PNG, up to the first of pixels."""
+    """The kinds of the chunks after the header of an open PNG, up to the first with pixels."""
     kind = b""
     while kind != b"IDAT" and len(head := file.read(_CHUNK_HEADER.size)) == _CHUNK_HEADER.size:
         length, kind = _CHUNK_HEADER.unpack(head)
@@ -99,9 +98,9 @@ def _kinds_before_pixels(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _with_alpha(samples: np.ndarray, key: bytes, depth: int) -> np.ndarray:
-    """Pixels (h, w) or (h, w, 3) and an alpha channel, 0 where they have the value of the key.
+    """Add an alpha channel to pixels (h, w) or (h, w, 3): 0 where they equal the key, else 255.
 
-    The key has 16 bits for each sample, of which those of the depth count.
+    The key has 16 bits for each sample, of which the lowest `depth` count.
     """
     top = (1 << depth) - 1
     scaled = [(value & top) * 255 // top for (value,) in struct.iter_unpack(">H", key)]
@@ -113,7 +112,7 @@ def _with_alpha(samples: np.ndarray, key: bytes, depth: int) -> np.ndarray:
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
-    """What the chunks hold, by kind, chunks of one kind joined.
+    """The contents of the chunks by kind; chunks of one kind are joined.
 
     Raises `ValueError` or `struct.error` for a damaged or missing one.
     """
@@ -127,7 +126,7 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
 
 
 def _before_pixels(chunks: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    """The chunks that come before the pixels, where a peek finds them; others are passed over."""
+    """The chunks before the pixels, where a peek finds them; later ones are ignored."""
     kinds = list(chunks)
     return {kind: chunks[kind] for kind in kinds[: kinds.index(b"IDAT")]}
 
@@ -148,7 +147,7 @@ def _places(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _check_length(chunks: dict[bytes, bytes]) -> None:
-    """Raise `ValueError` unless the pixels are all there: Pillow makes zeros of those missing."""
+    """Raise `ValueError` if pixels are missing, which Pillow would fill with zeros."""
     width, height, depth, colour, *methods, interlaced = _HEADER.unpack(chunks[b"IHDR"])
     if any(methods) or interlaced > 1:
         raise ValueError("unknown method")
@@ -161,18 +160,18 @@ def _check_length(chunks: dict[bytes, bytes]) -> None:
     expected = sum(rows * (1 + -(-columns * bits // 8)) for rows, columns in sizes if columns)
     stream = chunks[b"IDAT"]
     decoder = zlib.decompressobj()
-    if expected > MAX_DEFLATE_RATIO * len(stream):  # before anything of that size is allocated
+    if expected > MAX_DEFLATE_RATIO * len(stream):  # before allocating that size
         raise ValueError("too short")
-    # Bytes behind the end of the stream are none of the picture's: some encoders leave them there,
-    # and the third edition of PNG has decoders pass them over.
+    # Bytes after the end of the stream are not part of the picture: some encoders leave them there,
+    # and the third edition of PNG has decoders ignore them.
     if len(decoder.decompress(stream, expected + 1)) != expected or not decoder.eof:
         raise ValueError("not as many pixels as its header announces")
 
 
 def _samples(chunks: dict[bytes, bytes]) -> np.ndarray:
-    """The samples of a PNG whose chunks are whole; Pillow sees those alone that matter.
+    """The samples of a PNG whose chunks are complete; Pillow gets only the chunks that matter.
 
-    Grey of fewer bits comes scaled to 8; of a palette come indices.
+    Grey of fewer bits is scaled to 8; palettes give indices.
     """
     needed = [(kind, chunks[kind]) for kind in (b"IHDR", b"IDAT", b"IEND")]
     file = PNG_MAGIC + b"".join(

@@ -1,4 +1,4 @@
-"""PPM, PGM and PBM, in bytes and in text; what is written is a PPM or a PGM."""
+"""PPM, PGM and PBM, binary or text; writes PPM and PGM."""
 
 import re
 from itertools import islice
@@ -21,14 +21,14 @@ def _detail(image: Image.Image, _: BinaryIO) -> str | None:
 
 
 def _end(image: Image.Image, data: bytes) -> int:
-    """Behind as many values as the header announces; in text, behind space and comments too."""
+    """After as many values as the header states; in text, also after space and comments."""
     codec, _, offset, _ = image.tile[0]  # type: ignore[attr-defined]
     count = image.width * image.height * len(image.getbands())
     has_bits = image.mode == "1"
     if codec == "raw":
         return offset + (-(-image.width // 8) * image.height if has_bits else count)
     text = re.sub(rb"#[^\r\n]*", lambda comment: b" " * len(comment[0]), data[offset:])
-    value = rb"\S" if has_bits else rb"\S+"  # bits need no space between them
+    value = rb"\S" if has_bits else rb"\S+"  # bits need not be separated
     behind = next(islice(re.finditer(value, text), count, None), None)
     return offset + behind.start() if behind else len(data)
 
@@ -36,7 +36,7 @@ def _end(image: Image.Image, data: bytes) -> int:
 PillowFormat(
     "PPM",
     end=_end,
-    max_ratio=8,  # of bits
+    max_ratio=8,  # for bits
     detail=_detail,
 ).register(
     endings=(".ppm", ".pgm", ".pnm"),

@@ -1,6 +1,6 @@
-"""QOI, by Pillow, of which older versions only read it.
+"""QOI through Pillow, whose older versions can only read it.
 
-QOI has no grey: its pictures are RGB, with alpha or without.
+QOI has no grey: its pictures are RGB, with or without alpha.
 Source: https://qoiformat.org/qoi-specification.pdf
 """
 
@@ -19,19 +19,19 @@ from recvae.images.spec import RGB, RGBA, ImageSpec
 _MAGIC = b"qoif"
 _HEADER = struct.Struct(">4s2I2B")
 _END = bytes(7) + b"\1"
-_MAX_RATIO = 62  # pixels that a byte can repeat
+_MAX_RATIO = 62  # pixels from one byte of a run
 
 
 def _decode(data: bytes) -> np.ndarray:
     spec = _peek(BytesIO(data))
     if spec.num_pixels > _MAX_RATIO * len(data):
-        raise ValueError("too short")  # before anything of that size is allocated
+        raise ValueError("too short")  # before allocating that size
     file = BytesIO(data)
     with open_without_limit(file, "QOI") as image:
         pixels = np.array(image)
     end = file.tell() + len(_END)
     if data[file.tell() : end] != _END:
-        raise ValueError("no end behind the pixels")
+        raise ValueError("no end marker after the pixels")
     check_end(end, data)
     return pixels
 
@@ -39,7 +39,7 @@ def _decode(data: bytes) -> np.ndarray:
 def _encode(pixels: np.ndarray) -> bytes:
     Image.init()
     if "QOI" not in Image.SAVE:
-        raise InputError("this Pillow reads QOI and cannot write it: upgrade it, or write PNG")
+        raise InputError("this version of Pillow cannot write QOI: upgrade it, or write PNG")
     stream = BytesIO()
     Image.fromarray(pixels).save(stream, "QOI")
     return stream.getvalue()

@@ -1,7 +1,7 @@
 """The formats that images are read from and written to.
 
-Reading tells the format of a file by its first bytes, writing by the ending of its name. What a
-format is called, begins with and ends in stands in its own file alone.
+Reading recognises a file by its first bytes, writing by the ending of its name. The name, first
+bytes and endings of a format are stated in its own module only.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,27 +15,27 @@ import numpy as np
 from recvae.errors import InputError
 from recvae.images.spec import GREY, MAX_PIXELS, RGB, ImageSpec
 
-HEAD_BYTES = 16  # enough to tell every format
+HEAD_BYTES = 16  # enough to recognise every format
 Arrays = tuple[ImageSpec, int, Iterator[np.ndarray]]
 
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """Files of one picture each, which may lie in folders and name images.
+    """A format of files with one picture each, which may lie in folders and name images.
 
     Fields:
-        name: what messages call such a file, as "PNG".
+        name: of such a file in messages, as "PNG".
         endings: of the names of such files, in lower case.
         matches: whether a file that begins with these bytes, up to `HEAD_BYTES`, is of this format.
-        decode: the bytes of a file to pixels, uint8 (height, width) or (height, width, channels).
-            Raises InputError for what is not supported, any other exception for damage.
-        encode: such pixels to the bytes of a file, which decodes to the same pixels.
-        channels: of the images that `encode` takes, and `decode` gives.
-        peek: what an open file will decode to, from a look at its beginning, or None where that
-            does not tell. Raises as `decode` does. By default all of the file is decoded to know.
-        end: where the picture ends within the bytes of a file that could be decoded: what trails it
-            would be lost, and is refused. By default it is all of them, as where `decode` sees to
-            that.
+        decode: from the bytes of a file to pixels, uint8 (height, width) or (height, width,
+            channels). Raises InputError for unsupported files, any other exception for damage.
+        encode: from such pixels to the bytes of a file, which decodes to the same pixels.
+        channels: the numbers of channels that `encode` accepts and `decode` gives.
+        peek: what an open file will decode to, judged by its beginning, or None if that does not
+            tell. Raises as `decode` does. By default, all of the file is decoded to find out.
+        end: where the picture ends within the bytes of a file that could be decoded: trailing bytes
+            would be lost and are refused. By default, at the end of the file: for formats whose
+            `decode` checks this.
     """
 
     name: str
@@ -48,9 +48,9 @@ class PictureFormat:
     end: Callable[[bytes], int] = len
 
     def read(self, data: bytes, source: object, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-        """Return the pixels of a file; raises InputError that names `source`.
+        """Return the pixels of a file; raise InputError that names `source`.
 
-        It does so, too, for more than `max_pixels` before they are decoded, if a peek tells.
+        More than `max_pixels` are refused before decoding if a peek tells, else after.
         """
         with self._damage_told(source):
             _check_size(self.peek(BytesIO(data)), max_pixels)
@@ -60,7 +60,7 @@ class PictureFormat:
         return pixels
 
     def look(self, file: BinaryIO, source: object, max_pixels: int = MAX_PIXELS) -> ImageSpec:
-        """Return what `read` will give of an open file; raises InputError that names `source`."""
+        """Return the spec of what `read` will return; raise InputError that names `source`."""
         with self._damage_told(source):
             if not self.matches(file.read(HEAD_BYTES)):
                 raise InputError(f"not a {self.name} file")
@@ -73,12 +73,12 @@ class PictureFormat:
         return spec
 
     def write(self, pixels: np.ndarray, path: object) -> bytes:
-        """Return the bytes of a file; raises InputError that names `path` if none can hold them."""
+        """Return the bytes of a file; raise InputError that names `path` if the format cannot."""
         try:
             return self.encode(np.ascontiguousarray(pixels))
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except ValueError as error:  # of a size, say, beyond the limits of the format
+        except ValueError as error:  # for example a size beyond the format's limits
             size = pixel_spec(pixels)
             raise InputError(f"{path}: a {self.name} cannot hold {size} pixels") from error
 
@@ -88,21 +88,21 @@ class PictureFormat:
             yield
         except InputError as error:
             raise InputError(f"{source}: {error}") from error
-        except Exception as error:  # decoders tell of damage by nearly every type of exception
+        except Exception as error:  # decoders report damage by nearly every type of exception
             raise InputError(f"{source}: damaged {self.name} file") from error
 
 
 @dataclass(frozen=True)
 class ArrayFormat:
-    """Files of many images of one spec, which are streamed; also within gzip.
+    """A format of files with many images of one spec, which are streamed; also within gzip.
 
     Fields:
-        name, endings, matches: as of a `PictureFormat`.
-        read: an open file, its name for messages and the channels that its array is said to have,
-            to the spec, the number and the chunks of its images, as `ImageStream` has them. Raises
-            InputError that names the file.
-        write: images, as `read` gives them, to an open file.
-        channels: of the images that it reads and writes.
+        name, endings, matches: as in `PictureFormat`.
+        read: from an open file, its name for messages and the channels of its array to the spec,
+            number and chunks of its images, as in `ImageStream`. Raises InputError that names the
+            file.
+        write: writes images, as `read` gives them, to an open file.
+        channels: the numbers of channels that it reads and writes.
     """
 
     name: str
@@ -118,12 +118,12 @@ FORMATS: dict[str, Format] = {}
 
 
 def register_format(new: Format) -> None:
-    """Make a format known. Raises ValueError if its name or an ending is taken."""
+    """Register a format. Raises ValueError if its name or an ending is taken."""
     endings = {ending for known in FORMATS.values() for ending in known.endings}
     if new.name in FORMATS:
         raise ValueError(f"name: got {new.name!r}, need one that is not taken")
     if taken := endings & set(new.endings):
-        raise ValueError(f"endings: got {min(taken)!r}, need such that are not taken")
+        raise ValueError(f"endings: got {min(taken)!r}, need endings that are not taken")
     FORMATS[new.name] = new
 
 
@@ -133,12 +133,12 @@ def picture_formats() -> list[PictureFormat]:
 
 
 def format_by_head(head: bytes) -> Format | None:
-    """Return the format of a file by its first bytes; what was registered last is asked first."""
+    """Return the format of a file by its first bytes; the last registered is asked first."""
     return next((known for known in reversed(FORMATS.values()) if known.matches(head)), None)
 
 
 def format_by_ending(name: str) -> Format | None:
-    """Return the format that a file's name asks for."""
+    """Return the format for the ending of a file's name, or None."""
     for known in reversed(FORMATS.values()):
         if name.lower().endswith(known.endings):
             return known
@@ -146,7 +146,7 @@ def format_by_ending(name: str) -> Format | None:
 
 
 def pixel_spec(pixels: np.ndarray) -> ImageSpec:
-    """Return the spec of one image; raises ValueError unless it is uint8 of a right shape."""
+    """Return the spec of one image; raise ValueError for other arrays than uint8 images."""
     if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3):
         raise ValueError(f"pixels are {pixels.dtype} {pixels.shape}")
     return ImageSpec.from_shape((1, *pixels.shape))
@@ -156,8 +156,8 @@ def check_end(end: int, data: bytes) -> None:
     """Raise InputError if a picture ends before its file does."""
     if end < len(data):
         raise InputError(
-            f"bytes trail the picture, which ends at byte {end:,} of {len(data):,}: save each "
-            "picture as a file of its own"
+            f"bytes follow the picture, which ends at byte {end:,} of {len(data):,}: save each "
+            "picture as a separate file"
         )
 
 
@@ -165,16 +165,16 @@ def _check_size(spec: ImageSpec | None, max_pixels: int) -> None:
     if spec and spec.num_pixels > max_pixels:
         raise InputError(
             f"a picture of {spec} pixels is beyond the limit of {max_pixels} pixels: if it is "
-            "meant, raise max_pixels (--max-pixels)"
+            "genuine, raise max_pixels (--max-pixels)"
         )
 
 
 def joined(words: Iterable[str], last: str = "or") -> str:
-    """Return a list in words: a, b or c."""
+    """Join words to a list: a, b or c."""
     *first, final = words
     return f"{', '.join(first)} {last} {final}" if first else final
 
 
 def with_article(word: str) -> str:
-    """Return a word behind its article: a PNG, an idx file."""
+    """Put an article before a word: a PNG, an idx file."""
     return f"{'an' if word[0].lower() in 'aeiou' else 'a'} {word}"

@@ -1,4 +1,4 @@
-"""TIFF, plain and by every compression that Pillow knows."""
+"""TIFF, uncompressed or by any compression that Pillow supports."""
 
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -25,7 +25,7 @@ def _detail(image: Image.Image, _: BinaryIO) -> str | None:
         return f"{bits}-bit"
     if image.mode == "P" and not _is_8_bit(tags.get(_COLOURS, ())):
         return "16-bit"
-    if _PREMULTIPLIED in tags.get(_EXTRA, ()):  # which Pillow divides by alpha
+    if _PREMULTIPLIED in tags.get(_EXTRA, ()):  # Pillow divides these by alpha
         return "premultiplied"
     if set(tags.get(_SAMPLE_FORMAT, ())) - {_UNSIGNED}:
         return "signed"
@@ -35,20 +35,20 @@ def _detail(image: Image.Image, _: BinaryIO) -> str | None:
     covered = sum((right - left) * (bottom - top) for left, top, right, bottom in boxes if boxes)
     planes = bands if tags.get(_PLANES) == 2 else 1
     if boxes and covered != planes * image.width * image.height:
-        raise ValueError("strips are missing")  # of which Pillow makes zeros
+        raise ValueError("strips are missing")  # Pillow fills them with zeros
     return None
 
 
 def _is_8_bit(colours: Sequence[int]) -> bool:
-    """Whether a palette loses nothing in 8 bits; the lower 8 are zeros or repeat the upper ones."""
+    """Whether a palette fits 8 bits: the lower 8 bits are zeros or repeat the upper ones."""
     return any(all(c == (c >> 8) * step for c in colours) for step in (256, 257))
 
 
 def _end(image: Image.Image, data: bytes) -> int:
-    """Where the last byte ends that anything refers to, and then some zeros that align."""
+    """The end of the last byte that anything refers to, plus zeros for alignment."""
     end = referred_end(data)
     for codec, box, begin, arguments in image.tile:  # type: ignore[attr-defined]
-        if codec == "raw":  # of which writers may leave out, or mistake, how many bytes there are
+        if codec == "raw":  # byte counts may be missing or wrong
             (left, top, right, bottom), (arrangement, row_bytes, _) = box, arguments
             bits = len(arrangement.partition(";")[0]) * max(image.tag_v2.get(_BITS, (1,)))  # type: ignore[attr-defined]
             row_bytes = row_bytes or -(-(right - left) * bits // 8)
@@ -61,7 +61,7 @@ PillowFormat(
     "TIFF",
     end=_end,
     channels=tuple(KINDS),
-    max_ratio=1 << 15,  # of zstd; the others expand less
+    max_ratio=1 << 15,  # for zstd; the others expand less
     detail=_detail,
 ).register(
     endings=(".tif", ".tiff"),

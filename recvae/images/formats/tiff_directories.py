@@ -1,4 +1,4 @@
-"""What the directories of a TIFF refer to: nothing else tells where it ends.
+"""Finds the end of a TIFF through its directories: nothing else tells where it ends.
 
 Sources: TIFF 6.0, section 2; Adobe's TIFF Technical Note 1, on trees; libtiff's design of BigTIFF.
 """
@@ -17,17 +17,17 @@ _TYPE_BYTES = {
 }
 _UNSIGNED = {3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 _COMPRESSION, _PLAIN = 259, 1
-_PIXELS = {273: 279, 324: 325, 513: 514}  # where strips, tiles, a JPEG begin: the bytes of each
+_PIXELS = {273: 279, 324: 325, 513: 514}  # offsets of strips, tiles, a JPEG: their byte counts
 _DIRECTORIES = (330, 34665, 34853, 40965)  # of other pictures, EXIF, GPS, interoperability
 _READ = {_COMPRESSION, *_PIXELS, *_PIXELS.values(), *_DIRECTORIES}
 _Values = dict[int, list[int]]  # of the tags in `_READ`
 
 
 def referred_end(data: bytes) -> int:
-    """Return where the last byte ends that a TIFF refers to.
+    """Return the end of the last byte that a TIFF refers to.
 
-    That is the end of the file where a compressed picture does not tell how long it is, or pixels
-    are missing. What else is missing is passed over. Raises `ValueError` for what no writer makes.
+    If a compressed picture does not state its length, or pixels are missing, this is the end of the
+    file. Other missing parts are ignored. Raises `ValueError` for files that no writer makes.
     """
     last = 0
     for end, values in _File(data).directories():
@@ -55,7 +55,7 @@ class _File:
         self._untaken_bytes = len(data)
 
     def directories(self) -> Iterator[tuple[int, _Values]]:
-        """Yield where each directory and the values of its entries end, and values."""
+        """Yield, for each directory, the end of it and its entries' values, and the values."""
         waiting, seen = [self._number(self._word, self._word.size)], {0}
         while waiting:
             begin = waiting.pop()
@@ -87,15 +87,15 @@ class _File:
         return end if end <= len(self._data) else 0
 
     def _number(self, kind: struct.Struct, begin: int) -> int:
-        """A number of the file, 0 if it is not there."""
+        """A number in the file, 0 if it is beyond the end."""
         data = self._taken(begin, begin + kind.size)
         return kind.unpack(data)[0] if data else 0
 
     def _taken(self, begin: int, end: int) -> bytes:
-        """Part of the file, empty unless all of it is there: a byte is part of one thing only."""
+        """Part of the file, empty if incomplete; each byte may belong to one thing only."""
         if not self._there(end):
             return b""
         self._untaken_bytes -= end - begin
         if self._untaken_bytes < 0:
-            raise ValueError("what directories refer to overlaps")
+            raise ValueError("parts that directories refer to overlap")
         return self._data[begin:end]

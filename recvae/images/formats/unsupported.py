@@ -1,4 +1,4 @@
-"""What is said of pictures that 8 bits of grey or RGB, with or without alpha, cannot express."""
+"""The error for pictures that 8-bit grey or RGB, with or without alpha, cannot represent."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from recvae.images.spec import RGBA
 
 
 def unsupported(format_name: str, kind: str, channels: Sequence[int]) -> InputError:
-    """Return the error for a picture of `kind` ("16-bit grey"), with a way to keep its content.
+    """Return the error for a picture of `kind` ("16-bit grey"), with advice to keep its content.
 
-    `channels` are those of the pictures that the format is read into.
+    `channels` are those that the format is read into.
     """
     alpha = ", with or without alpha," if RGBA in channels else ""
     return InputError(
@@ -22,8 +22,8 @@ def _advice(kind: str) -> str:
     mode = ("L" if "grey" in words else "RGB") + "A" * ("alpha" in words)
     convert = f'Image.open(...).convert("{mode}").save(...)'
     if words & {"animated", "multi-page"}:
-        return "save its pictures as files of their own"
-    if words & {"16-bit", "32-bit", "signed", "float"}:  # where convert() clips or loses bits
+        return "save its pictures as separate files"
+    if words & {"16-bit", "32-bit", "signed", "float"}:  # convert() would clip or lose bits
         return (
             "scale its values to 0 to 255 with numpy, for example 16 bits by // 257, and save "
             "them as uint8"

@@ -1,7 +1,7 @@
 """WebP, lossless: RFC 9649.
 
-A lossy WebP is read as any other: pixels are pixels. WebP has no grey: its pictures are RGB, with
-alpha or without, and grey images cannot be written as WebP, since they would come back as RGB.
+A lossy WebP is read like any other: pixels are pixels. WebP has no grey: its pictures are RGB, with
+or without alpha, and grey images cannot be written as WebP, since they would come back as RGB.
 """
 
 import struct
@@ -16,13 +16,13 @@ from recvae.images.spec import RGB, RGBA
 _CHUNK = struct.Struct("<4sI")
 _FILE_HEADER_BYTES = 12  # "RIFF", the bytes that follow, "WEBP"
 _IMAGE_CHUNKS = {b"VP8 ", b"VP8L"}
-_HINT_BYTE, _HAS_ALPHA = 24, 0x10  # of a VP8L that is the first chunk (RFC 9649, section 3.4)
+_HINT_BYTE, _HAS_ALPHA = 24, 0x10  # in a VP8L that is the first chunk (RFC 9649, section 3.4)
 
 
 def _claim(head: bytes) -> int:
-    """Bytes of pixels of a WebP, by its first chunk (sections 2.5 to 2.7)."""
+    """Bytes of pixels that a WebP states in its first chunk (sections 2.5 to 2.7)."""
     kind, data = head[12:16], head[20:30]
-    if kind == b"VP8X" and data and not data[0] & 2:  # those that are animated are not decoded
+    if kind == b"VP8X" and data and not data[0] & 2:  # animated ones are not decoded
         sides = [int.from_bytes(data[at : at + 3], "little") + 1 for at in (4, 7)]
     elif kind == b"VP8X":
         sides = [0, 0]
@@ -36,12 +36,12 @@ def _claim(head: bytes) -> int:
 
 def _detail(image: Image.Image, file: BinaryIO) -> str | None:
     file.seek(0)
-    head = file.read(21)  # a canvas is larger than its only frame may be, and has no limit
+    head = file.read(21)  # a canvas may exceed its only frame and has no limit
     return "animated" if head[12:16] == b"VP8X" and head[20] & 2 else None
 
 
 def _end(image: Image.Image, data: bytes) -> int:
-    """Where the file ends by its header, or else a second image begins, which is never decoded."""
+    """The end by the file's header, or the start of a second image, which is never decoded."""
     _, size = _CHUNK.unpack_from(data)
     end = _CHUNK.size + size
     position, images = _FILE_HEADER_BYTES, 0
@@ -55,7 +55,7 @@ def _end(image: Image.Image, data: bytes) -> int:
 
 
 def _finished(data: bytes, pixels: np.ndarray) -> bytes:
-    """Let what has alpha say so, also where that is 255 everywhere: else it comes back without."""
+    """Mark pixels with alpha, even if it is 255 everywhere: else they would come back without."""
     if pixels.shape[-1] == RGB:
         return data
     if data[12:16] != b"VP8L":

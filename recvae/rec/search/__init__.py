@@ -1,4 +1,4 @@
-"""The search through candidates: what goes in and comes out, and the backends that do it.
+"""The search through candidates: inputs, results, and backends.
 
     results = search(SearchInputs(...), Race(keep=4), "auto", chunk_elements)
 

@@ -1,7 +1,7 @@
-"""Which backend searches: one place decides, by device, rule and size.
+"""The choice of a search backend, by device, rule and size: decided in this one place.
 
-A backend gives the codes of the eager reference to the last bit; `tests/rec/backends.py` holds
-every registered one to that.
+A backend gives exactly the codes of the eager reference; `tests/rec/backends.py` checks every
+registered one.
 """
 
 import warnings
@@ -24,13 +24,13 @@ def _by_name_alone(inputs: SearchInputs, rule: StoppingRule) -> bool:
 
 @dataclass(frozen=True)
 class Backend:
-    """A way to search.
+    """An implementation of the search.
 
     Args:
-        name: what `implementation` of a coder calls it.
-        search: inputs, rule and chunk_elements, which bounds its memory in elements of 8 bytes per
-            temporary, to results.
-        needs: what is missing for it to serve inputs and a rule, in words; None if it serves them.
+        name: its name for `implementation` of a coder.
+        search: from inputs, rule and chunk_elements, which bounds its memory in elements of 8 bytes
+            per temporary, to results.
+        needs: what it is missing to serve inputs and a rule, in words; None if it serves them.
         suits: whether "auto" takes it for inputs and a rule that it serves.
     """
 
@@ -41,35 +41,35 @@ class Backend:
 
 
 BACKENDS: dict[str, Backend] = {}
-"""By name; "auto" asks the one registered last first."""
+"""By name; "auto" tries the last registered first."""
 
 _failed: set[str] = set()
-"""Backends that "auto" leaves alone, since they failed once."""
+"""Backends that "auto" avoids, since they have failed once."""
 
 
 class BackendFailure(RuntimeError):
-    """What a backend raises that cannot run here, though it serves the inputs; one line."""
+    """Raised, with one line, by a backend that serves the inputs but cannot run here."""
 
     @staticmethod
     def of(error: Exception) -> "BackendFailure":
-        """For what a library or a driver raised."""
+        """Make one from an error of a library or a driver."""
         lines = str(error).strip().splitlines() or [""]
         return BackendFailure(f"{type(error).__name__}: {lines[0]}")
 
 
 class BackendFailureWarning(UserWarning):
-    """A backend failed, and another one goes on."""
+    """A backend failed, and another one takes over."""
 
 
 def register_backend(backend: Backend) -> None:
-    """Makes a backend known. Raises ValueError if its name is taken."""
+    """Register a backend. Raises ValueError if its name is taken."""
     if backend.name in (AUTO, *ALIASES, *BACKENDS):
         raise ValueError(f"name: got {backend.name!r}, need one that is not taken")
     BACKENDS[backend.name] = backend
 
 
 def check_implementation(name: str) -> None:
-    """Raises ValueError unless `name` is "auto", a backend or an alias of one."""
+    """Raise ValueError unless `name` is "auto", a backend or an alias of one."""
     known = (AUTO, *BACKENDS, *ALIASES)
     if name not in known:
         raise ValueError(f"implementation: got {name!r}, need one of {', '.join(map(repr, known))}")
@@ -78,13 +78,13 @@ def check_implementation(name: str) -> None:
 def search(
     inputs: SearchInputs, rule: StoppingRule, implementation: str, chunk_elements: int
 ) -> BestCandidates:
-    """Searches with a backend by name, or with the one that "auto" finds best.
+    """Search with a backend by name, or with the best one for "auto".
 
-    Where one that "auto" took fails, it warns once, and the next best goes on from then on.
+    If a backend chosen by "auto" fails, warn once; the next best takes over from then on.
 
     Raises:
         ValueError: if the backend named cannot serve inputs and rule.
-        BackendFailure: if it should, and fails.
+        BackendFailure: if that backend fails.
     """
     while True:
         backend = choose_backend(inputs, rule, implementation)
@@ -95,15 +95,15 @@ def search(
                 raise
             _failed.add(backend.name)
             warnings.warn(
-                f"search by {backend.name!r} failed, a slower one goes on with the same codes; "
-                f"please report: {error}",
+                f"search by {backend.name!r} failed; a slower backend takes over with the same "
+                f"codes; please report: {error}",
                 BackendFailureWarning,
                 stacklevel=2,
             )
 
 
 def choose_backend(inputs: SearchInputs, rule: StoppingRule, implementation: str) -> Backend:
-    """The backend that `search` takes; raises as it does."""
+    """The backend that `search` uses; raises as it does."""
     if implementation == AUTO:
         return next(
             backend

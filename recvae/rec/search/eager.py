@@ -1,7 +1,7 @@
-"""The search through candidates in plain torch, for any device: the reference of all faster ones.
+"""The search through candidates in plain torch, for any device: the reference for all faster ones.
 
-Candidates come in the order of their arrival. Their bins are drawn first, a segment at a time, to
-count the ranks; then they are drawn and scored in chunks.
+Candidates come in order of arrival. Their bins are drawn first, a segment at a time, to count the
+ranks; then they are drawn and scored in chunks.
 """
 
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ FIRST_SEGMENT = 64
 
 
 def search(inputs: SearchInputs, rule: StoppingRule, chunk_elements: int) -> BestCandidates:
-    """Any search that `search_by` knows the rule of, some items after the others."""
-    # A race of N candidates holds all of them.
+    """Search with any rule registered with `search_by`, in batches of items."""
+    # A race keeps all of its N candidates.
     held = inputs.proposal.partition.dim
     held += inputs.max_candidates if isinstance(rule, Race) else 0
     results = BestCandidates.nothing(inputs.batch, rule.keep, inputs.device)
@@ -41,7 +41,7 @@ def search(inputs: SearchInputs, rule: StoppingRule, chunk_elements: int) -> Bes
 
 @singledispatch
 def search_by(rule: StoppingRule, inputs: SearchInputs, chunk_elements: int) -> BestCandidates:
-    """The reference of a rule: whoever adds a rule registers one, `@search_by.register`."""
+    """The reference for a rule; a new rule registers one with `@search_by.register`."""
     raise TypeError(f"rule: got {type(rule).__name__}, need one that is registered with search_by")
 
 
@@ -59,7 +59,7 @@ class Segment:
 
 
 class CandidateStream:
-    """The candidates of a batch of items, a segment at a time; `items` are those still searched."""
+    """The candidates of a batch of items, in segments; `items` are those still being searched."""
 
     def __init__(self, inputs: SearchInputs, chunk_elements: int) -> None:
         device = inputs.device
@@ -71,7 +71,7 @@ class CandidateStream:
         self.seen = torch.empty((inputs.batch, 0), dtype=torch.int64, device=device)
 
     def next_segment(self, length: int) -> Segment:
-        """Draws and scores the next `length` candidates of every item."""
+        """Draw and score the next `length` candidates of every item."""
         proposal, private = self.inputs.proposal, self.inputs.private
         partition = proposal.partition
         step = max(1, self.chunk_elements // (self.inputs.batch * partition.dim))
@@ -105,7 +105,7 @@ class CandidateStream:
         return Segment(new, ranks, log2_times(times), ratios)
 
     def keep_only(self, places: Tensor) -> None:
-        """Goes on with some of the items alone, those at these places (n,) int64 of `items`."""
+        """Continue with only some of the items, given by indices (n,) int64 into `items`."""
         self.inputs, self.items = self.inputs[places], self.items[places]
         self.time, self.seen = self.time[places], self.seen[places]
 
@@ -135,7 +135,7 @@ def race_to_end(rule: RaceToEnd, inputs: SearchInputs, chunk_elements: int) -> B
         items, scores = candidates.items, segment.log2_ratios - segment.log2_times
         running = torch.cat([results.scores[items], scores], dim=1).cummax(dim=1).values[:, 1:]
         over = running >= rule.log2_sup[items, None] - segment.log2_times
-        # Rounding must not let one win that comes after the end.
+        # Rounding must not let a candidate win that arrives after the end.
         scores = torch.where(over.cumsum(1) - over.long() > 0, -torch.inf, scores)
         _take_best(results, items, segment, scores)
         _finish(results, candidates, over)
@@ -160,7 +160,7 @@ def first_accepted(
 
 
 def _all_capped(inputs: SearchInputs) -> BestCandidates:
-    """What stands at the cap where a search finds nothing."""
+    """The result at the cap if a search finds nothing."""
     nothing = BestCandidates.nothing(inputs.batch, 1, inputs.device)
     drawn = torch.full_like(nothing.num_drawn, inputs.max_candidates)
     return replace(nothing, num_drawn=drawn, capped=torch.ones_like(nothing.capped))
@@ -169,7 +169,7 @@ def _all_capped(inputs: SearchInputs) -> BestCandidates:
 def _segments(
     inputs: SearchInputs, chunk_elements: int
 ) -> Iterator[tuple[CandidateStream, Segment]]:
-    """Segments until no item is left or the cap is met; they double while they fit into a chunk."""
+    """Segments until no item is left or the cap is met; lengths double while they fit a chunk."""
     candidates = CandidateStream(inputs, chunk_elements)
     while len(candidates.items) and candidates.drawn < inputs.max_candidates:
         room = chunk_elements // (len(candidates.items) * inputs.proposal.partition.dim)
@@ -179,7 +179,7 @@ def _segments(
 
 
 def _take_best(results: BestCandidates, items: Tensor, segment: Segment, scores: Tensor) -> None:
-    """Puts the segment's best candidates where they lead; at equal scores the earlier one does."""
+    """Store the segment's best candidates where they lead; ties go to the earlier one."""
     n = scores.argmax(dim=1, keepdim=True)
     leads = scores.gather(1, n) > results.scores[items]
     for best, found in (
@@ -191,7 +191,7 @@ def _take_best(results: BestCandidates, items: Tensor, segment: Segment, scores:
 
 
 def _finish(results: BestCandidates, candidates: CandidateStream, over: Tensor) -> None:
-    """Takes the items whose search is over, at some candidate of the last segment, out of it."""
+    """Remove the items whose search ended at some candidate of the last segment."""
     ended, items = over.any(dim=1), candidates.items
     drawn = candidates.drawn - over.shape[1] + 1 + over.int().argmax(dim=1)
     results.num_drawn[items] = torch.where(ended, drawn, results.num_drawn[items])

@@ -1,4 +1,4 @@
-"""What a search is given, the rules by which it chooses, and what it finds."""
+"""The inputs of a search, the rules by which it chooses, and its results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -14,14 +14,14 @@ from recvae.rec.stretch import StretchFunction
 
 @dataclass(frozen=True, eq=False)
 class SearchInputs:
-    """The candidates of a batch of items: everything that drawing and scoring them needs.
+    """The candidates of a batch of items: all that is needed to draw and score them.
 
     Args:
-        proposal: what candidates are drawn from and scored with.
+        proposal: distribution to draw candidates from and score them with.
         private: keys of the sender's streams, words of shape (batch,).
         shared: block keys of the shared randomness, words of shape (batch,).
         arrivals: law of the arrival times.
-        max_candidates: N of ordered and unordered arrivals; elsewhere the cap.
+        max_candidates: N for ordered and unordered arrivals, else the cap.
     """
 
     proposal: Proposal
@@ -37,7 +37,7 @@ class SearchInputs:
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors are."""
+        """The device of the tensors."""
         return self.proposal.base.device
 
     def __getitem__(self, items: Tensor | slice) -> "SearchInputs":
@@ -49,14 +49,14 @@ class SearchInputs:
 
 @dataclass(frozen=True, eq=False)
 class StoppingRule:
-    """How a search chooses among the candidates of each item, in the order of their arrival.
+    """The rule by which a search chooses among an item's candidates, in order of arrival.
 
-    A candidate's score is log2 r' - log2 T, in bits; of equal scores the earlier one leads.
+    A candidate's score is log2 r' - log2 T, in bits; ties go to the earlier one.
     """
 
     @property
     def keep(self) -> int:
-        """How many candidates are found for each item."""
+        """The number of candidates found for each item."""
         return 1
 
     def __getitem__(self, items: Tensor | slice) -> "StoppingRule":
@@ -72,11 +72,11 @@ class Race(StoppingRule):
 
 @dataclass(frozen=True, eq=False)
 class RaceToEnd(StoppingRule):
-    """The candidate with the highest score of all that will ever arrive; Poisson arrivals.
+    """The candidate with the highest score of the infinite sequence; Poisson arrivals.
 
     Args:
         log2_sup: (batch,) float64, the bound of log2 r' in bits: a candidate after time T scores at
-            most log2_sup - log2 T, so the race is over when the leader has that.
+            most log2_sup - log2 T, so the race is over when the leader reaches that.
     """
 
     log2_sup: Tensor
@@ -89,7 +89,7 @@ class RaceToEnd(StoppingRule):
 class FirstAccepted(StoppingRule):
     """The first candidate that arrives before sigma(r): greedy Poisson rejection sampling.
 
-    Its score is infinite. Where there is none before the cap, it is the winner of the race so far.
+    Its score is infinite. If there is none before the cap, it is the current winner of the race.
 
     Args:
         stretch: sigma of each item.
@@ -103,13 +103,13 @@ class FirstAccepted(StoppingRule):
 
 @dataclass(frozen=True, eq=False)
 class BestCandidates:
-    """What a search found for each item of a batch.
+    """The results of a search for each item of a batch.
 
     Args:
         bins: flat bins, (batch, keep) int64.
         ranks: (batch, keep) int64.
         scores: (batch, keep) float64, bits.
-        num_drawn: how many candidates were drawn, (batch,) int64.
+        num_drawn: number of candidates drawn, (batch,) int64.
         capped: whether the search ended at its cap, (batch,) bool.
     """
 
@@ -129,14 +129,14 @@ class BestCandidates:
 
     @staticmethod
     def joined(parts: Sequence["BestCandidates"]) -> "BestCandidates":
-        """Of some items, then of others, and so on, of as many candidates each."""
+        """Concatenate results of consecutive items, with the same number of candidates each."""
         columns = (
             [getattr(part, field.name) for part in parts] for field in fields(BestCandidates)
         )
         return BestCandidates(*map(torch.cat, columns))
 
     def put(self, items: slice | Tensor, part: "BestCandidates") -> None:
-        """Writes what was found for some items into these tensors."""
+        """Write the results for some items into these tensors."""
         for field in fields(self):
             getattr(self, field.name)[items] = getattr(part, field.name)
 

@@ -1,11 +1,11 @@
-"""Which draw of its bin each candidate is."""
+"""The rank of each candidate within its bin."""
 
 import torch
 from torch import Tensor
 
 
 def rank_within_bin(bins: Tensor) -> Tensor:
-    """How many earlier candidates share each candidate's bin: (batch, n) int64 to the same."""
+    """Number of earlier candidates in each candidate's bin: (batch, n) int64 to the same."""
     in_order, order = torch.sort(bins, dim=1, stable=True)
     places = torch.arange(bins.shape[1], device=bins.device).expand_as(bins)
     starts_run = torch.ones_like(in_order, dtype=torch.bool)

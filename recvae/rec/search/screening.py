@@ -1,4 +1,4 @@
-"""What the compiled backends screen candidates with, in float32, and how far off that may be."""
+"""The float32 terms with which compiled backends screen candidates, and their error."""
 
 from functools import cache
 
@@ -10,10 +10,10 @@ from recvae.exact.gaussian import FRACTION_BITS, MANTISSA_BITS, gaussian_table
 from recvae.rec.normal import reach
 from recvae.rec.proposal import WEIGHT_BITS, Proposal
 
-EPSILON = 2.0**-23  # of float32, twice what an operation may be off
+EPSILON = 2.0**-23  # of float32; twice the error of an operation
 TABLE_ROUNDINGS = 16  # of z, its difference from the center and the polynomial
 LARGEST_LOG2_TIME = 64
-LARGEST_SIZE = 2.0**126  # beyond it float32 might overflow
+LARGEST_SIZE = 2.0**126  # beyond this float32 might overflow
 
 
 @cache
@@ -31,7 +31,7 @@ def quantile_pieces() -> np.ndarray:
 
 
 def screening_terms(proposal: Proposal) -> tuple[Tensor, Tensor]:
-    """What screens candidates in float32, z in units of 1, and how far off it may be.
+    """The float32 terms for screening candidates, z in units of 1, and a bound on their error.
 
     Returns center, quadratic and linear, (batch, dim, 3); a bound on the error in log2 q/p',
     (batch,) float64 in bits.

@@ -1,8 +1,8 @@
 """The race of items that share all their candidates: one matrix product scores them all.
 
 log2 r(z) is linear in (z^2, z), so the scores of all items and candidates are a product of two
-small matrices. It is taken in float32 and only shortlists: candidates within its rounding error of
-the lead are scored again in float64, as `eager.race` does it, so the codes are the same.
+small matrices. It is computed in float32 and only makes a shortlist: candidates within its rounding
+error of the lead are scored again in float64, as in `eager.race`, so the codes are the same.
 """
 
 import torch
@@ -23,7 +23,7 @@ EPSILON = 2.0**-23
 
 
 def needs(inputs: SearchInputs, rule: StoppingRule) -> str | None:
-    """One winner an item, all items with the same candidates, told apart by float32."""
+    """One winner an item, and candidates shared by all items and distinguishable in float32."""
     keys = (*inputs.private, *inputs.shared)
     if type(rule) is not Race or rule.keep != 1:
         return "a race of N candidates with one winner"
@@ -32,7 +32,7 @@ def needs(inputs: SearchInputs, rule: StoppingRule) -> str | None:
     if not all(all_hold(*(word == word[:1] for word in keys))):
         return "items that share one key"
     if not bool((_scores_and_error(inputs)[1] <= MAX_ERROR_BITS).all()):
-        return "targets whose candidates float32 tells apart"
+        return "targets whose candidates float32 can distinguish"
     return None
 
 
@@ -62,7 +62,7 @@ def search(inputs: SearchInputs, rule: StoppingRule, chunk_elements: int) -> Bes
         threshold = (lead - 2 * error).float()
         item, n = torch.nonzero(scores >= threshold[:, None], as_tuple=True)
         exact = proposal[item].log2_ratio(bins[0, n, None], z[n, None])[:, 0] - times[n]
-        # At equal scores the earlier one leads: the shortlist is in order of arrival.
+        # Ties go to the earlier one: the shortlist is in order of arrival.
         top = best.scatter_reduce(0, item, exact, "amax")
         leading = torch.where(exact == top[item], start + n, limit)
         first = torch.full_like(winner, limit).scatter_reduce(0, item, leading, "amin")

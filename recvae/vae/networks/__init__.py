@@ -1,6 +1,6 @@
-"""The networks: encoders and decoders by name, a file an architecture.
+"""The networks: encoders and decoders by name, one file for each architecture.
 
-Decoders code images in `passes` and are made of the layers in `layers`, which have exact twins.
+Decoders code images in `passes` and are built of the layers in `layers`, which have exact twins.
 """
 
 from recvae.vae.networks.architecture import Architecture

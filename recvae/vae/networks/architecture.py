@@ -1,4 +1,4 @@
-"""Which network, of which size and with which arguments, as plain data."""
+"""The choice of a network, its size and its arguments, as plain data."""
 
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -15,7 +15,7 @@ from recvae.vae.networks.decoder import Decoder
 from recvae.vae.networks.registry import NETWORKS, network_named
 
 SIZES = {"latent_dim": (1, 1024), "height": (4, 64), "width": (4, 64)}
-"""Limits of what every network is made for."""
+"""Limits for every network."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Architecture:
     Fields:
         name: "mlp" (the baseline of the literature), "staged" (a few passes over the image),
             "causal" (pixels see those before them: smaller files, slower to decode), "scans"
-            (MNIST alone, through the scans that it was computed from: far smaller files), or what
-            else is registered.
-        latent_dim: D, number of latents.
+            (for MNIST only, through the scans it was computed from: far smaller files), or another
+            registered network.
+        latent_dim: D, the number of latents.
         height, width: size of the images in pixels.
-        encoder, decoder: further arguments of the two networks, by name; not all need be given.
+        encoder, decoder: further arguments of the two networks, by name; all are optional.
 
-    Raises InputError for anything that the networks do not take.
+    Raises InputError for arguments that the networks do not take.
     """
 
     name: str = "staged"
@@ -49,7 +49,7 @@ class Architecture:
         self.description()
 
     def description(self) -> dict[str, Any]:
-        """All fields, with every argument of the networks: what a model remembers of itself."""
+        """All fields, with every argument of the networks, as stored in a model."""
         network = network_named(self.name)
         return asdict(self) | {
             "encoder": all_arguments(
@@ -62,16 +62,16 @@ class Architecture:
 
     @property
     def levels(self) -> int:
-        """Number of grey levels: pixels are below it."""
+        """Number of grey levels; pixels are below it."""
         return self.description()["decoder"].get("levels", 256)
 
     @cached_property
     def spec(self) -> ImageSpec:
-        """Of the images: grey."""
+        """The kind of images: grey."""
         return ImageSpec(self.height, self.width, levels=self.levels)
 
     def build(self) -> tuple[nn.Module, Decoder]:
-        """A new encoder and a new decoder. Raises InputError for a size they are not made for."""
+        """Build an encoder and a decoder. Raises InputError for a size they do not support."""
         network, sizes = network_named(self.name), (self.latent_dim, self.height, self.width)
         return (
             network.encoder(*sizes, network.encoder_arguments(**self.encoder)),
@@ -79,13 +79,13 @@ class Architecture:
         )
 
     def build_empty(self) -> tuple[nn.Module, Decoder]:
-        """The same without memory or values, on torch's meta device: they tell shapes."""
+        """Build them on torch's meta device, without memory or values: shapes only."""
         with torch.device("meta"), _NoInitialisation():
             return self.build()
 
 
 class _NoInitialisation(TorchFunctionMode):
-    """Draws no values: on the meta device that does nothing, after seconds to import a compiler."""
+    """Skips initialisation, which on the meta device does nothing but import a compiler."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None

@@ -5,7 +5,7 @@ The probability of value k of 0..255 under Beta-Binomial(255, a, b) is proportio
     C(255, k) * G(a, k) * G(b, 255 - k),      G(a, k) = a (a + 1) ... (a + k - 1)
 
 since the remaining factor does not depend on k. So with log a and log b on a grid, the logits of
-all 256 values are two rows of one table plus a constant row: integer arithmetic needs no log-gamma.
+all 256 values are two rows of one table plus a constant row: no integer log-gamma is needed.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ TABLES = ("rising_factorials", "binomials")
 
 
 def rising_factorial_table() -> Tensor:
-    """log G(a, k) in nats for every a of the grid, (grid, 256) float64."""
+    """log G(a, k) in nats for every a on the grid, (grid, 256) float64."""
     steps = torch.arange(int(2 * GRID_LOG_LIMIT * GRID_STEPS_PER_NAT) + 1, dtype=torch.float64)
     a = torch.exp(steps / GRID_STEPS_PER_NAT - GRID_LOG_LIMIT)
     factors = torch.log(a[:, None] + torch.arange(LEVELS, dtype=torch.float64))
@@ -59,7 +59,7 @@ def log_gamma(x: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class BetaBinomialArguments:
-    """Of `BetaBinomialDecoder`: the width of its hidden layer."""
+    """Arguments of `BetaBinomialDecoder`: the width of its hidden layer."""
 
     hidden: int = argument(200, 1, 4096)
 
@@ -68,7 +68,7 @@ class BetaBinomialDecoder(Decoder):
     """p(x|z) of independent beta-binomial pixels, z -> hidden -> 2 * height * width.
 
     Args:
-        latent_dim: D, number of latents.
+        latent_dim: D, the number of latents.
         height, width: size of the images in pixels.
         arguments: see `BetaBinomialArguments`.
     """
@@ -131,20 +131,20 @@ class BetaBinomialDecoder(Decoder):
 
     @property
     def zero_terms(self) -> Tensor:
-        """What b and the binomials give to the logits, like `rising_factorials`."""
+        """Contribution of b and the binomials to the logits, shaped like `rising_factorials`."""
         return self.rising_factorials.flip(1) + self.binomials  # k ones beside 255 - k zeros
 
     def extra_tensor_specs(self) -> dict[str, Spec]:
-        """As in `Decoder`: `rising_factorials` and `binomials`."""
+        """See `Decoder`: `rising_factorials` and `binomials`."""
         return {name: (torch.int32, tuple(getattr(self, name).shape)) for name in TABLES}
 
     def quantise_tables(self, one: int) -> None:
-        """As in `Decoder`: integers in units of 1 / `one` nats."""
+        """See `Decoder`: integers in units of 1 / `one` nats."""
         tables = {name: getattr(self, name) for name in TABLES}
         self.load_tables({k: torch.round(v * one).to(torch.int32) for k, v in tables.items()})
 
     def load_tables(self, tensors: Mapping[str, Tensor]) -> None:
-        """As in `Decoder`.
+        """See `Decoder`.
 
         Raises ValueError unless they are int32 of the right shapes with entries below 2^22.
         """
@@ -159,10 +159,10 @@ class BetaBinomialDecoder(Decoder):
             self.register_buffer(name, table)
 
     def pixel_cost_table(self, fraction_bits: int) -> PixelBits:
-        """As in `Decoder`: the very bits that the codec spends.
+        """See `Decoder`: exactly the bits that the codec spends.
 
-        The parameters a and b lie on a grid, so a table of all pairs of them, 68 MB, holds what
-        every pixel value can cost; no frequencies are computed for values that a pixel lacks.
+        The parameters a and b lie on a grid, so a table over all pairs of them, 68 MB, holds the
+        cost of every pixel value; the frequencies of the other values are not computed.
         """
         zero_terms = self.zero_terms
         table = torch.stack(

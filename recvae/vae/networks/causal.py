@@ -1,8 +1,8 @@
-"""The causal decoder: each pixel sees the latents and the pixels decoded before it around it.
+"""The causal decoder: each pixel sees the latents and the pixels around it that are known already.
 
-Pixels are coded wavefront by wavefront (see `context`), those of all images of a batch together, in
-one pass or two: zero or not; and, where there are more than two grey levels, which value the
-non-zero ones have.
+Pixels are coded wavefront by wavefront (see `context`), over all images of a batch at once, in
+one pass or two: zero or not; and, where there are more than two grey levels, the values of the
+non-zero ones.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,20 +21,20 @@ from recvae.vae.networks.passes import Passes, PixelPass, piece_length
 from recvae.vae.networks.registry import Network
 from recvae.vae.networks.upsampling import Head, UpsamplingDecoder, known_columns
 
-LEARNED_COLUMNS = 6  # of the vector that stands for a value
+LEARNED_COLUMNS = 6  # of the vector that represents a value
 
 Logits: TypeAlias = Callable[[slice], Tensor]
 
 
 @dataclass(frozen=True)
 class CausalArguments:
-    """Of `CausalDecoder`.
+    """Arguments of `CausalDecoder`.
 
     Fields:
         channels: width of the feature maps.
-        blocks: number of residual blocks after latents and context have come together.
-        hidden: width of the head of the values.
-        radius: of the contexts.
+        blocks: number of residual blocks after latents and context are joined.
+        hidden: width of the head for values.
+        radius: radius of the contexts.
         levels: number of grey levels; pixels are below it.
     """
 
@@ -49,7 +49,7 @@ class CausalDecoder(UpsamplingDecoder):
     """p(x|z) in wavefronts; see the module's docstring.
 
     Args:
-        latent_dim: D, number of latents.
+        latent_dim: D, the number of latents.
         height, width: size of the images in pixels.
         arguments: see `CausalArguments`.
     """
@@ -70,7 +70,7 @@ class CausalDecoder(UpsamplingDecoder):
             self.value = Head(channels, arguments.hidden, levels - 1)
 
     def hidden(self, context: Tensor, features: Tensor) -> Tensor:
-        """What the logits are made of: (..., neighbours * columns) and (..., c) to (..., c)."""
+        """Features of the logits: (..., neighbours * columns) and (..., c) to (..., c)."""
         return self.blocks(self.join(torch.cat([context, features], dim=-1)))
 
     def log_likelihood_nats(self, z: Tensor, pixels: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class CausalDecoder(UpsamplingDecoder):
         return pixels.reshape(len(z), self.height, self.width)
 
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[PixelPass, Tensor]]:
-        """As in `Decoder`; many wavefronts are evaluated at once."""
+        """See `Decoder`; many wavefronts are evaluated at once."""
         features, context = self.upsample(z).flatten(0, 2), self._context(z)
         values = pixels.flatten().long()
         context.fill(torch.arange(len(values), device=z.device), values)
@@ -130,7 +130,7 @@ class CausalDecoder(UpsamplingDecoder):
                     yield step, values[inked[number]] - 1
 
     def input_limit(self, path: str, limit: int) -> int | Tensor:
-        """Of `join`, the contexts hold what the table of values does; see `Decoder`."""
+        """See `Decoder`; in the input of `join`, contexts hold entries of the table of values."""
         if path != "join":
             return limit
         column_limits = self.values.table.double().abs().amax(dim=0)

@@ -1,10 +1,10 @@
-"""The pixels before a pixel in raster order, and the wavefronts that reach all of them in time.
+"""The pixels before a pixel in raster order, and wavefronts that only see earlier wavefronts.
 
-The context of a pixel are the `radius` rows above it, from `radius` columns on its left to as many
-on its right, and the `radius` pixels on its left; there is nothing outside the image. Of the row i
-above it only columns less than `slope` * i on its right belong to it: a slope of radius + 1 cuts
-nothing away. The pixels of one wavefront, column + slope * row, see none of each other, but only
-those of earlier ones: they can be decoded at once.
+The context of a pixel consists of the `radius` rows above it, from `radius` columns on its left to
+as many on its right, and of the `radius` pixels on its left; pixels outside the image are zero. In
+row i above it, the context includes only columns less than `slope` * i to the right; a slope of
+radius + 1 cuts nothing off. The pixels of one wavefront, column + slope * row, see only pixels of
+earlier wavefronts, none of each other: they can be decoded at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,13 @@ from torch.nn import functional
 
 
 def neighbours(radius: int, slope: int) -> list[tuple[int, int]]:
-    """The pixels of a context as steps from its own, rows up and columns right, row by row."""
+    """The pixels of a context as offsets, (rows up, columns right), row by row."""
     columns = range(-radius, radius + 1)
     return [(up, right) for up in range(radius, -1, -1) for right in columns if right < slope * up]
 
 
 def wavefronts(sites: Tensor, height: int, width: int, slope: int) -> tuple[Tensor, ...]:
-    """Sites (n,) of images, ascending among b*h*w, as those of each wavefront, ascending."""
+    """Split sites (n,), ascending indices into b*h*w, by wavefront; each part ascends."""
     row = sites // width % height
     fronts = sites % width + slope * row
     sizes = fronts.bincount(minlength=width + slope * (height - 1)).tolist()
@@ -29,7 +29,7 @@ def wavefronts(sites: Tensor, height: int, width: int, slope: int) -> tuple[Tens
 
 
 def runs(fronts: Sequence[Tensor], most: int) -> Iterator[Sequence[Tensor]]:
-    """Wavefronts in their order, as many at a time as have at most `most` sites, or one."""
+    """Split wavefronts, in order, into runs of at most `most` sites or one wavefront each."""
     start = sites = 0
     for stop, front in enumerate(fronts):
         if stop > start and sites + len(front) > most:
@@ -51,17 +51,17 @@ def causal_windows(maps: Tensor, radius: int, slope: int) -> Tensor:
 
 
 class Context:
-    """A map that is filled in while pixels become known; vectors stand for their values.
+    """A map of vectors for pixel values, filled in as pixels become known.
 
     Args:
         table: (levels, c), the vector of each value.
         shape: number, height and width of the images.
-        radius, slope: of the contexts.
+        radius, slope: those of the contexts.
     """
 
     def __init__(self, table: Tensor, shape: tuple[int, int, int], radius: int, slope: int) -> None:
         count, height, width = shape
-        rows, columns = height + radius, width + 2 * radius  # with a rim of zeros
+        rows, columns = height + radius, width + 2 * radius  # with a border of zeros
         self._table = table
         self._map = table.new_zeros(count * rows * columns, table.shape[1])
         places = torch.arange(len(self._map), device=table.device).reshape(count, rows, columns)
@@ -70,7 +70,7 @@ class Context:
         self._steps = torch.tensor(steps, dtype=torch.int64, device=table.device)
 
     def fill(self, sites: Tensor, values: Tensor) -> None:
-        """Pixels become known: sites (n,) among b*h*w, values (n,) below `levels`."""
+        """Fill in pixels: sites (n,), indices into b*h*w; values (n,) below `levels`."""
         self._map.index_copy_(
             0, self._places.index_select(0, sites), self._table.index_select(0, values)
         )

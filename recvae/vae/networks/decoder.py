@@ -1,4 +1,4 @@
-"""What training, sampling and coding need of a decoder network."""
+"""The interface of decoder networks for training, sampling and coding."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, TypeAlias
@@ -16,8 +16,8 @@ Spec: TypeAlias = tuple[torch.dtype, tuple[int, ...]]
 """Type and shape of a tensor."""
 
 PixelBits: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""Latents (n, D) as an exact decoder's layers take them and pixels (n, h, w) uint8, on the device
-of the decoder, to bits, (n,) float64."""
+"""From latents (n, D) as the layers of an exact decoder take them and pixels (n, h, w) uint8, on
+the device of the decoder, to bits, (n,) float64."""
 
 
 class PixelKernel(Protocol):
@@ -38,7 +38,7 @@ class PixelKernel(Protocol):
 
 
 class Decoder(nn.Module):
-    """p(x|z): a decoder says its `passes`; the rest follows, or is said where that is faster.
+    """p(x|z): a decoder defines its `passes`; the rest follows, or is overridden for speed.
 
     Args:
         height, width: size of the images in pixels.
@@ -54,11 +54,11 @@ class Decoder(nn.Module):
         raise NotImplementedError
 
     def known_passes(self, z: Tensor, pixels: Tensor) -> Iterator[tuple[Pass, Tensor]]:
-        """The same passes for one who knows the pixels (b, h, w), each with its symbols (n,).
+        """The same passes with their symbols (n,), when the pixels (b, h, w) are known.
 
-        This is for decoders of `PixelPass`es alone. One that sees what is decoded may evaluate many
-        passes at once here; and passes that follow each other may come as one, whose images then
-        do not ascend.
+        For decoders whose passes are all `PixelPass`es. A decoder that sees decoded pixels may
+        evaluate many passes at once here; consecutive passes may be joined, and the images of
+        such a pass do not ascend.
         """
         passes, values = self.passes(z), pixels.flatten().long()
         try:
@@ -89,19 +89,19 @@ class Decoder(nn.Module):
     def input_limit(self, path: str, limit: int) -> int | Tensor:
         """Largest magnitude of the inputs of the layer at `path` in an exact decoder, or of each.
 
-        Asked while layers are replaced in their order; `limit` is that of the number format.
+        Called while layers are replaced in order; `limit` is that of the number format.
         """
         return limit
 
     def extra_tensor_specs(self) -> dict[str, Spec]:
-        """Of the tensors that an exact decoder has besides those of its layers, by name."""
+        """Specs of an exact decoder's tensors besides those of its layers, by name."""
         return {}
 
     def quantise_tables(self, one: int) -> None:
-        """Make them, of a trained decoder whose 1 becomes `one`."""
+        """Quantise these tensors of a trained decoder; its 1 becomes `one`."""
 
     def load_tables(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take them from a model. Raises ValueError if one is malformed."""
+        """Load these tensors from a model. Raises ValueError if one is malformed."""
 
     def maps(self, z: Tensor) -> Tensor:
         """What a `PixelKernel` needs of latents (n, D), (n, ...)."""
@@ -115,8 +115,8 @@ class Decoder(nn.Module):
         return None
 
     def pixel_cost_table(self, fraction_bits: int) -> PixelBits | None:
-        """What pixels cost in a file, faster than by all frequencies of all of them; or None.
+        """A function for the bits of pixels, faster than by all frequencies of each; or None.
 
-        Of an exact decoder whose numbers have so many fraction bits.
+        `fraction_bits` are those of the numbers in this exact decoder.
         """
         return None

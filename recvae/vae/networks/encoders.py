@@ -1,7 +1,7 @@
 """Encoders q(z|x): uint8 images to a diagonal Gaussian over the latents.
 
-Only the sender runs an encoder and nothing has to agree with anything, so these are plain float
-networks.
+Only the sender runs an encoder, and its result need not agree between machines, so these are plain
+float networks.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from recvae.vae.networks.arguments import argument
 
 
 class Posterior(nn.Module):
-    """The last layer of an encoder: (b, inputs) -> mean and log scale, (b, D) each, float32."""
+    """Last layer of an encoder: (b, inputs) -> mean and log scale, (b, D) each, float32."""
 
     def __init__(self, inputs: int, latent_dim: int) -> None:
         super().__init__()
@@ -22,13 +22,13 @@ class Posterior(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(b, inputs) to mean and log scale, (b, D) each."""
         mean, log_scale = self.linear(x).float().chunk(2, dim=-1)
-        # The bounds keep scales in 3e-4 .. 4.5; a posterior outside of them is a failed training.
+        # The bounds keep scales in 3e-4 .. 4.5; a posterior outside them means failed training.
         return mean, log_scale.clamp(-8.0, 1.5)
 
 
 @dataclass(frozen=True)
 class MLPEncoderArguments:
-    """Of `MLPEncoder`: the width of its hidden layer."""
+    """Arguments of `MLPEncoder`: the width of its hidden layer."""
 
     hidden: int = argument(200, 1, 4096)
 
@@ -51,12 +51,12 @@ class MLPEncoder(nn.Module):
 
 @dataclass(frozen=True)
 class ConvEncoderArguments:
-    """Of `ConvEncoder`.
+    """Arguments of `ConvEncoder`.
 
     Fields:
         channels: width of the first feature maps.
         hidden: width of the hidden layer.
-        saturation: pixels from here on are told apart.
+        saturation: indicator for pixels from this value up.
     """
 
     channels: int = argument(48, 1, 1024)
@@ -67,7 +67,7 @@ class ConvEncoderArguments:
 class ConvEncoder(nn.Module):
     """Two strided convolutions with a residual pair each, one hidden layer, (mean, log scale).
 
-    It sees value / 255 and the indicators of the decoder's stages: non-zero, saturated.
+    Its inputs are value / 255 and the indicators of the decoder's stages: non-zero, saturated.
     """
 
     def __init__(

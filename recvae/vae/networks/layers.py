@@ -1,10 +1,9 @@
-"""The building blocks that every decoder network is made of.
+"""The building blocks of every decoder network.
 
-All numbers of a decoder come from `Dense`, `Residual` and `Embedding`; everything else in a decoder
-moves data (reshape, pad, concatenate, gather). Replacing these by their integer counterparts
-(`recvae.exact`) therefore turns a trained decoder into one whose bits agree on every machine.
-Images are channels-last, (batch, height, width, channels), so that a pixelwise layer is one
-matrix product.
+All computation in a decoder is in `Dense`, `Residual` and `Embedding`; everything else moves data
+(reshape, pad, concatenate, gather). Replacing these by their integer counterparts (`recvae.exact`)
+therefore makes the bits of a trained decoder agree on every machine. Images are channels-last,
+(batch, height, width, channels), so that a pixelwise layer is one matrix product.
 """
 
 import torch
@@ -43,7 +42,7 @@ class Residual(nn.Module):
 
 
 class Embedding(nn.Module):
-    """Integers (...) below `len(given)` to vectors (..., columns): some given, some learned.
+    """Integers (...) below `len(given)` to vectors (..., columns), partly given, partly learned.
 
     Args:
         given: (count, m) float, the first columns.
@@ -75,7 +74,7 @@ def windows_2x2(x: Tensor) -> Tensor:
 
 
 def shuffle_2x2(x: Tensor) -> Tensor:
-    """Each window becomes 2x2 pixels, the rim is cut: (b, h + 1, w + 1, 4c) -> (b, 2h, 2w, c).
+    """Turn windows into 2x2 pixels, crop the border: (b, h + 1, w + 1, 4c) -> (b, 2h, 2w, c).
 
     `shuffle_2x2(dense(windows_2x2(x)))` is a transposed convolution with kernel 4 and stride 2.
     """

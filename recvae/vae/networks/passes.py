@@ -1,9 +1,9 @@
-"""How a decoder's likelihood is evaluated: in passes, each of which may depend on those before.
+"""Evaluation of a decoder's likelihood in passes, each of which may depend on earlier ones.
 
 A decoder's `passes(z)` is a generator. It yields a `Pass`, the logits of the pixels that can be
-coded now, and is sent those pixels' symbols; from them it prepares the next pass; in the end it
-returns the pixels. The sender sends it the true symbols, the receiver the ones it has just decoded,
-a sampler the ones it has drawn: one definition of the model for all three.
+coded now, and is sent their symbols, from which it prepares the next pass; it finally returns the
+pixels. The sender sends it the true symbols, the receiver those just decoded, a sampler those just
+drawn: one definition of the model for all three.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -14,18 +14,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-PIECE_LOGITS = 1 << 21  # evaluated at once: the memory of a pass does not grow with its sites
+PIECE_LOGITS = 1 << 21  # evaluated at once, so that memory does not grow with the sites of a pass
 
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """What is coded at one go.
+    """Symbols that are coded together.
 
     Fields:
         classes: number of symbols.
         logits_at: the logits (m, classes) of a slice of the n symbols; nats in a float network,
             units of the fixed point in an exact one.
-        images: (n,) int64, which of the b images each symbol belongs to; ascending.
+        images: (n,) int64, which of the b images each symbol belongs to, ascending.
     """
 
     classes: int
@@ -34,11 +34,11 @@ class Pass:
 
     @property
     def logits(self) -> Tensor:
-        """Those of all symbols, (n, classes)."""
+        """The logits of all symbols, (n, classes)."""
         return self.logits_at(slice(0, len(self.images)))
 
     def pieces(self) -> Iterator[slice]:
-        """Slices of the symbols, in order, that have at most `PIECE_LOGITS` logits each."""
+        """Slices of the symbols, in order, with at most `PIECE_LOGITS` logits each."""
         step = piece_length(self.classes)
         for start in range(0, len(self.images), step):
             yield slice(start, min(start + step, len(self.images)))
@@ -46,11 +46,11 @@ class Pass:
 
 @dataclass(frozen=True, eq=False)
 class PixelPass(Pass):
-    """A pass whose symbols are those of pixels.
+    """A pass whose symbols stand for pixels.
 
     Fields:
-        sites: (n,) int64, ascending: which of the b*h*w pixels these symbols belong to.
-        to_symbols: the symbols, (n,) int64, that stand for the pixel values (n,) at the sites.
+        sites: (n,) int64, ascending: the pixel of each symbol, as an index into b*h*w.
+        to_symbols: from pixel values (n,) at the sites to their symbols, (n,) int64.
     """
 
     sites: Tensor
@@ -61,11 +61,11 @@ T = TypeVar("T")
 
 Passes: TypeAlias = Generator[Pass, Tensor, Tensor]
 KnownPasses: TypeAlias = Generator[tuple[Pass, Tensor], None, T]
-"""Passes with their symbols, and what remains when they are done."""
+"""Passes with their symbols, then a final result."""
 
 
 def piece_length(numbers: int) -> int:
-    """How many symbols are evaluated at once if each takes so many numbers."""
+    """Number of symbols to evaluate at once if each takes this many numbers."""
     return max(1, PIECE_LOGITS // numbers)
 
 
@@ -92,7 +92,7 @@ def sample_pixels(passes: Passes, generator: torch.Generator | None = None) -> T
 
 
 def for_images(images: Tensor, passes: Passes) -> Passes:
-    """The passes of some images, (b,) int64 among all images."""
+    """Passes of a subset of all images, given by their indices (b,) int64."""
     try:
         step = next(passes)
         while True:
@@ -102,7 +102,7 @@ def for_images(images: Tensor, passes: Passes) -> Passes:
 
 
 def answered(passes: Generator[Pass, Tensor, T], answers: Iterable[Tensor]) -> KnownPasses[T]:
-    """Passes with their symbols, which are known; returns what the passes return."""
+    """Run passes whose symbols are known, yielding both; return what the passes return."""
     try:
         step = next(passes)
         for symbols in answers:
@@ -114,7 +114,7 @@ def answered(passes: Generator[Pass, Tensor, T], answers: Iterable[Tensor]) -> K
 
 
 def summed(passes: KnownPasses[T], count: int) -> tuple[Tensor, T]:
-    """Of passes of `count` images: `log_likelihoods_nats`, and what they return."""
+    """`log_likelihoods_nats` of passes over `count` images, and what the passes return."""
     steps = []
     try:
         while True:
@@ -124,7 +124,7 @@ def summed(passes: KnownPasses[T], count: int) -> tuple[Tensor, T]:
 
 
 def log_likelihoods_nats(steps: Sequence[tuple[Pass, Tensor]], count: int) -> Tensor:
-    """log p in nats of the symbols of passes, one or more, summed over each image, (count,)."""
+    """log p in nats of the symbols of one or more passes, summed over each image, (count,)."""
     total = torch.zeros(count, dtype=torch.float32, device=steps[0][0].images.device)
     for step, symbols in steps:
         log_p = -functional.cross_entropy(step.logits.float(), symbols, reduction="none")

@@ -1,4 +1,4 @@
-"""The networks by name: what a config chooses, a checkpoint remembers and a codec model states."""
+"""The networks by name, as used in configs, checkpoints and codec models."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from recvae.vae.networks.decoder import Decoder
 
 @dataclass(frozen=True)
 class Network:
-    """An encoder and a decoder that are trained together, and what can be chosen of them.
+    """An encoder and a decoder that are trained together, with their arguments.
 
     Fields:
         name: in configs and models.
-        encoder: makes of the number D of latents, height and width in pixels and its arguments a
+        encoder: from the number D of latents, height and width in pixels and its arguments to a
             module that maps pixels (b, h, w) uint8 to mean and log scale of the latents, (b, D)
             each.
-        decoder: makes a `Decoder` of the like.
+        decoder: likewise, to a `Decoder`.
         encoder_arguments, decoder_arguments: frozen dataclasses whose fields are made by
-            `argument`. A decoder of fewer than 256 grey levels has an argument `levels`.
-        size: the height and width that a model of it states, if there is but one; for others the
-            decoder raises InputError.
-        summary: what tables say of its models, in about five words.
+            `argument`. A decoder for fewer than 256 grey levels has an argument `levels`.
+        size: the only height and width that its models have; None if there are several: the decoder
+            then raises InputError for sizes it does not support.
+        summary: description of its models for tables, in about five words.
     """
 
     name: str
@@ -44,15 +44,15 @@ NETWORKS: dict[str, Network | str] = {
     "staged": "recvae.vae.networks.staged",
     "mlp": "recvae.vae.networks.betabinomial",
 }
-"""Networks, or the modules that have them as `NETWORK`, imported when they are needed."""
+"""Networks, or the modules that define them as `NETWORK`, imported when needed."""
 
 
 def register_network(network: Network) -> None:
-    """Make a network known by its name, in place of any that has it."""
+    """Register a network under its name, replacing any earlier one."""
     NETWORKS[network.name] = network
 
 
 def network_named(name: str) -> Network:
-    """The network of that name, which is in `NETWORKS`."""
+    """The network with this name, which must be in `NETWORKS`."""
     network = NETWORKS[name]
     return import_module(network).NETWORK if isinstance(network, str) else network

@@ -1,7 +1,7 @@
-"""The staged decoder: where is ink, where is it saturated, which grey is the rest.
+"""The staged decoder: where ink is, where it is saturated, and the grey of the rest.
 
 MNIST's pixels are 81 % zeros, and 253..255 are spikes. The decoder codes an image in three passes,
-each of which sees the latents and the outcome of the passes before it around its pixel:
+each of which sees the latents and the outcome of earlier passes around its pixel:
 
 1. zero or not, for every pixel;
 2. for the non-zero pixels: which of the values from `saturation` up, or "grey";
@@ -26,13 +26,13 @@ from recvae.vae.networks.upsampling import Head, UpsamplingDecoder
 
 @dataclass(frozen=True)
 class StagedArguments:
-    """Of `StagedDecoder`.
+    """Arguments of `StagedDecoder`.
 
     Fields:
         channels: width of the feature maps.
         blocks: number of pixelwise residual blocks after the upsampling.
         hidden: width of the heads of passes 2 and 3.
-        radius: passes 2 and 3 see a (2 radius + 1)^2 neighbourhood of what is known.
+        radius: passes 2 and 3 see earlier passes in a (2 radius + 1)^2 neighbourhood.
         saturation: values from here to 255 are coded in pass 2.
     """
 
@@ -47,7 +47,7 @@ class StagedDecoder(UpsamplingDecoder):
     """p(x|z) in three passes; see the module's docstring.
 
     Args:
-        latent_dim: D, number of latents.
+        latent_dim: D, the number of latents.
         height, width: size of the images in pixels.
         arguments: see `StagedArguments`.
     """

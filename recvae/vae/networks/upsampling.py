@@ -12,7 +12,7 @@ SATURATION = 252
 
 
 class Head(nn.Sequential):
-    """Logits of one pass: features of a site, (n, inputs) -> (n, classes)."""
+    """A head for the logits of one pass: features of a site, (n, inputs) -> (n, classes)."""
 
     def __init__(self, inputs: int, hidden: int, classes: int) -> None:
         super().__init__(
@@ -21,10 +21,10 @@ class Head(nn.Sequential):
 
 
 class UpsamplingDecoder(Decoder):
-    """A decoder that begins with a map of a quarter of the size and doubles it twice.
+    """A decoder that starts from a map of a quarter of the size and doubles it twice.
 
     Args:
-        latent_dim: D, number of latents.
+        latent_dim: D, the number of latents.
         height, width: size of the images in pixels.
         channels: width of the maps.
     """

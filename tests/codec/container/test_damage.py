@@ -191,8 +191,8 @@ def test_names_are_refused_or_are_the_same_again(text, num_images, pack):
     [
         (b"", "^recvae data: not a recvae file: it is empty$"),
         (b"\x89PNG\r\n\x1a\n" + bytes(99), "not a recvae file$"),
-        (SMALL.replace(b"\r\n", b"\n"), "not a recvae file: .* transfer as text"),
-        (bytes(byte & 127 for byte in SMALL), "not a recvae file: .* transfer as text"),
+        (SMALL.replace(b"\r\n", b"\n"), "not a recvae file: .* text-mode transfer"),
+        (bytes(byte & 127 for byte in SMALL), "not a recvae file: .* text-mode transfer"),
         (SMALL[:20], "truncated file: it ends within the header, at byte 20"),
         (SMALL[:45], "truncated file: the index is missing, it ends at byte 45"),
         (SMALL[:-1], "truncated file: the index is missing"),
@@ -204,9 +204,9 @@ def test_names_are_refused_or_are_the_same_again(text, num_images, pack):
         (header_with(9, b"\7"), "header, pixel_format: 7"),
         (header_with(12, b"\0\0"), "header, height: 0"),
         (header_with(16, b"\x04\x01"), "header, group_size: 1025"),
-        (SMALL[:-12] + b"\xff" + SMALL[-11:], "footer damaged at byte .* claims an index of"),
+        (SMALL[:-12] + b"\xff" + SMALL[-11:], "footer damaged at byte .* states an index of"),
         (SMALL[:-14] + b"??" + SMALL[-12:], r"the index or the footer is damaged \(bytes "),
-        (sealed(b"\1" * 9, num_images=10**18), "claims 1000000000000000000 images in 9 bytes"),
+        (sealed(b"\1" * 9, num_images=10**18), "states 1000000000000000000 images in 9 bytes"),
         (sealed(b"\1" * 9, num_images=2**64 - 1), "not possible"),
         (sealed(b"\1" * 9, num_images=3, run_lengths=[8]), "take 9 bytes; the index says 8"),
         (sealed(b"\1" * 9, num_images=3, run_lengths=[]), "the index is too short"),
@@ -227,7 +227,7 @@ def test_one_form_for_each_number():
     index = b"\xff" + (1).to_bytes(8) + zlib.crc32(group).to_bytes(4) + pack_short(len(group))
     tail = index + len(index).to_bytes(4)
     data = ONE_EACH.to_bytes() + group + tail + zlib.crc32(tail).to_bytes(4) + b"CER\x89"
-    refused(data, "not written in the shortest way")
+    refused(data, "not in its shortest form")
 
 
 BOMB = zlib.compress(bytes(200 << 20), 9)
@@ -280,5 +280,5 @@ def test_a_file_cut_while_it_is_read(tmp_path):
     with ContainerReader(path) as reader:
         with open(path, "r+b") as file:
             file.truncate(9000)
-        with pytest.raises(InputError, match="cut while it was read"):
+        with pytest.raises(InputError, match="cut while being read"):
             list(reader.payloads())

@@ -190,7 +190,7 @@ def test_lost_images_are_told_by_their_file() -> None:
     assert told["damaged"] == ["groups", "index"]
     assert told["names"] == "lost"
     (nothing,) = told["not_saved"]
-    assert "no group of images is left" in nothing["reason"]
+    assert "no complete group of images is left" in nothing["reason"]
     assert not rescue.is_complete
 
 
@@ -198,7 +198,7 @@ def test_a_first_file_of_which_nothing_is_left() -> None:
     rescue = rescued(container(TWO, HEADER)[:60], container(ONE, STRANGER))
     assert read(rescue)[3] == STRANGER
     assert not rescue.is_complete
-    with pytest.raises(InputError, match=r"^recvae data: no group of images is left whole"):
+    with pytest.raises(InputError, match=r"^recvae data: no complete group of images is left"):
         rescued(container(TWO, HEADER)[:60], container(TWO, STRANGER)[:70])
 
 

@@ -132,7 +132,7 @@ def test_any_one_byte_costs_its_group_alone(original: Original, one_in: int) -> 
             damaged[position] ^= mask
             hit = [g for g, (a, b) in enumerate(original.spans) if a <= position < b]
             if len(hit) == original.num_groups:
-                with pytest.raises(InputError, match="no group of images is left"):
+                with pytest.raises(InputError, match="no complete group of images is left"):
                     original.salvage(bytes(damaged))
                 continue
             salvage = original.salvage(bytes(damaged))
@@ -154,7 +154,7 @@ def test_any_truncation_keeps_all_groups_before_it(original: Original, one_in: i
     for length in range(38, len(original.data), one_in):
         whole = [g for g, (_, end) in enumerate(original.spans) if end <= length]
         if not whole:
-            with pytest.raises(InputError, match="no group of images is left"):
+            with pytest.raises(InputError, match="no complete group of images is left"):
                 original.salvage(original.data[:length])
             continue
         salvage = original.salvage(original.data[:length])
@@ -314,7 +314,7 @@ def test_memory_is_bounded_by_the_bytes_there_are(filling: str) -> None:
     data = header.to_bytes() + bytes.fromhex(filling) * 20_000
     find_groups(data, header)  # its tables stay
     tracemalloc.start()
-    with pytest.raises(InputError, match="no group"):
+    with pytest.raises(InputError, match="no complete group"):
         salvage_groups(data, header, lambda groups: (False for _ in groups))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

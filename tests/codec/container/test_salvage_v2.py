@@ -147,7 +147,7 @@ def test_any_one_byte_costs_its_group_alone(original: Original, one_in: int) -> 
         damaged[position] ^= 1 << position % 8
         hit = [g for g, (a, b) in enumerate(original.spans) if a <= position < b]
         if len(hit) == original.num_groups:
-            with pytest.raises(InputError, match="no group of images is left"):
+            with pytest.raises(InputError, match="no complete group of images is left"):
                 original.salvage(bytes(damaged))
             continue
         salvage = original.salvage(bytes(damaged))
@@ -167,7 +167,7 @@ def test_any_truncation_keeps_all_groups_before_it(original: Original, one_in: i
     for length in range(begin, len(original.data), (1 + len(original.data) // 300) * one_in):
         whole = [g for g, (_, end) in enumerate(original.spans) if end <= length]
         if not whole:
-            with pytest.raises(InputError, match="no group of images is left"):
+            with pytest.raises(InputError, match="no complete group of images is left"):
                 original.salvage(original.data[:length])
             continue
         salvage = original.salvage(original.data[:length])

@@ -130,7 +130,7 @@ def test_copies(
 ) -> None:
     if kind not in COPIED:
         for make in (pickle.dumps, copy.copy, copy.deepcopy):
-            with pytest.raises(InputError, match=r"opened from a stream.* open a path"):
+            with pytest.raises(InputError, match=r"opened from a stream.* open it by its path"):
                 make(reader)
         return
     packed = pickle.dumps(reader)

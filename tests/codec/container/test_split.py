@@ -77,7 +77,7 @@ def test_split(case: str) -> None:
 def test_what_is_known_of_each() -> None:
     data = A + B[38:] + flipped(B, 20) + C[:20] + b"\r\n\x1a\n"
     found = split(data, MODELS)
-    lost = "what is left of a file whose header is lost or beyond repair"
+    lost = "the remains of a file whose header is lost or beyond repair"
     assert [(piece.num_images, piece.repaired, piece.problem) for piece in found] == [
         (6, False, None),
         (None, False, lost),

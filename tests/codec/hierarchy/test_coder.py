@@ -262,9 +262,9 @@ def test_interrupted_and_resumed_to_the_same_bytes(model: PictureModel, tmp_path
         if done == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match="--resume goes on"):
+    with pytest.raises(KeyboardInterrupt, match="--resume continues"):
         compress_file(codec, path, pictures, progress=stop, **how)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="begun with another quality, 33"):
+    with pytest.raises(InputError, match="the interrupted run had another quality, 33"):
         compress_file(codec, path, pictures, resume=True, channels=3, quality=34)
     report = compress_file(codec, path, pictures, resume=True, **how)  # type: ignore[arg-type]
     assert report.resumed_images == 2

@@ -117,7 +117,7 @@ def test_missing_fields(folder: Path, field: str) -> None:
 def test_an_architecture_states_all_of_itself(folder: Path) -> None:
     """Else two descriptions, and hashes, were of one model."""
     rewrite(folder, lambda text: text["architecture"].pop("decoder_blocks"))
-    refused(folder, "in the form in which a model states itself")
+    refused(folder, "in canonical form")
 
 
 def with_row(values: list[int]) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -147,13 +147,13 @@ def with_row(values: list[int]) -> Callable[[torch.Tensor], torch.Tensor]:
         ("layers.0.cuts", lambda t: t * 0, "layers.0.cuts: must be positive"),
         ("layers.1.ranks", lambda t: t - 1, "layers.1.ranks: must be positive"),
         ("layers.0.ranks", lambda t: t[:, 1:], "needed: torch.int32"),
-        ("layers.0.block_positions", with_row([1]), "class 0 sends nothing"),
+        ("layers.0.block_positions", with_row([1]), "must be 0 for class 0"),
         ("layers.0.block_positions", with_row([0, -1]), "block_positions"),
-        ("layers.0.block_positions", lambda t: t * 100, "a block of more positions than"),
-        ("layers.0.intervals", lambda t: t * 0, "a cut that sends nothing"),
+        ("layers.0.block_positions", lambda t: t * 100, "a block has more positions than"),
+        ("layers.0.intervals", lambda t: t * 0, "a cut sends nothing"),
         ("layers.0.intervals", lambda t: t * 0 - 1, "between 0 and 2.20"),
         ("layers.0.intervals", lambda t: t * 0 + (1 << 20) + 1, "between 0 and 2.20"),
-        ("layers.0.intervals", lambda t: t * 0 + (1 << 20), "no cut of at most 2.62 bins"),
+        ("layers.0.intervals", lambda t: t * 0 + (1 << 20), "every cut has more than 2.62 bins"),
     ],
 )
 def test_hostile_tensors(

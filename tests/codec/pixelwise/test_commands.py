@@ -104,7 +104,7 @@ def test_damage(capsys, packed: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--effort", "2"], "effort is 2: model 'tiny' knows only 1"),
+        (["--effort", "2"], "effort is 2: model 'tiny' supports only 1"),
         (["--quality", "50"], "quality is 50: model 'tiny' is lossless, leave it out"),
         (["--elbo"], "model 'tiny' has no ELBO"),
     ],

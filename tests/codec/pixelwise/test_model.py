@@ -62,13 +62,13 @@ def test_damaged_files(folder: Path, name: str, damage: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("name", 5, "model.json: name: is missing, or of another type"),
-        ("name", "x" * 101, "model.json: name: more than 100 characters"),
-        ("facts", [], "model.json: facts: is missing, or of another type"),
-        ("more", 1, "model.json: more: no model has such a field"),
+        ("name", 5, "model.json: name: is missing or of the wrong type"),
+        ("name", "x" * 101, "model.json: name: longer than 100 characters"),
+        ("facts", [], "model.json: facts: is missing or of the wrong type"),
+        ("more", 1, "model.json: more: is not a field of a model"),
         ("networks", [], "model.json: networks: is missing"),
         ("networks.grey", None, "model.json: networks.grey: is missing"),
-        ("networks.alpha", {}, "model.json: networks.alpha: no model has such a field"),
+        ("networks.alpha", {}, "model.json: networks.alpha: is not a field of a model"),
         ("networks.rgb.more", 1, "model.json: networks.rgb: .*unexpected.*'more'"),
         ("networks.rgb.hidden", 8, "model.json: networks.rgb: .*not iterable"),
         ("networks.rgb.hidden", "ab", "model.json: networks.rgb: hidden is"),
@@ -82,7 +82,7 @@ def test_damaged_files(folder: Path, name: str, damage: str) -> None:
             1,
             "model.json: networks.rgb: corrected is 1; need true or false",
         ),
-        ("networks.rgb.corrected", False, "not in the form in which a model states itself"),
+        ("networks.rgb.corrected", False, "not in canonical form"),
         ("networks.rgb.components", 0, "model.json: networks.rgb: components is 0"),
         ("networks.rgb.components", 17, "model.json: networks.rgb: components is 17"),
         ("networks.rgb.components", True, "model.json: networks.rgb: components is True"),
@@ -113,7 +113,7 @@ def test_hostile_fields(folder: Path, path: str, value: object, message: str) ->
 @pytest.mark.parametrize("field", ["name", "networks", "facts"])
 def test_missing_fields(folder: Path, field: str) -> None:
     rewrite(folder, lambda text: text.pop(field))
-    refused(folder, f"model.json: {field}: is missing, or of another type")
+    refused(folder, f"model.json: {field}: is missing or of the wrong type")
 
 
 def test_a_missing_hash(folder: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_missing_hash(folder: Path) -> None:
 def test_networks_state_all_of_themselves(folder: Path, field: str) -> None:
     """Else two descriptions, and hashes, were of one model."""
     rewrite(folder, lambda text: text["networks"]["grey"].pop(field))
-    refused(folder, "in the form in which a model states itself|needed: ")
+    refused(folder, "in canonical form|needed: ")
 
 
 def full(value: int) -> Callable[[torch.Tensor], torch.Tensor]:

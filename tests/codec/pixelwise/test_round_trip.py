@@ -172,7 +172,7 @@ def test_streams_of_anything_decode_or_are_refused(model: PixelwiseModel) -> Non
                 outcomes.add("decoded")
             except InputError as error:
                 outcomes.add(str(error))
-    assert outcomes == {"decoded", "the range coder's data is not valid"}
+    assert outcomes == {"decoded", "the range coder's data is invalid"}
 
 
 @pytest.mark.parametrize(

@@ -56,13 +56,13 @@ def piped(path: Path) -> None:
     ("put", "message"),
     [
         (lambda path: path.unlink(), f"{WEIGHTS} is missing"),
-        (lambda path: (path.unlink(), path.mkdir()), f"{WEIGHTS} .* no regular file"),
-        (lambda path: linked(path, "/dev/zero"), f"{WEIGHTS} .* no regular file"),
-        (lambda path: linked(path, path), f"{WEIGHTS} .* no regular file"),
-        (piped, f"{WEIGHTS} .* no regular file"),
+        (lambda path: (path.unlink(), path.mkdir()), f"{WEIGHTS} .* not a regular file"),
+        (lambda path: linked(path, "/dev/zero"), f"{WEIGHTS} .* not a regular file"),
+        (lambda path: linked(path, path), f"{WEIGHTS} .* not a regular file"),
+        (piped, f"{WEIGHTS} .* not a regular file"),
         (
             lambda path: path.write_bytes(path.read_bytes() + bytes(2 << 20)),
-            f"{WEIGHTS} is larger than .* needs",
+            f"{WEIGHTS} is larger than .* can need",
         ),
     ],
     ids=["missing", "folder", "device", "loop", "pipe", "long"],

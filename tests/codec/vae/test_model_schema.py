@@ -28,11 +28,15 @@ def folder(codec: Codec, tmp_path: Path) -> Path:
     ("old", "new", "message"),
     [
         ('"key": 0', '"key": 0, "key": 0', "field 'key' occurs twice"),
-        ('"epochs": 20', '"epochs": NaN', "NaN is no number of JSON"),
-        ('"epochs": 20', '"epochs": -Infinity', "-Infinity is no number of JSON"),
-        ('"epochs": 20', '"epochs": 1e999', "1e999 is too large a number"),
+        ('"epochs": 20', '"epochs": NaN', "NaN is not a JSON number"),
+        ('"epochs": 20', '"epochs": -Infinity', "-Infinity is not a JSON number"),
+        ('"epochs": 20', '"epochs": 1e999', "1e999 is too large"),
         ('"key": 0', f'"key": 1{"0" * 5000}', "model.json: .*4300 digits"),
-        ('"epochs": 20', f'"epochs": {"[" * 90000}{"]" * 90000}', "model.json is nested too deep"),
+        (
+            '"epochs": 20',
+            f'"epochs": {"[" * 90000}{"]" * 90000}',
+            "model.json is nested too deeply",
+        ),
         ('"epochs": 20', '"epochs": "\xff"', "model.json: 'utf-8' codec can't decode"),
         ('"facts"', f'{" " * MAX_JSON_BYTES}"facts"', "model.json is larger than 262144 bytes"),
         ("{", "[{", "model.json: Expecting ',' delimiter"),
@@ -49,7 +53,7 @@ def test_hostile_json(folder: Path, old: str, new: str, message: str) -> None:
 @pytest.mark.parametrize("text", [b"[1]", b"1", b'"x"', b"null"])
 def test_json_that_is_no_object(folder: Path, text: bytes) -> None:
     (folder / JSON).write_bytes(text)
-    refused(folder, "model.json holds no object")
+    refused(folder, "model.json does not hold an object")
 
 
 def test_any_depth_is_read_or_refused(folder: Path) -> None:
@@ -57,7 +61,7 @@ def test_any_depth_is_read_or_refused(folder: Path) -> None:
     for depth in range(100, 1500, 100):
         nested = "[" * depth + "]" * depth
         (folder / JSON).write_text(json.dumps(text).replace('"epochs": 20', f'"epochs": {nested}'))
-        refused(folder, "nested too deep|do not match its hash")
+        refused(folder, "nested too deeply|do not match its hash")
 
 
 LONG = "x" * 300
@@ -200,7 +204,7 @@ def set_latents(path: str, value: Any) -> Callable[[dict], None]:
         ("fitted-bins", "bin_frequencies[0][0][0]", 0, "0 is less than the minimum of 1"),
         ("fitted-bins", "bin_frequencies[0][0][0]", 1, "bin_frequencies: need integers >= 1 with"),
         ("fitted-bins", "blocks[0].dimensions[0]", 9, "must stand in exactly one block"),
-        ("fitted-bins", "blocks[0].algorithm", "A*", "which codes each dimension on its own"),
+        ("fitted-bins", "blocks[0].algorithm", "A*", "which codes each dimension separately"),
         ("fitted-bins", "blocks[0].algorithm", "PFR", "need one: PFR has no partition"),
         ("fitted-bins", "", {}, "'codec' is a required property"),
         ("fitted-bins", "", [], r"latents: \[\] is not of type 'object'"),
@@ -214,7 +218,7 @@ def test_hostile_latents(tmp_path: Path, model: str, path: str, value: Any, mess
 
 def test_what_goes_without_saying_is_not_stated(folder: Path, tmp_path: Path) -> None:
     """A model has one description: its hash, which files name, is of that."""
-    message = "model.json: states a field that a model of these parts leaves out"
+    message = "model.json: states a field that a model with these parts leaves out"
     rewrite(folder, setting("blocks[0].algorithm", "partitioned ORC"))
     refused(folder, message)
     shutil.copytree(MODELS / "fitted-bins", tmp_path / "fitted")
@@ -225,7 +229,7 @@ def test_what_goes_without_saying_is_not_stated(folder: Path, tmp_path: Path) ->
 def test_blocks_and_latents_exclude_each_other(folder: Path, tmp_path: Path) -> None:
     text = json.loads((MODELS / "a-star" / JSON).read_text())
     rewrite(folder, setting("latents", text["latents"]))
-    refused(folder, "blocks: stand beside latents")
+    refused(folder, "blocks: given as well as latents")
 
 
 def test_one_latent_too_few(tmp_path: Path) -> None:

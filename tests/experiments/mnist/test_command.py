@@ -283,7 +283,7 @@ def test_a_failing_row_is_not_silent(tmp_path: Path, capsys: pytest.CaptureFixtu
     folder.mkdir(parents=True)
     for text, message in [
         ("{", "cannot be read"),
-        ('{"format": 1}', "states no hash"),
+        ('{"format": 1}', "has no hash"),
         ('{"hash": "cafe"}', "model"),
     ]:
         (folder / "model.json").write_text(text)

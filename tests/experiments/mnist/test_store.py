@@ -31,7 +31,7 @@ def test_a_store_keeps_rows_of_its_own_settings(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match="was measured with"):
             other.load(row)
-    with pytest.raises(ValueError, match="no row of this run"):
+    with pytest.raises(ValueError, match="not a row of this run"):
         store.check([rows.bound(50, 10)])
     store.path(row).write_text("[]")
     with pytest.raises(ValueError, match="not a measured row"):

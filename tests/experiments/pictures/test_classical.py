@@ -58,7 +58,7 @@ def test_a_jpeg_s_scan_is_all_but_its_segments(picture: RGB) -> None:
 
 @pytest.mark.parametrize("damage", [lambda file: file[:-1], lambda file: file[:2] + file[3:]])
 def test_what_is_no_jpeg_has_no_scan(picture: RGB, damage) -> None:
-    with pytest.raises(ValueError, match="no JPEG"):
+    with pytest.raises(ValueError, match="not a JPEG"):
         jpeg_scan_bytes(damage(JPEG.encode(picture, 60)))
 
 

@@ -110,10 +110,10 @@ def bmp_alpha() -> bytes:
 NUMPY, TO_GREY, TO_RGB = r"numpy, for example 16 bits by // 257", r'\("L"\).save', r'\("RGB"\).save'
 KINDS = {
     "png 16 bits": (saved("I;16", "PNG"), f"16-bit grey; .*{NUMPY}"),
-    "png animated": (several("PNG"), "animated RGB; .* files of their own$"),
-    "webp animated": (several("WEBP"), "animated RGB; .* files of their own$"),
-    "webp animated, of one": (one_frame(), "animated RGB; .* files of their own$"),
-    "tiff pages": (several("TIFF"), "multi-page RGB; .* files of their own$"),
+    "png animated": (several("PNG"), "animated RGB; .* separate files$"),
+    "webp animated": (several("WEBP"), "animated RGB; .* separate files$"),
+    "webp animated, of one": (one_frame(), "animated RGB; .* separate files$"),
+    "tiff pages": (several("TIFF"), "multi-page RGB; .* separate files$"),
     "tiff premultiplied": (premultiplied(), r'premultiplied RGB with alpha; .*"RGBA"'),
     "tiff palette of 16 bits": (deep_palette(), f"16-bit palette; .*{NUMPY}"),
     "tiff CMYK": (saved("CMYK", "TIFF"), f"CMYK; .*{TO_RGB}"),
@@ -178,7 +178,7 @@ def test_damage_is_told_in_one_line(tmp_path: Path, case: str, capfd) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-LIMIT = r"a picture of 12 × 10 RGB pixels is beyond the limit of {} pixels: if it is meant, raise"
+LIMIT = r"a picture of 12 × 10 RGB pixels is beyond the limit of {} pixels: if it is genuine, raise"
 
 
 @pytest.mark.parametrize("known", picture_formats(), ids=lambda known: known.name)

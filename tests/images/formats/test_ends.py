@@ -23,7 +23,7 @@ from recvae.images.formats.tiff_directories import referred_end
 COLOUR = np.random.default_rng(1).integers(0, 256, (6, 5, 3)).astype(np.uint8)
 GREY = COLOUR[..., 0].copy()
 FOUR = np.dstack([COLOUR, GREY[::-1]])
-TRAILS = r"bytes trail the picture, which ends at byte {:,} of {:,}: save each .* of its own$"
+TRAILS = r"bytes follow the picture, which ends at byte {:,} of {:,}: save each .* separate file$"
 
 
 def saved(pixels: np.ndarray, kind: str, **options: object) -> bytes:
@@ -96,7 +96,7 @@ def test_a_format_of_others_says_where_its_pictures_end(tmp_path: Path, peek) ->
     with registered(mine):
         ends(b"mine" + GOOD_PNG, png.decode(GOOD_PNG))
         (tmp_path / "a.mine").write_bytes(b"mine" + GOOD_PNG + b"x")
-        with pytest.raises(InputError, match=r"a\.mine: bytes trail the picture"):
+        with pytest.raises(InputError, match=r"a\.mine: bytes follow the picture"):
             read_images(tmp_path)
 
 
@@ -171,7 +171,7 @@ def test_space_and_comments_behind_the_values_of_a_ppm(data: bytes, values: list
     pixels = read_images(io.BytesIO(data)).pixels
     assert pixels.tolist() == [[values]]
     for tail in (b" P5 1 1 255\n1", b"\n7\n"):
-        with pytest.raises(InputError, match="bytes trail the picture, which ends at byte"):
+        with pytest.raises(InputError, match="bytes follow the picture, which ends at byte"):
             read_images(io.BytesIO(data + b"\n" * (data[:2] == b"P2") + tail))
 
 
@@ -189,7 +189,7 @@ def test_a_tiff_ends_where_the_last_byte_is_referred_to(compression: str | None)
         data = saved(pixels, "TIFF", compression=compression, big_tiff=is_big, **option)
         ends(data, pixels, [b"x", bytes(15) + b"x"])
         assert read_images(io.BytesIO(data + bytes(4))).names is None  # as Photoshop leaves there
-    with pytest.raises(InputError, match="bytes trail"):
+    with pytest.raises(InputError, match="bytes follow"):
         read_images(io.BytesIO(data + bytes(16)))
 
 
@@ -261,5 +261,5 @@ def test_a_tiff_refers_to_no_more_than_there_is() -> None:
     """Else a file of a megabyte, each word of it a directory, would take hours."""
     entries = [struct.pack("<2H2I", tag, 4, 1000, 0) for tag in (273, 279, 330)]
     data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + bytes(8000)
-    with pytest.raises(ValueError, match="overlaps"):
+    with pytest.raises(ValueError, match="overlap"):
         referred_end(data)

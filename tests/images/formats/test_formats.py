@@ -143,7 +143,7 @@ def test_mixed_images_need_a_folder(tmp_path: Path, output: str | io.BytesIO) ->
     target = tmp_path / output if isinstance(output, str) else output
     with (
         image_stream(tmp_path / "in") as images,
-        pytest.raises(InputError, match="give a folder's name"),
+        pytest.raises(InputError, match="use a folder"),
     ):
         write_chunks(target, images.runs, images.chunks, images.names)
     assert len(list(tmp_path.iterdir())) == 1
@@ -223,11 +223,11 @@ def test_force_replaces_pictures_of_the_formats_that_are_written(tmp_path: Path)
     write_images(out, kinds)
     write_images(out, Images(COLOUR, ("c.bmp", "d.TIFF")), force=True)
     with pytest.raises(
-        InputError, match=r"holds .*, which is no PNG: --force replaces a folder of"
+        InputError, match=r"holds .*, which is not a PNG: --force replaces only a folder of"
     ):
         write_images(out, Images(COLOUR), force=True)
     (out / "notes.txt").write_bytes(b"precious")
-    with pytest.raises(InputError, match=r"no TIFF or BMP: .* a folder of TIFFs or BMPs only"):
+    with pytest.raises(InputError, match=r"not a TIFF or BMP: .* only a folder of TIFFs or BMPs"):
         write_images(out, kinds, force=True)
     assert sorted(entry.name for entry in out.iterdir()) == ["c.bmp", "d.TIFF", "notes.txt"]
 
@@ -235,10 +235,10 @@ def test_force_replaces_pictures_of_the_formats_that_are_written(tmp_path: Path)
 @pytest.mark.parametrize(
     ("runs", "names", "message"),
     [
-        ((), None, "need images in each"),
-        (((SPECS[0], 2), (SPECS[1], 0)), None, "need images in each"),
-        (((SPECS[0], -1),), None, "need images in each"),
-        (((SPECS[0], 2), (SPECS[0], 1)), None, "need neighbours that differ"),
+        ((), None, "need at least one image in each"),
+        (((SPECS[0], 2), (SPECS[1], 0)), None, "need at least one image in each"),
+        (((SPECS[0], -1),), None, "need at least one image in each"),
+        (((SPECS[0], 2), (SPECS[0], 1)), None, "need consecutive specs to differ"),
         (((SPECS[0], 2), (SPECS[1], 1)), ("a.png", "b.png"), "2 names for 3 images"),
     ],
 )
@@ -260,7 +260,7 @@ def test_chunks_keep_to_the_runs(tmp_path: Path) -> None:
     grey, colour = np.zeros((2, 4, 6), np.uint8), np.zeros((1, 4, 6, 3), np.uint8)
     runs = ((SPECS[0], 2), (SPECS[1], 1))
     for chunks in ([grey], [grey, grey], [colour, grey], [grey[:1], colour], [grey, colour, grey]):
-        with pytest.raises(ValueError, match=r"a chunk of uint8|too few images came"):
+        with pytest.raises(ValueError, match=r"a chunk of uint8|too few images"):
             write_chunks(tmp_path / "x", runs, chunks)
     assert not list(tmp_path.iterdir())
     write_chunks(tmp_path / "x", runs, [grey[:1], grey[:0], grey[1:], colour])
@@ -271,5 +271,5 @@ def test_names_and_endings_of_formats_are_taken_once() -> None:
     png = FORMATS["PNG"]
     with pytest.raises(ValueError, match="name: got 'PNG', need one that is not taken"):
         register_format(png)
-    with pytest.raises(ValueError, match=r"endings: got '.png', need such that are not taken"):
+    with pytest.raises(ValueError, match=r"endings: got '.png', need endings that are not taken"):
         register_format(replace(png, name="PNG again"))

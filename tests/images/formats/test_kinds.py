@@ -183,7 +183,7 @@ def test_bad_files_of_a_folder_can_be_skipped(tmp_path) -> None:
     ):
         pytest.fail("it was taken")
     with (
-        pytest.raises(InputError, match=r"h.png: only of a folder can files be skipped"),
+        pytest.raises(InputError, match=r"h.png: files can be skipped in a folder only"),
         image_stream(tmp_path / "h.png", skip=skipped.__setitem__),
     ):
         pytest.fail("it was taken")

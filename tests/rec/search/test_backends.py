@@ -222,5 +222,5 @@ def test_shared_refuses_targets_that_float32_cannot_tell_apart() -> None:
         DiagonalGaussian(torch.zeros(3, 2), torch.full((3, 2), scale)) for scale in (0.018, 0.016)
     )
     assert coder.encode(wide, 5, seeded()).ranks.shape == (3,)
-    with pytest.raises(ValueError, match="need targets whose candidates float32 tells apart"):
+    with pytest.raises(ValueError, match="need targets whose candidates float32 can distinguish"):
         coder.encode(narrow, 5, seeded())

@@ -75,7 +75,7 @@ def failing(monkeypatch: pytest.MonkeyPatch):
 
 def test_auto_goes_on_where_a_backend_fails(failing: set[str]) -> None:
     target = random_target(3, (1.0, 2.0))
-    with pytest.warns(BackendFailureWarning, match="'failing' failed, .* report: CompilationErr"):
+    with pytest.warns(BackendFailureWarning, match="'failing' failed; .* report: CompilationErr"):
         code = ORC(2, 100).encode(target, torch.arange(3), seeded())
     expected = ORC(2, 100, implementation="eager").encode(target, torch.arange(3), seeded())
     assert torch.equal(code.ranks, expected.ranks)

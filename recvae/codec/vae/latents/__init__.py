@@ -1,7 +1,7 @@
-"""Codes for latents: chosen by the sender, written, read, regenerated.
+"""Codes for latents: how they are chosen by the sender, written, read and regenerated.
 
-`latent_codec` says what each must do; `blocks` is that of most models; `fitted_bins` codes the bins
-under the aggregate posterior; `branch_and_bound` codes each dimension on its own, as A* coding.
+`latent_codec` defines the interface; `blocks` is the codec of most models; `fitted_bins` codes the
+bins under the aggregate posterior; `branch_and_bound` codes each dimension separately (A* coding).
 """
 
 from recvae.codec.vae.latents.blocks import BlockLatents, Sender

@@ -1,4 +1,4 @@
-"""Latents in blocks: for each block the bins, uniform, and the ranks. The code of most models."""
+"""Latents in blocks: uniform bins and a rank for each block. The codec of most models."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,23 +40,23 @@ MAX_LOG2_CANDIDATES = 20
 NUMBERS_OF_BLOCKS = (1, 2, 3, 4, 6, 8)
 
 Sender: TypeAlias = Callable[["BlockLatents", DiagonalGaussian, Tensor], Sent]
-"""(codec, posteriors (n, D), images (n, h, w) uint8) to what is sent."""
+"""(codec, posteriors (n, D), images (n, h, w) uint8) to the choice to send."""
 
 FitRanks: TypeAlias = Callable[[Tensor, int], IndexCode]
-"""Ranks (n,) int64 below N, and N, to a code for them."""
+"""From ranks (n,) int64 below N, and N, to a code for them."""
 
 
 @register_latent_codec
 @dataclass(frozen=True)
 class BlockLatents(LatentCodec):
-    """One call of relative entropy coding a block.
+    """Codes each block of latents by one relative entropy coder.
 
     Args:
-        key: 64-bit name of the shared randomness.
+        key: names the shared randomness, 64 bits.
         blocks: which latents are coded together, and how.
-        rank_codes: code of the rank within the bin, one a block.
-        sender: chooses what is sent; None for what the blocks' coders find. Not a constant of the
-            model: no receiver needs it.
+        rank_codes: codes of the ranks within the bins, one a block.
+        sender: chooses what is sent; None for the blocks' own coders. Not a constant of the model,
+            since no receiver needs it.
     """
 
     name: ClassVar[str] = "blocks"
@@ -78,7 +78,7 @@ class BlockLatents(LatentCodec):
 
     @classmethod
     def unfitted(cls, key: int, blocks: Sequence[Block]) -> "BlockLatents":
-        """With codes of the ranks that know nothing yet."""
+        """A codec whose rank codes are not fitted yet."""
         none = torch.zeros(0, dtype=torch.int64)
         codes = tuple(fit_bucket_code(none, block.num_candidates) for block in blocks)
         return cls(key, tuple(blocks), codes)
@@ -99,7 +99,7 @@ class BlockLatents(LatentCodec):
     def layouts(
         cls, key: int, target: DiagonalGaussian, sample: DiagonalGaussian, options: LayoutOptions
     ) -> Iterator["BlockLatents"]:
-        """See `LatentCodec`: numbers of blocks."""
+        """See `LatentCodec`: one layout for each number of blocks."""
         information = mutual_information_bits(target)
         counts = [options.num_blocks] if options.num_blocks else NUMBERS_OF_BLOCKS
         for num_blocks in counts:
@@ -118,7 +118,7 @@ class BlockLatents(LatentCodec):
 
     @classmethod
     def planned(cls, key: int, blocks: Sequence[Block], target: DiagonalGaussian) -> "BlockLatents":
-        """For blocks and the posteriors of all training images; ranks are yet to be fitted."""
+        """A codec for blocks, given all training images' posteriors; ranks are not fitted yet."""
         return cls.unfitted(key, blocks)
 
     @property
@@ -128,7 +128,7 @@ class BlockLatents(LatentCodec):
         return f"{len(self.blocks)} blocks, log2 N = {searches}"
 
     def fitted(self, codes: Sequence[Code], fit: FitRanks = fit_bucket_code) -> "BlockLatents":
-        """With codes of the ranks that are fitted to what was sent for training images."""
+        """A copy whose rank codes are fitted to the codes sent for training images."""
         pairs = zip(codes, self.blocks, strict=True)
         rank_codes = tuple(fit(code.ranks, block.num_candidates) for code, block in pairs)
         return replace(self, rank_codes=rank_codes)
@@ -182,7 +182,7 @@ class BlockLatents(LatentCodec):
         return bins, ranks
 
     def to_json(self) -> dict[str, Any]:
-        """See `LatentCodec`; a block names its algorithm where it is not the default."""
+        """See `LatentCodec`; a block names its algorithm unless it is the default."""
         return {
             "blocks": [
                 {
@@ -202,11 +202,11 @@ class BlockLatents(LatentCodec):
         return cls(key, *blocks_from_json(constants["blocks"]))
 
     def encode_bins(self, encoder: RangeEncoder, block: int, bins: NDArray[np.int64]) -> None:
-        """Writes the bins (n, dim) of a block."""
+        """Write the bins (n, dim) of a block."""
         encoder.encode_uniform(bins.flatten(), np.tile(self.blocks[block].intervals, len(bins)))
 
     def decode_bins(self, decoder: RangeDecoder, block: int, count: int) -> NDArray[np.int32]:
-        """Reads the bins (count, dim) of a block."""
+        """Read the bins (count, dim) of a block."""
         intervals = self.blocks[block].intervals
         return decoder.decode_uniform(np.tile(intervals, count)).reshape(count, len(intervals))
 
@@ -233,16 +233,16 @@ def blocks_from_json(
 
 
 def _check_shared_out(dimensions: Iterable[Sequence[int]]) -> None:
-    """Raises ValueError unless the blocks with these dimensions hold each of 0 .. D - 1 once."""
+    """Raise ValueError unless these blocks hold each dimension 0 .. D - 1 exactly once."""
     every = sorted(chain.from_iterable(dimensions))
     if not every or every != list(range(len(every))):
         raise ValueError(BlockLatents.incomplete_message)
 
 
 def check_rank_code(code: IndexCode, num_candidates: int) -> None:
-    """Raises ValueError unless a model file may hold this code for the ranks below N."""
+    """Raise ValueError unless a model file may hold this code for ranks below N."""
     if type(num_candidates) is not int or not 1 <= num_candidates <= 1 << MAX_LOG2_CANDIDATES:
         raise ValueError(f"num_candidates is {num_candidates}; allowed: 1 to 2^20")
-    code.bits(torch.tensor([num_candidates - 1]))  # the code reaches every rank
+    code.bits(torch.tensor([num_candidates - 1]))  # raises unless the code covers every rank
     if max(code.raw_bits) > MAX_LOG2_CANDIDATES:
         raise ValueError("rank_code: raw_bits above 20")

@@ -1,7 +1,8 @@
-"""Latents that are coded one dimension at a time, by branch and bound: A* coding and its kin.
+"""Latents coded one dimension at a time by branch and bound: A* coding and its relatives.
 
-The stream of a group: for each dimension the ranks; then, step by step, the way to each candidate,
-a binary decision in proportion to the sizes of the two parts. Sender and receiver walk it alike.
+The stream of a group: the ranks of each dimension; then, step by step, the path to each candidate,
+as binary decisions with probabilities proportional to the sizes of the two parts. Sender and
+receiver follow the same path.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,12 +47,12 @@ DEFAULT_ALGORITHM = "A*"
 @register_latent_codec
 @dataclass(frozen=True)
 class BranchAndBoundLatents(LatentCodec):
-    """One coder that codes each dimension on its own.
+    """Codes each dimension separately, all by one coder.
 
     Args:
-        key: 64-bit name of the shared randomness.
+        key: names the shared randomness, 64 bits.
         algorithm: "A*" or "branch-and-bound GPRS".
-        rank_codes: code of the rank, one a dimension.
+        rank_codes: codes of the ranks, one a dimension.
         max_candidates: cap on the candidates of each dimension.
     """
 
@@ -67,19 +68,19 @@ class BranchAndBoundLatents(LatentCodec):
             raise ValueError("rank_codes: got none, need one for each dimension")
         for code in self.rank_codes:
             check_rank_code(code, self.max_candidates)
-        _ = self.coder  # raises for algorithms that are none
+        _ = self.coder  # raises for unknown algorithms
 
     @classmethod
     def unfitted(
         cls, key: int, algorithm: str, dim: int, max_candidates: int = MAX_CANDIDATES
     ) -> "BranchAndBoundLatents":
-        """With codes of the ranks that know nothing yet."""
+        """A codec whose rank codes are not fitted yet."""
         knows_nothing = fit_bucket_code(torch.zeros(0, dtype=torch.int64), max_candidates)
         return cls(key, algorithm, (knows_nothing,) * dim, max_candidates)
 
     @classmethod
     def fit(cls, key: int, algorithm: str, target: DiagonalGaussian) -> "BranchAndBoundLatents":
-        """With codes of the ranks that are fitted to posteriors of training images, (n, D)."""
+        """A codec whose rank codes are fitted to posteriors of training images, (n, D)."""
         latents = cls.unfitted(key, algorithm, target.dim)
         return latents.fitted(latents.send(target).codes)
 
@@ -98,7 +99,7 @@ class BranchAndBoundLatents(LatentCodec):
     def layouts(
         cls, key: int, target: DiagonalGaussian, sample: DiagonalGaussian, options: LayoutOptions
     ) -> Iterator["BranchAndBoundLatents"]:
-        """See `LatentCodec`: there is one."""
+        """See `LatentCodec`: only one."""
         cap = min(MAX_CANDIDATES, 1 << options.max_log2_candidates)
         yield cls.unfitted(key, options.algorithm or DEFAULT_ALGORITHM, sample.dim, cap)
 
@@ -108,7 +109,7 @@ class BranchAndBoundLatents(LatentCodec):
         return f"each dimension by {self.algorithm}"
 
     def fitted(self, codes: Sequence[Code]) -> "BranchAndBoundLatents":
-        """See `LatentCodec`: the codes of the ranks."""
+        """See `LatentCodec`: fits the rank codes."""
         columns = codes[0].ranks.T
         fitted = tuple(fit_bucket_code(ranks, self.max_candidates) for ranks in columns)
         return replace(self, rank_codes=fitted)
@@ -165,7 +166,7 @@ class BranchAndBoundLatents(LatentCodec):
         return [Code(shortest_position(low, high)[..., None], ranks)]
 
     def bits(self, codes: Sequence[Code]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """See `LatentCodec`; those of the way count as bins."""
+        """See `LatentCodec`; the path counts as bins."""
         (code,) = codes
         ranks = sum(
             (rank_code.bits(code.ranks[:, d]) for d, rank_code in enumerate(self.rank_codes)),
@@ -196,7 +197,7 @@ def _coder(algorithm: str, dim: int, max_candidates: int) -> SplitOnSample:
 
 
 def _frequencies(low: Tensor, high: Tensor, position: Tensor) -> NDArray[np.int32]:
-    """Of going on below and above the position, (coordinates, 2): in proportion to the parts."""
+    """Frequencies of going below and above the position, (coordinates, 2), by size of the parts."""
     others = (high - low - 1).clamp_min(1)
     above = ((high - position - 1) * TOTAL // others).clamp(1, TOTAL - 1)
     return torch.stack([TOTAL - above, above], dim=1).int().numpy()

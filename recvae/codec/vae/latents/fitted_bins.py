@@ -1,7 +1,7 @@
-"""Latents in blocks whose bins are coded under a prior that is fitted to the aggregate posterior.
+"""Latents in blocks whose bins are coded under a prior fitted to the aggregate posterior.
 
-The latents of all images together are not quite distributed as the prior, so some intervals of a
-dimension are sent more often than others. Their frequencies are constants of the model.
+The latents of all images together do not quite follow the prior, so some intervals of a dimension
+are sent more often than others. Their frequencies are constants of the model.
 """
 
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ Tables: TypeAlias = tuple[tuple[tuple[int, ...], ...], ...]
 @register_latent_codec
 @dataclass(frozen=True)
 class FittedBins(BlockLatents):
-    """As `BlockLatents`, but for the frequencies of the bins.
+    """`BlockLatents` with frequencies for the bins.
 
     Args:
-        tables: from `fit_bins`.
+        tables: as returned by `fit_bins`.
     """
 
     name: ClassVar[str] = "fitted bins"
@@ -47,7 +47,7 @@ class FittedBins(BlockLatents):
 
     @classmethod
     def planned(cls, key: int, blocks: Sequence[Block], target: DiagonalGaussian) -> "FittedBins":
-        """See `BlockLatents`; bins are fitted to all posteriors."""
+        """See `BlockLatents`; fits the bins to all posteriors."""
         plain = BlockLatents.unfitted(key, blocks)
         return cls(key, plain.blocks, plain.rank_codes, tables=fit_bins(blocks, target))
 
@@ -85,7 +85,7 @@ class FittedBins(BlockLatents):
 
 
 def fit_bins(blocks: Sequence[Block], target: DiagonalGaussian) -> Tables:
-    """How often an interval holds a latent of the posteriors (n, D) of training images."""
+    """Frequencies of the intervals under the posteriors (n, D) of training images."""
 
     def table(dimension: int, intervals: int) -> tuple[int, ...]:
         masses = target.log2_interval_masses(dimension, intervals).exp2().mean(dim=0)

@@ -1,7 +1,7 @@
-"""How the latents of a group are coded: what every code for them must do, and which there are.
+"""The interface of latent codecs, which code the latents of a group, and their registry.
 
-A model names its latent codec and holds its constants: see `recvae.codec.vae.model`. The sender may
-choose as it likes; the receiver needs to know nothing of that.
+A model names its latent codec and holds its constants: see `recvae.codec.vae.model`. How the sender
+chooses among codes is its own business: the receiver need not know.
 """
 
 from abc import ABC, abstractmethod
@@ -18,17 +18,17 @@ from recvae.codec.range_coder import RangeDecoder, RangeEncoder
 from recvae.rec import Code, Coder, DiagonalGaussian
 from recvae.rec.devices import to_cpu
 
-SENDER_SEED = 0  # of the sender's own randomness; no receiver needs it
+SENDER_SEED = 0  # of the sender's private randomness
 
 
 @dataclass(frozen=True, eq=False)
 class Sent:
-    """What a sender chose for n images.
+    """A sender's choice for n images.
 
     Args:
-        codes: a list whose elements all have n items, on CPU.
-        capped: the images with a search that ended at its cap: their samples are not exact, which
-            lossless coding does not need. (n,) bool.
+        codes: one for each coder, each of n items, on CPU.
+        capped: images whose search hit its cap, (n,) bool. Their samples are not exact, which
+            lossless coding does not need.
     """
 
     codes: list[Code]
@@ -37,15 +37,15 @@ class Sent:
 
 @dataclass(frozen=True)
 class LayoutOptions:
-    """How latents may be laid out when a model is exported.
+    """Options for the layout of latents when a model is exported.
 
     Args:
-        num_blocks: blocks of latents; 0 tries 1, 2, 3, 4, 6 and 8 and takes what codes best.
+        num_blocks: number of blocks; 0 tries 1, 2, 3, 4, 6 and 8 and keeps the best.
         bins_per_information: log2 J of a block over its mutual information.
         extra_bits: t in N = 2^(KL[Q||P'] + t).
-        max_log2_candidates: upper limit of log2 N: the most time that encoding may take. The cap
-            of an exact algorithm.
-        algorithm: of relative entropy coding; None for what the latent codec has by default.
+        max_log2_candidates: upper limit of log2 N, which bounds the time of encoding. For an exact
+            algorithm, its cap.
+        algorithm: relative entropy coding algorithm; None for the latent codec's default.
     """
 
     num_blocks: int = 0
@@ -56,7 +56,7 @@ class LayoutOptions:
 
 
 def refuse_bins(options: LayoutOptions, what: str) -> None:
-    """Raises ValueError where bins are asked for of what has none."""
+    """Raise ValueError if the options ask for bins, since `what` has none."""
     given, default = options.bins_per_information, LayoutOptions.bins_per_information
     if given != default:
         needed = f"{what} has no bins: leave it at {default}"
@@ -65,19 +65,19 @@ def refuse_bins(options: LayoutOptions, what: str) -> None:
 
 @dataclass(frozen=True)
 class LatentCodec(ABC):
-    """A code for all latents of an image: the constants that sender and receiver share.
+    """A code for all latents of an image, with the constants that sender and receiver share.
 
     Args:
-        key: 64-bit name of the shared randomness.
+        key: names the shared randomness, 64 bits.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
     """
 
     name: ClassVar[str]
-    """What a model file calls it."""
+    """Name in model files."""
     incomplete_message: ClassVar[str] = "latents: every latent dimension must be coded once"
-    """Why a model whose latents are not all coded is refused."""
+    """Error message for a model whose latents are not all coded."""
 
     key: int
 
@@ -92,12 +92,12 @@ class LatentCodec(ABC):
 
     @property
     def coders(self) -> tuple[Coder, ...]:
-        """The relative entropy coders, if any, each of which codes some of the latents."""
+        """The relative entropy coders, if any; each codes some of the latents."""
         return ()
 
     @abstractmethod
     def send(self, target: DiagonalGaussian, images: Tensor | None = None) -> Sent:
-        """Chooses codes for posteriors (n, D) of images (n, h, w) uint8.
+        """Choose codes for posteriors (n, D) of images (n, h, w) uint8.
 
         Only senders that look at the pixels need the images.
         """
@@ -108,11 +108,11 @@ class LatentCodec(ABC):
 
     @abstractmethod
     def encode(self, encoder: RangeEncoder, codes: Sequence[Code]) -> None:
-        """Writes the codes of one group."""
+        """Write the codes of one group."""
 
     @abstractmethod
     def decode(self, decoder: RangeDecoder, count: int) -> list[Code]:
-        """Reads the codes of one group of `count` images; ValueError where none can be."""
+        """Read the codes of one group of `count` images; ValueError if the data is invalid."""
 
     @abstractmethod
     def bits(self, codes: Sequence[Code]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -120,13 +120,13 @@ class LatentCodec(ABC):
 
     @property
     def summary(self) -> str:
-        """What is said of it when a model is exported."""
+        """A short description, reported when a model is exported."""
         return self.name
 
     @classmethod
     def check_options(cls, options: LayoutOptions) -> None:
-        """Raises ValueError for options that `layouts` cannot have."""
-        raise ValueError(f"latents: {cls.name!r} lays nothing out: make a model of it in Python")
+        """Raise ValueError for options that `layouts` does not take."""
+        raise ValueError(f"latents: {cls.name!r} has no layouts: make its model in Python")
 
     @classmethod
     def layouts(
@@ -135,25 +135,25 @@ class LatentCodec(ABC):
         """Codecs worth trying for a model.
 
         Args:
-            key: 64-bit name of the shared randomness.
+            key: names the shared randomness, 64 bits.
             target: posteriors of all training images, (n, D).
-            sample: of those that searches are tried on.
-            options: that `check_options` has passed.
+            sample: posteriors of the images that searches are tried on.
+            options: checked by `check_options`.
         """
         cls.check_options(options)
         return iter(())
 
     def fitted(self, codes: Sequence[Code]) -> "LatentCodec":
-        """With what can be fitted to the codes sent for training images."""
+        """A copy with its constants fitted to the codes sent for training images."""
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """All constants but the key, plain, for a model file: here the fields as they are."""
+        """All constants but the key as plain JSON values; by default, the fields."""
         return {constant.name: getattr(self, constant.name) for constant in fields(self)[1:]}
 
     @classmethod
     def from_json(cls, key: int, constants: dict[str, Any]) -> "LatentCodec":
-        """Inverse of `to_json`; raises ValueError where the constants do not make a codec."""
+        """Inverse of `to_json`; raises ValueError if the constants do not make a codec."""
         for constant in fields(cls)[1:]:
             given, needed = constants.get(constant.name), constant.type
             if isinstance(needed, type) and type(given) is not needed:
@@ -167,7 +167,7 @@ C = TypeVar("C", bound=type[LatentCodec])
 
 
 def register_latent_codec(codec: C) -> C:
-    """Makes a latent codec known by its name: a decorator. ValueError if the name is taken."""
+    """Register a latent codec under its name: a decorator. ValueError if the name is taken."""
     if codec.name in LATENT_CODECS:
         raise ValueError(f"name: got {codec.name!r}, need one that is not taken")
     LATENT_CODECS[codec.name] = codec
@@ -175,7 +175,7 @@ def register_latent_codec(codec: C) -> C:
 
 
 def join_codes(parts: Iterable[Sequence[Code]]) -> list[Code]:
-    """The codes of some images, then those of others, and so on, as the codes of all of them."""
+    """Concatenate the codes of consecutive batches of images."""
     return [
         Code(torch.cat([code.bins for code in codes]), torch.cat([code.ranks for code in codes]))
         for codes in zip(*parts, strict=True)
@@ -185,7 +185,7 @@ def join_codes(parts: Iterable[Sequence[Code]]) -> list[Code]:
 def search_within_reach(
     coders: Sequence[Coder], targets: Iterable[DiagonalGaussian], key: int
 ) -> Sent:
-    """What each coder finds for its targets, which it may have to move into its reach."""
+    """Search with each coder, after moving targets into its reach where needed."""
     parts: list[Tensor] = []
     for coder, target in zip(coders, targets, strict=True):
         generator = torch.Generator().manual_seed(SENDER_SEED)

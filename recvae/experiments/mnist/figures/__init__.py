@@ -25,12 +25,12 @@ def drawings(
     train_images: Tensor,
     test_images: Tensor,
 ) -> list[Callable[[], Drawing]]:
-    """All figures in their order, each to be called to be made.
+    """Functions that make the figures, in order.
 
     Args:
-        main_model: name of the model that most figures are about.
-        rows: as measured, any of them.
-        models: by name: the main one, and those of `weights` where they are.
+        main_model: name of the model of most figures.
+        rows: measured rows, any of them.
+        models: by name: the main one, and those of `weights` if available.
         train_images, test_images: (n, h, w) uint8.
     """
     model = models[main_model]

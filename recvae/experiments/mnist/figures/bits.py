@@ -39,7 +39,7 @@ SHORT = {"min-cost selection": "min-cost", "fitted bin prior": "bin prior", "sta
 
 
 def bits(rows: Table, model: str) -> Drawing:
-    """Bits per pixel of a model's rows, split into what they are spent on."""
+    """Draw the bits per pixel of a model's rows, split by part."""
     title = "Where the bits go"
     family = rows.columns.index("family")
     model_rows = rows.where(model=model).rows
@@ -85,7 +85,7 @@ def _draw(rows: Table, model: str) -> Figure:
 
 
 def _groups(rows: Table, model: str) -> dict[str, tuple[Table, list[str]]]:
-    """What stands in each column of panels: rows, and the names below their bars."""
+    """The columns of panels: rows, and the names below their bars."""
     groups = {}
     swept = sweep(rows, model)
     for n in block_series(swept):

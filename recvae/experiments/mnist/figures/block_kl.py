@@ -1,4 +1,4 @@
-"""How the KL of the blocks is spread over images, for splits at random and balanced ones."""
+"""The distribution of block KL over images, for random and balanced splits."""
 
 from collections.abc import Sequence
 
@@ -29,14 +29,14 @@ SPLIT_SEED = 0  # of the shared permutation
 
 
 def random_blocks(num_dimensions: int, num_blocks: int) -> list[tuple[int, ...]]:
-    """Split dimensions by a random permutation into blocks of like size, as in the paper."""
+    """Split dimensions by a random permutation into blocks of similar size, as in the paper."""
     generator = torch.Generator().manual_seed(SPLIT_SEED)
     permutation = torch.randperm(num_dimensions, generator=generator)
     return [tuple(sorted(part.tolist())) for part in permutation.tensor_split(num_blocks)]
 
 
 def block_kl(model: CodecModel, train_images: Tensor) -> Drawing:
-    """Histograms of the KL of each block over training images (n, h, w) uint8."""
+    """Draw histograms of the KL of each block over training images (n, h, w) uint8."""
     kl_bits = posterior(model.encoder, train_images).kl_bits().cpu()
     information_bits = kl_bits.mean(0)
     splits = {
@@ -79,7 +79,7 @@ def _caption(name: str, sums: dict[str, dict[int, Tensor]]) -> str:
 @styled
 def _draw(sums: dict[str, dict[int, Tensor]]) -> Figure:
     figure, grid = panels(2, len(NUM_BLOCKS), width=3.3, height=2.4, sharex="col", sharey="col")
-    # One block is the same however it is split: it gets the whole first column.
+    # For one block both splits agree: it gets the whole first column.
     grid[1, 0].remove()
     grid[0, 0].set_subplotspec(grid[0, 0].get_gridspec()[:, 0])
     grid[0, 0].tick_params(labelbottom=True)

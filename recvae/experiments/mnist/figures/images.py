@@ -1,6 +1,6 @@
-"""What the model makes of images: reconstructions, samples, and what each pixel costs.
+"""The model on images: reconstructions, samples, and the cost of each pixel.
 
-All of it comes from the exact decoder, and costs are those of the latents that the codec sends.
+All of it comes from the exact decoder, and costs are for the latents that the codec sends.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,13 +24,13 @@ SHOWN = 10  # images in a row
 GAP = 2  # pixels between them
 BATCH = 64
 SAMPLE_SEED = 0
-FREE_BITS = 0.1  # up to which a pixel is all but free
-BRIGHTEST = 0.998  # quantile of the costs from which on all are as bright
+FREE_BITS = 0.1  # up to this, a pixel is nearly free
+BRIGHTEST = 0.998  # quantile of the costs at which brightness saturates
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What images cost: latents (n,) and pixels (n, h, w), in bits; and latents z (n, D)."""
+    """Costs of images: latents (n,) and pixels (n, h, w), in bits; and latents z (n, D)."""
 
     latent_bits: Tensor
     pixel_bits: Tensor
@@ -38,12 +38,12 @@ class Costs:
 
     @property
     def image_bits(self) -> Tensor:
-        """Of latents and pixels together, (n,)."""
+        """Bits of latents and pixels together, (n,)."""
         return self.latent_bits + self.pixel_bits.sum((1, 2))
 
 
 def images(model: CodecModel, test_images: Tensor) -> Drawing:
-    """Rows of images (n, h, w) uint8 of the test set, and of images that the model makes up."""
+    """Draw rows of images (n, h, w) uint8 of the test set, and of the model's samples."""
     parts = [coding_costs(model, part) for part in test_images.split(BATCH)]
     costs = Costs(
         torch.cat([part.latent_bits for part in parts]),
@@ -59,7 +59,7 @@ def images(model: CodecModel, test_images: Tensor) -> Drawing:
 
 
 def coding_costs(model: CodecModel, pixels: Tensor) -> Costs:
-    """What images (n, h, w) uint8 cost in a file, and the latents that they are sent with."""
+    """Costs of images (n, h, w) uint8 in a file, and the latents that are sent."""
     with exact_arithmetic():
         codes = model.latents.send(posterior(model.encoder, pixels), pixels).codes
         z = model.latents.receive(codes)
@@ -76,9 +76,9 @@ def coding_costs(model: CodecModel, pixels: Tensor) -> Costs:
 
 
 def decode_at_level(model: CodecModel, z: Tensor, level: Callable[[int], Tensor]) -> Tensor:
-    """Images (n, h, w) of latents: at each pixel the quantile of the model's law at a level.
+    """Images (n, h, w) for latents: at each pixel, the quantile of the model's law at a level.
 
-    `level` gives so many of them, in [0, TOTAL).
+    `level` returns as many levels as asked for, in [0, TOTAL).
     """
 
     def answer(step: Pass) -> Tensor:
@@ -100,7 +100,7 @@ def _tables(model: CodecModel, step: Pass) -> list[tuple[slice, Tensor]]:
 
 @dataclass(frozen=True)
 class _ImageRow:
-    """Images or costs (n, h, w) in a row, and what stands below each."""
+    """Images or costs (n, h, w) in a row, and the labels below."""
 
     title: str
     tiles: Tensor
@@ -153,7 +153,7 @@ def _caption(name: str, costs: Costs) -> str:
 
 
 def _top_share(pixel_bits: Tensor) -> float:
-    """Of an image's bits, what the dearest tenth of its pixels takes, on average."""
+    """Share of an image's bits in the most expensive tenth of its pixels, on average."""
     ordered = pixel_bits.flatten(1).sort(dim=1, descending=True).values
     return float((ordered[:, : ordered.shape[1] // 10].sum(1) / ordered.sum(1)).mean())
 
@@ -177,7 +177,7 @@ def _draw(rows: Sequence[_ImageRow]) -> Figure:
 def _show(axes: Axes, row: _ImageRow, brightest: float) -> AxesImage:
     mosaic, middles = _mosaic(row.tiles.double().numpy())
     colours, most = ("magma", brightest) if row.is_cost else ("gray", 255.0)
-    # "none" keeps the pixels as they are, in the file and on the page.
+    # "none" keeps the pixels unchanged, in the file and on the page.
     image = axes.imshow(mosaic, cmap=colours, vmin=0, vmax=most, interpolation="none")
     axes.set_title(row.title, fontsize=8.5, pad=2)
     axes.set_xticks(middles if row.below else [], row.below)
@@ -189,7 +189,7 @@ def _show(axes: Axes, row: _ImageRow, brightest: float) -> AxesImage:
 
 
 def _mosaic(tiles: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[float]]:
-    """Tiles (n, h, w) side by side, nan between them, and the middle of each."""
+    """Put tiles (n, h, w) side by side, nan between them; return the middle of each too."""
     count, height, width = tiles.shape
     padded = np.full((height, count, width + GAP), np.nan)
     padded[:, :, :width] = tiles.swapaxes(0, 1)

@@ -1,4 +1,4 @@
-"""How much information each latent dimension carries: on average, and for single images."""
+"""The information in each latent dimension: on average, and for single images."""
 
 import torch
 from matplotlib.figure import Figure
@@ -24,11 +24,11 @@ SINGLE_IMAGES = 60  # drawn as points
 
 
 def information(model: CodecModel, train_images: Tensor, test_images: Tensor) -> Drawing:
-    """Mutual information of each dimension against the KL of each test image in it.
+    """Draw the mutual information of each dimension and the KL of test images in it.
 
     Args:
-        model: whose latents they are.
-        train_images: (n, h, w) uint8, over which mutual information is estimated.
+        model: the model of the latents.
+        train_images: (n, h, w) uint8, to estimate mutual information on.
         test_images: (m, h, w) uint8, whose KL is shown.
     """
     information_bits = mutual_information_bits(posterior(model.encoder, train_images))

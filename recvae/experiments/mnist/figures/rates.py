@@ -1,4 +1,4 @@
-"""What candidates and time buy: the rate against both."""
+"""Rate against candidates and against time."""
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
@@ -18,12 +18,12 @@ from recvae.experiments.mnist.figures.series import (
 from recvae.experiments.mnist.published import GREEDY_REJECTION, RESULTS, Published
 from recvae.experiments.tables import Table
 
-NEAR = 0.001  # of a rate, to be near it
+NEAR = 0.001  # relative distance to a rate that counts as near
 MARGIN = 0.08  # of the rates' range, left free above and below
 
 
 def rates(rows: Table, model: str) -> Drawing:
-    """Rate against candidates per block and against encoding time, for the rows of a model."""
+    """Draw rate against candidates per block and against encoding time, for a model's rows."""
     model_rows = rows.where(model=model)
     swept = sweep(rows, model)
     title = "What candidates and time buy"
@@ -58,7 +58,7 @@ def _caption(rows: Table, swept: Table) -> str:
 
 
 def _enough(rows: Table, bound: float) -> float:
-    """The fewest candidates, log2, that come near the lowest rate."""
+    """log2 of the fewest candidates that come near the lowest rate."""
     rates = rates_bpp(rows, bound)
     points = zip(rows.column("log2_candidates"), rates, strict=True)
     return min(candidates for candidates, rate in points if rate <= (1 + NEAR) * min(rates))
@@ -80,13 +80,13 @@ def _draw(rows: Table, swept: Table, published: list[Published]) -> Figure:
         axes.axhline(bound, color=BLACK, linestyle="--", linewidth=1.1, label="−ELBO")
     for known in published:
         name, rate = f"{known.name}, published", known.bits_per_pixel
-        above = rate > left.get_ylim()[1]  # where a line would leave no room for the others
+        above = rate > left.get_ylim()[1]  # a line there would leave no room for the others
         for axes in (right,) if above else (left, right):
             axes.axhline(rate, color=GREY, linestyle=":", linewidth=1.4, label=name)
         if above:
             text = f"↑ published for {known.latent_dim} latents: {rate:.3f}"
             left.text(0.98, 0.97, text, transform=left.transAxes, ha="right", va="top", color=GREY)
-    # Searches that are hopelessly short of candidates are left out above.
+    # Searches far too short of candidates are cut off above.
     cheapest = [bound + row["overhead_bpp"] for row in families.values()]
     top = max([*cheapest, *(known.bits_per_pixel for known in published)])
     bottom = min([bound, *cheapest])  # min-cost selection falls below -ELBO

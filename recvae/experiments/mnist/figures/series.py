@@ -1,4 +1,4 @@
-"""How families and numbers of blocks look, and which rows belong to a line."""
+"""The looks of families and numbers of blocks, and the rows that belong to a line."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ FAMILIES = {
     "PFR": Series("PFR", BLUE, "X"),
     "A*": Series("A*", BLACK, "v"),
 }
-"""The families of rows that are files; beside them stands "bound", which is −ELBO."""
+"""The families of rows that are files, unlike "bound", which is −ELBO."""
 
 _BLOCK_STYLES = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"), (ORANGE, "v"))
 
@@ -38,12 +38,12 @@ def block_series(rows: Table) -> dict[int, Series]:
 
 
 def blocks_label(number: float) -> str:
-    """Such as "1 block"."""
+    """A label such as "1 block"."""
     return f"{number:.0f} block" + ("" if number == 1 else "s")
 
 
 def sweep(rows: Table, model: str) -> Table:
-    """Partitioned ORC of a model, by blocks and candidates."""
+    """Rows of partitioned ORC with a model, sorted by blocks and candidates."""
     part = rows.where(family="partitioned ORC", model=model)
     blocks, candidates = (part.columns.index(key) for key in ("blocks", "log2_candidates"))
     swept = [row for row in part.rows if row[blocks] is not None and row[candidates] is not None]
@@ -51,15 +51,15 @@ def sweep(rows: Table, model: str) -> Table:
 
 
 def bound_bpp(rows: Table) -> float:
-    """−ELBO of a model's rows in bits per pixel: of those with the most images."""
+    """−ELBO of a model's rows in bits per pixel, from those with the most images."""
     bounds = zip(rows.column("images"), rows.column("negative_elbo_bpp"), strict=True)
     return max(bounds)[1]
 
 
 def rates_bpp(rows: Table, bound: float) -> list[float]:
-    """Bits per pixel of a model's rows as on one set of images, that of which `bound` is −ELBO.
+    """Bits per pixel of a model's rows as if on one set of images, whose −ELBO is `bound`.
 
-    Rates on few images differ with the images, overheads over the −ELBO of the same images hardly.
+    Rates on few images vary with the images, overheads over their own −ELBO hardly do.
     """
     return [bound + overhead for overhead in rows.column("overhead_bpp")]
 
@@ -71,6 +71,6 @@ def cheapest(rows: Table) -> dict[str, Any]:
 
 
 def cheapest_by_family(rows: Table) -> dict[str, dict[str, Any]]:
-    """For each family of files among a model's rows the one with the smallest overhead."""
+    """The row with the smallest overhead in each family of files among a model's rows."""
     parts = {family: rows.where(family=family) for family in FAMILIES}
     return {family: cheapest(part) for family, part in parts.items() if part.rows}

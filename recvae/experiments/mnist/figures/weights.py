@@ -1,4 +1,4 @@
-"""What the weight of each dimension in the training objective does to the search.
+"""The effect of each dimension's weight in the training objective on the search.
 
 The same network, trained with beta = 1 (after a warm-up) and with the controller, which drives weak
 dimensions out and holds strong ones near a target.
@@ -36,12 +36,12 @@ MODELS = {
 
 
 def weights(rows: Table, models: Mapping[str, CodecModel], train_images: Tensor) -> Drawing:
-    """Information, −ELBO and rate of both models.
+    """Draw information, −ELBO and rate of both models.
 
     Args:
-        rows: of partitioned ORC, with either.
-        models: by name, with either.
-        train_images: (n, h, w) uint8, over which mutual information is estimated.
+        rows: rows of partitioned ORC with both models.
+        models: by name, including both.
+        train_images: (n, h, w) uint8, to estimate mutual information on.
     """
     title = "What the weights of the dimensions do"
     swept = {name: sweep(rows, name) for name in MODELS}
@@ -61,7 +61,7 @@ def weights(rows: Table, models: Mapping[str, CodecModel], train_images: Tensor)
 
 
 def _common_blocks(swept: Mapping[str, Table]) -> int | None:
-    """The number of blocks by which both were measured most often, the least of them."""
+    """The number of blocks with the most measurements of both; of several, the smallest."""
     counts = [Counter(part.column("blocks")) for part in swept.values()]
     common = sorted(set.intersection(*map(set, counts)))
     return int(max(common, key=lambda n: min(c[n] for c in counts))) if common else None
@@ -91,11 +91,11 @@ def _caption(
 
 
 def needed_log2_candidates(rows: Table, overhead_bits: float) -> float:
-    """log2 of the fewest candidates a block for so small an overhead, between rows linearly.
+    """log2 of the fewest candidates a block for an overhead, interpolated linearly between rows.
 
     Args:
-        rows: of one model and number of blocks, by candidates, ascending.
-        overhead_bits: an image; one that some row reaches.
+        rows: rows of one model and number of blocks, by ascending candidates.
+        overhead_bits: bits an image; some row must reach it.
     """
     candidates = np.array(rows.column("log2_candidates"))
     reached = np.array(rows.column("overhead_bits"))

@@ -20,14 +20,14 @@ def write_report(
     notes: Sequence[str],
     command: str,
 ) -> list[Path]:
-    """Write `figures/*.svg` and `report.html` below a folder; returns their paths.
+    """Write `figures/*.svg` and `report.html` below a folder; return their paths.
 
     Args:
-        folder: that holds the tables.
-        rows: as measured, any of them: a part gives a part of the report.
-        drawings: the figures, in their order.
-        notes: on what is missing, a line each.
-        command: that makes all of it again.
+        folder: folder of the tables.
+        rows: measured rows, any of them; the report covers what they allow.
+        drawings: the figures, in order.
+        notes: lines about what is missing.
+        command: the command that reproduces all of it.
 
     Raises:
         InputError: if the folder cannot be written to.

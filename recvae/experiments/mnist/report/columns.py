@@ -1,4 +1,4 @@
-"""The columns of the report's table, and the families of its rows, in words."""
+"""The columns of the report's table, and descriptions of its rows' families."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ class Column:
     """A column of numbers.
 
     Fields:
-        key: of the rows.
-        heading: with the unit below it.
+        key: column of the rows.
+        heading: the heading, with the unit below it.
         unit: "" for plain numbers.
-        form: how a number is written.
-        meaning: in a sentence.
-        factor: of the unit, over that of the rows.
+        form: format of the numbers.
+        meaning: a sentence.
+        factor: rows' unit over this unit.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""One HTML page that holds everything: no network, no other file is needed to read it."""
+"""One HTML page that holds everything and needs no network or other files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from recvae.experiments.store import Measured
 
 @dataclass(frozen=True)
 class Contents:
-    """What the page tells.
+    """The contents of the page.
 
     Fields:
-        rows: measured, in the order in which they are to stand.
+        rows: measured rows, in the order to show.
         drawings: the figures, in order.
-        svgs: of the drawings that have a figure, by name.
-        notes: what is missing, a line each.
-        command: that makes all of it again.
+        svgs: SVGs of the drawings that have a figure, by name.
+        notes: lines about what is missing.
+        command: the command that reproduces all of it.
     """
 
     rows: Sequence[Measured]
@@ -31,7 +31,7 @@ class Contents:
 
 
 def page(contents: Contents) -> str:
-    """The page: `page.html`, filled."""
+    """Fill the template `page.html`."""
     return render_page(
         "mnist/report/page.html",
         **vars(contents),
@@ -52,7 +52,7 @@ def _best_of_models(rows: Sequence[Measured]) -> Iterator[Measured]:
 
 
 def _published(rows: Sequence[Measured]) -> Iterator[tuple[Published, Measured, float | None]]:
-    """Published results, the best row here of the model with as many latents, its saving in %."""
+    """Published results, our best row with as many latents, and its saving in %."""
     for result in (*RESULTS, *OTHERS):
         model = result.latent_dim and MODELS.get(result.latent_dim)
         ours = _best_on_all_images(rows, model) or {}

@@ -1,4 +1,4 @@
-"""Where the bits go: layers, coarse to fine, by quality."""
+"""Bits by layer, coarse to fine, for each quality."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ from recvae.experiments.figures import label, panels, styled
 from recvae.experiments.store import Measured
 
 MAP = "viridis"
-LIGHT = 0.6  # of the way to its end, from where on its colours are light
-NAMED = 0.04  # of the highest bar: layers at least so high have their number in it
+LIGHT = 0.6  # position in the colour map from which colours are light
+NAMED = 0.04  # share of the highest bar from which layers are numbered
 
 
 def layers(rows: Sequence[Measured]) -> Drawing:
-    """Bits per pixel of each layer's streams against quality, stacked; of the least effort."""
+    """Draw bits per pixel of each layer's streams against quality, stacked; at the least effort."""
     title = "Bits of each layer"
     coded = [row for row in rows if row["kind"] == "coded" and row["data"] == "CIFAR-10"]
     least = min((row["effort"] for row in coded), default=None)

@@ -36,7 +36,7 @@ LOOKS = dict(
 
 
 def partitions(rows: Sequence[Measured]) -> Drawing:
-    """Overhead a block, and PSNR, against the bits of a block: a line a strategy."""
+    """Draw overhead a block and PSNR against the bits of a block, a line for each strategy."""
     title = "Ways to partition, at equal numbers of candidates"
     table = to_partition_table(rows)
     if not table.rows:

@@ -1,4 +1,4 @@
-"""Rate-distortion curves, each with its name beside it instead of a legend."""
+"""Rate-distortion curves, labelled directly instead of by a legend."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,27 +20,27 @@ from recvae.experiments.store import Measured
 
 WIDTH, HEIGHT = 7.6, 5.2  # inches
 BOLD_FROM = 2.0  # width of a curve whose name is bold
-ROUNDING = 1e-6  # of a rate, there and back
-OFFSET_POINTS = 4  # of a name from its curve
+ROUNDING = 1e-6  # relative error of a rate converted there and back
+OFFSET_POINTS = 4  # distance of a name from its curve
 RIM = withStroke(linewidth=2.5, foreground="white")  # keeps names readable over lines
 
 
-EDGE = math.inf  # the PSNR of a name that stands where its curve ends or leaves the frame
+EDGE = math.inf  # for a name at the end of its curve or at the frame
 Side: TypeAlias = Literal["upper left", "lower left", "lower right", "right"]
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a curve is drawn, and where its name stands.
+    """The look of a curve, and the place of its name.
 
     Fields:
         label: its name.
-        colour: of both.
-        at_db: the PSNR at which the name stands beside the curve; the nearest that it reaches.
-        side: of the curve, for the name.
-        apart: where the name stands instead, in bits per pixel and dB, with a line to the curve.
-        line, marker, width: of the curve.
-        front: whether it is drawn before the others.
+        colour: colour of both.
+        at_db: PSNR at which the name is placed beside the curve; the nearest the curve reaches.
+        side: side of the curve for the name.
+        apart: place of the name instead, in bits per pixel and dB, with a line to the curve.
+        line, marker, width: style of the curve.
+        front: whether it is drawn in front of the others.
     """
 
     label: str
@@ -56,7 +56,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Frame:
-    """What part of the plane is shown, and how each curve looks in it."""
+    """The part of the plane that is shown, and the look of each curve in it."""
 
     rates_bpp: tuple[float, float]
     decibels: tuple[float, float]
@@ -111,14 +111,14 @@ KODAK = Frame(
 
 
 def cifar10(rows: Sequence[Measured]) -> Drawing:
-    """CIFAR-10: ours, ideal and coded; what is published; classical codecs on the same images."""
+    """Draw CIFAR-10: ours, ideal and coded; published points; classical codecs."""
     title = "CIFAR-10: rate and distortion"
     found = curves(rows, "CIFAR-10")
     return Drawing("cifar10", title, _cifar10_caption(rows), _draw(found | PUBLISHED, CIFAR10))
 
 
 def kodak(rows: Sequence[Measured]) -> Drawing:
-    """Kodak: ours and classical codecs."""
+    """Draw Kodak: ours and classical codecs."""
     caption = (
         f"The middle {SIDE} × {SIDE} pixels of {_count(rows, 'Kodak')} photographs, one file "
         "each; whole files. Our model was trained on images of 32 × 32 pixels and never saw a "
@@ -164,7 +164,7 @@ def _draw(found: Mapping[str, Curve], frame: Frame) -> Figure:
 
 
 def _unforeseen(name: str) -> Look:
-    """Of a curve that the frame does not know, such as another effort."""
+    """The look of a curve that the frame does not list, such as another effort."""
     return Look(name, BLUE if is_coded(name) else GREY, 31.0, marker="o", front=True)
 
 
@@ -182,7 +182,7 @@ def _plot(axes: Axes, curve: Curve, look: Look) -> None:
 
 
 def _write(axes: Axes, curve: Curve, look: Look, frame: Frame) -> None:
-    """The name beside the curve, at its PSNR or as near to it as the frame shows the curve."""
+    """Write the name beside the curve, as near to its PSNR as the visible curve allows."""
     place = _place(curve, look.at_db, frame)
     if place is None:
         return
@@ -204,9 +204,9 @@ def _write(axes: Axes, curve: Curve, look: Look, frame: Frame) -> None:
 
 
 def _place(curve: Curve, at_db: float, frame: Frame) -> tuple[float, float] | None:
-    """The point of a curve nearest to a PSNR, of those that the frame shows; None if there is none.
+    """The visible point of a curve nearest to a PSNR; None if no point is visible.
 
-    A curve's PSNR rises with its rate.
+    A curve's PSNR increases with its rate.
     """
     by_db = curve_of((db, rate) for rate, db in curve)
     lowest, highest = max(by_db[0][0], frame.decibels[0]), min(by_db[-1][0], frame.decibels[1])

@@ -1,4 +1,4 @@
-"""Pictures at three rates beside what other codecs make of them in the same bytes."""
+"""Pictures at three rates beside other codecs at the same size."""
 
 import math
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ COLUMN_INCHES, TITLE_INCHES = 1.55, 0.34
 
 
 def side_by_side(name: str, title: str, what: str, examples: Examples, enlarged: int) -> Drawing:
-    """For each rate a row of pictures and a row of differences.
+    """Draw a row of pictures and a row of differences for each rate.
 
     Args:
-        name, title: of the drawing.
+        name, title: those of the drawing.
         what: a sentence on the pictures and on which bytes are counted.
-        examples: to show.
-        enlarged: how many pixels a pixel becomes, in each direction.
+        examples: the pictures.
+        enlarged: factor of enlargement in each direction.
     """
     larger = f" Each pixel is shown as {enlarged} × {enlarged}." if enlarged > 1 else ""
     caption = (
@@ -67,7 +67,7 @@ def _show(axes: Axes, picture: RGB, title: str) -> None:
 
 
 def _mosaic(images: Sequence[RGB], enlarged: int) -> RGB:
-    """Images of one size as a square of them on white, each pixel enlarged."""
+    """Arrange images of one size in a square on white, each pixel enlarged."""
     height, width, _ = images[0].shape
     columns = math.ceil(math.sqrt(len(images)))
     rows = math.ceil(len(images) / columns)

@@ -26,16 +26,16 @@ def write_report(
     notes: Sequence[str],
     command: str,
 ) -> list[Path]:
-    """Write `figures/*.svg`, `figures/*.png` and `report.html`; returns their paths.
+    """Write `figures/*.svg`, `figures/*.png` and `report.html`; return their paths.
 
     Args:
-        folder: that holds the tables.
-        rows: as measured, any of them: a part gives a part of the report.
-        compared: what follows from them.
-        drawings: the figures, in their order.
+        folder: folder of the tables.
+        rows: measured rows, any of them; the report covers what they allow.
+        compared: comparisons of these.
+        drawings: the figures, in order.
         classics: the classical codecs that were run.
-        notes: on what is missing, a line each.
-        command: that makes all of it again.
+        notes: lines about what is missing.
+        command: the command that reproduces all of it.
 
     Raises:
         InputError: if the folder cannot be written to.

@@ -1,6 +1,6 @@
-"""From a search's inputs to the kernel's arrays, in threads, and back to its results.
+"""Converts a search's inputs to the kernel's arrays, runs it in threads, and converts back.
 
-Threads share nothing, and no threading layer is started.
+Threads share no state, and no threading layer is started.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ from recvae.rec.search.screening import quantile_pieces, screening_terms
 
 
 def search(inputs: SearchInputs, rule: StoppingRule) -> BestCandidates:
-    """The codes that `eager.search` finds, for a rule that the kernel knows."""
+    """Find the codes of `eager.search`, for a rule that the kernel knows."""
     batch = inputs.batch
     results = BestCandidates.nothing(batch, rule.keep, inputs.device)
     winners = Winners(
@@ -50,7 +50,7 @@ def search(inputs: SearchInputs, rule: StoppingRule) -> BestCandidates:
         )
 
     threads = min(torch.get_num_threads(), max(batch, 1))
-    # More parts than threads, so that none waits long for the others.
+    # More parts than threads, so that no thread waits long for the others.
     bounds = np.linspace(0, batch, min(batch, 4 * threads) + 1).astype(int).tolist()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(search_part, map(slice, bounds[:-1], bounds[1:])))
@@ -58,7 +58,7 @@ def search(inputs: SearchInputs, rule: StoppingRule) -> BestCandidates:
 
 
 def _plan(inputs: SearchInputs, rule: StoppingRule) -> Plan:
-    """What is the same for all items."""
+    """The data that all items share."""
     partition = inputs.proposal.partition
     cut = partition.cut_dimensions
     return Plan(
@@ -77,7 +77,7 @@ def _plan(inputs: SearchInputs, rule: StoppingRule) -> Plan:
 
 
 def _items(inputs: SearchInputs, rule: StoppingRule) -> Items:
-    """What each item has of its own."""
+    """The data of each item."""
     proposal = inputs.proposal
     keys = (
         np.stack([word.numpy() for word in key], axis=1).astype(np.uint64)
@@ -102,10 +102,10 @@ def _stretch_tables(rule: StoppingRule) -> StretchTables | None:
 
 
 def order_of_quads(proposal: Proposal) -> np.ndarray:
-    """The order to screen dimensions in, four by four: (batch, quads) int64, n for 4 n to 4 n + 3.
+    """The order to screen dimensions in, by fours: (batch, quads) int64, n for 4 n to 4 n + 3.
 
-    Any order will do. First come those where samples are likely to fall shortest of the most that
-    their intervals allow: where the target is sharp, and intervals are wide, as those far out are.
+    Any order is correct. First come those where samples are likely to fall furthest below the
+    maximum for their intervals: where the target is sharp and intervals are wide, as far out.
     """
     intervals = np.array(proposal.partition.intervals)
     center = proposal.center.numpy() * 2.0**-FRACTION_BITS
@@ -124,7 +124,7 @@ def _all_step_bits(proposal: Proposal) -> Tensor:
 
 @lru_cache(8)
 def _ranges(partition: Partition) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of what is sampled in each interval of each dimension, float64 in units of 2^-28."""
+    """Ends of the sampled range of each interval of each dimension, float64, in units of 2^-28."""
     ranges = [sampled_ranges(count, torch.device("cpu")) for count in partition.intervals]
     lower, upper = (torch.cat(ends) * 2.0**FRACTION_BITS for ends in zip(*ranges, strict=True))
     return lower.numpy(), upper.numpy()

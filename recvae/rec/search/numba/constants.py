@@ -1,8 +1,8 @@
-"""What all kernels of the search share."""
+"""Constants shared by all kernels of the search."""
 
 import numpy as np
 
 SEGMENT = 256
-"""Candidates that the kernels work on at a time."""
+"""Number of candidates that the kernels process at a time."""
 
 U64 = np.uint64

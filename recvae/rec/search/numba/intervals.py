@@ -1,4 +1,4 @@
-"""Which bins a segment of candidates falls in, and the ranks within them."""
+"""The bins of a segment of candidates, and the ranks within them."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _GOLDEN = U64(0x9E3779B97F4A7C15)
 
 @inlined
 def _just_below(bin_cdf, edge):
-    """The largest word below an edge; the largest there is if no word reaches it."""
+    """The largest word below an edge; the largest word of all if none reaches it."""
     none = np.int64(philox.MASK)
     return np.uint32(min(bin_cdf[edge] - bin_cdf[0] - 1, none) if edge < bin_cdf.size else none)
 
@@ -28,7 +28,7 @@ def _count_passed(word, below0, below1, below2):
 
 @kernel
 def find_intervals(words, at, width, bin_cdf, digits):
-    """Interval of each uniform: how many edges, but for the first, are not above it."""
+    """Interval of each uniform: the number of edges not above it, without the first."""
     bottom, last = bin_cdf[0], np.uint32(bin_cdf.size - 1)
     if bin_cdf.size <= LINEAR_SEARCH_LIMIT:
         for edge in range(1, bin_cdf.size, 3):
@@ -68,26 +68,26 @@ def enter_few_intervals(words, at, width, bin_cdf, peaks, digits, bounds):
 
 @kernel
 def add_peaks(digits, width, peaks, bounds):
-    """Adds the most that each one's interval allows; see `screen.tabulate_peaks`."""
+    """Add the maximum for each candidate's interval; see `screen.tabulate_peaks`."""
     for i in range(width):
         bounds[i] += peaks[U64(digits[i])]
 
 
 @kernel
 def number_bins(digits, width, stride, bins):
-    """Adds one dimension to the flat numbers of bins."""
+    """Add one dimension to the flat numbers of bins."""
     for i in range(width):
         bins[i] += U64(digits[i]) * stride
 
 
 @kernel
 def rank_within_bin(bins, width, slots, counts, shift, ranks):
-    """Ranks by a hash table with open addressing; returns how many bins were new to it."""
+    """Compute ranks by a hash table with open addressing; return the number of new bins."""
     last = U64(slots.size - 1)
     new = 0
     for i in range(width):
         slot = (bins[i] * _GOLDEN) >> shift
-        # Taken and of another bin: told as one number, since CPUs cannot foresee the first.
+        # Taken by another bin: one comparison, since CPUs cannot predict the first.
         while min(U64(counts[slot]), slots[slot] ^ bins[i]) != U64(0):
             slot = (slot + U64(1)) & last
         slots[slot] = bins[i]
@@ -99,7 +99,7 @@ def rank_within_bin(bins, width, slots, counts, shift, ranks):
 
 @kernel
 def grow(slots, counts):
-    """The hash table with twice the slots."""
+    """Return the hash table with twice the slots."""
     log2_slots = 1
     while 1 << log2_slots <= slots.size:
         log2_slots += 1

@@ -1,4 +1,4 @@
-"""The search of one item after another; each step is a function of its own."""
+"""The search of one item after another; each step is a separate function."""
 
 from collections import namedtuple
 
@@ -37,27 +37,27 @@ Plan = namedtuple(
     "max_candidates arrivals may_end intervals strides cut starts offsets lower upper quantiles "
     "pieces",
 )
-"""What is the same for all items.
+"""The data that all items share.
 
-may_end: whether the rule may end before max_candidates. intervals, strides: of each dimension. cut:
-the dimensions with several intervals; starts: where the bin_cdf of each begins. offsets: where the
-intervals of each dimension begin in lower and upper, the ends of what is sampled there, and in
-step_bits. quantiles: the Gaussian table; pieces: it in floats.
+may_end: whether the rule may end before max_candidates. intervals, strides: those of each
+dimension. cut: the dimensions with several intervals; starts: the start of each one's bin_cdf.
+offsets: the start of each dimension's intervals in step_bits and in lower and upper, the ends of
+the sampled ranges. quantiles: the Gaussian table; pieces: the same in floats.
 """
 
 Items = namedtuple(
     "Items",
     "private shared bin_cdf step_bits base center quadratic linear screen error log2_sup quads",
 )
-"""Arrays with a row an item: keys; the fields of a Proposal, step_bits of all dimensions; what
-screens candidates, and how far off it may be; the bound of log2 r', infinite without one; in which
-order to screen dimensions, numbers of four each."""
+"""Arrays with a row for each item: keys; the fields of a Proposal, with step_bits of all
+dimensions; the terms of the screen and a bound on its error; the bound of log2 r', infinite without
+one; the order in which to screen dimensions, as indices of four each."""
 
 StretchTables = namedtuple("StretchTables", "bottom step table row")
 """The fields of a StretchFunction."""
 
 Winners = namedtuple("Winners", "bins ranks scores num_drawn capped")
-"""The fields of BestCandidates, to be filled: zeros, but scores of minus infinity."""
+"""The fields of BestCandidates, to be filled: zeros, except scores of minus infinity."""
 
 
 Segment = namedtuple(
@@ -65,7 +65,7 @@ Segment = namedtuple(
     "words bins ranks digits bounds log_times kept places kept_digits first_counts tails entries "
     "pieces piece_pairs",
 )
-"""What the kernels know of the candidates of a segment; see those that fill it."""
+"""The kernels' data about the candidates of a segment; see the functions that fill it."""
 
 
 @kernel
@@ -91,9 +91,9 @@ def _new_segment(dim):
 
 @inlined
 def _draw_bins(segment, first, width, key, cut, strides, bin_cdf, starts, peaks, offsets):
-    """Bins of the candidates, and the most that they allow on top of the bounds so far.
+    """Draw the bins of the candidates, and add the maxima for them to the bounds.
 
-    The first four of their private words have been drawn.
+    The first four of their private words have been drawn already.
     """
     segment.bins[:] = 0
     for position in range(cut.size):
@@ -113,9 +113,9 @@ def _draw_bins(segment, first, width, key, cut, strides, bin_cdf, starts, peaks,
 
 @inlined
 def _bound_candidates(segment, width, least, key, intervals, losses, offsets, table, screen, quads):
-    """Takes away from the bounds what samples fall short of; returns how many may come to `least`.
+    """Lower the bounds by the samples' losses; return the number that may still reach `least`.
 
-    Those are in front, and `kept` tells which they are.
+    These come first, and `kept` holds their indices.
     """
     for i in range(width):
         segment.kept[i] = U64(i)
@@ -149,9 +149,9 @@ def _bound_candidates(segment, width, least, key, intervals, losses, offsets, ta
 
 @compiled(nogil=True)
 def search_items(plan, items, stretches, winners):
-    """Searches all items and fills `winners`, best candidate first.
+    """Search all items and fill `winners`, best candidate first.
 
-    Takes the winner of the race or, where `StretchTables` are given, the first one accepted.
+    Takes the winner of the race or, if `StretchTables` are given, the first one accepted.
     """
     batch, dim = items.center.shape
     slots = np.empty(1 << FIRST_LOG2_SLOTS, np.uint64)
@@ -184,7 +184,7 @@ def search_items(plan, items, stretches, winners):
                 time,
                 segment.log_times,
             )
-            # A race is about scores; what is accepted depends on log2 q/p' alone.
+            # A race compares scores; acceptance depends only on log2 q/p'.
             for i in range(width):
                 segment.bounds[i] = highest - (segment.log_times[i] if stretches is None else 0.0)
             _draw_bins(
@@ -198,7 +198,7 @@ def search_items(plan, items, stretches, winners):
             else:
                 for i in range(width):
                     segment.ranks[i] = U64(first + i)
-            # All that may be accepted must be looked at, however little they score.
+            # All that may be accepted must be examined, however low they score.
             least = best[0][-1] - items.error[n] if stretches is None else -np.inf
             left = _bound_candidates(
                 segment, width, least, items.shared[n], plan.intervals, losses, plan.offsets,

@@ -1,4 +1,4 @@
-"""The prior's quantile of one position, bit for bit that of `exact.gaussian`."""
+"""The prior's quantile of one position, bit-identical to `exact.gaussian`."""
 
 import numpy as np
 

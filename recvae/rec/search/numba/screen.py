@@ -1,7 +1,7 @@
 """Bounds of the scores of a segment of candidates, in float32.
 
-A candidate starts with the most that its bin allows. Each dimension takes away what its sample
-falls short of that, until the bound is the score, or log2 q/p', but for rounding errors.
+A candidate starts with the maximum for its bin. Each dimension subtracts what its sample falls
+short of that, until the bound is the score, or log2 q/p', up to rounding errors.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from recvae.jit import inlined, kernel
 from recvae.rec.search.numba.constants import SEGMENT, U64
 
 PLACED = U64(4 * SEGMENT)
-"""Where positions are put among the words: behind the four of a counter."""
+"""Where positions are stored among the words: after the four of a counter."""
 
 # 1/2 has the exponent 126 in float32.
 _ENTRY_SHIFT, _FIRST_ENTRY = np.uint32(23 - MANTISSA_BITS), np.uint32(126 << MANTISSA_BITS)
@@ -21,7 +21,7 @@ _SIGN, _ONES = np.uint32(1 << 31), np.uint32(0xFFFFFFFF)
 
 @kernel
 def tabulate_peaks(lower, upper, center, quadratic, linear, step_bits, peaks, losses):
-    """The most that each interval adds to log2 q/p', and what of that a candidate there loses."""
+    """Tabulate the maximum of each interval's term of log2 q/p', and the losses relative to it."""
     middle = -0.5 * linear / quadratic
     for i in range(lower.size):
         low, high = lower[i] - center, upper[i] - center
@@ -33,7 +33,7 @@ def tabulate_peaks(lower, upper, center, quadratic, linear, step_bits, peaks, lo
 
 @inlined
 def tabulate_item(plan, item, peaks, losses):
-    """`tabulate_peaks` of all dimensions; returns what those without intervals allow at most."""
+    """`tabulate_peaks` for all dimensions; return the maximum over those without intervals."""
     highest = item.base
     for d in range(item.center.size):
         start, stop = plan.offsets[d], plan.offsets[d + 1]
@@ -47,7 +47,7 @@ def tabulate_item(plan, item, peaks, losses):
 
 @kernel
 def add_losses(digits, kept, width, losses, bounds, kept_digits):
-    """Takes away what `add_peaks` added for one dimension, of those kept; gathers their digits."""
+    """Undo `add_peaks` for one dimension of the candidates kept; gather their digits."""
     for i in range(width):
         kept_digits[i] = digits[kept[i]]
         bounds[i] += losses[U64(kept_digits[i])]
@@ -55,7 +55,7 @@ def add_losses(digits, kept, width, losses, bounds, kept_digits):
 
 @kernel
 def place(words, at, digits, width, intervals):
-    """Positions floor((2^32 digit + u) / J) of the prior's quantiles."""
+    """Compute positions floor((2^32 digit + u) / J) of the prior's quantiles."""
     log2_intervals = np.uint32(0)
     while U64(1) << U64(log2_intervals) < intervals:
         log2_intervals += np.uint32(1)
@@ -76,7 +76,7 @@ def place(words, at, digits, width, intervals):
 
 @kernel
 def find_entries(words, at, width, tails, entries):
-    """t + 1/2, t the position in its tail, and which piece interpolates the quantile there."""
+    """Compute t + 1/2, t the position in its tail, and the piece that interpolates there."""
     for i in range(width):
         position = words[at + U64(i)]
         tail = min(position, np.uint32(position ^ _ONES))
@@ -87,14 +87,14 @@ def find_entries(words, at, width, tails, entries):
 
 @kernel
 def look_up(table, width, entries, pieces):
-    """The pieces of the entries, start and slope of each in one word."""
+    """Look up the pieces of the entries, start and slope of each in one word."""
     for i in range(width):
         pieces[i] = table[entries[i]]
 
 
 @kernel
 def add_gaussian(words, at, tails, pieces, width, center, quadratic, linear, loss, bounds):
-    """Puts one dimension's s (quadratic s + linear) in the place of the most it could have been."""
+    """Replace the maximum of one dimension's s (quadratic s + linear) by its value."""
     for i in range(width):
         magnitude = pieces[2 * i] - pieces[2 * i + 1] * tails[i]
         s = (magnitude if words[at + U64(i)] >= _SIGN else -magnitude) - center
@@ -103,11 +103,11 @@ def add_gaussian(words, at, tails, pieces, width, center, quadratic, linear, los
 
 @kernel
 def drop_hopeless(bounds, least, kept, places, width, bins, first_counts):
-    """Drops candidates bounded below `least`; returns how many are kept, in order."""
+    """Drop candidates with bounds below `least`; return the number kept, in order."""
     left = 0
     for i in range(width):
         places[left] = U64(i)
-        # Told so that what is not a number stays.
+        # Written so that NaN is kept.
         left += not bounds[i] < least
     if left == width:
         return left

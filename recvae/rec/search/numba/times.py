@@ -31,7 +31,7 @@ def _series_log2(x):
 
 @kernel
 def arrive(first, width, kind, num_candidates, words, time, log_times):
-    """Fills log_times; returns the time of the last of the segment."""
+    """Fill log_times; return the time of the segment's last candidate."""
     constant = np.float64(num_candidates if kind == UNORDERED else 1)
     left = np.float64(num_candidates - first)
     for i in range(width):

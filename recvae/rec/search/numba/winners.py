@@ -1,4 +1,4 @@
-"""Exact scores of the candidates that may lead, and who does."""
+"""Exact scores of the candidates that may lead, and the leaders."""
 
 from collections import namedtuple
 
@@ -10,12 +10,12 @@ from recvae.rec.search.numba.quantile import quantile
 from recvae.rec.search.numba.words import HALF, philox, shared_counter
 
 Item = namedtuple("Item", "key intervals offsets quantiles step_bits base center quadratic linear")
-"""What scoring the candidates of one item takes: its rows of `kernel.Items`, and of the `Plan`."""
+"""The data to score an item's candidates: its rows of `kernel.Items`, and parts of the `Plan`."""
 
 
 @kernel
 def _exact_ratio(number, rank, digits, item):
-    """Proposal.log2_ratio of one candidate, bit for bit; digits: its interval in each dimension."""
+    """Bit-identical to Proposal.log2_ratio, for one candidate; digits: interval by dimension."""
     dim, table, ratio = item.center.size, item.quantiles, item.base
     for d in range(dim):
         ratio += item.step_bits[item.offsets[d] + digits[d]]
@@ -32,9 +32,9 @@ def _exact_ratio(number, rank, digits, item):
 
 @kernel
 def keep_best(segment, left, width, error, log2_sup, item, best_scores, best_bins, best_ranks):
-    """Inserts a segment into the lists of the best so far; at equal scores the earlier one leads.
+    """Insert a segment into the lists of the best so far; ties go to the earlier one.
 
-    Returns how many it took until no later one could lead, or 0.
+    Returns how many candidates it took until no later one could lead, or 0.
     """
     bins, ranks, log_times = segment.bins, segment.ranks, segment.log_times
     last, seen = best_scores.size - 1, np.int64(0)
@@ -66,7 +66,7 @@ def keep_best(segment, left, width, error, log2_sup, item, best_scores, best_bin
 
 @inlined
 def _log2_sigma(log2_ratio, bottom, step, table):
-    """StretchFunction.log2_sigma for one candidate."""
+    """As StretchFunction.log2_sigma, for one candidate."""
     height, last = log2_ratio - bottom, np.int64(table.size - 1)
     place = height / step
     if place <= 0.0:
@@ -79,7 +79,7 @@ def _log2_sigma(log2_ratio, bottom, step, table):
 
 @kernel
 def accept_first(segment, width, error, stretch, item, best_scores, best_bins, best_ranks):
-    """Takes the first that arrives before sigma(r), or the best; returns its number."""
+    """Take the first that arrives before sigma(r), else the best; return its number."""
     bounds, log_times, bins, ranks = segment.bounds, segment.log_times, segment.bins, segment.ranks
     bottom, step, table = stretch
     for i in range(width):

@@ -36,7 +36,7 @@ def philox(counter, k0, k1):
 
 @inlined
 def philox_twice(counter, other, k0, k1):
-    """Of two counters at a time: one alone is a chain of operations that wait for each other."""
+    """Process two counters at a time: a single one is a chain of dependent operations."""
     for _ in range(eager.ROUNDS):
         counter, other = _round(counter, k0, k1), _round(other, k0, k1)
         k0, k1 = (k0 + _INCREMENT0) & MASK, (k1 + _INCREMENT1) & MASK
@@ -56,7 +56,7 @@ def shared_counter(number, count):
 
 @kernel
 def private_words(first, width, quad, key, words):
-    """The sender's words 4 quad to 4 quad + 3 of each candidate, one row of a segment each."""
+    """Draw the sender's words 4 quad to 4 quad + 3 of each candidate, each in its own row."""
     k0, k1 = key[0], key[1]
     for i in range(width):
         _put(philox((U64(first) + U64(i), U64(0), quad, _CANDIDATES), k0, k1), words, U64(i))
@@ -79,7 +79,7 @@ def _shared_pairs(bins, first_counts, width, quad, key, words, distance):
 
 @kernel
 def shared_words(bins, first_counts, width, quad, key, words):
-    """The shared words of each candidate likewise; first_counts: rank times quads of an item."""
+    """Draw the shared words of each candidate likewise; first_counts: rank times quads."""
     if width > SEGMENT // 2:
         _shared_pairs(bins, first_counts, width, quad, key, words, SEGMENT // 2)
     elif width > SEGMENT // 4:

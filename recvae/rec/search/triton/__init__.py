@@ -2,7 +2,7 @@
 
 One program searches one item, a tile of candidates at a time (`kernel`). It screens in float32 and
 scores the few that may lead in float64 as the eager code does, so the codes are the eager ones on
-the same device. Partitions are data, not code: few kernels are compiled, for all of them.
+the same device. Partitions are data, not code: a few kernels serve all of them.
 """
 
 import importlib.util
@@ -20,12 +20,12 @@ from recvae.rec.search.inputs import (
     StoppingRule,
 )
 
-MAX_KEEP = 256  # of more, registers would spill
+MAX_KEEP = 256  # beyond this, registers would spill
 OLDEST_CAPABILITY = (8, 0)
 
 
 def interprets() -> bool:
-    """Whether Triton runs kernels in its interpreter, on tensors of the CPU: for tests."""
+    """Whether Triton runs kernels in its interpreter on CPU tensors, for tests."""
     return os.environ.get("TRITON_INTERPRET") == "1"
 
 
@@ -40,7 +40,7 @@ def needs(inputs: SearchInputs, rule: StoppingRule) -> str | None:
         capability = torch.cuda.get_device_capability(device)
         if capability < OLDEST_CAPABILITY:
             return "a GPU of compute capability 8.0 or above, not {}.{}".format(*capability)
-    if type(rule) not in (Race, RaceToEnd, FirstAccepted):  # of a kind of them it knows nothing
+    if type(rule) not in (Race, RaceToEnd, FirstAccepted):  # subclasses are unknown to it
         return "a rule that it knows"
     return f"keep of at most {MAX_KEEP}" if rule.keep > MAX_KEEP else None
 

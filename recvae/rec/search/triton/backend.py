@@ -1,4 +1,4 @@
-"""How items are spread over a GPU: one program an item, or many where items are few."""
+"""Distributes items over a GPU: one program an item, or several if there are few items."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ FIRST_LOG2_SLOTS, MORE_LOG2_SLOTS = 12, 4
 
 
 def default_settings(device: torch.device) -> Settings:
-    """As many programs as run at a time."""
+    """Settings with as many programs as run at a time."""
     if device.type != "cuda":
         return Settings()
     properties = torch.cuda.get_device_properties(device)
@@ -39,9 +39,9 @@ def default_settings(device: torch.device) -> Settings:
 def search(
     inputs: SearchInputs, rule: StoppingRule, settings: Settings | None = None
 ) -> BestCandidates:
-    """The codes that `eager.search` finds, for a rule that the kernels know.
+    """Find the codes of `eager.search`, for a rule that the kernels know.
 
-    Where memory does not suffice for all items, half of them come after the others.
+    If memory does not suffice for all items, they are searched in halves.
 
     Raises:
         BackendFailure: if a kernel cannot be compiled or launched.
@@ -53,7 +53,7 @@ def search(
     try:
         with torch.cuda.device_of(inputs.proposal.base):
             return _search(inputs, rule, settings)
-    except Exception as error:  # of Triton, the C compiler that it calls, drivers, its cache
+    except Exception as error:  # from Triton, the C compiler it calls, drivers, its cache
         if not is_out_of_memory(error):
             raise BackendFailure.of(error) from error
         if batch == 1:
@@ -78,7 +78,7 @@ def _search(inputs: SearchInputs, rule: StoppingRule, settings: Settings) -> Bes
 
 
 def first_slots(inputs: SearchInputs, rule: StoppingRule, settings: Settings) -> Slots:
-    """The hash table to begin with: large enough for a race, or for all bins that there are."""
+    """The initial hash table: large enough for a race, or for all existing bins."""
     log2_count = _log2_slots(inputs.max_candidates, settings)
     if not isinstance(rule, Race):
         log2_count = min(log2_count, FIRST_LOG2_SLOTS)
@@ -87,14 +87,14 @@ def first_slots(inputs: SearchInputs, rule: StoppingRule, settings: Settings) ->
 
 
 def _log2_slots(candidates: int, settings: Settings) -> int:
-    """Those of a table that so many candidates never fill."""
+    """log2 of the slots of a table that `candidates` candidates never fill."""
     return (2 * (candidates + 2 * settings.block) - 1).bit_length()
 
 
 def _search_whole(
     inputs: SearchInputs, rule: StoppingRule, settings: Settings, slots: Slots
 ) -> BestCandidates:
-    """One program an item; those whose hash table fills start again with a larger one."""
+    """Use one program an item; restart items whose hash table fills with a larger one."""
     found, full = search_rows(Arguments.of(inputs, rule), settings, slots)
     most = _log2_slots(inputs.max_candidates, settings)
     while not isinstance(rule, Race) and bool(full.any()):
@@ -108,7 +108,7 @@ def _search_whole(
 def _search_in_chunks(
     inputs: SearchInputs, rule: Race, settings: Settings, chunk: int
 ) -> BestCandidates:
-    """One program a chunk: first all times and bins, then ranks, then the best of each chunk."""
+    """Use one program a chunk: first all times and bins, then ranks, then each chunk's best."""
     chunk = -(-chunk // settings.block) * settings.block
     arguments = Arguments.of(inputs, rule)
     times, bins = draw_candidates(arguments, settings, chunk)
@@ -116,7 +116,7 @@ def _search_in_chunks(
         times = torch.cumsum(times, dim=1)
     ranks = times if bins is None else rank_within_bin(bins)
     rows, _ = search_rows(arguments, settings, chunk=chunk, given=Given(times, ranks))
-    # In the order of arrival, so that of equal scores the earlier one leads.
+    # In order of arrival, so that ties go to the earlier one.
     scores, bins, ranks = (
         field.reshape(inputs.batch, -1) for field in (rows.scores, rows.bins, rows.ranks)
     )

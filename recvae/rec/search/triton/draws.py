@@ -1,4 +1,4 @@
-"""What a tile of candidates draws of its own: bins and arrival times, as in `rec.randomness`."""
+"""The private draws of a tile of candidates: bins and arrival times, as in `rec.randomness`."""
 
 import triton
 import triton.language as tl
@@ -9,8 +9,8 @@ from recvae.rec import arrivals, randomness
 ORDERED, UNORDERED, POISSON = (tl.constexpr(kind) for kind in range(3))
 
 ROW = tl.constexpr(8)
-"""Entries of what the plan says of a private word: step, intervals, start, stride, shift, mask;
-and of a dimension: intervals, magic, start, shift, mask. See `plan.partition_table`."""
+"""Entries of the plan for a private word: step, intervals, start, stride, shift, mask; and for a
+dimension: intervals, magic, start, shift, mask. See `plan.partition_table`."""
 
 _CANDIDATES = tl.constexpr(randomness.CANDIDATES)
 _MANTISSA_MASK = tl.constexpr(arrivals.MANTISSA_MASK)
@@ -24,11 +24,11 @@ _TIME_FRACTION_BITS = tl.constexpr(float(arrivals.TIME_FRACTION_BITS))
 
 @triton.jit
 def series_log2(x):
-    """`arrivals.series_log2`, bit for bit: float64 to the same."""
+    """Bit-identical to `arrivals.series_log2`: float64 to the same."""
     pattern = x.to(tl.int64, bitcast=True)
     exponent = ((pattern >> 52) - 1023).to(tl.float64)
     mantissa = ((pattern & _MANTISSA_MASK) | _ONE_PATTERN).to(tl.float64, bitcast=True)
-    # A constant that is compared, unlike one that is added, would be rounded to float32.
+    # A constant in a comparison, unlike in an addition, would be rounded to float32.
     large = mantissa > tl.full([], _SQRT_2, tl.float64)
     exponent = tl.where(large, exponent + 1.0, exponent)
     mantissa = tl.where(large, mantissa * 0.5, mantissa)
@@ -43,19 +43,19 @@ def series_log2(x):
 
 @triton.jit
 def log2_times(times):
-    """`arrivals.log2_times`, bit for bit: int64 in units of 2^-32 to float64 bits."""
+    """Bit-identical to `arrivals.log2_times`: int64 in units of 2^-32 to float64 bits."""
     return series_log2(times.to(tl.float64)) - _TIME_FRACTION_BITS
 
 
 @triton.jit
 def since_last(words, candidates, num_candidates, ARRIVALS: tl.constexpr):
-    """Times since the candidate before, or since 0 where they are unordered; int64."""
+    """Times since the previous candidate, or since 0 if unordered; int64."""
     exponential_bits = 33.0 - series_log2((2 * words.to(tl.int64) + 1).to(tl.float64))
     times = exponential_bits * _NATS_TO_TIME
     if ARRIVALS == UNORDERED:
         times = times * num_candidates.to(tl.float64)
     if ARRIVALS == ORDERED:
-        # A tile may reach beyond the last candidate.
+        # A tile may extend beyond the last candidate.
         left = tl.maximum(num_candidates - candidates.to(tl.int64), 1)
         times = times * (num_candidates.to(tl.float64) / left.to(tl.float64))
     return times.to(tl.int64) + 1
@@ -63,10 +63,10 @@ def since_last(words, candidates, num_candidates, ARRIVALS: tl.constexpr):
 
 @triton.jit
 def draw_bins(candidates, key0, key1, edges, plan, quads, DIGIT_WORDS: tl.constexpr):
-    """Times' words and bins of candidates, uint32.
+    """Words for the times, and bins of candidates, uint32.
 
-    Returns the words; flat bins, int64; and the digits of the bins packed into DIGIT_WORDS uint64,
-    of two: 0 where no dimension is cut.
+    Returns the words; flat bins, int64; and the digits of the bins packed into DIGIT_WORDS of two
+    uint64, 0 if no dimension is cut.
     """
     zero = candidates * 0
     time_words, w1, w2, w3 = _private_words(candidates, 0, key0, key1)
@@ -95,7 +95,7 @@ def _private_words(candidates, quad, key0, key1):
 
 @triton.jit
 def _enter(word, row, edges, bins, low, high, DIGIT_WORDS: tl.constexpr):
-    """Adds the dimension that a word draws: its interval by binary search."""
+    """Add the dimension drawn by a word, finding its interval by binary search."""
     step = tl.load(row).to(tl.int32)
     intervals, start = tl.load(row + 1).to(tl.int32), tl.load(row + 2)
     stride, shift = tl.load(row + 3), tl.load(row + 4)

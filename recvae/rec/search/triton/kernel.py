@@ -6,7 +6,7 @@
         if one of them may lead, or end the search
             score those as the eager code does, in float64; keep the best
 
-Only the scores in float64 count, so the codes are the eager ones. An item's numbers lie together,
+Only the scores in float64 count, so the codes are the eager ones. An item's numbers are contiguous,
 so that few addresses are held in registers.
 """
 
@@ -26,22 +26,22 @@ CAPPED, ENDED, TABLE_FULL = range(3)
 _CAPPED, _ENDED, _TABLE_FULL = (tl.constexpr(outcome) for outcome in range(3))
 
 LOG2_TIME_ERROR = tl.constexpr(2.0**-10)
-"""More than the screen's logarithms of times are off, in bits."""
+"""A bound on the error of the screen's logarithms of times, in bits."""
 
 Plan = namedtuple("Plan", "table quantiles")
-"""What is the same for all items: see `plan`."""
+"""The data that all items share: see `plan`."""
 
 Items = namedtuple("Items", "keys singles doubles sigma")
-"""Tables with a row an item.
+"""Tables with a row for each item.
 
-keys: private low, high, shared low, high; int64. singles, int32 by their bits: center, quadratic
-and linear of each dimension in float32, padded to whole counters; step_bits in float32; edges of
-intervals in uint32. doubles: as `scores.HEAD` says; center, quadratic and linear of each dimension;
-step_bits. sigma: rows of a `StretchFunction`'s table, shared by items.
+keys: private low, high, shared low, high; int64. singles, int32 holding other types' bits: center,
+quadratic and linear of each dimension in float32, padded to whole counters; step_bits in float32;
+edges of intervals in uint32. doubles: the entries of `scores.HEAD`; center, quadratic and linear of
+each dimension; step_bits. sigma: rows of a `StretchFunction`'s table, shared by items.
 """
 
 Given = namedtuple("Given", "times ranks")
-"""What other kernels found of each candidate, (items, num_candidates) int64."""
+"""Results of other kernels for each candidate, (items, num_candidates) int64."""
 
 
 @triton.jit
@@ -53,8 +53,8 @@ def _maximum(a, b):
 def _may_count(
     ratios, log2_near, least, error, bottom, step, sigma, nodes, RULE: tl.constexpr
 ):  # fmt: skip
-    """Which of a tile's candidates may lead, or be accepted, as far as the screen tells."""
-    # Told so that what is not a number may.
+    """Which of a tile's candidates may lead, or be accepted, according to the screen."""
+    # Written so that NaN counts.
     highest = (ratios - log2_near).to(tl.float64) + (error + LOG2_TIME_ERROR)
     may_count = (highest < least) == 0
     if RULE == ACCEPT:
@@ -68,7 +68,7 @@ def _scores(
     ratios, log2_arrivals, may_count, valid, least, log2_sup, bottom, step, sigma, nodes,
     RULE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Scores of those that count, minus infinity of the others; where the search ends, or BLOCK."""
+    """Scores of those that count, minus infinity for others; the end of the search, or BLOCK."""
     lane = tl.arange(0, BLOCK)
     scores = ratios - log2_arrivals
     if RULE == RACE:
@@ -81,7 +81,7 @@ def _scores(
         over = may_count & (log2_arrivals < winners.log2_sigma(ratios, bottom, step, sigma, nodes))
         scores = tl.where(over, float("inf"), scores)
     last = tl.min(tl.where(over, lane, BLOCK), 0)
-    # None wins that comes after the end.
+    # No candidate after the end wins.
     return tl.where(may_count & (lane <= last), scores, -float("inf")), last
 
 
@@ -96,11 +96,11 @@ def search_rows(
     ARRIVALS: tl.constexpr, DIGIT_WORDS: tl.constexpr, GIVEN: tl.constexpr, KEEP: tl.constexpr,
     BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Searches rows: each one a chunk of an item's candidates, all of them where chunks is 1.
+    """Search rows: each is a chunk of an item's candidates, all of them if chunks is 1.
 
     best: (rows, 3, keep), see `winners`. room: the most bins that a table may hold between tiles.
-    DIGIT_WORDS: see `draws.draw_bins`. GIVEN: whether times and ranks are. KEEP: a power of two, at
-    least keep.
+    DIGIT_WORDS: see `draws.draw_bins`. GIVEN: whether times and ranks are given. KEEP: a power of
+    two, at least keep.
     """
     lane = tl.arange(0, BLOCK)
     private_quads, quads = (cut + 4) // 4, (dim + 3) // 4
@@ -187,7 +187,7 @@ def draw_candidates(
     since, bins, plan, items, num_candidates, total, dim, cut, chunk, ARRIVALS: tl.constexpr,
     DIGIT_WORDS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
-    """Times since the candidate before, and bins, of a chunk of an item: what ranks are made of.
+    """Draw times since the previous candidate, and bins for the ranks, of a chunk of an item.
 
     since, bins: (items, num_candidates) int64.
     """

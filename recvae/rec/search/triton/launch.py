@@ -1,4 +1,4 @@
-"""From a search's inputs to the kernels' arguments, and back to what each row found."""
+"""Converts a search's inputs to the kernels' arguments, and back to each row's results."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,17 +32,17 @@ _GOLDEN = 0x9E3779B97F4A7C15 - (1 << 64)
 
 @dataclass(frozen=True)
 class Settings:
-    """How kernels are launched; none of it changes a code.
+    """Launch settings of the kernels; none of them changes a code.
 
     Args:
         block: candidates a tile, a power of two; at most 64, the bits of a tile's members.
-        warps: of 32 threads a program; none more than candidates.
-        programs: how many run at a time, each on one row after another.
-        registers: the most that a thread takes.
-        more_registers: that of kernels that keep several winners or have two words of digits.
-        table_bytes: the most that the hash tables of all programs take.
-        shortest_chunk: items are cut into chunks of no fewer candidates.
-        split_candidates: the most candidates held in memory where items are cut into chunks.
+        warps: warps of 32 threads a program; no more threads than candidates.
+        programs: number of programs that run at a time, each on one row after another.
+        registers: maximum registers of a thread.
+        more_registers: the same, for kernels that keep several winners or have two digit words.
+        table_bytes: maximum size of the hash tables of all programs.
+        shortest_chunk: minimum candidates of the chunks that items are cut into.
+        split_candidates: maximum candidates held in memory when items are cut into chunks.
     """
 
     block: int = 64
@@ -60,7 +60,7 @@ class Settings:
             raise ValueError(f"settings: got {given}, need 32 warps <= block <= {MAX_BLOCK}")
 
     def options(self, keep: int, digits: int) -> dict[str, Any]:
-        """What a launch takes besides its arguments."""
+        """Compiler options of a launch."""
         options: dict[str, Any] = {"num_warps": self.warps, "enable_fp_fusion": False}
         if torch.version.hip is None:
             few = keep == 1 and digits < 2
@@ -73,8 +73,8 @@ class Slots:
     """The hash table of a program.
 
     Args:
-        log2_count: log2 of how many slots it has.
-        direct: whether each bin has a slot of its own.
+        log2_count: log2 of its number of slots.
+        direct: whether each bin has its own slot.
     """
 
     log2_count: int
@@ -82,11 +82,11 @@ class Slots:
 
     @property
     def bytes(self) -> int:
-        """Its size."""
+        """Its size in bytes."""
         return SLOT_BYTES << self.log2_count
 
     def room(self, block: int) -> int:
-        """How many slots may be taken between tiles."""
+        """The number of slots that may be taken between tiles."""
         return 1 << self.log2_count if self.direct else (1 << self.log2_count - 1) - block
 
 
@@ -95,7 +95,7 @@ NO_SLOTS = Slots(0, direct=True)
 
 @dataclass(frozen=True)
 class Arguments:
-    """A search's tensors as kernels take them."""
+    """A search's tensors in the form for kernels."""
 
     inputs: SearchInputs
     rule: StoppingRule
@@ -105,14 +105,14 @@ class Arguments:
 
     @staticmethod
     def of(inputs: SearchInputs, rule: StoppingRule) -> "Arguments":
-        """Of inputs and a rule that the kernels know."""
+        """Make them from inputs and a rule that the kernels know."""
         partition, device = inputs.proposal.partition, inputs.device
         plan = Plan(plan_table(partition, device), quantile_table(device))
         return Arguments(inputs, rule, plan, _items(inputs, rule), digit_words(partition))
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Columns of the tables of intervals, dimensions, and those that are cut."""
+        """Numbers of columns: intervals, dimensions, and dimensions that are cut."""
         proposal = self.inputs.proposal
         cut = len(proposal.partition.cut_dimensions)
         return {"total": proposal.bin_cdf.shape[1], "dim": proposal.partition.dim, "cut": cut}
@@ -120,14 +120,14 @@ class Arguments:
 
 @dataclass(frozen=True)
 class Launch:
-    """A kernel with all that it takes.
+    """A kernel with everything it needs to run.
 
     Args:
         kernel: the kernel.
-        grid: how many programs, along each axis.
+        grid: number of programs along each axis.
         arguments: by name; tensors, integers and named tuples of tensors.
-        constants: by name, what it is compiled for.
-        options: of the compiler.
+        constants: by name, compile-time constants.
+        options: compiler options.
     """
 
     kernel: Any
@@ -137,7 +137,7 @@ class Launch:
     options: dict[str, Any]
 
     def run(self) -> None:
-        """Launches it on the tensors' device."""
+        """Launch it on the tensors' device."""
         self.kernel[self.grid](**self.arguments, **self.constants, **self.options)
 
 
@@ -148,9 +148,9 @@ def search_rows(
     chunk: int | None = None,
     given: Given | None = None,
 ) -> tuple[BestCandidates, Tensor]:
-    """Searches items, or chunks of them where times and ranks are given.
+    """Search items, or chunks of them if times and ranks are given.
 
-    Returns what each row found, (items * chunks,), and whether its table was too small.
+    Returns the results of each row, (items * chunks,), and whether its table was too small.
     """
     launch = search_launch(arguments, settings, slots, chunk, given)
     launch.run()
@@ -168,7 +168,7 @@ def search_launch(
     chunk: int | None = None,
     given: Given | None = None,
 ) -> Launch:
-    """What `search_rows` launches."""
+    """The launch of `search_rows`."""
     inputs, rule, digits = arguments.inputs, arguments.rule, arguments.digits
     device, limit, keep = inputs.device, inputs.max_candidates, rule.keep
     chunks = -(-limit // (chunk or limit))
@@ -178,7 +178,7 @@ def search_launch(
     if digits and given is None:
         programs = max(1, min(programs, settings.table_bytes // slots.bytes))
         table_bytes = programs * slots.bytes
-    # Zeros: a slot has no members between tiles.
+    # Zeros, as a slot has no members between tiles.
     table = torch.zeros(table_bytes // 8, dtype=torch.int64, device=device)
     return Launch(
         kernel.search_rows,
@@ -205,7 +205,7 @@ def search_launch(
         },
         {
             "RULE": RULES[type(rule)],
-            # Times that are given are known; one kernel serves all.
+            # With given times one kernel serves all arrivals.
             "ARRIVALS": 0 if given else ARRIVALS[inputs.arrivals],
             "DIGIT_WORDS": digits,
             "GIVEN": given is not None,
@@ -219,7 +219,7 @@ def search_launch(
 def draw_candidates(
     arguments: Arguments, settings: Settings, chunk: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Times since the candidate before, and bins if there is a partition, (items, N) int64."""
+    """Draw times since the previous candidate, and bins if partitioned, (items, N) int64."""
     launch = draw_launch(arguments, settings, chunk)
     launch.run()
     since, bins = launch.arguments["since"], launch.arguments["bins"]
@@ -227,7 +227,7 @@ def draw_candidates(
 
 
 def draw_launch(arguments: Arguments, settings: Settings, chunk: int) -> Launch:
-    """What `draw_candidates` launches."""
+    """The launch of `draw_candidates`."""
     inputs, digits = arguments.inputs, arguments.digits
     shape = (inputs.batch, inputs.max_candidates)
     since = torch.empty(shape, dtype=torch.int64, device=inputs.device)
@@ -253,7 +253,7 @@ def draw_launch(arguments: Arguments, settings: Settings, chunk: int) -> Launch:
 
 
 def _items(inputs: SearchInputs, rule: StoppingRule) -> Items:
-    """What each item has of its own."""
+    """The data of each item."""
     proposal = inputs.proposal
     screen_terms, error = screening_terms(proposal)
     edges = proposal.bin_cdf.to(torch.int32)  # the low half: from the dimension's first edge

@@ -1,4 +1,4 @@
-"""What kernels need of a partition, as tensors on a device."""
+"""The kernels' data about a partition, as tensors on a device."""
 
 from functools import cache, lru_cache
 
@@ -11,11 +11,11 @@ from recvae.rec.partition import Partition
 from recvae.rec.search.screening import quantile_pieces
 from recvae.rec.search.triton.draws import ROW
 
-DIGIT_BITS = 64  # of each of the two integers that digits are packed into
+DIGIT_BITS = 64  # in each of the two integers that digits are packed into
 
 
 def digit_words(partition: Partition) -> int:
-    """How many integers of 64 bits hold the digits of a bin: 0 without partition, or 1, or 2."""
+    """Number of 64-bit integers for the digits of a bin: 0 without a partition, else 1 or 2."""
     if not partition.cut_dimensions:
         return 0
     bits = sum((count - 1).bit_length() for count in partition.intervals)
@@ -24,16 +24,16 @@ def digit_words(partition: Partition) -> int:
 
 @lru_cache(64)
 def plan_table(partition: Partition, device: torch.device) -> Tensor:
-    """What to do with each private word, and with each dimension; then the quantile's pieces.
+    """The instructions for each private word and each dimension, then the quantile's pieces.
 
     Private word 0 is for the time, word 1 + c for the cut dimension c. Rows are padded to whole
-    counters of four words with some that change nothing.
+    counters of four words with rows that have no effect.
 
     Returns:
-        int64 of one axis. Of each word, ROW entries: first step of the binary search, intervals,
-        where they start in the tables of a `Proposal`, stride of the bin's number, shift and mask
-        of the packed digit. Of each dimension, ROW entries: intervals, magic = ceil(2^64 /
-        intervals), start, shift, mask. Of each piece, start in the low half, slope in the high one.
+        int64 of one axis. For each word, ROW entries: first step of the binary search, intervals,
+        their start in the tables of a `Proposal`, stride of the bin's number, shift and mask of the
+        packed digit. For each dimension, ROW entries: intervals, magic = ceil(2^64 / intervals),
+        start, shift, mask. For each piece, start in the low half, slope in the high one.
     """
     cut = partition.cut_dimensions
     words = np.zeros((4 * (-(-(1 + len(cut)) // 4)), ROW.value), np.int64)

@@ -1,8 +1,8 @@
-"""How many earlier candidates share each one's bin: a hash table that a program has of its own.
+"""Counts earlier candidates in the same bin, with a hash table for each program.
 
 The table is open-addressed, in global memory. A slot is a sector of 32 bytes, four int64: bin + 1,
-0 where it is empty; how many candidates its bin has had; which of the tile at work are in it, a bit
-each, 0 between tiles; and one that is not used.
+or 0 if empty; the number of candidates its bin has had; a bit for each member in the current tile,
+0 between tiles; and one that is unused.
 """
 
 import triton
@@ -14,7 +14,7 @@ _COUNT, _MEMBERS = tl.constexpr(1), tl.constexpr(2)
 
 @triton.jit
 def clear(table, slots, BLOCK: tl.constexpr):
-    """Empties the table."""
+    """Clear the table."""
     for start in range(0, slots, BLOCK):
         at = start + tl.arange(0, BLOCK)
         tl.store(table + SLOT * at.to(tl.int64), tl.zeros([BLOCK], tl.int64), mask=at < slots)
@@ -23,9 +23,9 @@ def clear(table, slots, BLOCK: tl.constexpr):
 
 @triton.jit
 def rank_within_bin(bins, table, slots, factor, shift, BLOCK: tl.constexpr):
-    """Ranks of a tile's candidates, in order of arrival, int64; how many bins were new.
+    """Ranks of a tile's candidates, in order of arrival, int64; and the number of new bins.
 
-    A slot's place is the bin times factor, modulo 2^64, over 2^shift, modulo slots.
+    A slot's index is the bin times factor, modulo 2^64, over 2^shift, modulo slots.
     """
     own, empty = bins + 1, bins * 0
     last = (slots - 1).to(tl.uint64)
@@ -37,7 +37,7 @@ def rank_within_bin(bins, table, slots, factor, shift, BLOCK: tl.constexpr):
     astray = (found != 0) & (found != own)
     while tl.max(astray.to(tl.int32), 0) > 0:
         slot = tl.where(astray, (slot + 1) & last.to(tl.int64), slot)
-        # All take part: one that has its slot finds it taken, by itself.
+        # All participate: one that already has its slot finds it taken, by itself.
         found = tl.atomic_cas(table + SLOT * slot, empty, own, sem="relaxed", scope="cta")
         claimed = claimed | (found == 0)
         astray = (found != 0) & (found != own)
@@ -60,7 +60,7 @@ def rank_within_bin(bins, table, slots, factor, shift, BLOCK: tl.constexpr):
 
 @triton.jit
 def _count_bits(x):
-    """Ones in uint64; compilers know it for what it is. int32."""
+    """Population count of uint64, int32; compilers recognise the pattern."""
     x = x - ((x >> 1) & 0x5555555555555555)
     x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333)
     x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0F

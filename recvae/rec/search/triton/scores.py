@@ -1,4 +1,4 @@
-"""log2 q/p' of a tile of candidates: in float32 to screen, in float64 as the eager code has it."""
+"""log2 q/p' of a tile of candidates: in float32 for the screen, in float64 as in the eager code."""
 
 import triton
 import triton.language as tl
@@ -43,8 +43,8 @@ def _digit(shift, mask, low, high, DIGIT_WORDS: tl.constexpr):
 def _place(word, digit, intervals, magic):
     """Positions floor((2^32 digit + u) / J) of the prior's quantiles, uint32."""
     x = (digit.to(tl.uint64) << 32) | word.to(tl.uint64)
-    # With magic = (2^64 + e) / J, e < J <= 2^20, the product is above x / J by less than 2^-12: its
-    # floor is one too large at most, and then the remainder, in 32 bits, is negative.
+    # With magic = (2^64 + e) / J, e < J <= 2^20, the product exceeds x / J by less than 2^-12: its
+    # floor is at most one too large, and then the remainder, in 32 bits, is negative.
     position = tl.umulhi(x, x * 0 + magic.to(tl.uint64, bitcast=True)).to(tl.uint32)
     remainder = (word - position * intervals.to(tl.uint32)).to(tl.int32, bitcast=True)
     return position - (remainder < 0).to(tl.uint32)
@@ -55,7 +55,7 @@ def screen(
     bins, ranks, low, high, key0, key1, base, singles, dimensions, pieces, quads,
     DIGIT_WORDS: tl.constexpr,
 ):  # fmt: skip
-    """log2 q/p' in float32, off by at most the item's error."""
+    """log2 q/p' in float32, within the item's error."""
     ratio = base.to(tl.float32) + (bins * 0).to(tl.float32)
     steps = singles + 12 * quads
     for quad in range(quads):
@@ -95,7 +95,7 @@ def _add_screened(
     start = piece.to(tl.int32).to(tl.float32, bitcast=True)
     slope = (piece >> 32).to(tl.int32).to(tl.float32, bitcast=True)
     magnitude = tl.fma(-slope, height, start)
-    # Those of padding are 0, and add nothing.
+    # Padding is 0 and adds nothing.
     center = tl.load(singles + 3 * d).to(tl.float32, bitcast=True)
     quadratic = tl.load(singles + 3 * d + 1).to(tl.float32, bitcast=True)
     linear = tl.load(singles + 3 * d + 2).to(tl.float32, bitcast=True)
@@ -108,7 +108,7 @@ def exact(
     bins, ranks, low, high, key0, key1, doubles, words, dimensions, quantiles, cut, quads, dim,
     DIGIT_WORDS: tl.constexpr,
 ):  # fmt: skip
-    """`Proposal.log2_ratio`, bit for bit."""
+    """Bit-identical to `Proposal.log2_ratio`."""
     ratio = tl.load(doubles) + (bins * 0).to(tl.float64)
     if DIGIT_WORDS:
         for position in range(cut):

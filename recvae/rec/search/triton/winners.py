@@ -1,4 +1,4 @@
-"""The best candidates of an item so far, in memory: best first, of equal scores the earlier one."""
+"""The best candidates of an item so far, in memory: best first, ties in order of arrival."""
 
 import triton
 import triton.language as tl
@@ -6,7 +6,7 @@ import triton.language as tl
 
 @triton.jit
 def clear(best, keep, KEEP: tl.constexpr):
-    """Scores of minus infinity, bins and ranks of 0: (3, keep) int64, scores by their bits."""
+    """Set scores to minus infinity, bins and ranks to 0: (3, keep) int64, scores as bits."""
     place = tl.arange(0, KEEP)
     zero = tl.zeros([KEEP], tl.int64)
     nothing = tl.full([KEEP], -float("inf"), tl.float64).to(tl.int64, bitcast=True)
@@ -18,9 +18,9 @@ def clear(best, keep, KEEP: tl.constexpr):
 
 @triton.jit
 def insert(best, keep, least, scores, bins, ranks, KEEP: tl.constexpr, BLOCK: tl.constexpr):
-    """Puts a tile's candidates that score above `least` where they belong.
+    """Insert a tile's candidates that score above `least` in order.
 
-    Returns the score of the last that is kept, which later ones must beat.
+    Returns the score of the last one kept, which later ones must exceed.
     """
     lane = tl.arange(0, BLOCK)
     highest = tl.max(scores, 0)
@@ -44,7 +44,7 @@ def _insert_one(best, keep, score, bin, rank, KEEP: tl.constexpr):
     scores = tl.where(there, bits.to(tl.float64, bitcast=True), -float("inf"))
     tl.debug_barrier()
     before = scores >= score
-    # Those that the new one beats move back by one; the last falls out.
+    # Those that the new one beats move back by one; the last drops out.
     moves = (place + 1 < keep) & (before == 0)
     tl.store(best + place + 1, bits, mask=moves)
     tl.store(best + keep + place + 1, bins, mask=moves)
@@ -59,7 +59,7 @@ def _insert_one(best, keep, score, bin, rank, KEEP: tl.constexpr):
 
 @triton.jit
 def log2_sigma(log2_ratio, bottom, step, table, nodes):
-    """`StretchFunction.log2_sigma`, bit for bit: bits, float64 to the same."""
+    """Bit-identical to `StretchFunction.log2_sigma`: bits, float64 to the same."""
     height = log2_ratio - bottom
     place = height / step
     last = nodes - 1
