@@ -1,4 +1,4 @@
-"""What several decoders share: the way from latents to a map, heads, what values look like."""
+"""Shared parts of decoders: upsampling from latents to a map, heads, vectors of values."""
 
 import math
 

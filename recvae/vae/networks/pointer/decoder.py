@@ -127,7 +127,7 @@ class PointerDecoder(UpsamplingDecoder):
         return result.index_add(0, tokens.images, torch.where(tokens.real, log_p, 0.0))
 
     def passes(self, z: Tensor) -> Passes:
-        """Draw images pixel by pixel in floats; what codes them in integers is the `pixel_kernel`."""
+        """Draw images pixel by pixel, in floats; in integers `pixel_kernel` codes them."""
         if self.one != 1:
             raise TypeError("a pointer decoder in integers has no passes, but a pixel_kernel")
         return passes_in_floats(self, z)
