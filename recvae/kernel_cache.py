@@ -25,7 +25,7 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 # Packages with compiled functions, and what they use.
-PACKAGES = ("bitmaps", "codec", "exact", "pixelwise", "rec")
+PACKAGES = ("bitmaps", "codec", "exact", "kernels", "pixelwise", "rec", "vae")
 VERSIONS = numba.__version__, llvmlite.__version__, sys.implementation.cache_tag
 DIGEST_BYTES = 32
 

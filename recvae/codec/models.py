@@ -15,7 +15,7 @@ from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
 
 JSON_NAME = "model.json"
-DIGITS_MODEL, THUMBNAILS_MODEL, PICTURES_MODEL = "mnist", "thumbnails", "photos"
+DIGITS_MODEL, THUMBNAILS_MODEL, PICTURES_MODEL = "mnist-vae", "thumbnails", "photos"
 DIGITS_SHAPE = (28, 28)
 MAX_THUMBNAIL_SIDE = 64
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
@@ -41,7 +41,7 @@ def lossless_models(specs: Iterable[ImageSpec]) -> tuple[str, ...]:
     """The shipped lossless models for images of these specs: one, or several worth trying."""
     found = set(specs)
     if all(spec.shape == DIGITS_SHAPE for spec in found):
-        return (DIGITS_MODEL,)
+        return DIGITS_MODEL, THUMBNAILS_MODEL, PICTURES_MODEL
     if all(max(spec.height, spec.width) <= MAX_THUMBNAIL_SIDE for spec in found):
         return THUMBNAILS_MODEL, PICTURES_MODEL
     return (PICTURES_MODEL,)

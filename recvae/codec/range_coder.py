@@ -110,33 +110,43 @@ class RangeDecoder:
 
 
 class CheckingRangeDecoder(RangeDecoder):
-    """Re-encodes what it decodes, to tell whether an encoder can have written the data."""
+    """Re-encodes what it decodes, to tell whether an encoder can have written the data.
 
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self._data, self._again = data, RangeEncoder()
+    Fields:
+        decoder: of the data.
+        again: re-encodes. Code that takes symbols from `decoder` directly encodes them here.
+    """
+
+    def __init__(
+        self,
+        data: bytes,
+        decoder: RangeDecoder | None = None,
+        again: RangeEncoder | None = None,
+    ) -> None:
+        self._data = data
+        self.decoder, self.again = decoder or RangeDecoder(data), again or RangeEncoder()
 
     def decode(self, frequencies: NDArray[np.int32]) -> NDArray[np.int32]:
         """See `RangeDecoder`."""
-        symbols = super().decode(frequencies)
-        self._again.encode(symbols, frequencies)
+        symbols = self.decoder.decode(frequencies)
+        self.again.encode(symbols, frequencies)
         return symbols
 
     def decode_repeated(self, frequencies: NDArray[np.int32], count: int) -> NDArray[np.int32]:
         """See `RangeDecoder`."""
-        symbols = super().decode_repeated(frequencies, count)
-        self._again.encode(symbols, frequencies)
+        symbols = self.decoder.decode_repeated(frequencies, count)
+        self.again.encode(symbols, frequencies)
         return symbols
 
     def decode_uniform(self, sizes: Symbols) -> NDArray[np.int32]:
         """See `RangeDecoder`."""
-        symbols = super().decode_uniform(sizes)
-        self._again.encode_uniform(symbols, sizes)
+        symbols = self.decoder.decode_uniform(sizes)
+        self.again.encode_uniform(symbols, sizes)
         return symbols
 
     def is_whole(self) -> bool:
         """Whether re-encoding the symbols decoded so far gives exactly the data."""
-        return self._again.finish() == self._data
+        return self.again.finish() == self._data
 
 
 def _weights(frequencies: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -3,7 +3,9 @@
 import copy
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recvae.exact import (
@@ -12,6 +14,7 @@ from recvae.exact import (
     IntegerDense,
     IntegerEmbedding,
     IntegerResidual,
+    exact_arithmetic,
     quantise_dense,
     quantise_embedding,
 )
@@ -30,6 +33,9 @@ class ExactDecoder(nn.Module):
     Args:
         decoder: a decoder whose layers have been replaced by integer ones.
         number: format of the activations and logits.
+
+    Fields:
+        kernel: what codes pixels in place of passes, or None.
     """
 
     decoder: Decoder
@@ -38,6 +44,14 @@ class ExactDecoder(nn.Module):
         super().__init__()
         self.decoder, self.number = decoder, number
         self.latent = latent_format(number)
+        self.kernel = decoder.pixel_kernel(number)
+
+    def maps(self, z: Tensor) -> NDArray[np.int16]:
+        """What its kernel needs of z (n, D), int64 in units of 2^-28."""
+        there = next(self.buffers()).device
+        with exact_arithmetic():
+            maps = self.decoder.maps(self.latents(z.to(there)))
+        return maps.to(torch.int16).cpu().numpy()
 
     def passes(self, z: Tensor) -> Passes:
         """z: (b, D) int64 in units of 2^-28. See `recvae.vae.networks.passes`."""

@@ -22,11 +22,11 @@ LARGE = ImageSpec(65, 20, 3)
 @pytest.mark.parametrize(
     ("specs", "names"),
     [
-        ([DIGIT, DIGIT], ["mnist"]),
+        ([DIGIT, DIGIT], ["mnist-vae", "thumbnails", "photos"]),
         ([ICON], ["thumbnails", "photos"]),
         ([DIGIT, GREY_ICON], ["thumbnails", "photos"]),
         ([ICON, LARGE], ["photos"]),
-        ([], ["mnist"]),
+        ([], ["mnist-vae", "thumbnails", "photos"]),
     ],
 )
 def test_sizes_tell_what_may_suit(specs: Sequence[ImageSpec], names: Sequence[str]) -> None:

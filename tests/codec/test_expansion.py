@@ -1,4 +1,4 @@
-"""No file is much larger than its pixels, whatever the images: README states the bound."""
+"""No file is much larger than the pixels, whatever the images, as docs/guarantees.md states."""
 
 from collections.abc import Callable
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,15 @@ from recvae.experiments.figures import panels
 from recvae.experiments.synthetic import command
 from recvae.experiments.synthetic.experiment import Findings
 from recvae.experiments.synthetic.mmd import median_bandwidth, squared_mmd
+from recvae.experiments.synthetic.search import PARTITIONS, OpenPFR
 from recvae.experiments.synthetic.targets import random_posteriors, typical_posterior
 from recvae.experiments.synthetic.transmission import transmit
 from recvae.experiments.tables import Table
 from recvae.rec import ORC
 
 COLUMNS = {
+    "search": "coder,sent,bin_1,bin_2,rank,z_1,z_2",
+    "search_bins": "bin_1,bin_2,weight",
     "runtime": "coder,d_inf_bits,items,mean_d_inf_bits,mean_steps,standard_error_steps,"
     "quartile_1_steps,quartile_3_steps,predicted_mean_steps,capped_share,published_mean_steps",
     "code_length": "informative_dimensions,coder,information_bits,log2_bins,index_code,"
@@ -40,7 +44,7 @@ COLUMNS = {
     "side_by_side": "algorithm,kl_bits,items,log2_bins,bits_over_kl,bits_over_kl_standard_error,"
     "mean_candidates,seconds_per_sample,capped_share,shortfall_bits,shortfall_standard_error_bits",
 }
-FIGURES = set(COLUMNS) - {"orc_bias_mmd", "ablation_histogram"}
+FIGURES = set(COLUMNS) - {"search_bins", "orc_bias_mmd", "ablation_histogram"}
 NAMES = {"coder", "index_code", "strategy", "algorithm"}
 
 Rows = list[dict[str, str]]
@@ -92,6 +96,19 @@ def test_tables_have_the_stated_columns_and_finite_numbers(
         assert ",".join(row) == COLUMNS[stem]
         numbers = [cell for column, cell in row.items() if column not in NAMES and cell]
         assert all(math.isfinite(float(cell)) for cell in numbers)
+
+
+@whole_run
+def test_bins_shorten_the_search_of_the_picture(rows: Callable[[str], Rows]) -> None:
+    drawn = rows("search")
+    for coder in ("standard", "partitioned"):
+        assert sum(row["sent"] == "1" for row in drawn if row["coder"] == coder) == 1
+    standard = sum(row["coder"] == "standard" for row in drawn)
+    assert len(drawn) - standard < standard / 5
+    weights = {(row["bin_1"], row["bin_2"]): float(row["weight"]) for row in rows("search_bins")}
+    assert sum(weights.values()) == pytest.approx(1, abs=1e-4)
+    for row in drawn[standard:]:  # candidates fall only where the sender expects some
+        assert weights[row["bin_1"], row["bin_2"]] > 0.01
 
 
 @whole_run
@@ -253,6 +270,21 @@ def test_an_interrupted_run_keeps_what_is_done(
     assert main([*options, "--out", str(tmp_path)]) == 130
     assert "interrupted" in capsys.readouterr().err
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", PARTITIONS)
+def test_the_picture_shows_the_candidates_of_the_search(name: str) -> None:
+    target, key = typical_posterior([3.0, 2.0], 20), torch.arange(20)
+    coder = OpenPFR(PARTITIONS[name])
+    found = coder.search(target, key, torch.Generator().manual_seed(0))
+    for item, length in enumerate(found.num_drawn.tolist()):
+        cut = replace(coder, max_candidates=length)
+        part = target[item : item + 1], key[item : item + 1], torch.Generator().manual_seed(0)
+        drawn = cut.candidates(*part)
+        assert torch.equal(drawn.bins[0, 0], found.code.bins[item])
+        assert drawn.ranks[0, 0] == found.code.ranks[item]
+        codes = torch.cat([drawn.bins[0], drawn.ranks[0, :, None]], dim=1)
+        assert len(codes.unique(dim=0)) == length
 
 
 def test_squared_mmd_is_that_of_its_definition() -> None:

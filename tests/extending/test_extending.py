@@ -238,12 +238,3 @@ def test_toys_are_short_and_documented(toy: Path) -> None:
     text = toy.read_text()
     assert len(text.splitlines()) <= 65
     assert f"```python\n{text}```" in DOCS
-
-
-def test_code_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)
-    assert len(blocks) > len(TOYS)
-    namespace: dict[str, object] = {"__name__": "extending"}
-    for block in blocks:
-        exec(compile(block, "docs/extending.md", "exec"), namespace)

@@ -14,6 +14,7 @@ from spec.latents import decode_latents
 from spec.model import Model
 from spec.model import read as read_model
 from spec.network import causal, frequencies, mlp, staged
+from spec.pointer import pointer
 from spec.scans import scans
 
 NETWORKS = {"staged": staged, "causal": causal, "scans": scans, "mlp": mlp}
@@ -78,7 +79,10 @@ def decode_group(model: Model, table: list[int], payload: bytes, count: int) -> 
         return coder.symbols(counts[-1])
 
     pixels = np.zeros((count, height, width), np.uint8)
-    pixels[~stored] = NETWORKS[shape["name"]](model, z, read).reshape(-1, height, width)
+    if shape["name"] == "pointer":
+        pixels[~stored] = pointer(model, z, coder)
+    else:
+        pixels[~stored] = NETWORKS[shape["name"]](model, z, read).reshape(-1, height, width)
     raw = [coder.uniform(256) for _ in range(pixels[stored].size)]
     pixels[stored] = np.array(raw, np.uint8).reshape(-1, height, width)
     return Steps(z, logits, counts, pixels)

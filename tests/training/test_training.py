@@ -19,6 +19,7 @@ from training.running import FIT, config, prepare, refusal, runs_of, steps_of, t
         pytest.param("mnist-mlp", train_process, marks=pytest.mark.slow),
         pytest.param("mnist-scans", train, marks=pytest.mark.slow),
         pytest.param("folder-causal", train, marks=pytest.mark.slow),
+        pytest.param("folder-pointer", train, marks=pytest.mark.slow),
     ],
 )
 def test_train_resume_export_compress(tmp_path: Path, name: str, train_first) -> None:

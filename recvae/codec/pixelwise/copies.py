@@ -10,8 +10,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.codec.pixelwise import range_coder
 from recvae.jit import inlined, threaded
+from recvae.kernels import range_coder
 
 MEMORY_BITS = 16
 COLOUR_BITS = 16

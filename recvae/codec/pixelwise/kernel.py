@@ -9,9 +9,9 @@ import numpy as np
 
 from recvae.codec.pixelwise import corrections as correcting
 from recvae.codec.pixelwise import mixture as mixtures
-from recvae.codec.pixelwise import range_coder
-from recvae.codec.pixelwise.dense import add_products
 from recvae.jit import inlined, threaded
+from recvae.kernels import range_coder
+from recvae.kernels.dense import add_products
 from recvae.pixelwise import context
 
 MOST_ACTIVATION = 4095  # 2^-7 each

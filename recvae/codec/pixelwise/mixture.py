@@ -13,8 +13,8 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.codec.pixelwise.range_coder import TOTAL
 from recvae.jit import inlined
+from recvae.kernels.range_coder import TOTAL
 from recvae.pixelwise.tables import (
     INVERSE_BITS,
     LEAST_LOG_SCALE,

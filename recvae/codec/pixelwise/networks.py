@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from recvae.codec.pixelwise import kernel
 from recvae.codec.pixelwise.corrections import Corrections, new_corrections
-from recvae.codec.pixelwise.dense import pack
 from recvae.codec.pixelwise.mixture import logit_table
+from recvae.kernels.dense import pack
 from recvae.pixelwise.arguments import PixelArguments
 from recvae.pixelwise.lanes import MAX_WEIGHT
 from recvae.pixelwise.rows import shape_of, widened

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recvae.codec.pixelwise import copies, kernel, range_coder
+from recvae.codec.pixelwise import copies, kernel
 from recvae.codec.pixelwise.networks import TABLES, IntegerNetwork
 from recvae.codec.range_coder import shortest
 from recvae.images.spec import GREY, RGB
 from recvae.jit import threaded
+from recvae.kernels import range_coder
 
 NETWORK, COPIES = 0, 1
 ALIKE = 0.2  # copies are tried if this share of the pixels equals a neighbour,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from recvae.codec.vae.elbo import negative_elbo_bits
-from recvae.codec.vae.groups import code_pixels, pixel_bits
+from recvae.codec.vae.groups import code_pixels
 from recvae.codec.vae.latents import LATENT_CODECS, BlockLatents, LatentCodec, LayoutOptions
 from recvae.codec.vae.model import CodecModel
 from recvae.exact import FixedPoint
@@ -154,7 +154,7 @@ def _code_sample(
 
 def _mean_pixel_bits(model: CodecModel, z: Tensor, images: Tensor, batch: int = 256) -> float:
     parts = zip(z.split(batch), images.split(batch), strict=True)
-    total = sum(pixel_bits(code_pixels(model, a, b), len(b)).sum() for a, b in parts)
+    total = sum(code_pixels(model, a, b).bits.sum() for a, b in parts)
     return float(total) / len(images)
 
 

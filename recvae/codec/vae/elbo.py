@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from recvae.codec.bound import BOUND_SEED
-from recvae.codec.vae.groups import code_pixels, pixel_bits
+from recvae.codec.vae.groups import code_pixels
 from recvae.codec.vae.parts import VaeParts
 from recvae.exact import FRACTION_BITS
 from recvae.threads import use_one_thread_after_fork
@@ -32,6 +32,6 @@ def negative_elbo_bits(
         noise = torch.randn(target.mean.shape, generator=generator, dtype=torch.float32)
         z = target.mean.cpu() + target.scale.cpu() * noise
         fixed = torch.round(z.double().clamp(-PRIOR_LIMIT, PRIOR_LIMIT) * 2.0**FRACTION_BITS)
-        pixels = pixel_bits(code_pixels(model, fixed.long(), part), len(part))
+        pixels = code_pixels(model, fixed.long(), part).bits
         total.append(target.kl_bits().sum(1).cpu().numpy() + pixels)
     return np.concatenate(total)

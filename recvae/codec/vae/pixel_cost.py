@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from recvae.codec.vae.groups import code_pixels, pixel_bits
+from recvae.codec.vae.groups import code_pixels
 from recvae.codec.vae.parts import VaeParts
 from recvae.codec.vae.trace import NO_TRACE
 from recvae.exact import exact_arithmetic
@@ -36,7 +36,7 @@ class _PixelCost:
         if self._device != device:  # the networks have moved
             self._table, self._device = self._make_table(), device
         if self._table is None:
-            return torch.from_numpy(pixel_bits(code_pixels(self._model, z, images), len(z)))
+            return torch.from_numpy(code_pixels(self._model, z, images).bits)
         with exact_arithmetic(), torch.no_grad():
             return self._table(self._model.decoder.latents(z.to(device)), images.to(device)).cpu()
 

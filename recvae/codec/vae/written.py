@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from recvae.codec.range_coder import CheckingRangeDecoder
-from recvae.codec.vae.groups import decode_streams
+from recvae.codec.vae.groups import decode_streams, pixel_coding
 from recvae.codec.vae.parts import VaeParts
 
 
@@ -13,9 +12,9 @@ def are_written(model: VaeParts, groups: Sequence[tuple[bytes, int]]) -> list[bo
     It can if decoding and encoding again gives the same bytes. Arbitrary bytes decode to samples of
     the model, whose code has a length of its own.
     """
-    raw_bytes = model.spec.raw_bytes
+    raw_bytes, coding = model.spec.raw_bytes, pixel_coding(model)
     coded = {
-        index: CheckingRangeDecoder(payload)
+        index: coding.checking_decoder(payload)
         for index, (payload, count) in enumerate(groups)
         if len(payload) < count * raw_bytes
     }

@@ -13,7 +13,6 @@ from recvae.codec.vae.model import load_vae
 from recvae.errors import InputError
 from recvae.experiments.mnist.child import in_child
 from recvae.experiments.mnist.figures import Drawing, drawings
-from recvae.experiments.mnist.goals import verdicts
 from recvae.experiments.mnist.images import fingerprint, load_images
 from recvae.experiments.mnist.measure import Job, measure
 from recvae.experiments.mnist.models import find_models, read_hash, train_model
@@ -137,9 +136,6 @@ def _print_summary(rows: Sequence[Measured], notes: Sequence[str], files: Sequen
             "" if row["published_bpp"] is None else f"{row['published_bpp']:.3f}",
         )
     console.print(table)
-    for verdict in verdicts(rows):
-        word = "[green]reached[/green]" if verdict.reached else "[red]missed[/red]"
-        console.print(f"{word}: {escape(verdict.target)} ({verdict.found})", highlight=False)
     for note in notes:
         console.print(note, highlight=False)
     for path in files:

@@ -46,26 +46,26 @@ _MARKDOWN: dict[str, tuple[str, str]] = {
     "ranks_bpp": ("ranks", ".4f"),
     "pixels_bpp": ("pixels", ".4f"),
     "container_bpp": ("container", ".4f"),
-    "overhead_bits": ("overhead, bits an image", ".1f"),
-    "bias_bits": ("bias, bits an image", ".1f"),
-    "encode_seconds": ("encode, ms an image", ".1f"),
-    "decode_seconds": ("decode, ms an image", ".1f"),
+    "overhead_bits": ("overhead, bits per image", ".1f"),
+    "bias_bits": ("bias, bits per image", ".1f"),
+    "encode_seconds": ("encode, ms per image", ".1f"),
+    "decode_seconds": ("decode, ms per image", ".1f"),
     "peak_mb": ("peak MB", ",.0f"),
     "capped_images": ("capped", ",d"),
 }
 """Heading and format of the columns of the Markdown table, which has one section a model."""
 
 _NOTES = """\
-Lossless MNIST, 784 pixels an image: real files, decoded and compared. Rates are in bits per pixel
-and add up: bins + ranks + pixels + container = bits per pixel; overhead is what the file takes
-above -ELBO of the same images with the same decoder; bias is what pixels cost more than with true
-posterior samples, in bits an image. Rows of fewer than 10,000 test images stand on the first ones
-of one shuffled order, with the standard error of the mean over images; -ELBO and overhead are of
-the same images. Constants (bins, rank codes) are fitted to training images. "Capped" counts images
-with an exact search that ended at its cap: their samples are not exact. "Published" is greedy
-rejection coding, for A\\* itself and for -ELBO BB-ANS. Times are the smaller of two passes, of one
-alone where that took over a minute. Min-cost selection can fall below -ELBO, which bounds what
-images cost if latents are posterior samples: selected ones are not."""
+Lossless MNIST, 784 pixels per image: real files, decoded and compared. Rates are in bits per pixel
+and add up: bins + ranks + pixels + container = bits per pixel. Overhead is the rate of the file
+minus -ELBO of the same images with the same decoder. Bias is the additional cost of the pixels
+compared with true posterior samples, in bits per image. Rows of fewer than 10,000 test images use
+the first images of one shuffled order, and state the standard error of the mean over images; their
+-ELBO and overhead are of the same images. Constants (bins, rank codes) are fitted to training
+images. "Capped" counts images with an exact search that reached its cap: their samples are not
+exact. "Published" is greedy rejection coding, for A\\* coding the published A\\*, for -ELBO BB-ANS.
+Times are the shorter of two passes, or of one if it took over a minute. Min-cost selection can fall
+below -ELBO, which bounds the cost only if latents are posterior samples; selected ones are not."""
 
 
 def sorted_rows(rows: Sequence[Measured]) -> list[Measured]:

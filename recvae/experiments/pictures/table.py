@@ -54,8 +54,8 @@ MARKDOWN: dict[str, tuple[str, str]] = {
     "psnr_db": ("dB", ".2f"),
     "payload_bpp": ("payload", ".3f"),
     "one_file_each_bpp": ("a file each", ".3f"),
-    "encode_seconds": ("encode, ms an image", ",.1f"),
-    "decode_seconds": ("decode, ms an image", ",.1f"),
+    "encode_seconds": ("encode, ms per image", ",.1f"),
+    "decode_seconds": ("decode, ms per image", ",.1f"),
 }
 """Heading and format of the columns of the Markdown tables, one for each set of images."""
 

@@ -2,6 +2,7 @@
 
 Each experiment is a module with one function, `run`, listed in `command.EXPERIMENTS`:
 
+    search         one search in two dimensions, all its candidates, with and without bins
     runtime        steps of PFR against D_inf, with and without partition
     code_length    code length of PFR against mutual information
     orc_bias       candidates that ORC needs for little bias, against KL

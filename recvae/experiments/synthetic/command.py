@@ -18,11 +18,13 @@ from recvae.experiments.synthetic import (
     large_blocks,
     orc_bias,
     runtime,
+    search,
     side_by_side,
 )
 from recvae.experiments.synthetic.experiment import Experiment, Findings
 
 EXPERIMENTS: dict[str, Experiment] = {
+    "search": search.run,
     "runtime": runtime.run,
     "code_length": code_length.run,
     "orc_bias": orc_bias.run,

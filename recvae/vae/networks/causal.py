@@ -19,10 +19,9 @@ from recvae.vae.networks.encoders import ConvEncoder, ConvEncoderArguments
 from recvae.vae.networks.layers import Dense, Embedding, Residual
 from recvae.vae.networks.passes import Passes, PixelPass, piece_length
 from recvae.vae.networks.registry import Network
-from recvae.vae.networks.upsampling import Head, UpsamplingDecoder
+from recvae.vae.networks.upsampling import Head, UpsamplingDecoder, known_columns
 
 LEARNED_COLUMNS = 6  # of the vector that represents a value
-SATURATION = 252
 
 Logits: TypeAlias = Callable[[slice], Tensor]
 
@@ -155,22 +154,6 @@ class CausalDecoder(UpsamplingDecoder):
 
     def _values(self, sites: Tensor, logits_at: Logits) -> PixelPass:
         return self.pixel_pass(self.levels - 1, logits_at, sites, lambda values: values - 1)
-
-
-def known_columns(levels: int) -> Tensor:
-    """The given columns of each value: value / (levels - 1), non-zero, saturated.
-
-    Returns (levels, 3); for fewer than 256 levels (levels, 2), for two (2, 1), without the columns
-    that would be redundant.
-    """
-    with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
-        value = torch.arange(levels)
-        columns = [value / (levels - 1)]
-        if levels > 2:
-            columns.append((value > 0).float())
-        if levels == 256:
-            columns.append((value >= SATURATION).float())
-        return torch.stack(columns, dim=1)
 
 
 NETWORK = Network(

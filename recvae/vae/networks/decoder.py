@@ -1,11 +1,15 @@
 """The interface of decoder networks for training, sampling and coding."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recvae.exact import FixedPoint
+from recvae.kernels.range_coder import Coder
 from recvae.vae.networks.passes import Pass, Passes, PixelPass, log_likelihoods_nats
 
 Spec: TypeAlias = tuple[torch.dtype, tuple[int, ...]]
@@ -14,6 +18,23 @@ Spec: TypeAlias = tuple[torch.dtype, tuple[int, ...]]
 PixelBits: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """From latents (n, D) as the layers of an exact decoder take them and pixels (n, h, w) uint8, on
 the device of the decoder, to bits, (n,) float64."""
+
+
+class PixelKernel(Protocol):
+    """An exact decoder that goes from pixel to pixel, given its maps: sees all that came before.
+
+    Maps are what it needs of the latents, (n, ...) int16.
+    """
+
+    def intervals(
+        self, maps: NDArray[np.int16], pixels: NDArray[np.uint8]
+    ) -> list[NDArray[np.int32]]:
+        """The symbols of images (n, h, w): of each, begin of 2^24 and frequency, (m, 2)."""
+        ...
+
+    def decode(self, maps: NDArray[np.int16], coder: Coder) -> NDArray[np.uint8]:
+        """Decode images (n, h, w) by a range coder, which notes what no encoder writes."""
+        ...
 
 
 class Decoder(nn.Module):
@@ -81,6 +102,17 @@ class Decoder(nn.Module):
 
     def load_tables(self, tensors: Mapping[str, Tensor]) -> None:
         """Load these tensors from a model. Raises ValueError if one is malformed."""
+
+    def maps(self, z: Tensor) -> Tensor:
+        """What a `PixelKernel` needs of latents (n, D), (n, ...)."""
+        raise NotImplementedError
+
+    def pixel_kernel(self, number: FixedPoint) -> PixelKernel | None:
+        """What codes pixels in place of `passes`, of an exact decoder; None where passes do.
+
+        Raises ValueError for a number format that it is not made for.
+        """
+        return None
 
     def pixel_cost_table(self, fraction_bits: int) -> PixelBits | None:
         """A function for the bits of pixels, faster than by all frequencies of each; or None.

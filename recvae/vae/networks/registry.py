@@ -40,6 +40,7 @@ class Network:
 NETWORKS: dict[str, Network | str] = {
     "scans": "recvae.bitmaps.network",
     "causal": "recvae.vae.networks.causal",
+    "pointer": "recvae.vae.networks.pointer",
     "staged": "recvae.vae.networks.staged",
     "mlp": "recvae.vae.networks.betabinomial",
 }

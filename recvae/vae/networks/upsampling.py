@@ -1,11 +1,14 @@
-"""Shared parts of decoders: upsampling from latents to a map, and a head for many classes."""
+"""Shared parts of decoders: upsampling from latents to a map, heads, vectors of values."""
 
 import math
 
+import torch
 from torch import Tensor, nn
 
 from recvae.vae.networks.decoder import Decoder
 from recvae.vae.networks.layers import Dense, Residual, shuffle_2x2, windows_2x2
+
+SATURATION = 252
 
 
 class Head(nn.Sequential):
@@ -39,3 +42,19 @@ class UpsamplingDecoder(Decoder):
         for up in self.up:
             x = shuffle_2x2(up(windows_2x2(x)))
         return x[:, : self.height, : self.width]
+
+
+def known_columns(levels: int) -> Tensor:
+    """What is known of each value before training: value / (levels - 1), non-zero, saturated.
+
+    Returns (levels, 3); of other than 256 levels (levels, 2), of two (2, 1): they leave out the
+    columns that say nothing.
+    """
+    with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
+        value = torch.arange(levels)
+        columns = [value / (levels - 1)]
+        if levels > 2:
+            columns.append((value > 0).float())
+        if levels == 256:
+            columns.append((value >= SATURATION).float())
+        return torch.stack(columns, dim=1)

@@ -12,8 +12,8 @@ import torch
 import recvae
 from codec.vae.small_models import check_round_trips, trained
 from recvae.codec import Codec, CodecModel
+from recvae.codec.vae.by_passes import code_pixels
 from recvae.codec.vae.calibrate import CalibrationOptions, calibrate
-from recvae.codec.vae.groups import code_pixels
 from recvae.errors import InputError
 from recvae.vae.networks import Architecture
 from recvae.vae.quantise import from_tensors

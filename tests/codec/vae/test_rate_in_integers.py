@@ -6,7 +6,7 @@ from torch import Tensor
 
 import recvae
 from recvae.codec import CodecModel, shipped_models
-from recvae.codec.vae.groups import code_pixels, pixel_bits
+from recvae.codec.vae.by_passes import code_pixels, pixel_bits
 from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
 from recvae.exact import FRACTION_BITS, IntegerDense, IntegerEmbedding
 from recvae.images import sample_images

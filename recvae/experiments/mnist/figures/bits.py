@@ -56,12 +56,12 @@ def _caption(rows: Table) -> str:
     least, most = (rows.rows[biases.index(end(biases))] for end in (min, max))
     name = rows.columns.index("name")
     return (
-        "Above the whole file; below, enlarged, what is not pixels. A search that is short of "
-        "candidates can save bits of the latents, but the pixels lose more. The bias, what they "
-        f"cost more than with samples of the posterior, goes from {min(biases):.1f} bits an image "
-        f"({least[name]}) to {max(biases):.1f} ({most[name]}). Smallest overhead: {best['name']}, "
-        f"{best['bits_per_pixel']:.4f} bits per pixel of which {parts}; −ELBO of the same images "
-        f"is {best['negative_elbo_bpp']:.4f}."
+        "Top: the whole file; bottom, enlarged: everything but pixels. A search with too few "
+        "candidates may save bits of the latents, but the pixels lose more. The bias, the "
+        "additional cost of the pixels compared with samples of the posterior, ranges from "
+        f"{min(biases):.1f} bits per image ({least[name]}) to {max(biases):.1f} ({most[name]}). "
+        f"Smallest overhead: {best['name']}, {best['bits_per_pixel']:.4f} bits per pixel, of which "
+        f"{parts}; −ELBO of the same images is {best['negative_elbo_bpp']:.4f}."
     )
 
 

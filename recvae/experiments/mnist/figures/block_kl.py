@@ -67,7 +67,7 @@ def _caption(name: str, sums: dict[str, dict[int, Tensor]]) -> str:
     spread = sums["balanced"][most].std(0).mean()
     return (
         f"{name}, {len(whole):,} training images; dashed: means. The candidates of a block and the "
-        f"code of its rank are constants of the model, so the block's whole spread must fit them. "
+        f"code of its rank are constants of the model, so they must suit the block's whole spread. "
         f"An image takes {float(whole.mean()):.1f} ± {float(whole.std()):.1f} bits (standard "
         f"deviation). Of {most} blocks split at random the means range from "
         f"{float(random.min()):.1f} to {float(random.max()):.1f} bits, balanced ones from "

@@ -142,11 +142,11 @@ def _caption(name: str, costs: Costs) -> str:
     free = float((pixel_bits < FREE_BITS).double().mean())
     least, mean, most = (f"{float(f(total)):,.0f}" for f in (torch.min, torch.mean, torch.max))
     return (
-        f"{name}, {len(total):,} test images, in the latents that the codec sends in the "
-        "layout that ships with the model. Reconstructions "
-        "are medians of the decoder's law of each pixel; samples come from latents of the prior. "
-        f"The background is all but free: {free:.0%} of the pixels cost less than {FREE_BITS} "
-        "bits. The dearest tenth of an image's pixels, at the edges of the strokes, takes "
+        f"{name}, {len(total):,} test images, with the latents that the codec sends in the "
+        "model's shipped layout. Reconstructions are medians of the decoder's distribution of each "
+        "pixel; samples are decoded from latents of the prior. "
+        f"The background is almost free: {free:.0%} of the pixels cost less than {FREE_BITS} "
+        "bits. The costliest tenth of an image's pixels, at the edges of the strokes, takes "
         f"{_top_share(pixel_bits):.0%} of its pixels' bits. An image takes {mean} bits, from "
         f"{least} to {most}; the latents are {float(costs.latent_bits.mean()):.0f} of them."
     )

@@ -50,10 +50,10 @@ def _caption(name: str, information_bits: Tensor, kl_bits: Tensor, num_train: in
         f"{len(information_bits)} carry more than {MIN_INFORMATION_BITS} bits: "
         f"{float(information_bits.sum()):.1f} bits together, up to "
         f"{float(information_bits.max()):.1f} in one; the others have collapsed onto the prior and "
-        f"get no intervals. The line, mutual information estimated on {num_train:,} training "
-        f"images, is all the block layout knows. Single test images ({len(kl_bits):,}; dots are "
-        f"{min(SINGLE_IMAGES, len(kl_bits))} of them) scatter widely around it in every dimension, "
-        f"but their sums far less: {low:.0f} to {high:.0f} bits for nine images of ten."
+        f"get no intervals. The block layout depends only on the line, mutual information "
+        f"estimated on {num_train:,} training images. Single test images ({len(kl_bits):,}; dots "
+        f"are {min(SINGLE_IMAGES, len(kl_bits))} of them) scatter widely around it in every "
+        f"dimension, their sums far less: {low:.0f} to {high:.0f} bits for nine images in ten."
     )
 
 

@@ -45,15 +45,15 @@ def _caption(rows: Table, swept: Table) -> str:
         for family, row in cheapest_by_family(rows).items()
     )
     return (
-        "Left: files of partitioned ORC. With too few candidates the samples are biased and the "
-        "pixels pay for it; each block adds an overhead of its own, but needs fewer candidates. "
-        "A block has at most 2^62 bins: beyond that all is left to the search. "
+        "Left: files of partitioned ORC. With too few candidates the samples are biased, which "
+        "the pixels pay for. Each block adds an overhead, but more blocks need fewer candidates. A "
+        "block has at most 2^62 bins; the search has to supply the rest. "
         f"Within {NEAR:.1%} of their lowest rate are {enough} candidates. Lowest of all: "
         f"{bound + best['overhead_bpp']:.4f} bits per pixel with {blocks_label(best['blocks'])} of "
         f"2^{best['log2_candidates']:g} candidates, {best['overhead_bpp'] / bound:.2%} over −ELBO, "
-        f"{bound:.4f}. Right: all algorithms against the time to encode an image; low and left is "
-        f"good. Each at its lowest rate: {times}. Rows of fewer images stand at the −ELBO of all "
-        "plus the overhead over their own."
+        f"{bound:.4f}. Right: all algorithms against the time to encode an image; lower left is "
+        f"better. Each at its lowest rate: {times}. Rows of fewer images are drawn at the −ELBO of "
+        "all images plus their own overhead."
     )
 
 

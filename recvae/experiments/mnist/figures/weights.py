@@ -77,16 +77,16 @@ def _caption(
         words.append(
             f"{name}: {float(bits.sum()):.1f} bits in {active} dimensions, {share:.2f} each; "
             f"−ELBO {bound_bpp(curves[name]):.4f} bits per pixel; smallest overhead "
-            f"{min(curves[name].column('overhead_bits')):.1f} bits an image."
+            f"{min(curves[name].column('overhead_bits')):.1f} bits per image."
         )
     level_bits = max(min(curve.column("overhead_bits")) for curve in curves.values())
     needed = [needed_log2_candidates(curves[name], level_bits) for name in (PLAIN, CONTROLLED)]
     return (
-        "The same network, trained alike but for beta. Few dimensions that carry many bits are "
-        f"easier to search than many that carry few. {' '.join(words)} For an overhead of "
-        f"{level_bits:.1f} bits an image, the smallest that both reach with "
+        "The same network and training except for beta. A few dimensions with many bits each are "
+        f"easier to search than many with few. {' '.join(words)} For an overhead of "
+        f"{level_bits:.1f} bits per image, the smallest that both reach with "
         f"{blocks_label(blocks)}, the model of beta = 1 needs 2^{needed[0]:.1f} candidates "
-        f"a block, the controlled one 2^{needed[1]:.1f}."
+        f"per block, the controlled one 2^{needed[1]:.1f}."
     )
 
 
@@ -124,6 +124,6 @@ def _draw(
     third.set_ylim(bottom=0)
     label(first, "dimension, the most informative first", "mutual information (bits)", "latents")
     label(second, "log$_2$ candidates per block", "bits per pixel", f"rate, {blocks_label(blocks)}")
-    label(third, "log$_2$ candidates per block", "bits an image", "overhead over −ELBO")
+    label(third, "log$_2$ candidates per block", "bits per image", "overhead over −ELBO")
     legend_below(figure, 4)
     return figure

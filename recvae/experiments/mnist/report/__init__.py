@@ -5,7 +5,6 @@ from pathlib import Path
 
 from recvae.experiments.figures import Kind
 from recvae.experiments.mnist.figures import Drawing
-from recvae.experiments.mnist.goals import verdicts
 from recvae.experiments.mnist.report.page import Contents, page
 from recvae.experiments.mnist.table import sorted_rows
 from recvae.experiments.report import render_svgs, write_report_files
@@ -35,6 +34,6 @@ def write_report(
     """
     drawings = list(drawings)
     svgs = render_svgs(drawings)
-    contents = Contents(sorted_rows(rows), verdicts(rows), drawings, svgs, notes, command)
+    contents = Contents(sorted_rows(rows), drawings, svgs, notes, command)
     figures: dict[str, dict[Kind, bytes]] = {name: {"svg": svg} for name, svg in svgs.items()}
     return write_report_files(folder, figures, page(contents))

@@ -32,14 +32,14 @@ COLUMNS = (
         "blocks",
         "",
         "d",
-        "Blocks of latents: one call of relative entropy coding, one rank each.",
+        "Blocks of latents; each is one call of relative entropy coding and has one rank.",
     ),
     Column(
         "log2_candidates",
         "log₂ N",
         "",
         ".4g",
-        "Candidates a block, where their number is fixed; exact searches stop by themselves.",
+        "Candidates per block if their number is fixed; exact searches decide when to stop.",
     ),
     Column("images", "images", "", ",d", "Test images coded: all 10,000, or a stated subset."),
     Column(
@@ -54,18 +54,17 @@ COLUMNS = (
         "± s.e.",
         BPP,
         ".4f",
-        "Standard error of the rate where not all test images were coded. That of a difference "
-        "between two rows is much smaller: they share their images.",
+        "Standard error of the rate if not all test images were coded. The standard error of a "
+        "difference between two rows is much smaller, since they share their images.",
     ),
     Column(
         "bins_bpp",
         "bins",
         BPP,
         ".4f",
-        "Which bin each block's latents lie in; for A* and branch and bound the whole way to the "
-        "candidate.",
+        "The bin of each block's latents; with A* and branch and bound, the path to the candidate.",
     ),
-    Column("ranks_bpp", "ranks", BPP, ".4f", "Which candidate, within its bin."),
+    Column("ranks_bpp", "ranks", BPP, ".4f", "The rank of the candidate within its bin."),
     Column("pixels_bpp", "pixels", BPP, ".4f", "The pixels given the latents."),
     Column(
         "container_bpp",
@@ -82,65 +81,74 @@ COLUMNS = (
         "The bound: KL[q(z|x) ‖ p(z)] − log₂ p(x|z) of the same images, with the decoder that "
         "decodes the file.",
     ),
-    Column("overhead_bpp", "overhead", BPP, ".4f", "In the file, over −ELBO."),
-    Column("overhead_bits", "overhead", "bits an image", ".1f", "The same for an image."),
+    Column("overhead_bpp", "overhead", BPP, ".4f", "Bits in the file minus −ELBO."),
+    Column("overhead_bits", "overhead", "bits per image", ".1f", "The same per image."),
     Column(
         "bias_bits",
         "bias",
-        "bits an image",
+        "bits per image",
         ".2f",
-        "What the pixels cost more than with true samples of the posterior; below 0 where the "
-        "sender picks what is cheap.",
+        "Additional cost of the pixels compared with true samples of the posterior; negative if "
+        "the sender picks cheap candidates.",
     ),
     Column(
         "encode_seconds",
         "encode",
-        "ms an image",
+        "ms per image",
         ",.2f",
-        "Time to encode in batches of 64, fitting not included; the smaller of two passes, of one "
-        "alone where that took over a minute.",
+        "Time to encode in batches of 64, without fitting; the shorter of two passes, or of one "
+        "if it took over a minute.",
         1000,
     ),
-    Column("decode_seconds", "decode", "ms an image", ",.2f", "Time to decode likewise.", 1000),
+    Column(
+        "decode_seconds",
+        "decode",
+        "ms per image",
+        ",.2f",
+        "Time to decode, measured likewise.",
+        1000,
+    ),
     Column(
         "peak_mb",
         "memory",
         "MB",
         ",.0f",
-        "The most memory that the row's process had, its images, "
-        "libraries and the fitting of its constants included.",
+        "Peak memory of the row's process, including images, libraries and the fitting of its "
+        "constants.",
     ),
     Column(
         "capped_images",
         "capped",
         "images",
         ",d",
-        "Images with an exact search that met its cap on candidates: their samples are not exact.",
+        "Images with an exact search that reached its cap on candidates: their samples are not "
+        "exact.",
     ),
-    Column("file_bytes", "file", "bytes", ",d", "The file's size."),
+    Column("file_bytes", "file", "bytes", ",d", "Size of the file."),
     Column(
         "published_bpp",
         "published",
         BPP,
         ".3f",
-        "Greedy rejection coding with as many latents; beside A* coding itself, beside −ELBO "
-        "BB-ANS. Sources stand with the published values.",
+        "Greedy rejection coding with as many latents; for A* coding the published A*, for −ELBO "
+        "BB-ANS. The published values state their sources.",
     ),
 )
 
 FAMILIES = {
     "bound": "−ELBO itself, the theoretical optimum; no file.",
-    "partitioned ORC": "Ordered random coding with space partitioning: the codec's own format. A "
-    "fixed number of candidates, drawn where the posterior is; sent are bin and rank within it.",
-    "fitted bin prior": "The same; bins are coded under a law fitted to training images instead of "
-    "uniformly.",
-    "min-cost selection": "The same; of the likeliest candidates the one is sent with which "
-    "latents and pixels together take the fewest bits.",
-    "standard ORC": "Ordered random coding without a partition, in as many blocks as its "
-    "candidates allow.",
-    "PFR": "Poisson functional representation, with a partition or without: exact; steps grow as 2 "
-    "to the power of the Rényi divergence.",
-    "GPRS": "Greedy Poisson rejection sampling: exact; in blocks, or by branch and bound, a "
+    "partitioned ORC": "Ordered random coding with space partitioning, as in the codec's files. A "
+    "fixed number of candidates is drawn near the posterior; bin and rank within it are sent.",
+    "fitted bin prior": "The same, with bins coded under a distribution fitted to training images "
+    "instead of uniformly.",
+    "min-cost selection": "The same, but of the likeliest candidates the sender chooses the one "
+    "with the fewest bits for latents and pixels together.",
+    "standard ORC": "Ordered random coding without partition, in as many blocks as the number of "
+    "candidates requires.",
+    "PFR": "Poisson functional representation, with or without partition: exact; the number of "
+    "steps grows as 2 to the power of the Rényi divergence.",
+    "GPRS": "Greedy Poisson rejection sampling: exact; in blocks, or by branch and bound for one "
     "dimension at a time.",
-    "A*": "A* coding, a dimension at a time: exact and fast, but every dimension pays an overhead.",
+    "A*": "A* coding of one dimension at a time: exact and fast, but every dimension pays an "
+    "overhead.",
 }

@@ -36,8 +36,8 @@ def _caption(rows: Sequence[Measured]) -> str:
     ]
     return (
         f"{first['images']} images of CIFAR-10, effort {first['effort']}: bytes of the streams of "
-        "each layer in the file; dark is coarse and comes first. What the file takes beside them "
-        f"is grey. The finest layer takes {' and '.join(told)}."
+        "each layer in the file, coarse to fine from dark to light; the rest of the file is grey. "
+        f"The finest layer takes {' and '.join(told)}."
     )
 
 

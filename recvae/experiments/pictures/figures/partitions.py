@@ -57,9 +57,9 @@ def _caption(table: Table) -> str:
     wins = ", ".join(f"{name} at {count}" for name, count in best.items())
     return (
         f"{images:.0f} images of CIFAR-10 at one quality; every block has 2^{candidates:g} "
-        "candidates, so that a strategy that leaves more to the search pays in dB. "
-        f"The highest PSNR, of {len(sizes)} sizes of blocks: {wins}. The overhead is what bins and "
-        "ranks of a block take over the KL of its posteriors."
+        "candidates, so a strategy that leaves more to the search loses PSNR. "
+        f"Highest PSNR among {len(sizes)} block sizes: {wins}. The overhead is the bits of bins "
+        "and ranks of a block minus the KL of its posteriors."
     )
 
 

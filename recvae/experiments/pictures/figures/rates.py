@@ -120,9 +120,9 @@ def cifar10(rows: Sequence[Measured]) -> Drawing:
 def kodak(rows: Sequence[Measured]) -> Drawing:
     """Draw Kodak: ours and classical codecs."""
     caption = (
-        f"The middle {SIDE} × {SIDE} pixels of {_count(rows, 'Kodak')} photographs, a file each; "
-        "whole files. "
-        "Our model was trained on images of 32 × 32 pixels and never saw a photograph."
+        f"The middle {SIDE} × {SIDE} pixels of {_count(rows, 'Kodak')} photographs, one file "
+        "each; whole files. Our model was trained on images of 32 × 32 pixels and never saw a "
+        "photograph."
     )
     found = {n: c for n, c in curves(rows, "Kodak").items() if not n.endswith(" payload")}
     return Drawing("kodak", "Kodak: rate and distortion", caption, _draw(found, KODAK))
@@ -136,10 +136,10 @@ def _cifar10_caption(rows: Sequence[Measured]) -> str:
     ]
     gained = f" Ours at effort 16 against its partitioned ORC: {', '.join(gains)}."
     return (
-        f"{_count(rows, 'CIFAR-10')} images; ours in one file, each image a group of its own, all "
-        "bytes counted. Classical codecs make a file an image; broken lines of theirs leave "
-        "headers out: of JPEG all but the entropy-coded scan, of AVIF all but what the box mdat "
-        f"holds. RECOMBINER's points are published ones.{gained * bool(gains)} {SPLITS}"
+        f"{_count(rows, 'CIFAR-10')} images; ours in one file, each image in a group of its own, "
+        "all bytes counted. Classical codecs make one file per image; their broken lines leave out "
+        "headers: they count the entropy-coded scan of JPEG and the content of AVIF's box mdat. "
+        f"RECOMBINER's points are the published ones.{gained * bool(gains)} {SPLITS}"
     )
 
 

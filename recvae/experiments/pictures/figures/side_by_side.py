@@ -28,9 +28,9 @@ def side_by_side(name: str, title: str, what: str, examples: Examples, enlarged:
     """
     larger = f" Each pixel is shown as {enlarged} × {enlarged}." if enlarged > 1 else ""
     caption = (
-        f"{what} At each rate the others have at most as many bytes an image as ours, or their "
-        f"fewest where these are more.{larger} Below each row what was decoded less the original, "
-        f"amplified {GAIN} times; grey is no difference. dB is the mean over the images shown."
+        f"{what} At each rate the others use at most as many bytes per image as ours, or their "
+        f"minimum if that is more.{larger} Below each row: decoded minus original, amplified "
+        f"{GAIN} times; grey is no difference. dB is the mean over the images shown."
     )
     return Drawing(name, title, caption, _draw(examples, enlarged))
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.test_range_coder import ReferenceDecoder, random_frequencies
-from recvae.codec.pixelwise import range_coder
 from recvae.codec.pixelwise.tile import _finish
 from recvae.codec.range_coder import RangeEncoder
 from recvae.jit import threaded
+from recvae.kernels import range_coder
 
 TOTAL = 1 << 24
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from recvae.codec.pixelwise.dense import ALIGNED_BYTES, add_products, pack
 from recvae.jit import threaded
+from recvae.kernels.dense import ALIGNED_BYTES, add_products, pack
 
 EXTREMES = np.array([-32768, 32767, -1, 0, 1], np.int16)
 

@@ -1,0 +1,1 @@
+"""What the kernels of several packages share: functions that numba inlines."""

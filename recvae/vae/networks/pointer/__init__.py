@@ -1,0 +1,14 @@
+"""The pointer network: pixels see those before them, near and far, and the values used so far."""
+
+from recvae.vae.networks.encoders import ConvEncoder, ConvEncoderArguments
+from recvae.vae.networks.pointer.decoder import PointerArguments, PointerDecoder
+from recvae.vae.networks.registry import Network
+
+NETWORK = Network(
+    "pointer",
+    ConvEncoder,
+    PointerDecoder,
+    ConvEncoderArguments,
+    PointerArguments,
+    summary="VAE, pixels point at like ones before",
+)

@@ -1,0 +1,73 @@
+"""The pointer decoder in integers as a `PixelKernel`."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recvae.exact import FixedPoint
+from recvae.jit import threaded
+from recvae.kernels import range_coder
+from recvae.vae.networks.pointer.exact.integers import to_kernel
+from recvae.vae.networks.pointer.exact.kernel import code_images, new_buffers, new_symbols
+from recvae.vae.networks.pointer.exact.past import new_past
+
+if TYPE_CHECKING:
+    from recvae.vae.networks.pointer.decoder import PointerDecoder
+
+NO_WORDS = np.zeros(0, np.uint32)
+
+
+class PointerKernel:
+    """Codes images of one size; may be called in several threads at once.
+
+    Raises ValueError for a number format that sums do not fit.
+    """
+
+    def __init__(self, decoder: "PointerDecoder", number: FixedPoint) -> None:
+        self._network = to_kernel(decoder, number)
+        self._height, self._width = decoder.height, decoder.width
+
+    def intervals(
+        self, maps: NDArray[np.int16], pixels: NDArray[np.uint8]
+    ) -> list[NDArray[np.int32]]:
+        """See `PixelKernel.intervals`."""
+        most = 2 * self._height * self._width
+        intervals = np.zeros((len(pixels), most, 2), np.int32)
+        counts = np.zeros(len(pixels), np.int64)
+        self._code(maps, pixels, intervals, counts, _new_decoder(NO_WORDS))
+        return [own[:count] for own, count in zip(intervals, counts, strict=True)]
+
+    def decode(self, maps: NDArray[np.int16], coder: range_coder.Coder) -> NDArray[np.uint8]:
+        """See `PixelKernel.decode`."""
+        pixels = np.zeros((len(maps), self._height, self._width), np.uint8)
+        self._code(maps, pixels, np.zeros((0, 0, 2), np.int32), np.zeros(0, np.int64), coder)
+        return pixels
+
+    def _code(
+        self,
+        maps: NDArray[np.int16],
+        pixels: NDArray[np.uint8],
+        intervals: NDArray[np.int32],
+        counts: NDArray[np.int64],
+        coder: range_coder.Coder,
+    ) -> None:
+        network = self._network
+        numbers, rounds = network.numbers, len(network.rounds)
+        most = self._height * self._width + 1
+        code_images(
+            network,
+            np.ascontiguousarray(maps),
+            pixels,
+            intervals,
+            counts,
+            new_buffers(network, self._height, self._width),
+            new_symbols(network),
+            new_past(rounds, numbers.heads, numbers.width, most, network.none),
+            coder,
+        )
+
+
+@threaded
+def _new_decoder(words):
+    return range_coder.new_decoder(words)
