@@ -1,8 +1,8 @@
-"""README and docs, where a machine can tell: code blocks run, links lead somewhere.
+"""README and docs: code blocks run, links have targets.
 
 The blocks of a page run in order, in one namespace and one folder, which holds the images that the
-pages name. A mark behind the language of a fence says why a block does not run here; of the
-commands in it the options are checked.
+pages name. A mark after the language of a fence says why a block does not run here; the options of
+its commands are checked.
 """
 
 import re
@@ -28,7 +28,7 @@ from recvae.vae.networks import NETWORKS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-LANGUAGES = {"python", "sh"}  # that are run
+LANGUAGES = {"python", "sh"}  # these are run
 MARKS = {"install", "data", "train", "slow", "gpu"}
 REGISTRIES = (ALGORITHMS, BACKENDS, LATENT_CODECS, NETWORKS, FORMATS, IMAGE_CODERS)
 FENCE = re.compile(r"^```(\w[\w-]*) ?(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
@@ -36,7 +36,7 @@ FENCE = re.compile(r"^```(\w[\w-]*) ?(.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, the mark behind it, its text."""
+    """A fenced block: its language, the mark after it, its text."""
 
     language: str
     mark: str
@@ -44,7 +44,7 @@ class Block:
 
     @property
     def commands(self) -> list[list[str]]:
-        """The words of each command, also of those in a pipe."""
+        """The words of each command, including those in a pipe."""
         lines = self.text.replace("\\\n", " ").splitlines()
         words = [word for line in lines for word in (*shlex.split(line, comments=True), "|")]
         groups = groupby(words, lambda word: word == "|")
@@ -66,7 +66,7 @@ MARKED = [page for page in PAGES if any(block.mark for block in blocks(page))]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder that blocks run in; what they register is gone behind them."""
+    """The folder that blocks run in; afterwards, registries are restored."""
     monkeypatch.chdir(tmp_path)
     digits = sample_images()[:20]
     write_images("digits-idx3-ubyte", Images(digits))
@@ -106,7 +106,7 @@ def test_options_of_marked_blocks_exist(page: Path) -> None:
 
 
 def check_options(words: list[str]) -> None:
-    """Parses a command of ours as it would be, without running it; others are not known here."""
+    """Parse a command of ours without running it; other commands are not checked."""
     if words[0] == "recvae":
         recvae.cli._parser().parse_args(words[1:])
     elif words[:3] == ["python", "-m", "recvae.experiments"]:
@@ -144,7 +144,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """Those that GitHub gives the headings of a page."""
+    """The anchors that GitHub gives the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
     kept = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
     return {heading.replace(" ", "-") for heading in kept}

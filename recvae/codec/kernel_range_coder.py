@@ -1,6 +1,6 @@
-"""The range coder with its state in the open, so that kernels can go on with it: the same bytes.
+"""The range coder with accessible state, so that kernels can continue it; its bytes are the same.
 
-`recvae.codec.range_coder` is constriction's, which keeps its state to itself.
+`recvae.codec.range_coder` uses constriction's, which hides its state.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from recvae.kernels.range_coder import TOTAL, Coder
 
 FIRST_WORDS = 256
 Intervals = NDArray[np.int32]
-"""Where symbols begin of 2^24, and their frequencies, (n, 2)."""
+"""Starts of symbols in [0, 2^24), and their frequencies, (n, 2)."""
 
 
 class KernelRangeEncoder(RangeEncoder):
@@ -33,7 +33,7 @@ class KernelRangeEncoder(RangeEncoder):
         self._coder = new_encoder(np.zeros(FIRST_WORDS, np.uint32))
 
     def encode(self, symbols: Symbols, frequencies: NDArray[np.int32]) -> None:
-        """As `RangeEncoder` does."""
+        """See `RangeEncoder`."""
         if not len(symbols) or frequencies.shape[-1] == 1:
             return
         rows = np.broadcast_to(frequencies, (len(symbols), frequencies.shape[-1]))
@@ -43,7 +43,7 @@ class KernelRangeEncoder(RangeEncoder):
         self.encode_intervals(np.concatenate([ends - own, own], 1))
 
     def encode_uniform(self, symbols: Symbols, sizes: Symbols) -> None:
-        """As `RangeEncoder` does."""
+        """See `RangeEncoder`."""
         coded = np.flatnonzero(sizes > 1)
         symbol, size = (np.asarray(part, np.int64)[coded] for part in (symbols, sizes))
         each = TOTAL // np.maximum(size, 1)
@@ -52,7 +52,7 @@ class KernelRangeEncoder(RangeEncoder):
         self.encode_intervals(np.stack([begin, own], 1).astype(np.int32))
 
     def encode_intervals(self, intervals: Intervals) -> None:
-        """Code symbols by where they begin of 2^24 and their frequencies, (n, 2)."""
+        """Code symbols given by their starts in [0, 2^24) and their frequencies, (n, 2)."""
         state, words, place = self._coder
         if (more := int(place[0]) + len(intervals) + 1 - len(words)) > 0:
             words = np.pad(words, (0, more + len(words)))
@@ -60,36 +60,36 @@ class KernelRangeEncoder(RangeEncoder):
         _encode_all(self._coder, np.ascontiguousarray(intervals, np.int32))
 
     def finish(self) -> bytes:
-        """As `RangeEncoder` does."""
+        """See `RangeEncoder`."""
         return finished(self._coder)
 
 
 class KernelRangeDecoder(RangeDecoder):
-    """A `RangeDecoder` whose state a kernel may take on, as `coder`."""
+    """A `RangeDecoder` whose state, `coder`, a kernel may continue."""
 
     def __init__(self, data: bytes) -> None:
         words = np.frombuffer(data + bytes(-len(data) % WORD_BYTES), dtype=">u4").astype(np.uint32)
-        # A kernel tells by words that it decodes.
+        # A kernel recognises a decoder by its words.
         self.coder = new_decoder(words if len(words) else np.zeros(1, np.uint32))
 
     def decode(self, frequencies: NDArray[np.int32]) -> NDArray[np.int32]:
-        """As `RangeDecoder` does."""
+        """See `RangeDecoder`."""
         if not len(frequencies) or frequencies.shape[-1] == 1:
             return np.zeros(len(frequencies), dtype=np.int32)
         return self._checked(_decode_rows(self.coder, frequencies.cumsum(1, dtype=np.int32)))
 
     def decode_repeated(self, frequencies: NDArray[np.int32], count: int) -> NDArray[np.int32]:
-        """As `RangeDecoder` does."""
+        """See `RangeDecoder`."""
         return self.decode(np.broadcast_to(frequencies, (count, len(frequencies))))
 
     def decode_uniform(self, sizes: Symbols) -> NDArray[np.int32]:
-        """As `RangeDecoder` does."""
+        """See `RangeDecoder`."""
         return self._checked(_decode_uniform(self.coder, np.asarray(sizes, np.int64)))
 
     def check(self) -> None:
-        """Raise ValueError for data that no encoder writes, where that was noticed."""
+        """Raise ValueError if the data so far proved to be none that an encoder writes."""
         if self.coder.place[1]:
-            raise ValueError("the range coder's data is not valid")
+            raise ValueError("the range coder's data is invalid")
 
     def _checked(self, symbols: NDArray[np.int32]) -> NDArray[np.int32]:
         self.check()
@@ -97,12 +97,12 @@ class KernelRangeDecoder(RangeDecoder):
 
 
 def checking_decoder(data: bytes) -> CheckingRangeDecoder:
-    """One whose `decoder` is a `KernelRangeDecoder`, and `again` a `KernelRangeEncoder`."""
+    """A decoder with a `KernelRangeDecoder` and, to re-encode, a `KernelRangeEncoder`."""
     return CheckingRangeDecoder(data, KernelRangeDecoder(data), KernelRangeEncoder())
 
 
 def finished(coder: Coder) -> bytes:
-    """The fewest bytes that decode, if zeros follow, to what was encoded."""
+    """Return the fewest bytes that, followed by zeros, decode to the encoded symbols."""
     words, count = coder.words, int(coder.place[0])
     sealed = int.from_bytes(words[:count].astype(">u4").tobytes())
     start = (sealed << (8 * STATE_BYTES)) + int(coder.state[0])
@@ -111,13 +111,13 @@ def finished(coder: Coder) -> bytes:
 
 @threaded
 def new_encoder(words: Any) -> Any:
-    """Return an encoder that writes into words; see `recvae.kernels.range_coder`."""
+    """Return an encoder that fills `words`; see `recvae.kernels.range_coder`."""
     return range_coder.new_encoder(words)
 
 
 @threaded
 def new_decoder(words: Any) -> Any:
-    """Return a decoder of words."""
+    """Return a decoder of `words`."""
     return range_coder.new_decoder(words)
 
 

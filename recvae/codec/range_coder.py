@@ -113,8 +113,8 @@ class CheckingRangeDecoder(RangeDecoder):
     """Re-encodes what it decodes, to tell whether an encoder can have written the data.
 
     Fields:
-        decoder: of the data.
-        again: re-encodes. Code that takes symbols from `decoder` directly encodes them here.
+        decoder: decodes the data.
+        again: re-encodes. Code that decodes by `decoder` directly must encode the symbols here.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""What the kernels of several packages share: functions that numba inlines."""
+"""Parts shared by the kernels of several packages: functions that numba inlines."""

@@ -1,4 +1,4 @@
-"""Layers in integers for kernels: the numbers of `recvae.exact.layers`, one vector at a time."""
+"""Integer layers for kernels: the numbers of `recvae.exact.layers`, one vector at a time."""
 
 from collections import namedtuple
 
@@ -8,15 +8,15 @@ from recvae.jit import kernel
 from recvae.kernels.dense import add_products, pack
 
 Layer = namedtuple("Layer", "weights bias shifts low")
-"""weights: as `dense.pack` has them. bias, shifts: int32, as many as its outputs. low: the least
-output, an int."""
+"""weights: from `dense.pack`. bias, shifts: int32, one for each output. low: the least output, an
+int."""
 
 Residual = namedtuple("Residual", "first second")
 """Two layers; see `add_residual`."""
 
 
 def new_layer(weight, bias, shift, low):
-    """Of weight (outputs, inputs) int16, bias and shift (outputs,)."""
+    """Make a layer from weight (outputs, inputs) int16, bias and shift (outputs,)."""
     packed = pack(weight)
     bias, shift = (
         np.pad(part, (0, packed.shape[1] - len(part))).astype(np.int32) for part in (bias, shift)
@@ -28,8 +28,8 @@ def new_layer(weight, bias, shift, low):
 def apply(layer, inputs, sums, outputs, limit):
     """outputs = clamp((W inputs + bias) >> shift, low, limit).
 
-    inputs, outputs: int16; sums: int32, for what comes in between. All may be longer than needed,
-    and outputs shorter than the layer, whose last ones are then left out.
+    inputs, outputs: int16; sums: int32, scratch space. All may be longer than needed, and outputs
+    may be shorter than the layer's, whose last ones are then dropped.
     """
     for o in range(layer.bias.size):
         sums[o] = layer.bias[o]
@@ -41,7 +41,7 @@ def apply(layer, inputs, sums, outputs, limit):
 
 @kernel
 def add_residual(residual, x, sums, hidden, change, limit):
-    """x = clamp(x + second(first(x)), -limit, limit); hidden and change: int16, in between."""
+    """x = clamp(x + second(first(x)), -limit, limit); hidden and change: int16, scratch space."""
     apply(residual.first, x, sums, hidden, limit)
     apply(residual.second, hidden, sums, change, limit)
     add(x, change, limit)

@@ -35,7 +35,7 @@ class ExactDecoder(nn.Module):
         number: format of the activations and logits.
 
     Fields:
-        kernel: what codes pixels in place of passes, or None.
+        kernel: codes pixels instead of passes, or None.
     """
 
     decoder: Decoder
@@ -47,7 +47,7 @@ class ExactDecoder(nn.Module):
         self.kernel = decoder.pixel_kernel(number)
 
     def maps(self, z: Tensor) -> NDArray[np.int16]:
-        """What its kernel needs of z (n, D), int64 in units of 2^-28."""
+        """The input of its kernel, from z (n, D), int64 in units of 2^-28."""
         there = next(self.buffers()).device
         with exact_arithmetic():
             maps = self.decoder.maps(self.latents(z.to(there)))

@@ -1,4 +1,4 @@
-"""The range coder that kernels go on with: the bytes and symbols of constriction's."""
+"""The range coder for kernels: the same bytes and symbols as constriction's."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from recvae.codec.range_coder import CheckingRangeDecoder, RangeDecoder, RangeEn
 
 @st.composite
 def steps(draw: st.DrawFn) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """What a group holds: rows of their own, a row for all, symbols that are equally likely."""
+    """The contents of a group: separate rows, a row for all, equally likely symbols."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     result = []
     for kind in draw(st.lists(st.sampled_from(["rows", "row", "uniform"]), max_size=6)):
@@ -73,7 +73,7 @@ def test_intervals_are_symbols() -> None:
 def test_what_no_encoder_writes_is_told() -> None:
     frequencies = np.array([[1 << 23, 1 << 23]], np.int32)
     decoder = KernelRangeDecoder(b"\xff" * 12)
-    with pytest.raises(ValueError, match="the range coder's data is not valid"):
+    with pytest.raises(ValueError, match="the range coder's data is invalid"):
         decoder.decode(frequencies)
     checking = checking_decoder(bytes(9))
     checking.decode(frequencies)

@@ -1,4 +1,4 @@
-"""Layers of kernels: the numbers of `recvae.exact.layers`."""
+"""Layers of kernels give the numbers of `recvae.exact.layers`."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SIZES = [(1, 1), (7, 16), (16, 7), (33, 48), (416, 96), (96, 259)]
 
 
 def random_dense(inputs: int, outputs: int, relu: bool) -> IntegerDense:
-    """Weights as large as the certificate of one product allows, shifts of all kinds."""
+    """A layer with weights as large as the certificate of one product allows, and any shifts."""
     rng = np.random.default_rng(inputs * 1000 + outputs)
     most = max((1 << 24) // (2 * LIMIT * inputs), 1)
     return IntegerDense(
@@ -30,7 +30,7 @@ def as_layer(dense: IntegerDense) -> Layer:
 
 
 def random_vectors(size: int) -> np.ndarray:
-    """Some of them with the largest numbers there are."""
+    """Vectors, some of them with the largest possible numbers."""
     rng = np.random.default_rng(size)
     vectors = rng.integers(-LIMIT, LIMIT + 1, (20, size)).astype(np.int16)
     vectors[:4] = LIMIT * np.sign(vectors[:4])

@@ -13,7 +13,7 @@ ROUNDS = 2
 
 
 def pointer(model: Model, z: np.ndarray, coder: RangeDecoder) -> np.ndarray:
-    """Latents (b, D) to images (b, height, width)."""
+    """From latents (b, D) to images (b, height, width)."""
     features = upsampled(model, enter(model, z))
     images = [Image(model, maps).decode(coder) for maps in features]
     return np.array(images, np.uint8).reshape(features.shape[:3])
@@ -21,7 +21,7 @@ def pointer(model: Model, z: np.ndarray, coder: RangeDecoder) -> np.ndarray:
 
 @dataclass
 class Image:
-    """One that is being decoded; `seen` holds the pixels before that are not zero."""
+    """An image during decoding; `seen` holds the non-zero pixels so far."""
 
     model: Model
     features: np.ndarray
@@ -112,7 +112,7 @@ class Image:
         return v
 
     def look_back(self, k: int, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Shares (heads, n) and what is attended to, (w,)."""
+        """Shares (heads, n) and mean answers, (w,)."""
         heads, bits = self.sizes["heads"], self.model.fraction_bits
         keys, answers = np.array(self.keys[k]), np.array(self.answers[k])
         all_shares, attended = [], []

@@ -1,7 +1,7 @@
-"""Pixels given latents, one after the other in kernels: for decoders with a `PixelKernel`.
+"""Pixels given latents, one at a time in kernels: for decoders with a `PixelKernel`.
 
-Symbols may depend on all pixels before them. Images are coded in threads, those of a receiver a
-group at a time, since they share a range coder.
+Symbols may depend on all earlier pixels. Images are coded in threads; a receiver's threads take a
+group each, since its images share a range coder.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 
 class ByKernel(PixelCoding):
-    """What a decoder's kernel says, through the range coder of kernels."""
+    """The kernel of a decoder, with the range coder for kernels."""
 
     def __init__(self, model: VaeParts, kernel: PixelKernel) -> None:
         self.model, self.kernel = model, kernel
@@ -109,7 +109,7 @@ class CodedIntervals(CodedPixels):
 
 
 def in_threads(work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
-    """Results in order, of as many jobs at once as there are CPUs."""
+    """Run jobs in as many threads as there are CPUs; return results in order."""
     if len(jobs) < 2:
         return [work(job) for job in jobs]
     with ThreadPoolExecutor(usable_cpus()) as pool:

@@ -1,6 +1,6 @@
-"""Pixels given latents, pass by pass: for decoders that say their `passes`.
+"""Pixels given latents, pass by pass: for decoders that define `passes`.
 
-Those of all images of a batch are evaluated together, in frequencies of all symbols of each pixel.
+All images of a batch are evaluated together; each pixel gets the frequencies of all its symbols.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,7 +56,7 @@ class CodedPass:
 
 
 class ByPasses(PixelCoding):
-    """What a model's passes say, through constriction's range coder."""
+    """The passes of a model, with constriction's range coder."""
 
     def __init__(self, model: VaeParts) -> None:
         self.model = model

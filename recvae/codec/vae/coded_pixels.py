@@ -1,4 +1,4 @@
-"""How pixels are coded, given the latents: what every way to do so must do."""
+"""The interface of the ways to code pixels given the latents."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -24,11 +24,11 @@ class CodedPixels(ABC):
 
     @abstractmethod
     def by_group(self, group_numbers: NDArray[np.int64], num_groups: int) -> list[Write]:
-        """What encodes the pixels of each group; group_numbers: (n,), -1 for images left out."""
+        """Encoding functions for each group; group_numbers: (n,), -1 for images left out."""
 
 
 class PixelCoding(ABC):
-    """The exact decoder of a model, and the range coder that goes with it."""
+    """The exact decoder of a model, and the range coder it needs."""
 
     @abstractmethod
     def new_encoder(self) -> RangeEncoder:
@@ -50,7 +50,7 @@ class PixelCoding(ABC):
     def decode(
         self, z: Tensor, decoders: Sequence[RangeDecoder], counts: Sequence[int]
     ) -> NDArray[np.uint8]:
-        """Decode images (n, h, w) of groups of so many each, given latents (n, D) as in `code`.
+        """Decode images (n, h, w), `counts` of them by group, given latents (n, D) as in `code`.
 
-        Raises ValueError for data that no encoder writes, where it can tell.
+        Raises ValueError for data that no encoder writes, where this is detectable.
         """

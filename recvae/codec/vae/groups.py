@@ -6,7 +6,7 @@ The stream of a group is one range coder's output, with the images in order with
 2. the latents of the images that the model codes, as its latent codec writes them: for blocks, the
    bins, uniform over J_d intervals in each dimension; then the buckets of the ranks; then the
    offsets within the buckets;
-3. for each pass of the decoder: the symbols of those images; or, of a decoder with a kernel, the
+3. for each pass of the decoder: the symbols of those images; or, for a decoder with a kernel, the
    symbols of one image after the other;
 4. the pixels of the stored images, uniform over 256 values.
 
@@ -62,7 +62,7 @@ class Bits:
 
 
 def pixel_coding(model: VaeParts) -> PixelCoding:
-    """How the decoder of a model codes pixels."""
+    """Return the coding of pixels for the decoder of a model."""
     kernel = model.decoder.kernel
     return ByPasses(model) if kernel is None else ByKernel(model, kernel)
 

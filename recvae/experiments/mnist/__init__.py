@@ -1,7 +1,7 @@
 """Lossless MNIST with one VAE and every relative entropy coder, beside the published rates.
 
 rows        which coder, model and settings, on how many images
-coders      from a row to a model that codes its latents so; layouts: blocks and rank codes
+coders      from a row to the model that codes it; layouts: blocks and rank codes
 measure     a row as a real file: rate, bits by part, overhead, bias, seconds, memory
 store       measured rows as files, so that an interrupted run continues
 table       CSV and Markdown

@@ -33,8 +33,8 @@ PARTITIONS = {
     "standard": Partition.none(DIM),
     "partitioned": allocate_intervals(INFORMATION_BITS, sum(INFORMATION_BITS)),
 }
-SEARCHES, QUICK_SEARCHES = 1001, 101  # odd: the median is one of them
-REACH = 3.2  # of the panels, in standard deviations of the prior
+SEARCHES, QUICK_SEARCHES = 1001, 101  # odd, so that the median is one of them
+REACH = 3.2  # range of the panels, in standard deviations of the prior
 CONTOURS = (1.0, 2.0)  # in standard deviations of the target
 DOTS = "#444444"
 SHADES = LinearSegmentedColormap.from_list("shades", ["white", "#8CC9EF"])
@@ -42,7 +42,7 @@ SHADES = LinearSegmentedColormap.from_list("shades", ["white", "#8CC9EF"])
 
 @dataclass(frozen=True)
 class OpenPFR(PartitionedPFR):
-    """A PFR coder that also shows the candidates it draws."""
+    """A PFR coder that also returns the candidates it draws."""
 
     def candidates(
         self, target: DiagonalGaussian, key: int | torch.Tensor, generator: torch.Generator
@@ -53,7 +53,7 @@ class OpenPFR(PartitionedPFR):
 
 
 def run(quick: bool, generator: torch.Generator, track: Track) -> Findings:
-    """See the module."""
+    """Run the experiment; see the module."""
     target = typical_posterior(INFORMATION_BITS, QUICK_SEARCHES if quick else SEARCHES)
     candidates = Table(("coder", "sent", "bin_1", "bin_2", "rank", "z_1", "z_2"))
     weights = Table(("bin_1", "bin_2", "weight"))
@@ -117,7 +117,7 @@ def _draw(candidates: Table, weights: Table, target: DiagonalGaussian) -> Figure
 
 
 def _draw_bins(axes: Axes, partition: Partition, weights: Table) -> None:
-    """Bins, each in a shade that deepens with its weight."""
+    """Draw bins, in darker shades for larger weights."""
     edges = [
         interval_edges(count, torch.device("cpu")).clamp(-2 * REACH, 2 * REACH).numpy()
         for count in partition.intervals
@@ -129,7 +129,7 @@ def _draw_bins(axes: Axes, partition: Partition, weights: Table) -> None:
 
 
 def _draw_target(axes: Axes, target: DiagonalGaussian) -> None:
-    """Contours of the target's density."""
+    """Draw contours of the target's density."""
     for deviations in CONTOURS:
         width, height = (2 * deviations * target.scale[0]).tolist()
         x, y = target.mean[0].tolist()

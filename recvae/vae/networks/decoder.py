@@ -21,19 +21,19 @@ the device of the decoder, to bits, (n,) float64."""
 
 
 class PixelKernel(Protocol):
-    """An exact decoder that goes from pixel to pixel, given its maps: sees all that came before.
+    """Codes pixel by pixel with an exact decoder, given its maps; symbols may depend on all before.
 
-    Maps are what it needs of the latents, (n, ...) int16.
+    Maps hold what it needs of the latents, (n, ...) int16.
     """
 
     def intervals(
         self, maps: NDArray[np.int16], pixels: NDArray[np.uint8]
     ) -> list[NDArray[np.int32]]:
-        """The symbols of images (n, h, w): of each, begin of 2^24 and frequency, (m, 2)."""
+        """The symbols of each image (n, h, w) as starts in [0, 2^24) and frequencies, (m, 2)."""
         ...
 
     def decode(self, maps: NDArray[np.int16], coder: Coder) -> NDArray[np.uint8]:
-        """Decode images (n, h, w) by a range coder, which notes what no encoder writes."""
+        """Decode images (n, h, w) by a range coder, which records data that no encoder writes."""
         ...
 
 
@@ -104,13 +104,13 @@ class Decoder(nn.Module):
         """Load these tensors from a model. Raises ValueError if one is malformed."""
 
     def maps(self, z: Tensor) -> Tensor:
-        """What a `PixelKernel` needs of latents (n, D), (n, ...)."""
+        """Map latents (n, D) to what a `PixelKernel` needs of them, (n, ...)."""
         raise NotImplementedError
 
     def pixel_kernel(self, number: FixedPoint) -> PixelKernel | None:
-        """What codes pixels in place of `passes`, of an exact decoder; None where passes do.
+        """The kernel that codes pixels instead of `passes`, for exact decoders; None if passes do.
 
-        Raises ValueError for a number format that it is not made for.
+        Raises ValueError for an unsupported number format.
         """
         return None
 

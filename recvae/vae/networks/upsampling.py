@@ -1,4 +1,4 @@
-"""Shared parts of decoders: upsampling from latents to a map, heads, vectors of values."""
+"""Shared parts of decoders: upsampling from latents to a map, heads, columns of values."""
 
 import math
 
@@ -45,10 +45,10 @@ class UpsamplingDecoder(Decoder):
 
 
 def known_columns(levels: int) -> Tensor:
-    """What is known of each value before training: value / (levels - 1), non-zero, saturated.
+    """The given columns of each value: value / (levels - 1), non-zero, saturated.
 
-    Returns (levels, 3); of other than 256 levels (levels, 2), of two (2, 1): they leave out the
-    columns that say nothing.
+    Returns (levels, 3); for fewer than 256 levels (levels, 2), for two (2, 1), without the columns
+    that would be redundant.
     """
     with torch.device("cpu"):  # not on the meta device, where arithmetic imports a compiler
         value = torch.arange(levels)

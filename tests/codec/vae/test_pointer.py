@@ -1,4 +1,4 @@
-"""Files of pointer models: every byte back at odd sizes, few levels, any grouping and any noise."""
+"""Files of pointer models round-trip for odd sizes, few levels, any grouping and any noise."""
 
 import io
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_round_trip_in_any_group_and_batch(model: CodecModel) -> None:
 
 
 def test_a_payload_is_as_long_as_its_symbols_cost(model: CodecModel) -> None:
-    """And what the model has learned is worth something."""
+    """The trained model must also save bits."""
     images = blots(model.architecture, 60)
     report = Codec(model).compress_to(io.BytesIO(), images, 60)
     assert report.bits["stored"] < 1

@@ -1,4 +1,4 @@
-"""The pointer decoder: what a pixel sees, and that all ways to evaluate it agree."""
+"""The pointer decoder: the context of a pixel, and agreement of all ways to evaluate it."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ KINDS = [
 
 
 def make_decoder(height: int, width: int, arguments: dict[str, int]) -> PointerDecoder:
-    """A small decoder whose every weight matters."""
+    """A small decoder whose weights all have an effect."""
     torch.manual_seed(0)
     decoder = PointerDecoder(LATENTS, height, width, PointerArguments(**arguments))
     for parameter in decoder.requires_grad_(False).parameters():
@@ -34,7 +34,7 @@ def make_decoder(height: int, width: int, arguments: dict[str, int]) -> PointerD
 
 
 def random_pixels(decoder: PointerDecoder, count: int = 7) -> Tensor:
-    """From all black to all noise, (count, h, w) uint8."""
+    """Images from all black to all noise, (count, h, w) uint8."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, decoder.arguments.levels, (count, decoder.height, decoder.width))
     pixels *= rng.random(pixels.shape) < np.linspace(0, 1, count)[:, None, None]
@@ -83,7 +83,7 @@ def test_integers_cost_what_floats_do(decoder: PointerDecoder) -> None:
 
 
 def test_a_symbol_depends_on_what_came_before_alone(decoder: PointerDecoder) -> None:
-    """The symbols up to a pixel stay as they are when later pixels change."""
+    """The symbols up to a pixel do not change with later pixels."""
     model, pixels = quantise(decoder, NUMBER), random_pixels(decoder)
     z, rng = make_latents(len(pixels)), np.random.default_rng(3)
     first = intervals(model, z, pixels)
@@ -99,7 +99,7 @@ def test_a_symbol_depends_on_what_came_before_alone(decoder: PointerDecoder) -> 
 
 
 def test_the_sender_tells_symbols_of_a_whole_law(decoder: PointerDecoder) -> None:
-    """Over all values of the last pixel the intervals cover 2^24, each once."""
+    """Over all values of the last pixel, the intervals cover 2^24 exactly once."""
     model, pixels = quantise(decoder, NUMBER), random_pixels(decoder)[4:5]
     levels = decoder.arguments.levels
     every = pixels.expand(levels, -1, -1).clone()
@@ -121,7 +121,7 @@ def test_samples_are_images(decoder: PointerDecoder) -> None:
 
 
 def test_it_points_at_values_that_occurred() -> None:
-    """Trained on images of two values of their own each, it finds the second one cheap."""
+    """Trained on images with two random values each, it codes the second one cheaply."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
 

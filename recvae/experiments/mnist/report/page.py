@@ -61,12 +61,12 @@ def _published(rows: Sequence[Measured]) -> Iterator[tuple[Published, Measured, 
 
 
 def _best_on_all_images(rows: Sequence[Measured], model: str | int | None) -> Measured | None:
-    """The best row of a model among those that published rates may stand beside."""
+    """The best row of a model among those comparable to published rates."""
     return _best(row for row in rows if row["model"] == model and row["images"] == ALL_IMAGES)
 
 
 def _best(rows: Iterable[Measured]) -> Measured | None:
-    """The row of partitioned ORC with the lowest rate over -ELBO of its own images."""
+    """The row of partitioned ORC with the lowest rate relative to -ELBO of its own images."""
     return min(
         (row for row in rows if row["family"] == "partitioned ORC"),
         key=lambda row: row["bits_per_pixel"] / row["negative_elbo_bpp"],

@@ -1,4 +1,4 @@
-"""The pointer network: pixels see those before them, near and far, and the values used so far."""
+"""The pointer network: pixels depend on earlier ones, near and far, and on values used so far."""
 
 from recvae.vae.networks.encoders import ConvEncoder, ConvEncoderArguments
 from recvae.vae.networks.pointer.decoder import PointerArguments, PointerDecoder

@@ -1,15 +1,15 @@
-"""The pointer decoder: pixels see those before them, near and far, and the values that were used.
+"""The pointer decoder: pixels depend on earlier ones, near and far, and on the values used so far.
 
-Pixels are coded in raster order, each in one symbol or two: whether it is zero, of the latents and
-the pixels around it; and, if it is not, its value. The value's law sees the same pixels more
-closely, the *memory* of all values that occurred in the image, and two rounds of attention (see
-`attention`) among the pixels that are not zero. The last round points as well: the probability of a
-value grows with how much the pixel looks at pixels of that value.
+Pixels are coded in raster order, each as one symbol or two: whether it is zero, given the latents
+and the pixels around it; and, if it is not, its value. The value's law depends on the same pixels
+in more detail, on the *memory* of all values that occurred in the image, and on two rounds of
+attention (see `attention`) among the non-zero pixels. The last round also points: the probability
+of a value grows with the attention of the pixel to pixels of that value.
 
     p(v) ~ exp(logit_v + gate [v occurred]) (1 + sum over heads h of exp(strength_h) share_h(v))
 
-share_h(v) is how far head h looks at the pixels before that have the value v. It serves images that
-use few values of their own, as scans, drawings and label maps do.
+share_h(v) is the attention of head h to earlier pixels with the value v. The network suits images
+that use few values, such as scans, drawings and label maps.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from recvae.vae.networks.pointer.sampling import passes_in_floats
 from recvae.vae.networks.pointer.tokens import Tokens, one_hot_before, windows
 from recvae.vae.networks.upsampling import UpsamplingDecoder, known_columns
 
-LEARNED_COLUMNS = 5  # of the vectors that stand for a value
+LEARNED_COLUMNS = 5  # of the vectors that represent a value
 PLACE_COLUMNS = 7  # learned, of the vector for a row or a column
 ROUNDS = 2  # of attention
 MAX_STRENGTH = 8.0
@@ -39,15 +39,15 @@ MAX_STRENGTH = 8.0
 
 @dataclass(frozen=True)
 class PointerArguments:
-    """Of `PointerDecoder`.
+    """Arguments of `PointerDecoder`.
 
     Fields:
         channels: width of the feature maps.
         flag_width, flag_blocks, flag_radius: width, residual blocks and context of the part that
-            tells whether pixels are zero.
-        width: of the part that tells values.
-        radius: of its contexts.
-        heads: of the attention; they divide `width`.
+            decides whether pixels are zero.
+        width: width of the part that determines values.
+        radius: radius of its contexts.
+        heads: heads of the attention; must divide `width`.
         levels: number of grey levels; pixels are below it.
     """
 
@@ -133,11 +133,11 @@ class PointerDecoder(UpsamplingDecoder):
         return passes_in_floats(self, z)
 
     def maps(self, z: Tensor) -> Tensor:
-        """As in `Decoder`: (n, h, w, c)."""
+        """See `Decoder`: (n, h, w, c)."""
         return self.upsample(z)
 
     def pixel_kernel(self, number: FixedPoint) -> PixelKernel:
-        """As in `Decoder`."""
+        """See `Decoder`."""
         from recvae.vae.networks.pointer.exact.coding import PointerKernel
 
         return PointerKernel(self, number)
@@ -148,19 +148,19 @@ class PointerDecoder(UpsamplingDecoder):
         return cast(list[Attention], list(self.attention))
 
     def flag_hidden(self, context: Tensor, features: Tensor) -> Tensor:
-        """(..., neighbours * columns) and (..., c) to (..., flag width)."""
+        """From (..., neighbours * columns) and (..., c) to (..., flag width)."""
         return self.flag_blocks(self.flag_join(torch.cat([context, features], dim=-1)))
 
     def places(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Rows and columns (n,) to (n, place columns)."""
+        """From rows and columns (n,) to (n, place columns)."""
         return torch.cat([self.rows(rows), self.columns(columns)], dim=1)
 
     def enter(self, context: Tensor, hidden: Tensor, features: Tensor, places: Tensor) -> Tensor:
-        """What is known of pixels before they look back, (n, width).
+        """The states of pixels before attention, (n, width).
 
         Args:
             context: values of the pixels around, (n, neighbours).
-            hidden: of the part that tells zeros, (n, flag width).
+            hidden: output of the part for zeros, (n, flag width).
             features: (n, c).
             places: (n, place columns).
         """
@@ -171,7 +171,7 @@ class PointerDecoder(UpsamplingDecoder):
         """Logarithms of unnormalised probabilities of values 1 and up, (n, levels - 1).
 
         Args:
-            law: what the last layer says, (n, levels + heads).
+            law: output of the last layer, (n, levels + heads).
             seen: whether values occurred before, (n, levels), 0 or 1.
             pointed: sum over heads of strength times share, (n, levels).
         """
@@ -180,11 +180,11 @@ class PointerDecoder(UpsamplingDecoder):
         return logits + gate * seen[:, 1:] + torch.log1p(pointed[:, 1:])
 
     def strengths(self, law: Tensor) -> Tensor:
-        """How much more probable what heads point at becomes, (n, heads)."""
+        """Factors by which heads make what they point at more probable, (n, heads)."""
         return law[:, self.arguments.levels :].clamp(-MAX_STRENGTH, MAX_STRENGTH).exp()
 
     def _flag_hidden_of_all(self, values: Tensor, features: Tensor) -> Tensor:
-        """Pixels (b, h, w) and maps (b, h, w, c) to (b * h * w, flag width)."""
+        """From pixels (b, h, w) and maps (b, h, w, c) to (b * h * w, flag width)."""
         radius = self.arguments.flag_radius
         vectors = self.flag_values(values).detach().to(features.dtype)
         return self.flag_hidden(causal_windows(vectors, radius, radius + 1), features).flatten(0, 2)
@@ -192,7 +192,7 @@ class PointerDecoder(UpsamplingDecoder):
     def _value_logits(
         self, tokens: Tokens, values: Tensor, hidden: Tensor, features: Tensor
     ) -> Tensor:
-        """`law_logits` of tokens; values: (b, h, w); hidden and features: of all pixels."""
+        """`law_logits` of tokens; values: (b, h, w); hidden and features: those of all pixels."""
         levels, dtype = self.arguments.levels, hidden.dtype
         places = self.places(tokens.rows, tokens.columns).to(dtype)
         own = self.values(tokens.values).to(dtype)

@@ -1,4 +1,4 @@
-"""The pointer decoder in floats, one pixel of all images at a time: for pictures of samples."""
+"""The pointer decoder in floats, one pixel of all images at a time, to draw samples."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def passes_in_floats(decoder: "PointerDecoder", z: Tensor) -> Passes:
-    """Two passes for each place, zero or not and then the value; see `recvae.vae.networks.passes`.
+    """Two passes for each position, the flag and then the value; see `recvae.vae.networks.passes`.
 
     z: (b, D).
     """
@@ -40,7 +40,7 @@ def passes_in_floats(decoder: "PointerDecoder", z: Tensor) -> Passes:
 
 
 class _Past:
-    """The pixels that were not zero, of each image in a row of its own; none comes first."""
+    """The non-zero pixels so far, with a row for each image; the first entry stands for none."""
 
     def __init__(self, decoder: "PointerDecoder", count: int, device: torch.device) -> None:
         arguments = decoder.arguments
@@ -58,7 +58,7 @@ class _Past:
     def look(
         self, images: Tensor, place: int, context: Tensor, hidden: Tensor, features: Tensor
     ) -> Tensor:
-        """Logits (n, levels - 1) of the pixels of some images at a place; see `keep`."""
+        """Logits (n, levels - 1) of the pixels of some images at a position; see `keep`."""
         decoder, length = self.decoder, int(self.counts.max()) + 1
         rows = torch.full_like(images, place // decoder.width)
         self.places = decoder.places(rows, torch.full_like(images, place % decoder.width))
@@ -77,7 +77,7 @@ class _Past:
         return decoder.law_logits(law, seen, (mixed[:, None] @ values)[:, 0])
 
     def keep(self, images: Tensor, values: Tensor) -> None:
-        """Take in the values (n,) of the pixels that were looked at last."""
+        """Store the values (n,) of the pixels of the latest `look`."""
         self.counts[images] += 1
         at, own = self.counts[images], self.decoder.values(values)
         for number, (attention, x) in enumerate(zip(self.decoder.rounds, self.known, strict=True)):

@@ -1,4 +1,4 @@
-"""The pixels of images that are not zero, laid out for batched attention."""
+"""The non-zero pixels of images, laid out for batched attention."""
 
 import torch
 from torch import Tensor
@@ -6,19 +6,19 @@ from torch.nn import functional
 
 from recvae.vae.networks.context import neighbours
 
-IMAGES_AT_ONCE = 16  # in attention, of like numbers of pixels: padding costs
-LENGTHS = 32  # they are multiples of it: few shapes, since libraries compile for each
+IMAGES_AT_ONCE = 16  # in attention, with similar numbers of pixels, as padding is costly
+LENGTHS = 32  # lengths are multiples of it: few shapes, since libraries compile for each
 
 
 def one_hot_before(values: Tensor, levels: int, dtype: torch.dtype) -> Tensor:
-    """One-hot values, (b, n, levels), of the pixel before each: values (b, n); first, of none."""
+    """One-hot value of the pixel before each, (b, n, levels), 0 for the first; values: (b, n)."""
     hot = torch.zeros(*values.shape, levels, dtype=dtype, device=values.device)
     hot[:, 1:].scatter_(2, values[:, :-1, None], 1.0)
     return hot
 
 
 def windows(values: Tensor, sites: Tensor, radius: int) -> Tensor:
-    """The values of the contexts of sites (n,) of pixels (b, h, w): (n, neighbours)."""
+    """The values in the contexts of sites (n,) of pixels (b, h, w): (n, neighbours)."""
     height, width = values.shape[1:]
     padded = functional.pad(values, (radius, radius, radius, 0))
     rows, columns = height + radius, width + 2 * radius
@@ -29,10 +29,10 @@ def windows(values: Tensor, sites: Tensor, radius: int) -> Tensor:
 
 
 class Tokens:
-    """The pixels of images (b, h, w) that are not zero, image after image.
+    """The non-zero pixels of images (b, h, w), image after image.
 
-    Some images at a time, of like numbers of them, are filled up to the longest with pixels that
-    are not `real`: of value zero, in the first place of the first image.
+    Batches of images with similar numbers of them are padded to the longest with pixels that are
+    not `real`: of value zero, at the first position of the first image.
     """
 
     def __init__(self, values: Tensor) -> None:
@@ -57,7 +57,7 @@ class Tokens:
         self.rows, self.columns = self.sites // width % height, self.sites % width
 
     def split(self, x: Tensor) -> list[Tensor]:
-        """(n, ...) as (images, n, ...) of those that are filled up together."""
+        """(n, ...) as (images, n, ...), one for each batch of images padded together."""
         sizes = [images * length for images, length in self.shapes]
         parts = zip(x.split(sizes), self.shapes, strict=True)
         return [part.reshape(*shape, *x.shape[1:]) for part, shape in parts]

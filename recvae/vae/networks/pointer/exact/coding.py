@@ -21,7 +21,7 @@ NO_WORDS = np.zeros(0, np.uint32)
 class PointerKernel:
     """Codes images of one size; may be called in several threads at once.
 
-    Raises ValueError for a number format that sums do not fit.
+    Raises ValueError for a number format that its sums do not fit.
     """
 
     def __init__(self, decoder: "PointerDecoder", number: FixedPoint) -> None:

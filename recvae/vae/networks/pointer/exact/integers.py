@@ -1,4 +1,4 @@
-"""From a decoder whose layers are integer ones to what its kernels take."""
+"""Converts a decoder with integer layers to the form for its kernels."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ MAX_INT32 = (1 << 31) - 1
 
 
 def to_kernel(decoder: "PointerDecoder", number: FixedPoint) -> Network:
-    """All of it but the maps. ValueError for a number format that its sums do not fit."""
+    """Convert all but the maps. ValueError for a number format that its sums do not fit."""
     arguments: Any = decoder.arguments
     size, limit = arguments.width // arguments.heads, number.limit
     if limit > MAX_LIMIT or (size + size % 2) * limit * limit > MAX_INT32:

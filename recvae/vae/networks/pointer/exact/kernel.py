@@ -1,6 +1,6 @@
-"""The loop over the pixels of images: what is known, what the network says, the range coder.
+"""The loop over the pixels of images: context, network, range coder.
 
-Sender and receiver run the same function, so both have the same frequencies.
+Sender and receiver run the same function, so both get the same frequencies.
 """
 
 from collections import namedtuple
@@ -17,7 +17,7 @@ Network = namedtuple(
     "flag_values flag_join flag_blocks flag values rows columns join block rounds memory last law "
     "none exponentials numbers",
 )
-"""A decoder after its maps: layers; tables of vectors, int16; the keys of none, (rounds, width)
+"""A decoder after its maps: layers; tables of vectors, int16; keys for no pixel, (rounds, width)
 int16; exponentials, int32."""
 
 Numbers = namedtuple("Numbers", "flag_radius radius flag_width width heads fraction_bits limit")
@@ -25,16 +25,16 @@ Numbers = namedtuple("Numbers", "flag_radius radius flag_width width heads fract
 Round = namedtuple("Round", "known query key value out block")
 
 Buffers = namedtuple("Buffers", "near wide inputs flag x known query key answer a b sums law")
-"""near, wide: vectors of the values of an image, for zeros and for values, row by row, with rims.
-The others are what goes in and out of layers, int16; sums: int32; law: of the last layer."""
+"""near, wide: vectors of an image's values, for zeros and for values, row by row, with borders. The
+others are inputs and outputs of layers, int16; sums: int32; law: output of the last layer."""
 
 Symbols = namedtuple("Symbols", "memory seen weights pointed strengths frequencies")
 """memory: (width,) int32, sum over values that occurred. seen: (levels,) bool. The others, int64,
-are of the law of the next symbol; strengths: (heads,)."""
+belong to the law of the next symbol; strengths: (heads,)."""
 
 
 def new_buffers(network, height, width):
-    """For images of a size."""
+    """Make buffers for images of a size."""
     numbers, (maps, tables) = network.numbers, ([], (network.flag_values, network.values))
     for radius, table in zip((numbers.flag_radius, numbers.radius), tables, strict=True):
         maps.append(np.zeros((height + radius, (width + 2 * radius) * table.shape[1]), np.int16))
@@ -47,7 +47,7 @@ def new_buffers(network, height, width):
 
 
 def new_symbols(network):
-    """Those of an image that begins."""
+    """Make the state for the start of an image."""
     levels, classes = len(network.memory), max(len(network.memory) - 1, 2)
     return Symbols(
         np.zeros(network.memory.shape[1], np.int32),
@@ -61,10 +61,10 @@ def new_symbols(network):
 
 @threaded
 def code_images(network, features, pixels, intervals, counts, buffers, symbols, past, coder):
-    """Code images (n, h, w) uint8, or fill them in, of maps (n, h, w, c) int16.
+    """Encode images (n, h, w) uint8, or decode into them, given maps (n, h, w, c) int16.
 
-    A sender's coder has no words: of each image it gets the intervals of the symbols, as begin and
-    frequency in (n, symbols, 2) int32, and their counts, (n,) int64. A receiver has none of those.
+    A sender's coder has no words: it gets the intervals of each image's symbols, as start and
+    frequency in (n, symbols, 2) int32, and their counts, (n,) int64. A receiver has neither.
     """
     decoding = coder.words.size > 0
     for n in range(len(pixels)):
@@ -81,7 +81,7 @@ def code_images(network, features, pixels, intervals, counts, buffers, symbols, 
 def _code_image(network, features, pixels, intervals, n, buffers, symbols, past, coder, decoding):
     height, width = pixels.shape
     _begin(network, buffers, symbols)
-    used, tokens = 0, np.int64(1)  # none comes first; a literal would be compiled for apart
+    used, tokens = 0, np.int64(1)  # 0 is no pixel; a literal would be compiled separately
     for y in range(height):
         for x in range(width):
             value = np.int64(0 if decoding else pixels[y, x])
@@ -114,7 +114,7 @@ def _begin(network, buffers, symbols):
 
 @inlined
 def _flag_law(network, buffers, symbols, features, y, x):
-    """Find the frequencies of zero and not zero; leaves what is known in `buffers.flag`."""
+    """Find the frequencies of zero and not zero; leave the state in `buffers.flag`."""
     numbers = network.numbers
     inputs, hidden, limit = buffers.inputs, buffers.flag, numbers.limit
     columns = network.flag_values.shape[1]
@@ -130,7 +130,7 @@ def _flag_law(network, buffers, symbols, features, y, x):
 
 @kernel
 def _value_law(network, buffers, symbols, past, tokens, features, y, x):
-    """Find the frequencies of values 1 and up; leaves keys and answers to `_learn`."""
+    """Find the frequencies of values 1 and up; `_learn` stores keys and answers."""
     numbers, exponentials = network.numbers, network.exponentials
     limit, width, bits = numbers.limit, numbers.width, numbers.fraction_bits
     inputs, token = buffers.inputs, buffers.x[:width]
@@ -179,7 +179,7 @@ def _value_law(network, buffers, symbols, past, tokens, features, y, x):
 
 @kernel
 def _learn(network, buffers, symbols, past, tokens, value, y, x):
-    """Take in the value of the pixel that `_value_law` was of."""
+    """Learn from the value of the pixel of the latest `_value_law`."""
     numbers = network.numbers
     limit, width = numbers.limit, numbers.width
     for turn in range(len(network.rounds)):
@@ -205,7 +205,7 @@ def _learn(network, buffers, symbols, past, tokens, value, y, x):
 
 @inlined
 def _code(symbols, classes, symbol, intervals, n, used, coder, decoding):
-    """Code the next symbol by its frequencies, or return it."""
+    """Code the next symbol by its frequencies; return it."""
     begin = np.int64(0)
     if decoding:
         place, symbol = range_coder.look_up(coder), 0
@@ -223,7 +223,7 @@ def _code(symbols, classes, symbol, intervals, n, used, coder, decoding):
 
 @inlined
 def _look_around(rows, radius, columns, y, x, inputs):
-    """Copy the vectors of the pixels around, those before (y, x); returns how many numbers."""
+    """Copy the vectors of the pixels around and before (y, x); return the number of elements."""
     place = 0
     for up in range(radius, -1, -1):
         first = x * columns
@@ -243,7 +243,7 @@ def _put_place(network, inputs, place, y, x):
 
 @inlined
 def _copy(vector, inputs, place):
-    """Copy a vector to a place; returns the one behind it."""
+    """Copy a vector to a position; return the position after it."""
     for i in range(vector.size):
         inputs[place + i] = vector[i]
     return place + vector.size

@@ -1,11 +1,11 @@
-"""Laws of symbols as frequencies, in integers: as `recvae.exact.frequencies`, and with pointers.
+"""Laws of symbols as frequencies, in integers: as in `recvae.exact.frequencies`, with pointers.
 
 With E(i) = floor(2^20 exp(-i / 2^f)), f fraction bits, class v of n has the weight E(max l - l_v),
-times a factor where pointers lead to it, and the frequency
+times a factor if pointers lead to it, and the frequency
 
-    1 + floor(weight_v (2^24 - n) / sum of weights)        class 0 takes what is left of 2^24.
+    1 + floor(weight_v (2^24 - n) / sum of weights)        class 0 also gets the rest of 2^24.
 
-All functions are numba's.
+All functions are compiled by numba.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from recvae.jit import inlined, kernel
 from recvae.kernels.range_coder import TOTAL
 
 MAX_STRENGTH = 8  # of heads, in nats
-ONE = 22512  # floor(2^26 exp(-8)): a strength of 0 and a whole share, as `strength` has them
+ONE = 22512  # floor(2^26 exp(-8)): a strength of 0, as in `strength`, and a share of 1
 SHARE_BITS = 14
 FACTOR_SHIFT = 8
 MAX_WEIGHT_BITS = 38  # of the sum of weights, which times 2^24 must fit 63 bits
@@ -22,7 +22,7 @@ MAX_WEIGHT_BITS = 38  # of the sum of weights, which times 2^24 must fit 63 bits
 
 @inlined
 def strength(exponentials, logit, fraction_bits):
-    """2^20 exp(logit - 8), of a logit kept to -8 to 8."""
+    """2^20 exp(logit - 8), for a logit clamped to -8 to 8."""
     most = MAX_STRENGTH << fraction_bits
     below = most - min(max(logit, -most), most)
     return np.int64(exponentials[min(below, exponentials.size - 1)])
@@ -41,14 +41,14 @@ def weigh(logits, exponentials, weights, count):
 
 @inlined
 def point(weights, pointed, count):
-    """Multiply weights by what is pointed at: pointed[v], sum of strength times share."""
+    """Multiply weights for pointed[v], the sum of strength times share."""
     for v in range(count):
         weights[v] *= ONE + (pointed[v] >> FACTOR_SHIFT)
 
 
 @kernel
 def count_up(weights, frequencies, count):
-    """Set frequencies of the first `count` classes, int64, each at least 1, in sum 2^24."""
+    """Set frequencies of the first `count` classes, int64, each at least 1, to the sum 2^24."""
     total = np.int64(0)
     for v in range(count):
         total += weights[v]

@@ -1,8 +1,8 @@
-"""The pixels of an image that were not zero, and how the next one looks back at them, in integers.
+"""The non-zero pixels of an image, and the attention of the next one to them, in integers.
 
 A score is the product of query and key, in units of 2^-f nats, rounded down. Shares are those of a
-softmax in units of 2^-14, rounded to the nearest, and what is attended to is their mean of answers.
-In front of all pixels stands none, whose answer is zero. All functions are numba's.
+softmax in units of 2^-14, rounded to the nearest, and the result is their mean of answers. The
+first entry stands for no pixel; its answer is zero. All functions are compiled by numba.
 """
 
 from collections import namedtuple
@@ -13,21 +13,21 @@ from recvae.jit import inlined, kernel
 from recvae.kernels.dense import add_products
 from recvae.vae.networks.pointer.exact.law import SHARE_BITS
 
-KEYS = 64  # that are scored at once
+KEYS = 64  # scored at once
 
 Past = namedtuple("Past", "entered keys answers values scores shares queries sums")
-"""Of an image of up to n pixels, D = width / heads numbers a head.
+"""State for an image of up to n pixels, with D = width / heads numbers for each head.
 
-entered: (rounds, width) int16, what was known of the pixel that looks back before each round.
-keys: (rounds, heads, chunks, D / 2, KEYS, 2) int16, as `dense.add_products` takes them, with keys
-as outputs. answers: (rounds, heads, n / 2, D, 2) int16, with pixels as inputs. values: (n,) int64,
-less 1. scores: (n,) int32. shares: (heads, n) int16. queries: (heads, D) int16. sums: (D,) int32. D
-is filled up to what `dense` needs, n to whole chunks.
+entered: (rounds, width) int16, the state of the attending pixel before each round. keys: (rounds,
+heads, chunks, D / 2, KEYS, 2) int16, in the form for `dense.add_products`, with keys as outputs.
+answers: (rounds, heads, n / 2, D, 2) int16, with pixels as inputs. values: (n,) int64, minus 1.
+scores: (n,) int32. shares: (heads, n) int16. queries: (heads, D) int16. sums: (D,) int32. D is
+padded as `dense` needs, n to whole chunks.
 """
 
 
 def new_past(rounds, heads, width, most, none):
-    """Of an image of up to `most` pixels; none: its key in each round, (rounds, width) int16."""
+    """State for up to `most` pixels; none: the key for no pixel by round, (rounds, width) int16."""
     size = width // heads
     pairs, outputs, chunks = -(-size // 2), -(-size // 16) * 16, most // KEYS + 1
     past = Past(
@@ -47,7 +47,7 @@ def new_past(rounds, heads, width, most, none):
 
 @kernel
 def put_key(past, turn, place, key):
-    """Keep the key of the pixel at a place, (width,) int16."""
+    """Store the key of the pixel at a position, (width,) int16."""
     heads = past.queries.shape[0]
     size = key.size // heads
     for h in range(heads):
@@ -57,7 +57,7 @@ def put_key(past, turn, place, key):
 
 @kernel
 def put_answer(past, turn, place, answer):
-    """Keep the answer of the pixel at a place, (width,) int16."""
+    """Store the answer of the pixel at a position, (width,) int16."""
     heads = past.queries.shape[0]
     size = answer.size // heads
     for h in range(heads):
@@ -67,7 +67,7 @@ def put_answer(past, turn, place, answer):
 
 @kernel
 def look_back(past, turn, count, query, attended, exponentials, fraction_bits, limit):
-    """Find shares and mean answers of the first `count` places, none among them.
+    """Find shares and mean answers of the first `count` entries, including that of no pixel.
 
     query, attended: (width,) int16.
     """
@@ -112,7 +112,7 @@ def _find_shares(past, turn, h, count, exponentials, fraction_bits):
 
 @inlined
 def point_at(past, count, strengths, pointed):
-    """Add to pointed[v] the sum of strength times share of all pixels of value v."""
+    """Add to pointed[v] the sum of strength times share over all pixels of value v."""
     for i in range(1, count):
         mixed = np.int64(0)
         for h in range(strengths.size):
