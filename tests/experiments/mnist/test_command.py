@@ -18,7 +18,7 @@ import torch
 
 from experiments.mnist.rows import make_row
 from recvae.codec import CodecModel, load_model
-from recvae.codec.vae.groups import code_pixels, decode_groups, encode_groups, pixel_bits
+from recvae.codec.vae.groups import code_pixels, decode_groups, encode_groups
 from recvae.codec.vae.latents import BlockLatents
 from recvae.codec.vae.min_cost import MinCostSender
 from recvae.codec.vae.model import load_vae
@@ -235,7 +235,7 @@ def test_looked_up_pixel_bits_are_those_that_are_spent(
     assert table is not None
     looked_up = make_pixel_cost(model)(z, tensor).numpy()
     assert looked_up == pytest.approx(table(model.decoder.latents(z), tensor).numpy(), abs=0)
-    spent = pixel_bits(code_pixels(model, z, tensor), len(images))
+    spent = code_pixels(model, z, tensor).bits
     assert looked_up == pytest.approx(spent, abs=5e-3)
     other = load_vae("mnist")
     assert other.decoder.decoder.pixel_cost_table(other.number.fraction_bits) is None
