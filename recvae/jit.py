@@ -63,3 +63,9 @@ event.register("numba:compile", _WhileCompiling())
 kernel = compiled()
 threaded = compiled(nogil=True)  # runs in several Python threads at once
 inlined = compiled(forceinline=True)
+
+# The same for functions that allocate nothing: without the atomic operations by which numba counts
+# references to arrays, which take longer than the work of a small function.
+bare = compiled(_nrt=False)
+bare_threaded = compiled(_nrt=False, nogil=True)
+bare_inlined = compiled(_nrt=False, forceinline=True)

@@ -160,9 +160,17 @@ class Codec:
         header = container_header(
             coder, given.spec, group_size, plain=given.one_spec and not arrays
         )
-        at_once = -(-self.batch_size // group_size) * group_size  # whole groups
+        groups_at_once = max(-(-self.batch_size // group_size), coder.groups_at_once)
         sender = (effort, quality)
-        return Task(coder, header, given.chunks, at_once, *sender, names, arrays or {})
+        return Task(
+            coder,
+            header,
+            given.chunks,
+            groups_at_once * group_size,
+            *sender,
+            names,
+            arrays or {},
+        )
 
     def compress_chunk(self, images: Pixels, channels: int = GREY) -> bytes:
         """Compress images of one spec (n, ...) to a compact payload: groups, no header or index.

@@ -223,7 +223,7 @@ class CompressedImages:
     ) -> Iterator[list[tuple[int, Group]]]:
         """Batches of numbered groups of one spec, as many as fit."""
         group_size = self.reader.header.group_size
-        at_once = max(1, self.batch_size // group_size)
+        at_once = max(self.model.groups_at_once, self.batch_size // group_size)
         waiting: list[tuple[int, Group]] = []
         for number, group in zip(numbers, groups, strict=True):
             if waiting and group.spec != waiting[0][1].spec:

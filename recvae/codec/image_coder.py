@@ -60,6 +60,11 @@ class ImageCoder(ABC):
     cpu_only: bool = False
 
     @property
+    def groups_at_once(self) -> int:
+        """The number of groups that it codes in parallel: batches have at least as many."""
+        return 1
+
+    @property
     @abstractmethod
     def file_id(self) -> bytes:
         """The 16 bytes in a file's header that identify the model to decode it with."""

@@ -15,7 +15,7 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from recvae.jit import inlined
+from recvae.jit import bare_inlined
 
 LANES = 16
 ALIGNED_BYTES = 64  # a vector across two cache lines is read twice
@@ -42,7 +42,7 @@ def pack(weights: NDArray[np.int16]) -> NDArray[np.int16]:
     return packed
 
 
-@inlined
+@bare_inlined
 def add_products(packed: Any, inputs: Any, sums: Any) -> None:
     """sums[o] += sum_i weights[o, i] * inputs[i], modulo 2^32, for kernels only.
 

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.jit import kernel
+from recvae.jit import bare
 from recvae.kernels.dense import add_products, pack
 
 Layer = namedtuple("Layer", "weights bias shifts low")
@@ -24,7 +24,7 @@ def new_layer(weight, bias, shift, low):
     return Layer(packed, bias, shift, low)
 
 
-@kernel
+@bare
 def apply(layer, inputs, sums, outputs, limit):
     """outputs = clamp((W inputs + bias) >> shift, low, limit).
 
@@ -39,7 +39,7 @@ def apply(layer, inputs, sums, outputs, limit):
         outputs[o] = min(max(sums[o] >> layer.shifts[o], low), high)
 
 
-@kernel
+@bare
 def add_residual(residual, x, sums, hidden, change, limit):
     """x = clamp(x + second(first(x)), -limit, limit); hidden and change: int16, scratch space."""
     apply(residual.first, x, sums, hidden, limit)
@@ -47,7 +47,7 @@ def add_residual(residual, x, sums, hidden, change, limit):
     add(x, change, limit)
 
 
-@kernel
+@bare
 def add(x, change, limit):
     """x = clamp(x + change, -limit, limit), int16."""
     high = np.int32(limit)

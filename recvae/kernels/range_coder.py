@@ -7,7 +7,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.jit import inlined
+from recvae.jit import bare_inlined, inlined
 
 PRECISION_BITS = 24
 TOTAL = 1 << PRECISION_BITS
@@ -38,7 +38,7 @@ def new_decoder(words):
     return coder
 
 
-@inlined
+@bare_inlined
 def encode(coder, left, frequency):
     """Code the symbol whose interval of 2^24 begins at `left` and is `frequency` wide."""
     state, words, place = coder
@@ -62,7 +62,7 @@ def encode(coder, left, frequency):
         state[1] <<= _WORD
 
 
-@inlined
+@bare_inlined
 def look_up(coder):
     """The point in [0, 2^24) that lies in the interval of the next symbol."""
     state = coder.state
@@ -73,7 +73,7 @@ def look_up(coder):
     return np.int64(place)
 
 
-@inlined
+@bare_inlined
 def accept(coder, left, frequency):
     """Move past the symbol that `look_up` found."""
     state = coder.state
@@ -86,7 +86,7 @@ def accept(coder, left, frequency):
         _read(coder)
 
 
-@inlined
+@bare_inlined
 def _read(coder):
     state, words, place = coder
     word = words[place[0]] if place[0] < words.size else np.uint32(0)

@@ -23,6 +23,7 @@ from recvae.codec.pixelwise.networks import LAYERS, IntegerNetwork
 from recvae.errors import InputError
 from recvae.images.spec import GREY, RGB
 from recvae.pixelwise.arguments import PixelArguments
+from recvae.threads import usable_cpus
 
 FORMAT = "recvae-pixelwise-1"
 KINDS = {"grey": GREY, "rgb": RGB}
@@ -48,6 +49,11 @@ class PixelwiseModel(FolderModel, ImageCoder):
     plain = False
     tiles_apart = True
     cpu_only = True
+
+    @property
+    def groups_at_once(self) -> int:
+        """See `ImageCoder.groups_at_once`."""
+        return usable_cpus()
 
     def encode(self, pixels: Pixels, group_size: int) -> tuple[list[Group], Bits]:
         """See `ImageCoder.encode`."""

@@ -39,6 +39,7 @@ from recvae.codec.vae.written import are_written
 from recvae.errors import InputError
 from recvae.exact import FixedPoint
 from recvae.images.spec import ImageSpec
+from recvae.threads import usable_cpus
 from recvae.vae.networks import Architecture, Decoder
 from recvae.vae.quantise import exact_specs, from_tensors
 
@@ -58,6 +59,11 @@ class CodecModel(VaeParts, FolderModel, ImageCoder):  # type: ignore[misc, overr
     metadata: dict[str, Any] = field(default_factory=dict)
 
     parts = PARTS
+
+    @property
+    def groups_at_once(self) -> int:
+        """See `ImageCoder.groups_at_once`."""
+        return 1 if self.decoder.kernel is None else usable_cpus()
 
     def encode(self, pixels: Pixels, group_size: int) -> tuple[list[Group], Bits]:
         """See `ImageCoder.encode`, and `encode_groups`."""

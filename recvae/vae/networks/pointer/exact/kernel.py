@@ -7,7 +7,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.jit import inlined, kernel, threaded
+from recvae.jit import bare, bare_inlined, bare_threaded
 from recvae.kernels import layers, range_coder
 from recvae.vae.networks.pointer.exact import law as laws
 from recvae.vae.networks.pointer.exact import past as pasts
@@ -59,7 +59,7 @@ def new_symbols(network):
     )
 
 
-@threaded
+@bare_threaded
 def code_images(network, features, pixels, intervals, counts, buffers, symbols, past, coder):
     """Encode images (n, h, w) uint8, or decode into them, given maps (n, h, w, c) int16.
 
@@ -77,7 +77,7 @@ def code_images(network, features, pixels, intervals, counts, buffers, symbols, 
             break
 
 
-@kernel
+@bare
 def _code_image(network, features, pixels, intervals, n, buffers, symbols, past, coder, decoding):
     height, width = pixels.shape
     _begin(network, buffers, symbols)
@@ -101,7 +101,7 @@ def _code_image(network, features, pixels, intervals, n, buffers, symbols, past,
     return used
 
 
-@inlined
+@bare_inlined
 def _begin(network, buffers, symbols):
     for table, rows in ((network.flag_values, buffers.near), (network.values, buffers.wide)):
         columns = table.shape[1]
@@ -112,7 +112,7 @@ def _begin(network, buffers, symbols):
     symbols.seen[:] = False
 
 
-@inlined
+@bare_inlined
 def _flag_law(network, buffers, symbols, features, y, x):
     """Find the frequencies of zero and not zero; leave the state in `buffers.flag`."""
     numbers = network.numbers
@@ -128,7 +128,7 @@ def _flag_law(network, buffers, symbols, features, y, x):
     laws.count_up(symbols.weights, symbols.frequencies, 2)
 
 
-@kernel
+@bare
 def _value_law(network, buffers, symbols, past, tokens, features, y, x):
     """Find the frequencies of values 1 and up; `_learn` stores keys and answers."""
     numbers, exponentials = network.numbers, network.exponentials
@@ -177,7 +177,7 @@ def _value_law(network, buffers, symbols, past, tokens, features, y, x):
     laws.count_up(symbols.weights, symbols.frequencies, levels - 1)
 
 
-@kernel
+@bare
 def _learn(network, buffers, symbols, past, tokens, value, y, x):
     """Learn from the value of the pixel of the latest `_value_law`."""
     numbers = network.numbers
@@ -203,7 +203,7 @@ def _learn(network, buffers, symbols, past, tokens, value, y, x):
             symbols.memory[i] += network.memory[value, i]
 
 
-@inlined
+@bare_inlined
 def _code(symbols, classes, symbol, intervals, n, used, coder, decoding):
     """Code the next symbol by its frequencies; return it."""
     begin = np.int64(0)
@@ -221,7 +221,7 @@ def _code(symbols, classes, symbol, intervals, n, used, coder, decoding):
     return symbol
 
 
-@inlined
+@bare_inlined
 def _look_around(rows, radius, columns, y, x, inputs):
     """Copy the vectors of the pixels around and before (y, x); return the number of elements."""
     place = 0
@@ -234,14 +234,14 @@ def _look_around(rows, radius, columns, y, x, inputs):
     return place
 
 
-@inlined
+@bare_inlined
 def _put_place(network, inputs, place, y, x):
     """Copy the vectors of row and column."""
     place = _copy(network.rows[y], inputs, place)
     _copy(network.columns[x], inputs, place)
 
 
-@inlined
+@bare_inlined
 def _copy(vector, inputs, place):
     """Copy a vector to a position; return the position after it."""
     for i in range(vector.size):

@@ -10,7 +10,7 @@ All functions are compiled by numba.
 
 import numpy as np
 
-from recvae.jit import inlined, kernel
+from recvae.jit import bare, bare_inlined
 from recvae.kernels.range_coder import TOTAL
 
 MAX_STRENGTH = 8  # of heads, in nats
@@ -20,7 +20,7 @@ FACTOR_SHIFT = 8
 MAX_WEIGHT_BITS = 38  # of the sum of weights, which times 2^24 must fit 63 bits
 
 
-@inlined
+@bare_inlined
 def strength(exponentials, logit, fraction_bits):
     """2^20 exp(logit - 8), for a logit clamped to -8 to 8."""
     most = MAX_STRENGTH << fraction_bits
@@ -28,7 +28,7 @@ def strength(exponentials, logit, fraction_bits):
     return np.int64(exponentials[min(below, exponentials.size - 1)])
 
 
-@inlined
+@bare_inlined
 def weigh(logits, exponentials, weights, count):
     """Set weights[v] = E(max l - l_v) for the first `count` logits."""
     most = logits[0]
@@ -39,14 +39,14 @@ def weigh(logits, exponentials, weights, count):
         weights[v] = exponentials[min(most - logits[v], last)]
 
 
-@inlined
+@bare_inlined
 def point(weights, pointed, count):
     """Multiply weights for pointed[v], the sum of strength times share."""
     for v in range(count):
         weights[v] *= ONE + (pointed[v] >> FACTOR_SHIFT)
 
 
-@kernel
+@bare
 def count_up(weights, frequencies, count):
     """Set frequencies of the first `count` classes, int64, each at least 1, to the sum 2^24."""
     total = np.int64(0)

@@ -9,7 +9,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.jit import inlined, kernel
+from recvae.jit import bare, bare_inlined
 from recvae.kernels.dense import add_products
 from recvae.vae.networks.pointer.exact.law import SHARE_BITS
 
@@ -45,7 +45,7 @@ def new_past(rounds, heads, width, most, none):
     return past
 
 
-@kernel
+@bare
 def put_key(past, turn, place, key):
     """Store the key of the pixel at a position, (width,) int16."""
     heads = past.queries.shape[0]
@@ -55,7 +55,7 @@ def put_key(past, turn, place, key):
             past.keys[turn, h, place // KEYS, d >> 1, place % KEYS, d & 1] = key[h * size + d]
 
 
-@kernel
+@bare
 def put_answer(past, turn, place, answer):
     """Store the answer of the pixel at a position, (width,) int16."""
     heads = past.queries.shape[0]
@@ -65,7 +65,7 @@ def put_answer(past, turn, place, answer):
             past.answers[turn, h, place >> 1, d, place & 1] = answer[h * size + d]
 
 
-@kernel
+@bare
 def look_back(past, turn, count, query, attended, exponentials, fraction_bits, limit):
     """Find shares and mean answers of the first `count` entries, including that of no pixel.
 
@@ -87,7 +87,7 @@ def look_back(past, turn, count, query, attended, exponentials, fraction_bits, l
             attended[h * size + d] = min(max(mean, -limit), limit)
 
 
-@inlined
+@bare_inlined
 def _find_shares(past, turn, h, count, exponentials, fraction_bits):
     scores, shares = past.scores, past.shares[h]
     for place in range(0, count, KEYS):
@@ -110,7 +110,7 @@ def _find_shares(past, turn, h, count, exponentials, fraction_bits):
         shares[count] = 0
 
 
-@inlined
+@bare_inlined
 def point_at(past, count, strengths, pointed):
     """Add to pointed[v] the sum of strength times share over all pixels of value v."""
     for i in range(1, count):
