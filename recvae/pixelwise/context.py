@@ -13,7 +13,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.jit import inlined
+from recvae.jit import bare_inlined, inlined
 from recvae.pixelwise.lanes import (
     DOT_SHIFT,
     MAX_WEIGHT,
@@ -72,7 +72,7 @@ def new_state(weights, width):
     )
 
 
-@inlined
+@bare_inlined
 def begin_row(state, y):
     """Move to row `y`; left of it, values are those above its first pixel."""
     rows, late, channels = state.rows, state.late, state.medians.size
@@ -95,7 +95,7 @@ def begin_row(state, y):
             late[0, late.shape[1] - 1, c] = late[1, late.shape[1] - 2, c]
 
 
-@inlined
+@bare_inlined
 def look(shape, state, y, x):
     """Find medians, differences and predictions of the pixel in row `y`, column `x`."""
     rows, medians, tiled, differences = state.rows, state.medians, state.tiled, state.differences
@@ -136,7 +136,7 @@ def look(shape, state, y, x):
         _predict(state, c, 0)
 
 
-@inlined
+@bare_inlined
 def _run(reach, up, at, channels):
     """The start of the neighbours in a row, and their number of values."""
     if up == 0:
@@ -144,14 +144,14 @@ def _run(reach, up, at, channels):
     return at - reach[up] * channels, (2 * reach[up] + 1) * channels
 
 
-@inlined
+@bare_inlined
 def _predict(state, c, total):
     """The filter's prediction of channel `c`, in sixteenths; `total` is from earlier channels."""
     prediction = 16 * state.medians[c] + (np.int32(state.sums[c] + total) >> PREDICTION_SHIFT)
     state.predictions[c] = min(max(prediction, 0), MAX_SIXTEENTHS)
 
 
-@inlined
+@bare_inlined
 def learn(shape, state, x, c, value):
     """Learn from the value of channel `c` of the pixel in column `x`; predict the next channel."""
     weights, own, channels = state.weights, state.own, state.medians.size
@@ -176,7 +176,7 @@ def learn(shape, state, x, c, value):
         _predict(state, c + 1, total)
 
 
-@inlined
+@bare_inlined
 def find_inputs(shape, state, x, tables, inputs):
     """Fill in the network's inputs for the pixel in column `x`, -127 to 127 each."""
     rows, medians, tiled = state.rows, state.medians, state.tiled

@@ -10,7 +10,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.jit import inlined, threaded
+from recvae.jit import bare, bare_inlined, threaded
 from recvae.kernels import range_coder
 
 MEMORY_BITS = 16
@@ -47,8 +47,12 @@ def _unseen(count):
 @threaded
 def code_image(coder, pixels, copies, decoding):
     """Encode an image (height, width, channels) uint8, or decode into it."""
+    _code_pixels(coder, pixels, copies, np.zeros(CANDIDATES, np.int64), decoding)
+
+
+@bare
+def _code_pixels(coder, pixels, copies, candidates, decoding):
     height, width, channels = pixels.shape
-    candidates = np.zeros(CANDIDATES, np.int64)
     for y in range(height):
         for x in range(width):
             left = _colour(pixels, y, x - 1)
@@ -91,7 +95,7 @@ def code_image(coder, pixels, copies, decoding):
                     copies.confidences[i, place] = 0
 
 
-@inlined
+@bare_inlined
 def _colour(pixels, y, x):
     """A pixel as one number; 0 outside the image."""
     height, width, channels = pixels.shape
@@ -102,13 +106,13 @@ def _colour(pixels, y, x):
     return colour
 
 
-@inlined
+@bare_inlined
 def _hash(state, colour):
     mixed = (state ^ np.uint64(colour)) * _MIX
     return mixed ^ (mixed >> np.uint64(29))
 
 
-@inlined
+@bare_inlined
 def _code_colour(coder, bits, colour, channels, decoding):
     """Code a colour bit by bit, each given those before it."""
     known = np.int64(1)
@@ -119,7 +123,7 @@ def _code_colour(coder, bits, colour, channels, decoding):
     return known & ((1 << (8 * channels)) - 1)
 
 
-@inlined
+@bare_inlined
 def _code_bit(coder, symbols, place, bit, decoding):
     """Encode a binary symbol, or decode it, ignoring `bit`."""
     probability = symbols[place, 0]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from recvae.codec.pixelwise.mixture import MEAN_BITS, steps_to
-from recvae.jit import inlined
+from recvae.jit import bare_inlined
 from recvae.pixelwise.tables import INVERSE_BITS, LOGISTIC_BITS
 
 UNIT_BITS = 16  # of gains and gradients, and of biases beyond the unit of outputs
@@ -37,7 +37,7 @@ def new_corrections(channels: int, components: int) -> Any:
     return Corrections(biases, gains, said, np.zeros(components, np.int64))
 
 
-@inlined
+@bare_inlined
 def correct(corrections, outputs):
     """Correct the network's output for a pixel."""
     rows, components = corrections.said.shape
@@ -50,7 +50,7 @@ def correct(corrections, outputs):
             outputs[first + k] = said + (more >> UNIT_BITS)
 
 
-@inlined
+@bare_inlined
 def learn_scales(corrections, mixture, c, value):
     """Learn from the value of channel `c`, before the mixture is conditioned on it."""
     weights, below, above = mixture.weights, mixture.below, mixture.above
@@ -66,21 +66,21 @@ def learn_scales(corrections, mixture, c, value):
         _learn(corrections, 1 + c, k, step)
 
 
-@inlined
+@bare_inlined
 def learn_weights(corrections, weights):
     """Learn from the posterior weights, once all values of the pixel are known."""
     for k in range(weights.size):
         _learn(corrections, 0, k, (weights[k] - corrections.weights[k]) << WEIGHT_RATE_BITS)
 
 
-@inlined
+@bare_inlined
 def _flux(mixture, k, value, logistic):
     """The lower end of the value, in scales from the mean, times the density there."""
     density = (logistic * ((1 << LOGISTIC_BITS) - logistic)) >> LOGISTIC_BITS
     return steps_to(mixture, k, value) * density
 
 
-@inlined
+@bare_inlined
 def _learn(corrections, row, k, step):
     bias = corrections.biases[row, k] + step
     gain = corrections.gains[row, k] + ((step * corrections.said[row, k]) >> UNIT_BITS)

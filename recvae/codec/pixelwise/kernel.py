@@ -9,7 +9,7 @@ import numpy as np
 
 from recvae.codec.pixelwise import corrections as correcting
 from recvae.codec.pixelwise import mixture as mixtures
-from recvae.jit import inlined, threaded
+from recvae.jit import bare, bare_inlined, threaded
 from recvae.kernels import range_coder
 from recvae.kernels.dense import add_products
 from recvae.pixelwise import context
@@ -26,6 +26,9 @@ corrected: whether weights and scales are corrected."""
 Tables = namedtuple("Tables", "inputs weights inverses logistic logit")
 """The tables of `recvae.pixelwise.tables`, two for inputs; logit: see `mixture.logit_table`."""
 
+Vectors = namedtuple("Vectors", "inputs hidden features outputs sums")
+"""Between the layers: int16, the last two int32."""
+
 
 @threaded
 def code_image(coder, pixels, network, tables, filters, corrections, decoding):
@@ -33,15 +36,24 @@ def code_image(coder, pixels, network, tables, filters, corrections, decoding):
 
     The filters, (channels, d) int32, and corrections keep adapting.
     """
+    first, second, last = network.layers
+    vectors = Vectors(
+        np.zeros(2 * first.weights.shape[0], np.int16),
+        np.zeros(max(first.bias.size, 2 * second.weights.shape[0]), np.int16),
+        np.zeros(max(second.bias.size, 2 * last.weights.shape[0]), np.int16),
+        np.zeros(last.bias.size, np.int32),
+        np.zeros(max(first.bias.size, second.bias.size), np.int32),
+    )
+    state = context.new_state(filters, pixels.shape[1])
+    mixture = mixtures.new_mixture(network.components)
+    _code_pixels(coder, pixels, network, tables, state, mixture, vectors, corrections, decoding)
+
+
+@bare
+def _code_pixels(coder, pixels, network, tables, state, mixture, vectors, corrections, decoding):
     height, width, channels = pixels.shape
     first, second, last = network.layers
-    state = context.new_state(filters, width)
-    mixture = mixtures.new_mixture(network.components)
-    inputs = np.zeros(2 * first.weights.shape[0], np.int16)
-    hidden = np.zeros(max(first.bias.size, 2 * second.weights.shape[0]), np.int16)
-    features = np.zeros(max(second.bias.size, 2 * last.weights.shape[0]), np.int16)
-    outputs = np.zeros(last.bias.size, np.int32)
-    sums = np.zeros(max(first.bias.size, second.bias.size), np.int32)
+    inputs, hidden, features, outputs, sums = vectors
     for y in range(height):
         context.begin_row(state, y)
         for x in range(width):
@@ -75,14 +87,14 @@ def code_image(coder, pixels, network, tables, filters, corrections, decoding):
                 correcting.learn_weights(corrections, mixture.weights)
 
 
-@inlined
+@bare_inlined
 def _encode(coder, mixture, logistic, value):
     left = mixtures.begins(mixture, value, logistic, mixture.below)
     right = mixtures.begins(mixture, value + 1, logistic, mixture.above)
     range_coder.encode(coder, left, right - left)
 
 
-@inlined
+@bare_inlined
 def _decode(coder, mixture, tables):
     """The symbol whose interval contains the coder's point: steps from a guess, then bisects."""
     place, logistic = range_coder.look_up(coder), tables.logistic
@@ -116,7 +128,7 @@ def _decode(coder, mixture, tables):
     return np.int64(low)
 
 
-@inlined
+@bare_inlined
 def _guess(mixture, place, logit):
     """The symbol, 0 to 255, at this point under the component with the largest weight alone."""
     most = 0
@@ -129,14 +141,14 @@ def _guess(mixture, place, logit):
     return min(max(value, 0), mixtures.LEVELS - 1)
 
 
-@inlined
+@bare_inlined
 def _add_up(layer, inputs, sums):
     for o in range(layer.bias.size):
         sums[o] = layer.bias[o]
     add_products(layer.weights, inputs, sums)
 
 
-@inlined
+@bare_inlined
 def _activate(layer, inputs, sums, outputs):
     """ReLU of a layer, up to a bound, into int16."""
     _add_up(layer, inputs, sums)

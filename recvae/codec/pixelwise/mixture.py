@@ -13,7 +13,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.jit import inlined
+from recvae.jit import bare_inlined, inlined
 from recvae.kernels.range_coder import TOTAL
 from recvae.pixelwise.tables import (
     INVERSE_BITS,
@@ -61,7 +61,7 @@ def new_mixture(components):
     )
 
 
-@inlined
+@bare_inlined
 def weigh(mixture, outputs, weight_table):
     """Begin a pixel: weights from their logarithms."""
     weights = mixture.weights
@@ -73,7 +73,7 @@ def weigh(mixture, outputs, weight_table):
     _normalise(weights)
 
 
-@inlined
+@bare_inlined
 def place(mixture, outputs, state, c, inverse_table):
     """Begin channel `c`: means and scales, given the `context.State` of the pixel."""
     channels, components, median = state.medians.size, mixture.weights.size, state.medians[c]
@@ -91,7 +91,7 @@ def place(mixture, outputs, state, c, inverse_table):
         mixture.inverses[k] = inverse_table[log_scale - LEAST_LOG_SCALE]
 
 
-@inlined
+@bare_inlined
 def begins(mixture, value, logistic, ends):
     """The start of the symbol `value`, 0 to 256, in 2^24; stores the logistic values in `ends`."""
     if value <= 0:
@@ -111,14 +111,14 @@ def begins(mixture, value, logistic, ends):
     return value + ((total * (TOTAL - LEVELS)) >> (MIX_BITS + LOGISTIC_BITS))
 
 
-@inlined
+@bare_inlined
 def copy(given, to):
     """Copy one value for each component: a slice would be slower in numba."""
     for k in range(to.size):
         to[k] = given[k]
 
 
-@inlined
+@bare_inlined
 def steps_to(mixture, k, value):
     """From the mean of component `k` to the lower end of `value`, in 2^-17 of its scale."""
     at = (value << MEAN_BITS) - (1 << (MEAN_BITS - 1))
@@ -126,7 +126,7 @@ def steps_to(mixture, k, value):
     return min(max(steps, -_MIDDLE), _MIDDLE - 1)
 
 
-@inlined
+@bare_inlined
 def narrow(mixture):
     """Reweight components by the probability they gave the value between `below` and `above`."""
     weights = mixture.weights
@@ -135,7 +135,7 @@ def narrow(mixture):
     _normalise(weights)
 
 
-@inlined
+@bare_inlined
 def _normalise(weights):
     """Scale weights, non-negative and not all 0, to the sum 2^16."""
     total = np.int64(0)
