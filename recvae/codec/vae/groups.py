@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recvae.codec.range_coder import RangeDecoder, RangeEncoder
-from recvae.codec.vae.by_kernel import ByKernel
 from recvae.codec.vae.by_passes import ByPasses
 from recvae.codec.vae.coded_pixels import CodedPixels, PixelCoding, Write
 from recvae.codec.vae.latents import LatentCodec, join_codes
@@ -63,8 +62,11 @@ class Bits:
 
 def pixel_coding(model: VaeParts) -> PixelCoding:
     """Return the coding of pixels for the decoder of a model."""
-    kernel = model.decoder.kernel
-    return ByPasses(model) if kernel is None else ByKernel(model, kernel)
+    if (kernel := model.decoder.kernel) is None:
+        return ByPasses(model)
+    from recvae.codec.vae.by_kernel import ByKernel  # which imports a compiler
+
+    return ByKernel(model, kernel)
 
 
 def encode_groups(

@@ -1,7 +1,7 @@
 """The interface of decoder networks for training, sampling and coding."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recvae.exact import FixedPoint
-from recvae.kernels.range_coder import Coder
 from recvae.vae.networks.passes import Pass, Passes, PixelPass, log_likelihoods_nats
+
+if TYPE_CHECKING:
+    from recvae.kernels.range_coder import Coder
 
 Spec: TypeAlias = tuple[torch.dtype, tuple[int, ...]]
 """Type and shape of a tensor."""
@@ -32,7 +34,7 @@ class PixelKernel(Protocol):
         """The symbols of each image (n, h, w) as starts in [0, 2^24) and frequencies, (m, 2)."""
         ...
 
-    def decode(self, maps: NDArray[np.int16], coder: Coder) -> NDArray[np.uint8]:
+    def decode(self, maps: NDArray[np.int16], coder: "Coder") -> NDArray[np.uint8]:
         """Decode images (n, h, w) by a range coder, which records data that no encoder writes."""
         ...
 

@@ -8,7 +8,8 @@ import torch
 
 from codec.vae.small_models import check_round_trips, trained
 from recvae.codec import Codec, CodecModel
-from recvae.codec.vae.groups import code_pixels, decode_groups
+from recvae.codec.vae.by_passes import code_pixels
+from recvae.codec.vae.groups import decode_groups
 from recvae.errors import InputError
 from recvae.images import sample_images
 from recvae.vae.networks import Architecture

@@ -6,7 +6,7 @@ from torch import Tensor
 
 import recvae
 from recvae.codec import CodecModel, shipped_models
-from recvae.codec.vae.by_passes import code_pixels, pixel_bits
+from recvae.codec.vae.groups import code_pixels
 from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
 from recvae.exact import FRACTION_BITS, IntegerDense, IntegerEmbedding
 from recvae.images import sample_images
@@ -56,7 +56,7 @@ def test_at_most_three_in_a_thousand_bits_are_lost(name: str) -> None:
     z: Tensor = target.mean + target.scale * noise
     fixed = torch.round(z.double() * 2.0**FRACTION_BITS).long()
     kl_bits = float(target.kl_bits().sum())
-    exact_bits = kl_bits + pixel_bits(code_pixels(model, fixed, images), len(images)).sum()
+    exact_bits = kl_bits + code_pixels(model, fixed, images).bits.sum()
     log_likelihood = float(in_floats(model).log_likelihood_nats(z, images).sum())
     float_bits = kl_bits - log_likelihood / NATS_PER_BIT
     assert exact_bits <= 1.003 * float_bits

@@ -10,5 +10,5 @@ NETWORK = Network(
     PointerDecoder,
     ConvEncoderArguments,
     PointerArguments,
-    summary="VAE, pixels point at like ones before",
+    summary="VAE with pointer attention",
 )
