@@ -1,6 +1,6 @@
 """Lossless image compression with variational autoencoders and relative entropy coding.
 
-codec = recvae.load("mnist")
+codec = recvae.load("mnist-vae")
 data = codec.compress(images)          # uint8 (n, 28, 28) -> bytes
 images = codec.decompress(data)
 image = recvae.open("digits.recvae")[7]

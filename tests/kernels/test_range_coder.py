@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codec.test_range_coder import ReferenceDecoder, random_frequencies
-from recvae.codec.pixelwise.tile import _finish
+from recvae.codec.kernel_range_coder import finished
 from recvae.codec.range_coder import RangeEncoder
 from recvae.jit import threaded
 from recvae.kernels import range_coder
@@ -45,7 +45,7 @@ def encoded(symbols: np.ndarray, frequencies: np.ndarray) -> bytes:
     rights = np.take_along_axis(ends, symbols[:, None], 1)[:, 0]
     coder = encode(np.zeros(len(symbols) + 1, np.uint32), np.stack([rights - widths, widths], 1))
     assert not coder.place[1]
-    return _finish(coder)
+    return finished(coder)
 
 
 def check(symbols: np.ndarray, frequencies: np.ndarray) -> bytes:

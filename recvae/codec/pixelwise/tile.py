@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recvae.codec.kernel_range_coder import finished, new_decoder, new_encoder
 from recvae.codec.pixelwise import copies, kernel
 from recvae.codec.pixelwise.networks import TABLES, IntegerNetwork
-from recvae.codec.range_coder import shortest
+from recvae.codec.range_coder import WORD_BYTES
 from recvae.images.spec import GREY, RGB
 from recvae.jit import threaded
 from recvae.kernels import range_coder
@@ -23,7 +24,6 @@ NETWORK, COPIES = 0, 1
 ALIKE = 0.2  # copies are tried if this share of the pixels equals a neighbour,
 FEW_COLOURS = 256  # or if there are at most this many colours
 
-WORD_BYTES, STATE_BYTES = 4, 8
 Images = NDArray[np.uint8]
 Networks = Mapping[int, IntegerNetwork]
 
@@ -53,7 +53,7 @@ def encode_tile(networks: Networks, images: Images, modes: list[int] | None = No
         return min((stream for stream in tried if stream is not None), key=len, default=None)
     memory, given = _Memory(networks), iter(modes or ())
     words = np.zeros(images.size // WORD_BYTES + 1, np.uint32)
-    coder = _new_encoder(words)
+    coder = new_encoder(words)
     for image in images:
         for part in _parts(image):
             mode = next(given) if modes else _shorter_mode(networks, part)
@@ -61,7 +61,7 @@ def encode_tile(networks: Networks, images: Images, modes: list[int] | None = No
             _code(coder, networks, memory, part, mode, False)
             if coder.place[1]:
                 return None
-    data = _finish(coder)
+    data = finished(coder)
     return data if len(data) < images.nbytes else None
 
 
@@ -72,7 +72,7 @@ def decode_tile(networks: Networks, data: bytes, images: Images) -> list[int]:
     """
     memory, modes = _Memory(networks), []
     words = np.frombuffer(data + bytes(-len(data) % WORD_BYTES), dtype=">u4").astype(np.uint32)
-    coder = _new_decoder(words)
+    coder = new_decoder(words)
     for image in images:
         parts = list(_parts(image))
         for part in parts:
@@ -103,9 +103,9 @@ def _shorter_mode(networks: Networks, part: Images) -> int:
     if len(modes) == 1:
         return modes[0]
     for mode in modes:
-        coder = _new_encoder(np.zeros(part.size // WORD_BYTES + 1, np.uint32))
+        coder = new_encoder(np.zeros(part.size // WORD_BYTES + 1, np.uint32))
         _code(coder, networks, _Memory(networks), part, mode, False)
-        lengths.append(part.nbytes if coder.place[1] else len(_finish(coder)))
+        lengths.append(part.nbytes if coder.place[1] else len(finished(coder)))
     return modes[lengths.index(min(lengths))]
 
 
@@ -144,23 +144,6 @@ def _code(
         network = networks[channels].for_kernel
         learned = memory.filters[channels], memory.corrections[channels]
         kernel.code_image(coder, part, network, TABLES, *learned, decoding)
-
-
-def _finish(coder: range_coder.Coder) -> bytes:
-    words, count = coder.words, int(coder.place[0])
-    sealed = int.from_bytes(words[:count].astype(">u4").tobytes())
-    start = (sealed << (8 * STATE_BYTES)) + int(coder.state[0])
-    return shortest(start, int(coder.state[1]), WORD_BYTES * count + STATE_BYTES)
-
-
-@threaded
-def _new_encoder(words: Any) -> Any:
-    return range_coder.new_encoder(words)
-
-
-@threaded
-def _new_decoder(words: Any) -> Any:
-    return range_coder.new_decoder(words)
 
 
 @threaded

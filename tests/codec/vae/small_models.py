@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+import pytest
 import torch
 
 from recvae.codec import Codec, CodecModel
@@ -49,3 +50,12 @@ def check_round_trips(model: CodecModel, images: np.ndarray) -> None:
         assert stream.getvalue() == data
     with Codec(model).open(data) as stored:
         assert np.array_equal(stored[6], images[6])
+
+
+def check_costs(model: CodecModel, images: np.ndarray) -> None:
+    """A payload is as long as its symbols cost, and what the model has learned pays off."""
+    report = Codec(model).compress_to(io.BytesIO(), images, len(images))
+    assert report.bits["stored"] < 1
+    assert report.bits["pixels"] < 0.5 * images.size * np.log2(model.architecture.levels)
+    ideal_bits = sum(report.bits[part] for part in ("bins", "ranks", "pixels", "stored"))
+    assert 8 * report.sizes.payload == pytest.approx(ideal_bits, rel=1e-3, abs=16)
