@@ -2,7 +2,7 @@
 
 python benchmarks/beta.py IMAGES FIGURE.svg NAME=MODEL ...
 
-IMAGES is a set to compress, such as MNIST's test images; each MODEL is the folder of an exported VAE.
+IMAGES is a set to compress, such as MNIST's test images; each MODEL is a folder of an exported VAE.
 Draws the mutual information of each latent dimension and prints a table: -ELBO and file in bits per
 pixel, information, blocks and candidates of the search.
 """
