@@ -52,6 +52,7 @@ class ByKernel(PixelCoding):
 
     def code(self, z: Tensor, images: Tensor) -> "CodedIntervals":
         """See `PixelCoding.code`."""
+        self.model.trace.begin_batch(z)
         pixels = images.cpu().numpy()
         size = -(-len(pixels) // usable_cpus()) or 1
         parts = [slice(start, start + size) for start in range(0, len(pixels), size)]

@@ -7,7 +7,9 @@ from recvae.codec import Codec, load_model
 from recvae.codec.vae.trace import RecordedTrace
 
 
-@pytest.mark.parametrize(("name", "effort"), [("mnist-mlp", 1), ("mnist-mlp", 3), ("mnist", 1)])
+@pytest.mark.parametrize(
+    ("name", "effort"), [("mnist-mlp", 1), ("mnist-mlp", 3), ("mnist", 1), ("mnist-vae", 3)]
+)
 def test_sender_and_receiver_take_the_same_steps(
     digits: np.ndarray, name: str, effort: int
 ) -> None:
@@ -20,4 +22,5 @@ def test_sender_and_receiver_take_the_same_steps(
         assert len(ours) == len(theirs)
         for here, there in zip(ours, theirs, strict=True):
             assert np.array_equal(here, there)
-    assert {int(total) for table in received.frequencies for total in table.sum(1)} == {1 << 24}
+    sums = {int(total) for table in received.frequencies for total in table.sum(1)}
+    assert sums == ({1 << 24} if model.decoder.kernel is None else set())
