@@ -93,7 +93,9 @@ def _add_compress_options(compress: argparse.ArgumentParser) -> None:
         "all files twice",
     )
     compress.add_argument(
-        "--model", help="name or folder (default: mnist for grey 28 x 28 images, else photos)"
+        "--model",
+        help="name or folder (default: the shipped lossless model with the shortest file of the "
+        "first 64 images)",
     )
     compress.add_argument(
         "--group-size",

@@ -5,8 +5,8 @@ from itertools import chain
 
 import numpy as np
 
-from recvae.codec.codec import Codec, load
-from recvae.codec.models import lossless_models
+from recvae.codec.codec import Codec
+from recvae.codec.models import load_model, lossless_models
 from recvae.images import ImageStream
 from recvae.images.spec import GREY
 
@@ -21,7 +21,10 @@ def fitting_codec(images: ImageStream, device: str, batch_size: int) -> tuple[Co
     and the images do.
     """
     names = lossless_models(spec for spec, _ in images.runs)
-    codecs = [load(name, device, batch_size) for name in names]
+    models = [load_model(name) for name in names]
+    if device == "cuda":  # which models for the CPU alone refuse
+        models = [model for model in models if not model.cpu_only] or models
+    codecs = [Codec(model, device, batch_size) for model in models]
     if len(codecs) == 1:
         return codecs[0], images
     first: list[np.ndarray] = []

@@ -9,10 +9,11 @@ import pytest
 
 import recvae
 from recvae.cli import main
-from recvae.codec import Codec, shipped_models
+from recvae.codec import Codec, choice, shipped_models
 from recvae.codec.choice import SAMPLE, fitting_codec
+from recvae.codec.image_coder import ImageCoder
 from recvae.codec.models import lossless_models
-from recvae.images import ImageStream, image_stream
+from recvae.images import ImageStream, image_stream, sample_images
 from recvae.images.spec import ImageSpec
 
 DIGIT, GREY_ICON, ICON = ImageSpec(28, 28), ImageSpec(64, 17), ImageSpec(28, 28, 3)
@@ -94,3 +95,19 @@ def test_the_command_takes_it_and_the_file_tells(
     assert json.loads(capsys.readouterr().out)["model"] in ("thumbnails", "photos")
     assert main(["decompress", packed, str(tmp_path / "back.npy"), "--quiet"]) == 0
     assert np.array_equal(np.load(tmp_path / "back.npy"), np.load(path))
+
+
+@pytest.mark.parametrize(("device", "known"), [("cpu", 3), ("cuda", 1)])
+def test_a_gpu_leaves_out_models_for_the_cpu(
+    device: str, known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def note(model: ImageCoder, device: str, batch_size: int) -> Codec:
+        tried.append(model.name)
+        return Codec(model, "cpu", batch_size)
+
+    monkeypatch.setattr(choice, "Codec", note)
+    digits = sample_images()[:3]
+    fitting_codec(ImageStream(((DIGIT, 3),), iter([digits])), device, 64)
+    assert tried == list(lossless_models([DIGIT]))[:known]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recvae.errors import InputError
-from recvae.exact import FRACTION_BITS, FixedPoint
+from recvae.exact import FRACTION_BITS, FixedPoint, IntegerDense
 from recvae.vae.networks import Architecture
 from recvae.vae.networks.passes import log_likelihoods_nats, sample_pixels
 from recvae.vae.networks.pointer.decoder import PointerArguments, PointerDecoder
@@ -142,9 +142,10 @@ def test_it_points_at_values_that_occurred() -> None:
     assert float(bits.mean()) < 36 * 3.5  # a value by itself takes 8 bits, one of two takes 1
 
 
-def test_heads_must_divide_the_width() -> None:
-    with pytest.raises(InputError, match=r"decoder\.heads is 5: it must divide decoder\.width, 96"):
-        Architecture("pointer", decoder={"heads": 5}).build()
+@pytest.mark.parametrize("sizes", [{"heads": 5}, {"width": 27, "heads": 3}], ids=str)
+def test_the_width_must_be_even_and_a_multiple_of_heads(sizes: dict[str, int]) -> None:
+    with pytest.raises(InputError, match=r"decoder\.width is \d+: it must be even and a multiple"):
+        Architecture("pointer", decoder=sizes).build()
 
 
 def test_a_number_format_must_fit_16_bits() -> None:
@@ -156,3 +157,29 @@ def test_integers_have_a_kernel_and_no_passes() -> None:
     model = quantise(make_decoder(*KINDS[0]), NUMBER)
     with pytest.raises(TypeError, match="has no passes, but a pixel_kernel"):
         model.passes(torch.zeros(1, LATENTS, dtype=torch.int64))
+
+
+def test_a_bias_must_leave_room_for_sums() -> None:
+    """Two float32 products are certified whatever the bias; 32 bits are not enough for any."""
+    decoder = quantise(make_decoder(*KINDS[0]), NUMBER, chunk_inputs=1).decoder
+    join = decoder.get_submodule("join")
+    assert isinstance(join, IntegerDense)
+    assert join.chunks > 1
+    join.bias[0] = -(1 << 30) - 1
+    with pytest.raises(ValueError, match="a bias is beyond 1073741824: sums would leave 32 bits"):
+        ExactDecoder(decoder, NUMBER)
+
+
+def test_pixels_in_any_order_of_memory_are_left_alone() -> None:
+    decoder = make_decoder(*KINDS[0])
+    model, pixels = quantise(decoder, NUMBER), random_pixels(decoder)
+    turned = np.asfortranarray(pixels.numpy())
+    turned.flags.writeable = False
+    maps = model.maps(torch.zeros(len(pixels), LATENTS, dtype=torch.int64))
+    assert model.kernel is not None
+    for first, second in zip(
+        model.kernel.intervals(maps, turned),
+        model.kernel.intervals(maps, pixels.numpy()),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(first, second)

@@ -75,10 +75,10 @@ class PointerDecoder(UpsamplingDecoder):
     ) -> None:
         super().__init__(latent_dim, height, width, arguments.channels)
         self.arguments, levels = arguments, arguments.levels
-        if arguments.width % arguments.heads:
+        if arguments.width % arguments.heads or arguments.width % 2:
             raise InputError(
-                f"decoder.heads is {arguments.heads}: it must divide decoder.width, "
-                f"{arguments.width}"
+                f"decoder.width is {arguments.width}: it must be even and a multiple of "
+                f"decoder.heads, {arguments.heads}"
             )
         flag_width, token_width = arguments.flag_width, arguments.width
         self.flag_values = Embedding(known_columns(levels), 0)

@@ -35,8 +35,9 @@ class PointerKernel:
         most = 2 * self._height * self._width
         intervals = np.zeros((len(pixels), most, 2), np.int32)
         counts = np.zeros(len(pixels), np.int64)
-        self._code(maps, pixels, intervals, counts, _new_decoder(NO_WORDS))
-        return [own[:count] for own, count in zip(intervals, counts, strict=True)]
+        own = np.array(pixels, order="C")  # which the kernel may write to
+        self._code(maps, own, intervals, counts, _new_decoder(NO_WORDS))
+        return [part[:count] for part, count in zip(intervals, counts, strict=True)]
 
     def decode(self, maps: NDArray[np.int16], coder: range_coder.Coder) -> NDArray[np.uint8]:
         """See `PixelKernel.decode`."""

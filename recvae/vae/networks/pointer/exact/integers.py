@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_LIMIT = (1 << 14) - 1  # a logit and a gate together fit 16 bits
 MAX_INT32 = (1 << 31) - 1
+MAX_BIAS = 1 << 30  # beside 64 sums of at most 2^24
 
 
 def to_kernel(decoder: "PointerDecoder", number: FixedPoint) -> Network:
@@ -69,6 +70,8 @@ def _table(embedding: Any) -> np.ndarray:
 
 def _layer(dense: nn.Module) -> Layer:
     assert isinstance(dense, IntegerDense)
+    if dense.bias.numel() and int(dense.bias.long().abs().max()) > MAX_BIAS:
+        raise ValueError(f"a bias is beyond {MAX_BIAS}: sums would leave 32 bits")
     weight, bias, shift = (part.cpu().numpy() for part in (dense.weight, dense.bias, dense.shift))
     return new_layer(weight, bias, shift, dense.low)
 
