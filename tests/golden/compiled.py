@@ -12,6 +12,7 @@ from recvae.bitmaps.network.ink import InkDecoder
 from recvae.vae.networks.betabinomial import BetaBinomialDecoder
 from recvae.vae.networks.causal import CausalDecoder
 from recvae.vae.networks.decoder import Decoder
+from recvae.vae.networks.pointer import PointerDecoder
 from recvae.vae.networks.staged import StagedDecoder
 
 
@@ -32,6 +33,7 @@ ARITHMETIC: dict[type, tuple[str, ...]] = {
     BetaBinomialDecoder: ("log_parameters",),
     StagedDecoder: ("features", "zero_logits", "spike_logits", "grey_logits"),
     CausalDecoder: ("upsample", "hidden", "zero", "value"),
+    PointerDecoder: ("upsample",),  # its pixels are a kernel's
     InkDecoder: ("bit_logits",),
     BitmapDecoder: ("seed", "frame", "known", "nudge"),
 }

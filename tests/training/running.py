@@ -24,6 +24,10 @@ MODELS = {
         "encoder": {"channels": 8, "hidden": 16},
         "decoder": {"channels": 8, "blocks": 1, "hidden": 16, "radius": 1},
     },
+    "pointer": {
+        "encoder": {"channels": 8, "hidden": 16},
+        "decoder": {"channels": 4, "flag_width": 8, "width": 16, "heads": 2, "radius": 1},
+    },
     "scans": {
         "encoder": {"channels": 8, "hidden": 16},
         "decoder": {"about": 8, "channels": 8, "blocks": 1, "radius": 2, "grey_channels": 4},

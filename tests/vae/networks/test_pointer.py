@@ -183,3 +183,9 @@ def test_pixels_in_any_order_of_memory_are_left_alone() -> None:
         strict=True,
     ):
         np.testing.assert_array_equal(first, second)
+
+
+def test_samples_are_drawn_while_training_in_bfloat16() -> None:
+    decoder = make_decoder(*KINDS[0])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert sample_pixels(decoder.passes(make_latents(2))).shape == (2, 5, 7)

@@ -82,5 +82,6 @@ class _Past:
         at, own = self.counts[images], self.decoder.values(values)
         for number, (attention, x) in enumerate(zip(self.decoder.rounds, self.known, strict=True)):
             keys, answers = attention.answers(x, self.places, own)
-            self.keys[number, images, at], self.answers[number, images, at] = keys, answers
+            self.keys[number, images, at] = keys.float()  # of autocast
+            self.answers[number, images, at] = answers.float()
         self.values[images, at, values] = 1
