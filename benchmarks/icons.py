@@ -1,6 +1,6 @@
 """Images other than MNIST: flat icons in a few greys of their own, and networks trained on them.
 
-python benchmarks/icons.py FOLDER [--images N] [--epochs N]      about 15 minutes on two cores
+python benchmarks/icons.py FOLDER [--images N] [--epochs N]
 
 Draws icons of 28 x 28 pixels, trains configs/folder-pointer.yaml and configs/folder-causal.yaml
 on them alike, and prints bits per pixel of files of further icons, beside general codecs. All files
@@ -91,8 +91,8 @@ def main() -> None:
     """Draw, train, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--images", type=int, default=12_000, help="to train on")
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--images", type=int, default=20_000, help="to train on")
+    parser.add_argument("--epochs", type=int, default=20)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     images = options.folder.resolve() / "icons.npy"

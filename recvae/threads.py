@@ -1,6 +1,11 @@
 """CPUs and threads: their number, how torch's threads wait, and what a fork does to them."""
 
 import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 _process = os.getpid()
 
@@ -43,3 +48,15 @@ def use_one_thread_after_fork() -> None:
 
         _process = os.getpid()
         torch.set_num_threads(1)
+
+
+def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
+    """Results in order, of as many jobs at once as there are CPUs."""
+    waiting = list(jobs)
+    if len(waiting) < 2:
+        yield from map(work, waiting)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(usable_cpus()) as pool:
+        yield from pool.map(work, waiting)

@@ -48,9 +48,10 @@ def spec_decode(data: bytes, model: str) -> decoder.Steps:
 
 
 def golden_files() -> Iterator[ParameterSet]:
-    """Scans take this decoder hundreds of passes an image."""
+    """Scans take this decoder hundreds of passes per image, pointers go pixel by pixel."""
     for file in FILES:
-        marks = pytest.mark.slow if "scans" in file.stem else ()
+        slow = any(name in file.stem for name in ("scans", "mnist-vae"))
+        marks = pytest.mark.slow if slow else ()
         yield pytest.param(file, id=file.stem, marks=marks)
 
 

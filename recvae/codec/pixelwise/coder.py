@@ -1,8 +1,6 @@
 """Groups of pictures to streams and back, with tiles in threads."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,12 +10,10 @@ from recvae.codec.image_coder import Pixels
 from recvae.codec.pixelwise.tile import Images, Networks, decode_tile, encode_tile, is_one_part
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
-from recvae.threads import usable_cpus
+from recvae.threads import in_threads
 
 TILE = 256
 Area = tuple[slice, slice]
-Job = TypeVar("Job")
-Result = TypeVar("Result")
 
 
 def encode_groups(networks: Networks, pixels: Pixels, group_size: int) -> list[Group]:
@@ -121,9 +117,3 @@ def is_written(networks: Networks, group: Group) -> bool:
 def with_channels(pixels: Pixels) -> Images:
     """Add an axis of channels to (n, height, width) if it is missing."""
     return pixels[..., None] if pixels.ndim == 3 else pixels
-
-
-def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-    """Run jobs in as many threads as there are CPUs; yield results in order."""
-    with ThreadPoolExecutor(usable_cpus()) as pool:
-        yield from pool.map(work, jobs)

@@ -4,12 +4,10 @@ Symbols may depend on all earlier pixels. Images are coded in threads; a receive
 group each, since its images share a range coder.
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +23,8 @@ from recvae.codec.range_coder import CheckingRangeDecoder, RangeDecoder, RangeEn
 from recvae.codec.vae.coded_pixels import CodedPixels, PixelCoding, Write
 from recvae.codec.vae.parts import VaeParts
 from recvae.exact import PRECISION_BITS
-from recvae.threads import usable_cpus
+from recvae.threads import in_threads, usable_cpus
 from recvae.vae.networks.decoder import PixelKernel
-
-Job = TypeVar("Job")
-Result = TypeVar("Result")
 
 
 class ByKernel(PixelCoding):
@@ -70,7 +65,7 @@ class ByKernel(PixelCoding):
         ends = np.cumsum([0, *counts])
         maps = [self.model.decoder.maps(z[start:stop]) for start, stop in pairwise(ends)]
         pixels = in_threads(self._decode_group, list(zip(maps, decoders, strict=True)))
-        return np.concatenate(pixels)
+        return np.concatenate(list(pixels))
 
     def _decode_group(self, group: tuple[NDArray[np.int16], RangeDecoder]) -> NDArray[np.uint8]:
         maps, decoder = group
@@ -107,11 +102,3 @@ class CodedIntervals(CodedPixels):
                 encoder.encode_intervals(self.intervals[image])
 
         return [partial(write, group) for group in range(num_groups)]
-
-
-def in_threads(work: Callable[[Job], Result], jobs: Sequence[Job]) -> list[Result]:
-    """Run jobs in as many threads as there are CPUs; return results in order."""
-    if len(jobs) < 2:
-        return [work(job) for job in jobs]
-    with ThreadPoolExecutor(usable_cpus()) as pool:
-        return list(pool.map(work, jobs))
