@@ -45,9 +45,9 @@ class PointerArguments:
         channels: width of the feature maps.
         flag_width, flag_blocks, flag_radius: width, residual blocks and context of the part that
             decides whether pixels are zero.
-        width: width of the part that determines values.
+        width: width of the part that determines values; even, and a multiple of `heads`.
         radius: radius of its contexts.
-        heads: heads of the attention; must divide `width`.
+        heads: heads of the attention.
         levels: number of grey levels; pixels are below it.
     """
 
@@ -82,7 +82,6 @@ class PointerDecoder(UpsamplingDecoder):
             )
         flag_width, token_width = arguments.flag_width, arguments.width
         self.flag_values = Embedding(known_columns(levels), 0)
-
         near = self.flag_values.columns * len(
             neighbours(arguments.flag_radius, arguments.flag_radius + 1)
         )

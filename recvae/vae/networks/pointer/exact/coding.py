@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recvae.exact import FixedPoint
-from recvae.jit import threaded
 from recvae.kernels import range_coder
 from recvae.vae.networks.pointer.exact.integers import to_kernel
 from recvae.vae.networks.pointer.exact.kernel import code_images, new_buffers, new_symbols
@@ -15,7 +14,8 @@ from recvae.vae.networks.pointer.exact.past import new_past
 if TYPE_CHECKING:
     from recvae.vae.networks.pointer.decoder import PointerDecoder
 
-NO_WORDS = np.zeros(0, np.uint32)
+NO_CODER = range_coder.Coder(np.zeros(3, np.uint64), np.zeros(0, np.uint32), np.zeros(2, np.int64))
+"""Without words: the kernel then encodes, and does not use it."""
 
 
 class PointerKernel:
@@ -36,7 +36,7 @@ class PointerKernel:
         intervals = np.zeros((len(pixels), most, 2), np.int32)
         counts = np.zeros(len(pixels), np.int64)
         own = np.array(pixels, order="C")  # which the kernel may write to
-        self._code(maps, own, intervals, counts, _new_decoder(NO_WORDS))
+        self._code(maps, own, intervals, counts, NO_CODER)
         return [part[:count] for part, count in zip(intervals, counts, strict=True)]
 
     def decode(self, maps: NDArray[np.int16], coder: range_coder.Coder) -> NDArray[np.uint8]:
@@ -67,8 +67,3 @@ class PointerKernel:
             new_past(rounds, numbers.heads, numbers.width, most, network.none),
             coder,
         )
-
-
-@threaded
-def _new_decoder(words):
-    return range_coder.new_decoder(words)
