@@ -269,6 +269,8 @@ def open_images(
 
 def _default_group_size(coder: ImageCoder, most_pixels: int) -> int:
     """The default group size for images of at most `most_pixels` pixels."""
+    if coder.group_size is not None:
+        return coder.group_size
     if coder.lossy:
         return 1
     if coder.spec is not None:

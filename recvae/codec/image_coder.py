@@ -42,7 +42,9 @@ class ImageCoder(ABC):
         summary: a description for tables, in about five words.
         parts: the keys of its bits.
         plain: whether its groups are one stream each, without tiles and layers, as in version 1.
-        lossy: whether decoded images differ from the originals; a lossy coder has qualities.
+        lossy: whether decoded images differ from the originals; a lossy coder has qualities, or
+            refuses them if it has but one.
+        group_size: images in a group unless a user chooses; None for the codec's own default.
         layers: number of layers, coarse to fine, that it can decode a picture from.
         tiles_apart: whether `decode_area` needs only the streams of tiles that overlap the area.
         cpu_only: it runs on the CPU, without torch, which is then not imported; `to` is not called.
@@ -55,6 +57,7 @@ class ImageCoder(ABC):
     parts: tuple[str, ...] = ("pixels",)
     plain: bool = True
     lossy: bool = False
+    group_size: int | None = None
     layers: int = 1
     tiles_apart: bool = False
     cpu_only: bool = False
@@ -171,6 +174,7 @@ Load: TypeAlias = Callable[[Path], ImageCoder]
 
 IMAGE_CODERS: dict[str, Load | str] = {
     "recvae-hierarchy-1": "recvae.codec.hierarchy.model",
+    "recvae-inr-1": "recvae.codec.inr.model",
     "recvae-model-1": "recvae.codec.vae.model",
     "recvae-pixelwise-1": "recvae.codec.pixelwise.model",
 }

@@ -83,7 +83,7 @@ class PictureDataModule(TrainingData):
         order = np.random.default_rng(SPLIT_SEED).permutation(len(pictures))
         held_out = math.ceil(self.validation_fraction * len(pictures))
         train, val = split_validation([pictures[i] for i in order], held_out, SHOWN)
-        middles = torch.stack([_middle(picture, self.crop) for picture in val])
+        middles = middle_crops(val, self.crop)
         return train, middles, middles
 
     @property
@@ -149,6 +149,11 @@ def _planes(pixels: np.ndarray, reduce: float) -> Tensor:
         size = [max(1, round(side / reduce)) for side in colour.shape[1::-1]]
         colour = np.asarray(Image.fromarray(colour).resize(size, Image.Resampling.LANCZOS))
     return torch.from_numpy(colour.transpose(2, 0, 1).copy())
+
+
+def middle_crops(pictures: Sequence[Tensor], crop: int) -> Tensor:
+    """The middle squares of pictures (3, h, w) with no shorter side: (n, 3, crop, crop)."""
+    return torch.stack([_middle(picture, crop) for picture in pictures])
 
 
 def _middle(picture: Tensor, crop: int) -> Tensor:

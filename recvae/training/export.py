@@ -13,6 +13,7 @@ EXPORT = "Calibrate a checkpoint on its training set and write the codec model."
 OPTIONS = {
     "VAE": ("num_blocks", "bins_per_information", "max_log2_candidates", "latents", "algorithm"),
     "PictureVAE": ("data.reduce",),
+    "PictureINR": ("block_bits",),
 }
 """The kind of model that an option is for; all others are for every kind."""
 Calibrate = Callable[[Any, dict[str, Any], Any], Any]
@@ -50,6 +51,8 @@ def export_parser() -> ArgumentParser:
         type=float,
         help="factor to reduce pictures by; that of training if omitted",
     )
+    inr = parser.add_argument_group("for a PictureINR")
+    inr.add_argument("--block-bits", type=float, help="bits of a block; 48 if omitted")
     return parser
 
 
@@ -99,7 +102,9 @@ def _calibration(kind: str, options: Any) -> Calibrate:
         return _quantise
     if options.data.root is None:
         raise InputError(f"{options.ckpt_path}: holds a {kind}: pass --data.root to calibrate it")
-    return _calibrate_pictures if kind == "PictureVAE" else _calibrate_vae
+    return {"PictureVAE": _calibrate_pictures, "PictureINR": _calibrate_inr}.get(
+        kind, _calibrate_vae
+    )
 
 
 def _quantise(module: Any, checkpoint: dict[str, Any], options: Any) -> Any:
@@ -123,6 +128,20 @@ def _calibrate_pictures(module: Any, checkpoint: dict[str, Any], options: Any) -
     given = options.data.reduce
     pictures = read_pictures(options.data.root, trained if given is None else given)
     return calibrate_pictures(module, pictures, options.name, _metadata(checkpoint), print)
+
+
+def _calibrate_inr(module: Any, checkpoint: dict[str, Any], options: Any) -> Any:
+    from recvae.codec.inr.calibrate import CalibrationOptions, calibrate_inr
+    from recvae.data.pictures import middle_crops, read_pictures
+
+    side = module.architecture.side
+    given = {} if options.block_bits is None else {"block_bits": options.block_bits}
+    blocks = CalibrationOptions(**given)
+    pictures = read_pictures(options.data.root)
+    if any(min(picture.shape[1:]) < side for picture in pictures):
+        raise InputError(f"{options.data.root}: holds a picture with a side below {side} pixels")
+    crops = middle_crops(pictures, side).permute(0, 2, 3, 1).numpy()
+    return calibrate_inr(module, crops, options.name, blocks, _metadata(checkpoint), print)
 
 
 def _calibration_options(options: Any) -> Any:

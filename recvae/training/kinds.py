@@ -11,12 +11,14 @@ from jsonargparse import get_loader, set_dumper, set_loader
 
 from recvae.errors import InputError
 from recvae.hierarchy.lightning import PictureVAE
+from recvae.inr.lightning import PictureINR
 from recvae.pixelwise.lightning import PixelPredictor
 from recvae.vae.lightning import VAE
 from recvae.vae.one_cycle import OneCycleModule
 
 KINDS: dict[str, type[OneCycleModule]] = {
-    f"{kind.__module__}.{kind.__qualname__}": kind for kind in (VAE, PictureVAE, PixelPredictor)
+    f"{kind.__module__}.{kind.__qualname__}": kind
+    for kind in (VAE, PictureVAE, PixelPredictor, PictureINR)
 }
 """Kinds by the class path in a config; the first is the default."""
 

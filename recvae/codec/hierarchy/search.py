@@ -12,14 +12,13 @@ from recvae.codec.hierarchy.draws import block_keys
 from recvae.codec.hierarchy.layout import Blocks, Integers
 from recvae.codec.hierarchy.payload import LayerCode
 from recvae.codec.hierarchy.tables import LayerTables
-from recvae.exact import to_float
-from recvae.rec import DiagonalGaussian, IndexCode, PartitionedORC
+from recvae.rec import DiagonalGaussian, PartitionedORC
+from recvae.rec.finishers import cheapest_finishers
 from recvae.rec.partition import MAX_LOG2_BINS, Partition
 from recvae.rec.target import on_grid
 from recvae.vae.objective import NATS_PER_BIT
 
 MIN_LOG2_CANDIDATES = 4
-FINISHERS_AT_ONCE = 1 << 20  # latents of candidates, compared at a time
 LEAST_FREQUENCY = 1 << 12  # rarer cuts are not tried
 SEARCH_COST = 0.05  # bits counted for a bit of search KL
 
@@ -123,9 +122,10 @@ class Search:
         for exponent in log2_n.unique().tolist():
             some = np.flatnonzero(log2_n.numpy() == exponent)
             coder, part, _ = self._coder(cut, mean[some], scale[some], 1 << exponent)
-            found, ranks[some] = _cheapest(coder, code, part, keys[some], self.effort.keep)
+            found = cheapest_finishers(coder, code, part, keys[some], self.effort.keep)
+            ranks[some] = found.ranks.numpy()
             own = np.zeros((len(some), *mean.shape[1:]), np.int64)
-            own[:, sent] = found
+            own[:, sent] = found.bins.numpy()
             bins[some] = own
         return bins, ranks
 
@@ -149,26 +149,3 @@ def _alike(*numbers: Integers) -> Iterator[Integers]:
     _, kinds = np.unique(np.stack(numbers), axis=1, return_inverse=True)
     for kind in range(kinds.max() + 1 if kinds.size else 0):
         yield np.flatnonzero(kinds == kind)
-
-
-def _cheapest(
-    coder: PartitionedORC, code: IndexCode, target: DiagonalGaussian, keys: Tensor, keep: int
-) -> tuple[Integers, Integers]:
-    """Among the first finishers of each race, take the largest log2 q/p minus rank bits.
-
-    A posterior is proportional to the prior times exp(-distortion / lambda), so this one has the
-    least distortion + lambda * rate.
-    """
-    keep = min(keep, coder.num_candidates)
-    step = max(1, FINISHERS_AT_ONCE // (keep * target.dim))
-    bins, ranks = [], []
-    for start in range(0, target.batch, step):
-        items = slice(start, start + step)
-        found, _ = coder.encode_best(target[items], keys[items], torch.Generator(), keep)
-        z = to_float(coder.decode(found, keys[items]), torch.float64).transpose(0, 1)
-        gain_bits = target[items].log2_ratio(z).T - code.bits(found.ranks)
-        best = gain_bits.argmax(dim=1)
-        rows = torch.arange(len(best))
-        bins.append(found.bins[rows, best])
-        ranks.append(found.ranks[rows, best])
-    return torch.cat(bins).numpy(), torch.cat(ranks).numpy()

@@ -1,0 +1,1 @@
+"""Pictures as networks over coordinates, whose weights are sent by relative entropy coding."""

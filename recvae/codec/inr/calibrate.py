@@ -1,0 +1,160 @@
+"""Computes the constants of a model from a trained network and its training pictures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recvae.codec.image_coder import Pixels
+from recvae.codec.inr.coder import to_network
+from recvae.codec.inr.fit import Fit, guess
+from recvae.codec.inr.layout import MAX_LOG2_CANDIDATES, Integers, Layout, plan_layout
+from recvae.codec.inr.model import GROUP_SIZE, InrModel, as_stored
+from recvae.codec.inr.sender import FIRST_RATE, Effort, Shared, send
+from recvae.errors import InputError
+from recvae.inr.encoder import Encoder
+from recvae.inr.lightning import PictureINR
+from recvae.inr.network import Inr
+from recvae.rec import IndexCode, fit_bucket_code
+from recvae.rec.index_codes import to_frequencies
+from recvae.vae.objective import NATS_PER_BIT, kl_nats
+
+KEY = 1
+MEASURED, CODED = 256, 32  # training pictures to estimate the information and the ranks with
+MEASURED_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """Options for the blocks.
+
+    Fields:
+        block_bits: the most information of a block.
+        bins_per_information: log2 J of a block over its information.
+        strategy: how bins are shared among a block's latents; see `layout.STRATEGIES`.
+        seed: of the permutation of the latents.
+
+    Raises:
+        InputError: if an option is out of range.
+    """
+
+    block_bits: float = 48.0
+    bins_per_information: float = 1.0
+    strategy: str = "mutual information"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.block_bits <= 1024:
+            raise InputError(f"block_bits is {self.block_bits}: it must lie between 1 and 1024")
+        if not 0 <= self.bins_per_information <= 2:
+            raise InputError(
+                f"bins_per_information is {self.bins_per_information}: it must lie between 0 and 2"
+            )
+
+
+def calibrate_inr(
+    module: PictureINR,
+    pictures: Pixels,
+    name: str,
+    options: CalibrationOptions,
+    metadata: dict[str, Any],
+    tell: Callable[[str], None] = lambda line: None,
+) -> InrModel:
+    """Make the codec's model.
+
+    Args:
+        module: as trained; its weights are rounded to what the model stores.
+        pictures: training pictures, (n, side, side, 3) uint8; the first 256 are used.
+        name: of the model.
+        options: for the blocks.
+        metadata: facts about the training.
+        tell: called with a line for the user after each stage.
+
+    Raises:
+        ValueError: if no latent carries information.
+    """
+    network, encoder = module.network.float(), module.encoder.float()
+    for part in (network, encoder):
+        as_stored(part)
+    log_beta = round(float(module.log_beta), 4)
+    budget_bits = module.bits_per_pixel * network.arguments.side**2
+    information = _information_bits(
+        network, encoder, to_network(pictures[:MEASURED]), budget_bits, log_beta
+    )
+    layout = plan_layout(
+        information, options.block_bits, options.bins_per_information, options.strategy,
+        options.seed,
+    )  # fmt: skip
+    tell(
+        f"{len(layout.lengths)} blocks of {len(layout.dimensions)} latents, "
+        f"{information.sum() / network.arguments.side**2:.3f} bits per pixel"
+    )
+    shared = Shared(network, layout, _unfitted_code(), KEY, encoder, information, log_beta)
+    sizes = module.hparams["encoder_width"], module.hparams["encoder_blocks"]
+    model = InrModel(name=name, shared=shared, encoder_sizes=sizes, metadata=metadata)
+    return with_fitted_code(model, pictures[:CODED], tell)
+
+
+def with_layout(
+    model: InrModel, pictures: Pixels, options: CalibrationOptions, effort: Effort
+) -> InrModel:
+    """A copy with other blocks, its code of ranks fitted to what the effort sends of pictures."""
+    layout = plan_layout(
+        model.shared.information_bits, options.block_bits, options.bins_per_information,
+        options.strategy, options.seed,
+    )  # fmt: skip
+    shared = replace(model.shared, layout=layout, rank_code=_unfitted_code())
+    return with_fitted_code(replace(model, shared=shared, effort=effort), pictures)
+
+
+def with_fitted_code(
+    model: InrModel, pictures: Pixels, tell: Callable[[str], None] = lambda line: None
+) -> InrModel:
+    """A copy whose code of ranks is fitted to what it sends of pictures (n, side, side, 3)."""
+    shared, ranks, kl_bits = model.shared, [], 0.0
+    for start in range(0, len(pictures), GROUP_SIZE):
+        some = pictures[start : start + GROUP_SIZE]
+        sent = send(shared, to_network(some), model.effort)
+        ranks.append(sent.codes.ranks)
+        kl_bits += float(sent.kl_bits.sum())
+    every = np.concatenate(ranks)
+    code = _rank_code(every)
+    bits = shared.layout.log2_bins + float(code.bits(torch.from_numpy(every)).sum(1).mean())
+    pixels = shared.network.arguments.side**2
+    tell(
+        f"coded {len(every)} training pictures: {bits / pixels:.3f} bits per pixel, "
+        f"KL {kl_bits / len(every) / pixels:.3f}"
+    )
+    return replace(model, shared=replace(shared, rank_code=code))
+
+
+def _information_bits(
+    network: Inr, encoder: Encoder, pixels: Tensor, budget_bits: float, log_beta: float
+) -> NDArray[np.float32]:
+    """Mean KL of each latent over pictures (n, side^2, 3), all fitted to one budget, (dim,)."""
+    dim = network.arguments.dim
+    one_block = Layout(np.array([dim]), np.arange(dim), np.ones(dim, np.int64))
+    total = torch.zeros(dim, dtype=torch.float64)
+    for some in pixels.split(MEASURED_AT_ONCE):
+        start = guess(encoder, some)
+        fit = Fit(network, some, one_block, torch.tensor([budget_bits]), *start, log_beta)
+        fit.run(Effort().first_steps, FIRST_RATE)
+        total += kl_nats(fit.mean, fit.log_scale).sum(0).double()
+    # As a model stores it, so that the same blocks follow from both.
+    bits = (total / (NATS_PER_BIT * len(pixels))).half().float()
+    return bits.numpy()
+
+
+def _unfitted_code() -> IndexCode:
+    """An initial code of ranks: each bucket is half as likely as the one before."""
+    weights = 2.0 ** -np.arange(MAX_LOG2_CANDIDATES + 1) + 1e-4
+    return IndexCode(to_frequencies(weights), tuple(range(MAX_LOG2_CANDIDATES + 1)))
+
+
+def _rank_code(ranks: Integers) -> IndexCode:
+    flat = torch.from_numpy(ranks.flatten())
+    return fit_bucket_code(flat, (1 << MAX_LOG2_CANDIDATES + 1) - 1)

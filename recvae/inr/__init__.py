@@ -1,0 +1,1 @@
+"""Pictures as networks over coordinates (implicit neural representations), for lossy coding."""
