@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,14 +29,14 @@ class SeededBatches:
         self.seed, self.epoch = seed, epoch
         self._next = self._resume = {"epoch": 0, "batch": 0}
 
-    def draw(self, generator: torch.Generator) -> Callable[[slice], Tensor]:
+    def draw(self, generator: torch.Generator) -> Callable[[slice], Any]:
         """Draw an epoch; return a function that makes a batch from a slice of its `count` items."""
         raise NotImplementedError
 
     def __len__(self) -> int:
         return self.count // self.batch_size
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Any]:
         epoch = self.epoch()
         first = self._resume["batch"] if self._resume["epoch"] == epoch else 0
         self._resume = {"epoch": epoch, "batch": 0}
@@ -142,6 +143,26 @@ class CropBatches(SeededBatches):
             return part.flip(2) if mirrored[index] else part
 
         return lambda rows: torch.stack([crop(index) for index in range(rows.start, rows.stop)])
+
+
+class NumberedBatches(SeededBatches):
+    """Batches of numbers (batch_size,) and those of uint8 `images` (n, c, h, w), shuffled."""
+
+    def __init__(
+        self, images: Tensor, batch_size: int, seed: int = 0, epoch: Callable[[], int] = lambda: 0
+    ) -> None:
+        if not 1 <= batch_size <= len(images):
+            raise InputError(
+                f"batch_size is {batch_size}: it must lie between 1 and the "
+                f"{len(images)} training images"
+            )
+        super().__init__(len(images), batch_size, seed, epoch)
+        self.images = images
+
+    def draw(self, generator: torch.Generator) -> Callable[[slice], tuple[Tensor, Tensor]]:
+        """Draw the order."""
+        order = torch.randperm(self.count, generator=generator)
+        return lambda places: (order[places], self.images[order[places]])
 
 
 class OrderedBatches:

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
 
-from recvae.data.batches import CropBatches
+from recvae.data.batches import CropBatches, NumberedBatches
 from recvae.data.training_data import (
     SPLIT_SEED,
     TrainingData,
@@ -79,7 +81,7 @@ class PictureDataModule(TrainingData):
         Raises `InputError` for unreadable input and for pictures smaller than a crop.
         """
         pictures = read_pictures(self.root, self.reduce)
-        self._check_sides([min(picture.shape[1:]) for picture in pictures])
+        check_sides(self.root, pictures, self.crop, self.reduce)
         order = np.random.default_rng(SPLIT_SEED).permutation(len(pictures))
         held_out = math.ceil(self.validation_fraction * len(pictures))
         train, val = split_validation([pictures[i] for i in order], held_out, SHOWN)
@@ -104,15 +106,59 @@ class PictureDataModule(TrainingData):
             self.most_reduced,
         )
 
-    def _check_sides(self, sides: Sequence[int]) -> None:
-        small = [side for side in sides if side < self.crop]
-        if small:
-            reduced = f", reduced by {self.reduce:g}," if self.reduce > 1 else ""
+
+class NumberedPictureDataModule(TrainingData):
+    """Batches of numbers (batch_size,) and pictures (batch_size, 3, crop, crop), uint8.
+
+    For models with a posterior for each picture: the middles of the first `pictures` pictures,
+    never shifted nor mirrored. There is no posterior for others, so validation and test use the
+    first 100 of the same.
+
+    Args:
+        root: as for `PictureDataModule`.
+        pictures: the most pictures to use.
+        batch_size: pictures in a batch; up to all of them.
+        crop: side of the pictures' middles in pixels.
+        seed: for the order.
+    """
+
+    train_images: Tensor
+
+    def __init__(
+        self, root: str, pictures: int, batch_size: int = 64, crop: int = 32, seed: int = 0
+    ) -> None:
+        super().__init__(batch_size, seed)
+        if pictures < 1:
+            raise InputError(f"pictures is {pictures}: it must be at least 1")
+        self.root, self.pictures, self.crop = root, pictures, crop
+
+    def load(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the pictures (n, 3, crop, crop), and the first of them twice."""
+        found = read_pictures(self.root)[: self.pictures]
+        if len(found) < self.pictures:
             raise InputError(
-                f"{self.root}: of {len(sides)} pictures {len(small)}{reduced} have a side below "
-                f"{self.crop} pixels, the smallest {min(small)}: take them out, or pass "
-                f"--data.crop {min(small)} or less"
+                f"{self.root}: holds {len(found)} pictures, fewer than the {self.pictures} of "
+                "--data.pictures"
             )
+        check_sides(self.root, found, self.crop)
+        middles = middle_crops(found, self.crop)
+        return middles, middles[:SHOWN], middles[:SHOWN]
+
+    @property
+    def examples(self) -> Tensor:
+        """The validation pictures."""
+        return self.val_images
+
+    def train_batches(self) -> NumberedBatches:
+        """Return the pictures in a new order each epoch."""
+        return NumberedBatches(self.train_images, self.batch_size, self.seed, self._epoch)
+
+    def val_dataloader(self) -> Any:
+        """Return some of the training pictures, in order."""
+        numbered = TensorDataset(torch.arange(len(self.val_images)), self.val_images)
+        return DataLoader(numbered, self.batch_size)
+
+    test_dataloader = val_dataloader
 
 
 def read_pictures(root: str, reduce: float = 1.0) -> list[Tensor]:
@@ -130,6 +176,18 @@ def read_pictures(root: str, reduce: float = 1.0) -> list[Tensor]:
     if not pictures:
         raise InputError(f"{root}: holds no pictures to train on")
     return pictures
+
+
+def check_sides(root: str, pictures: Sequence[Tensor], crop: int, reduce: float = 1.0) -> None:
+    """Raise `InputError` if a picture (3, h, w) is smaller than a crop."""
+    small = [side for picture in pictures if (side := min(picture.shape[1:])) < crop]
+    if small:
+        reduced = f", reduced by {reduce:g}," if reduce > 1 else ""
+        raise InputError(
+            f"{root}: of {len(pictures)} pictures {len(small)}{reduced} have a side below "
+            f"{crop} pixels, the smallest {min(small)}: take them out, or pass "
+            f"--data.crop {min(small)} or less"
+        )
 
 
 def _is_colour(root: str) -> bool:

@@ -132,14 +132,13 @@ def _calibrate_pictures(module: Any, checkpoint: dict[str, Any], options: Any) -
 
 def _calibrate_inr(module: Any, checkpoint: dict[str, Any], options: Any) -> Any:
     from recvae.codec.inr.calibrate import CalibrationOptions, calibrate_inr
-    from recvae.data.pictures import middle_crops, read_pictures
+    from recvae.data.pictures import check_sides, middle_crops, read_pictures
 
     side = module.architecture.side
     given = {} if options.block_bits is None else {"block_bits": options.block_bits}
     blocks = CalibrationOptions(**given)
     pictures = read_pictures(options.data.root)
-    if any(min(picture.shape[1:]) < side for picture in pictures):
-        raise InputError(f"{options.data.root}: holds a picture with a side below {side} pixels")
+    check_sides(options.data.root, pictures, side)
     crops = middle_crops(pictures, side).permute(0, 2, 3, 1).numpy()
     return calibrate_inr(module, crops, options.name, blocks, _metadata(checkpoint), print)
 

@@ -77,13 +77,16 @@ def calibrate_inr(
     Raises:
         ValueError: if no latent carries information.
     """
-    network, encoder = module.network.float(), module.encoder.float()
-    for part in (network, encoder):
-        as_stored(part)
+    network, encoder = module.network.float(), module.encoder
+    as_stored(network)
+    if encoder is not None:
+        as_stored(encoder.float())
     log_beta = round(float(module.log_beta), 4)
     budget_bits = module.bits_per_pixel * network.arguments.side**2
-    information = _information_bits(
-        network, encoder, to_network(pictures[:MEASURED]), budget_bits, log_beta
+    information = (
+        _information_bits(network, encoder, to_network(pictures[:MEASURED]), budget_bits, log_beta)
+        if module.table is None
+        else _mean_bits(kl_nats(module.table.mean, module.table.log_scale))
     )
     layout = plan_layout(
         information, options.block_bits, options.bins_per_information, options.strategy,
@@ -94,7 +97,11 @@ def calibrate_inr(
         f"{information.sum() / network.arguments.side**2:.3f} bits per pixel"
     )
     shared = Shared(network, layout, _unfitted_code(), KEY, encoder, information, log_beta)
-    sizes = module.hparams["encoder_width"], module.hparams["encoder_blocks"]
+    sizes = (
+        None
+        if encoder is None
+        else (module.hparams["encoder_width"], module.hparams["encoder_blocks"])
+    )
     model = InrModel(name=name, shared=shared, encoder_sizes=sizes, metadata=metadata)
     return with_fitted_code(model, pictures[:CODED], tell)
 
@@ -133,20 +140,23 @@ def with_fitted_code(
 
 
 def _information_bits(
-    network: Inr, encoder: Encoder, pixels: Tensor, budget_bits: float, log_beta: float
+    network: Inr, encoder: Encoder | None, pixels: Tensor, budget_bits: float, log_beta: float
 ) -> NDArray[np.float32]:
     """Mean KL of each latent over pictures (n, side^2, 3), all fitted to one budget, (dim,)."""
     dim = network.arguments.dim
     one_block = Layout(np.array([dim]), np.arange(dim), np.ones(dim, np.int64))
-    total = torch.zeros(dim, dtype=torch.float64)
+    found = []
     for some in pixels.split(MEASURED_AT_ONCE):
-        start = guess(encoder, some)
+        start = guess(encoder, torch.zeros(dim), some)
         fit = Fit(network, some, one_block, torch.tensor([budget_bits]), *start, log_beta)
         fit.run(Effort().first_steps, FIRST_RATE)
-        total += kl_nats(fit.mean, fit.log_scale).sum(0).double()
-    # As a model stores it, so that the same blocks follow from both.
-    bits = (total / (NATS_PER_BIT * len(pixels))).half().float()
-    return bits.numpy()
+        found.append(kl_nats(fit.mean, fit.log_scale))
+    return _mean_bits(torch.cat(found))
+
+
+def _mean_bits(kl: Tensor) -> NDArray[np.float32]:
+    """Mean KL of each latent, (dim,) in bits, of KL (n, dim) in nats; rounded as it is stored."""
+    return (kl.double().mean(0) / NATS_PER_BIT).half().float().numpy()
 
 
 def _unfitted_code() -> IndexCode:

@@ -118,8 +118,17 @@ class Fit:
         self.log_beta[:, :-1] = log_beta.clamp(low, high)
 
 
-def guess(encoder: Encoder, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """The encoder's posteriors of pictures (n, side^2, 3): mean and log scale, (n, dim)."""
+def guess(
+    encoder: Encoder | None, information_bits: Tensor, pixels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Posteriors to start the fit of pictures (n, side^2, 3) from: mean and log scale, (n, dim).
+
+    Without an encoder these are the prior's means, and scales that carry the information of each
+    latent (dim,) in bits.
+    """
+    if encoder is None:
+        log_scale = -NATS_PER_BIT * information_bits.to(pixels).expand(len(pixels), -1)
+        return torch.zeros_like(log_scale), log_scale.clone()
     side = encoder.arguments.side
     pictures = pixels.unflatten(1, (side, side)).permute(0, 3, 1, 2)
     with torch.no_grad():

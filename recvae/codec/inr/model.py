@@ -54,7 +54,7 @@ SCHEMA: dict[str, Any] = {
         "name": {"type": "string", "maxLength": 100},
         "architecture": {"type": "object"},
         "encoder": {
-            "type": "object",
+            "type": ["object", "null"],
             "additionalProperties": False,
             "required": ["width", "blocks"],
             "properties": {"width": _integer(1, 1024), "blocks": _integer(1, 64)},
@@ -76,14 +76,14 @@ class InrModel(FolderModel, ImageCoder):
     Fields:
         name: for display.
         shared: networks, layout and key.
-        encoder_sizes: width and blocks of the encoder.
+        encoder_sizes: width and blocks of the encoder, if there is one.
         effort: of the sender.
         metadata: facts about the model; no coded bit depends on them.
     """
 
     name: str
     shared: Shared
-    encoder_sizes: tuple[int, int]
+    encoder_sizes: tuple[int, int] | None
     effort: Effort = Effort()  # noqa: RUF009 (frozen)
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -148,13 +148,13 @@ class InrModel(FolderModel, ImageCoder):
 
     def to(self, device: torch.device) -> "InrModel":
         """See `ImageCoder.to`."""
-        self.shared.network.to(device)
-        self.shared.encoder.to(device)
+        for module in _modules(self.shared.network, self.shared.encoder).values():
+            module.to(device)
         return self
 
     def description(self) -> dict[str, Any]:
         """The contents of `model.json` without the hash."""
-        shared, (width, blocks) = self.shared, self.encoder_sizes
+        shared, sizes = self.shared, self.encoder_sizes
         architecture = asdict(shared.network.arguments)
         return {
             "format": FORMAT,
@@ -162,7 +162,7 @@ class InrModel(FolderModel, ImageCoder):
             "architecture": {
                 k: list(v) if isinstance(v, tuple) else v for k, v in architecture.items()
             },
-            "encoder": {"width": width, "blocks": blocks},
+            "encoder": None if sizes is None else {"width": sizes[0], "blocks": sizes[1]},
             "key": shared.key,
             "blocks": len(shared.layout.lengths),
             "latents": len(shared.layout.dimensions),
@@ -174,7 +174,7 @@ class InrModel(FolderModel, ImageCoder):
         """The contents of `weights.safetensors`: networks in float16, the layout in integers."""
         shared = self.shared
         found: dict[str, NDArray[Any]] = {}
-        for part, module in (("network", shared.network), ("encoder", shared.encoder)):
+        for part, module in _modules(shared.network, shared.encoder).items():
             for name, tensor in module.state_dict().items():
                 found[f"{part}.{name}"] = tensor.half().cpu().numpy()
         found["information"] = shared.information_bits.astype(np.float16)
@@ -200,17 +200,16 @@ def load(folder: Path) -> InrModel:
         arguments = InrArguments(**text["architecture"])
     except (TypeError, InputError) as error:
         raise ValueError(f"{JSON_NAME}: architecture: {error}") from error
-    width, blocks = text["encoder"]["width"], text["encoder"]["blocks"]
+    sizes = text["encoder"] and (text["encoder"]["width"], text["encoder"]["blocks"])
     with torch.device("meta"):
-        network, encoder = Inr(arguments), Encoder(arguments, width, blocks)
-    modules = {"network": network, "encoder": encoder}
+        modules = _modules(Inr(arguments), Encoder(arguments, *sizes) if sizes else None)
     tensors = read_tensors(folder / WEIGHTS_NAME, _tensor_specs(modules, arguments, text))
     stated_hash = text.pop("hash")
     if content_hash(text, tensors) != stated_hash:
         raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
     network = Inr(arguments)  # with its constant features
-    encoder = Encoder(arguments, width, blocks).to(memory_format=torch.channels_last)
-    for part, module in (("network", network), ("encoder", encoder)):
+    encoder = Encoder(arguments, *sizes) if sizes else None
+    for part, module in _modules(network, encoder).items():
         weights = {
             name: torch.from_numpy(tensors[f"{part}.{name}"]).float()
             for name in module.state_dict()
@@ -218,17 +217,20 @@ def load(folder: Path) -> InrModel:
         if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
             raise ValueError(f"a weight of {part} is not finite")
         module.load_state_dict(weights)
-        module.eval().requires_grad_(False)
+        module.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     shared = Shared(
         network, _layout(tensors, arguments), _rank_code(tensors["ranks"]), text["key"],
         encoder, _information(tensors["information"]), text["log_beta"],
     )  # fmt: skip
-    model = InrModel(
-        name=text["name"], shared=shared, encoder_sizes=(width, blocks), metadata=text["facts"]
-    )
+    model = InrModel(name=text["name"], shared=shared, encoder_sizes=sizes, metadata=text["facts"])
     if model.description() != text:
         raise ValueError(f"{JSON_NAME}: is not in canonical form")
     return model
+
+
+def _modules(network: Inr, encoder: Encoder | None) -> dict[str, nn.Module]:
+    """The networks by their prefix in `weights.safetensors`."""
+    return {"network": network} | ({"encoder": encoder} if encoder is not None else {})
 
 
 def _tensor_specs(

@@ -49,7 +49,7 @@ class Shared:
         layout: the blocks.
         rank_code: of the ranks of all blocks.
         key: names the shared randomness.
-        encoder: the start of a sender's fit.
+        encoder: the start of a sender's fit; None to start it from the prior.
         information_bits: mean KL of each latent over training pictures, (dim,), which blocks keep.
         log_beta: the price of the KL at the end of training.
     """
@@ -58,7 +58,7 @@ class Shared:
     layout: Layout
     rank_code: IndexCode
     key: int
-    encoder: Encoder
+    encoder: Encoder | None
     information_bits: NDArray[np.floating]
     log_beta: float
 
@@ -113,11 +113,9 @@ def send(shared: Shared, pixels: Tensor, effort: Effort) -> Sent:
 
 
 def start_fit(shared: Shared, pixels: Tensor) -> Fit:
-    """A fit of pictures that begins with the encoder's posteriors."""
-    mean, log_scale = guess(shared.encoder, pixels)
-    return Fit(
-        shared.network, pixels, shared.layout, shared.budget_bits, mean, log_scale, shared.log_beta
-    )
+    """The fit of some pictures before its first step."""
+    start = guess(shared.encoder, torch.from_numpy(shared.information_bits), pixels)
+    return Fit(shared.network, pixels, shared.layout, shared.budget_bits, *start, shared.log_beta)
 
 
 def _send_block(
