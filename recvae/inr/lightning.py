@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from recvae.data.pictures import NumberedPictureDataModule
 from recvae.errors import InputError
 from recvae.inr.encoder import Encoder
 from recvae.inr.network import COLOURS, Inr, InrArguments
@@ -112,20 +113,23 @@ class PictureINR(OneCycleModule):
                 "as architecture.side needs"
             )
 
-    def posteriors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Pixels (b, 3, side, side) in [0, 1], and mean and log scale of z, each (b, dim).
+    def check_data(self, data: Any) -> None:
+        """See `OneCycleModule`."""
+        super().check_data(data)
+        pictures = 0 if self.table is None else len(self.table.mean)
+        numbered = len(data.train_images) if isinstance(data, NumberedPictureDataModule) else 0
+        if pictures != numbered:
+            raise InputError(
+                f"model.pictures is {pictures}, but the data module numbers {numbered} pictures: "
+                "both must be the same, see configs/inr-cifar10.yaml and inr-cifar10-gpu.yaml"
+            )
 
-        Raises InputError for batches without the numbers that posteriors per picture need.
-        """
+    def posteriors(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Pixels (b, 3, side, side) in [0, 1], and mean and log scale of z, each (b, dim)."""
         pictures = batch if isinstance(batch, Tensor) else batch[1]
         pixels = (pictures.float() / 255).contiguous(memory_format=torch.channels_last)
         if self.encoder is not None:
             return pixels, *self.encoder(pixels)
-        if isinstance(batch, Tensor):
-            raise InputError(
-                "posteriors per picture need the numbers of pictures: use the data module "
-                "recvae.data.pictures.NumberedPictureDataModule, see configs/inr-cifar10-gpu.yaml"
-            )
         assert self.table is not None
         return pixels, *self.table(batch[0])
 
@@ -144,8 +148,10 @@ class PictureINR(OneCycleModule):
         self.steer_beta(self._bits_per_pixel(kl.detach().mean()))
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.table is not None and self.global_step % self.round_steps == 0:
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        # Not at the end of the last step of a round, where checkpoints are written before.
+        begins = self.global_step and self.global_step % self.round_steps == 0
+        if self.table is not None and begins:
             self.table.refit_prior(self.network.mean, self.network.log_scale)
             wrapped: Any = self.optimizers()
             wrapped.optimizer.state.clear()  # its moments are of the old coordinates

@@ -167,7 +167,7 @@ class TrainingCLI(LightningCLI):
             return
         data.prepare_data()
         data.setup("fit")
-        self.model.check_images(data.examples)
+        self.model.check_data(data)
         self._check_interval(len(data.train_dataloader()))
         if checkpoint:
             check_same_images(data, checkpoint, path)

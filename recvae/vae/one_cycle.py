@@ -49,10 +49,14 @@ class OneCycleModule(pl.LightningModule):
     def check_images(self, images: Tensor) -> None:
         """Raise `InputError` for images (n, channels, height, width) that it does not support."""
 
-    def setup(self, stage: str) -> None:
-        images = getattr(getattr(self.trainer, "datamodule", None), "examples", None)
+    def check_data(self, data: Any) -> None:
+        """Raise `InputError` for a data module that it does not support, once it is set up."""
+        images = getattr(data, "examples", None)
         if images is not None:
             self.check_images(images)
+
+    def setup(self, stage: str) -> None:
+        self.check_data(getattr(self.trainer, "datamodule", None))
 
     def configure_gradient_clipping(self, optimizer: Any, *args: Any, **kwargs: Any) -> None:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip)

@@ -78,6 +78,8 @@ def calibrate_inr(
         ValueError: if no latent carries information.
     """
     network, encoder = module.network.float(), module.encoder
+    if module.table is not None:
+        module.table.refit_prior(network.mean, network.log_scale)
     as_stored(network)
     if encoder is not None:
         as_stored(encoder.float())
