@@ -53,7 +53,7 @@ class PictureINR(OneCycleModule):
         pictures: int = 0,
         round_steps: int = 100,
         bits_per_pixel: float = 1.9,
-        learning_rate: float = 3e-3,
+        learning_rate: float = 2e-3,
         weight_decay: float = 0.0,
         gradient_clip: float = 4.0,
         compile: bool = False,
