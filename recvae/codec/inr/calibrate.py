@@ -12,7 +12,13 @@ from torch import Tensor
 from recvae.codec.image_coder import Pixels
 from recvae.codec.inr.coder import to_network
 from recvae.codec.inr.fit import Fit, guess
-from recvae.codec.inr.layout import MAX_LOG2_CANDIDATES, Integers, Layout, plan_layout
+from recvae.codec.inr.layout import (
+    MAX_LOG2_CANDIDATES,
+    STRATEGIES,
+    Integers,
+    Layout,
+    plan_layout,
+)
 from recvae.codec.inr.model import GROUP_SIZE, InrModel, as_stored
 from recvae.codec.inr.sender import FIRST_RATE, Effort, Shared, send
 from recvae.errors import InputError
@@ -54,6 +60,10 @@ class CalibrationOptions:
             raise InputError(
                 f"bins_per_information is {self.bins_per_information}: it must lie between 0 and 2"
             )
+        if self.strategy not in STRATEGIES:
+            raise InputError(f"strategy is {self.strategy!r}: it must be of {sorted(STRATEGIES)}")
+        if type(self.seed) is not int or self.seed < 0:
+            raise InputError(f"seed is {self.seed!r}: it must be an integer of at least 0")
 
 
 def calibrate_inr(
