@@ -103,7 +103,7 @@ def calibrate_inr(
         f"{len(layout.lengths)} blocks of {len(layout.dimensions)} latents, "
         f"{information.sum() / network.arguments.side**2:.3f} bits per pixel"
     )
-    shared = Shared(network, layout, _unfitted_code(), KEY, encoder, information, log_beta)
+    shared = Shared(network, layout, unfitted_code(), KEY, encoder, information, log_beta)
     sizes = module.hparams["encoder_width"], module.hparams["encoder_blocks"]
     model = InrModel(name=name, shared=shared, encoder_sizes=sizes, metadata=metadata)
     return with_fitted_code(model, pictures[:CODED], tell)
@@ -117,7 +117,7 @@ def with_layout(
         model.shared.information_bits, options.block_bits, options.bins_per_information,
         options.strategy, options.seed,
     )  # fmt: skip
-    shared = replace(model.shared, layout=layout, rank_code=_unfitted_code())
+    shared = replace(model.shared, layout=layout, rank_code=unfitted_code())
     return with_fitted_code(replace(model, shared=shared, effort=effort), pictures)
 
 
@@ -159,7 +159,7 @@ def _information_bits(
     return bits.numpy()
 
 
-def _unfitted_code() -> IndexCode:
+def unfitted_code() -> IndexCode:
     """An initial code of ranks: each bucket is half as likely as the one before."""
     weights = 2.0 ** -np.arange(MAX_LOG2_CANDIDATES + 1) + 1e-4
     return IndexCode(to_frequencies(weights), tuple(range(MAX_LOG2_CANDIDATES + 1)))
