@@ -69,6 +69,12 @@ def decode_group(model: Inr, group: Group, table: list[int]) -> np.ndarray:
 
 def picture(model: Inr, z: np.ndarray) -> np.ndarray:
     """The picture of latents z (dim,) int64, uint8 (side, side, 3)."""
+    pixels = np.rint(np.clip(colours(model, z), 0, 1) * 255)
+    return pixels.astype(np.uint8).reshape(model.side, model.side, 3)
+
+
+def colours(model: Inr, z: np.ndarray) -> np.ndarray:
+    """Red, green and blue of each pixel, (side^2, 3), about 0 to 1."""
     side, hidden = model.side, model.text["architecture"]["hidden"]
     h = tensor(model, "mean") + np.exp(tensor(model, "log_scale")) * (z * 2.0**-28)
     x = features(side, model.text["architecture"]["frequencies"])
@@ -87,7 +93,7 @@ def picture(model: Inr, z: np.ndarray) -> np.ndarray:
         x = np.concatenate([x, encoding(model, h[at:])], axis=1)
     for number, own in enumerate(weights):
         x = own[0] + (np.sin(x) if number else x) @ own[1:]
-    return np.rint(np.clip(x + 0.5, 0, 1) * 255).astype(np.uint8).reshape(side, side, 3)
+    return x + 0.5
 
 
 def features(side: int, frequencies: int) -> np.ndarray:

@@ -23,7 +23,7 @@ PLAIN = InrArguments(
 
 QUICK = Effort(first_steps=4, block_steps=1, margin_bits=1.0, max_log2_candidates=8, keep=4)
 ENCODER_WIDTH, ENCODER_BLOCKS = 2, 1
-LOG_BETA = -12.0
+LOG_BETA = -6.0
 
 
 def pictures_of(model: InrModel, count: int, seed: int = 0) -> np.ndarray:
