@@ -21,6 +21,8 @@ from recvae.images.spec import GREY, GREY_ALPHA, KINDS, RGB, RGBA, ImageSpec
 if TYPE_CHECKING:
     import torch
 
+PILLOW_MODES = {GREY: "L", GREY_ALPHA: "LA", RGB: "RGB", RGBA: "RGBA"}
+
 Pixels: TypeAlias = NDArray[np.uint8]
 """Images of one spec: uint8 (n, height, width), or (n, height, width, channels) of 2 to 4."""
 
@@ -92,11 +94,11 @@ class ImageCoder(ABC):
             return
         if own.shape == spec.shape:
             return
-        if own.channels == GREY != spec.channels:
+        if own.channels != spec.channels:
             raise InputError(
-                f"images are {spec.kind}: model {self.name!r} codes grey ones of {own.height} x "
-                f"{own.width}; convert them first, for example with Pillow's "
-                'Image.open(...).convert("L").save(...)'
+                f"images are {spec.kind}: model {self.name!r} codes {own.kind} ones of {own.height}"
+                f" x {own.width}; convert them first, for example with Pillow's "
+                f'Image.open(...).convert("{PILLOW_MODES[own.channels]}").save(...)'
             )
         expected = ", ".join(map(str, own.shape))
         raise InputError(
@@ -156,8 +158,7 @@ class ImageCoder(ABC):
             return
         advice = "choose another model"
         if spec.channels in (GREY_ALPHA, RGBA) and spec.channels - 1 in self.channels:
-            mode = "L" if spec.channels == GREY_ALPHA else "RGB"
-            convert = f'Image.open(...).convert("{mode}").save(...)'
+            convert = f'Image.open(...).convert("{PILLOW_MODES[spec.channels - 1]}").save(...)'
             advice += f", or drop alpha, for example with Pillow's {convert}"
         kinds = " and ".join(KINDS[known] for known in self.channels)
         raise InputError(f"images are {spec.kind}: model {self.name!r} codes {kinds}; {advice}")

@@ -116,6 +116,8 @@ def _batch(coder: ImageCoder, array: Any, channels: int) -> NDArray[Any]:
     advice = _without_channel(array.shape)
     if coder.spec:
         expected = ", ".join(map(str, coder.spec.shape))
+        if channels != coder.spec.channels and array.shape[-1:] == (coder.spec.channels,):
+            advice = f"pass channels={coder.spec.channels}"
         advice = advice or "train a model for other sizes"
         raise InputError(
             f"images have shape {array.shape}: model {coder.name!r} codes (n, {expected}); {advice}"

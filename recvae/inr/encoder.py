@@ -43,10 +43,13 @@ class Encoder(nn.Module):
         self.weights_head = nn.Sequential(
             nn.Linear(widths[-1] * POOLED**2, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 2 * sum(layers))
         )
-        # The grid is guessed from the coarsest maps that are not coarser than it.
-        self.grid_stage = sum(side >= arguments.grid for side in sides[1:]) - 1
-        self.grid_head = nn.Conv2d(widths[self.grid_stage + 1], 2 * arguments.grid_channels, 1)
-        for head in (self.weights_head[-1], self.grid_head):
+        heads = [self.weights_head[-1]]
+        if arguments.grid_channels:
+            # The grid is guessed from the coarsest maps that are not coarser than it.
+            self.grid_stage = sum(side >= arguments.grid for side in sides[1:]) - 1
+            self.grid_head = nn.Conv2d(widths[self.grid_stage + 1], 2 * arguments.grid_channels, 1)
+            heads.append(self.grid_head)
+        for head in heads:
             nn.init.zeros_(head.bias)  # type: ignore[arg-type]
             head.weight.data.mul_(FIRST_GAIN)  # type: ignore[operator]
 
@@ -57,9 +60,11 @@ class Encoder(nn.Module):
             x = stage(x)
             maps.append(x)
         pooled = F.adaptive_avg_pool2d(F.silu(x), POOLED)
-        weights = self.weights_head(pooled.flatten(1)).unflatten(1, (2, -1))
-        grid = F.adaptive_avg_pool2d(maps[self.grid_stage], self.arguments.grid)
-        guess = torch.cat([weights, self.grid_head(grid).unflatten(1, (2, -1)).flatten(2)], dim=2)
+        guess = self.weights_head(pooled.flatten(1)).unflatten(1, (2, -1))
+        if self.arguments.grid_channels:
+            grid = F.adaptive_avg_pool2d(maps[self.grid_stage], self.arguments.grid)
+            own = self.grid_head(grid).unflatten(1, (2, -1)).flatten(2)
+            guess = torch.cat([guess, own], dim=2)
         mean, log_scale = guess.float().unbind(1)
         bounded = MAX_MEAN * torch.tanh(mean / MAX_MEAN)
         return bounded, log_scale.clamp(MIN_LOG_SCALE, MAX_LOG_SCALE)

@@ -123,8 +123,9 @@ class Inr(nn.Module):
         self.arguments = arguments
         *layers, grid = arguments.sizes
         self.mean = nn.Parameter(torch.cat([2 * torch.rand(sum(layers)) - 1, torch.zeros(grid)]))
-        scales = [FIRST_WEIGHT_SCALE] * sum(layers) + [FIRST_GRID_SCALE] * grid
-        self.log_scale = nn.Parameter(torch.tensor(scales).log())
+        scales = torch.full((arguments.dim,), FIRST_WEIGHT_SCALE)
+        scales[sum(layers) :] = FIRST_GRID_SCALE
+        self.log_scale = nn.Parameter(scales.log())
         self.matrices = nn.ParameterList(
             nn.Parameter(torch.zeros(n, n)) for n in layers if arguments.reparametrised
         )

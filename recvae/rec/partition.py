@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
+from operator import mul
 
 import torch
 from torch import Tensor
@@ -63,7 +65,8 @@ class Partition:
     @cached_property
     def strides(self) -> tuple[int, ...]:
         """The difference in a bin's number for one step in each dimension."""
-        return tuple(math.prod(self.intervals[d + 1 :]) for d in range(self.dim))
+        *strides, _ = accumulate(reversed(self.intervals), mul, initial=1)
+        return tuple(reversed(strides))
 
     @cached_property
     def cut_dimensions(self) -> tuple[int, ...]:

@@ -12,7 +12,13 @@ from torch import Tensor
 from recvae.codec.image_coder import Pixels
 from recvae.codec.inr.coder import to_network
 from recvae.codec.inr.fit import Fit, guess
-from recvae.codec.inr.layout import MAX_LOG2_CANDIDATES, Integers, Layout, plan_layout
+from recvae.codec.inr.layout import (
+    MAX_LOG2_CANDIDATES,
+    STRATEGIES,
+    Integers,
+    Layout,
+    plan_layout,
+)
 from recvae.codec.inr.model import GROUP_SIZE, InrModel, as_stored
 from recvae.codec.inr.sender import FIRST_RATE, Effort, Shared, send
 from recvae.errors import InputError
@@ -54,6 +60,10 @@ class CalibrationOptions:
             raise InputError(
                 f"bins_per_information is {self.bins_per_information}: it must lie between 0 and 2"
             )
+        if self.strategy not in STRATEGIES:
+            raise InputError(f"strategy is {self.strategy!r}: it must be of {sorted(STRATEGIES)}")
+        if type(self.seed) is not int or self.seed < 0:
+            raise InputError(f"seed is {self.seed!r}: it must be an integer of at least 0")
 
 
 def calibrate_inr(
@@ -98,7 +108,7 @@ def calibrate_inr(
         f"{len(layout.lengths)} blocks of {len(layout.dimensions)} latents, "
         f"{information.sum() / network.arguments.side**2:.3f} bits per pixel"
     )
-    shared = Shared(network, layout, _unfitted_code(), KEY, encoder, information, log_beta)
+    shared = Shared(network, layout, unfitted_code(), KEY, encoder, information, log_beta)
     sizes = (
         None
         if encoder is None
@@ -116,7 +126,7 @@ def with_layout(
         model.shared.information_bits, options.block_bits, options.bins_per_information,
         options.strategy, options.seed,
     )  # fmt: skip
-    shared = replace(model.shared, layout=layout, rank_code=_unfitted_code())
+    shared = replace(model.shared, layout=layout, rank_code=unfitted_code())
     return with_fitted_code(replace(model, shared=shared, effort=effort), pictures)
 
 
@@ -161,7 +171,7 @@ def _mean_bits(kl: Tensor) -> NDArray[np.float32]:
     return (kl.double().mean(0) / NATS_PER_BIT).half().float().numpy()
 
 
-def _unfitted_code() -> IndexCode:
+def unfitted_code() -> IndexCode:
     """An initial code of ranks: each bucket is half as likely as the one before."""
     weights = 2.0 ** -np.arange(MAX_LOG2_CANDIDATES + 1) + 1e-4
     return IndexCode(to_frequencies(weights), tuple(range(MAX_LOG2_CANDIDATES + 1)))

@@ -16,13 +16,14 @@ from recvae.codec.inr.payload import (
     read_codes,
     write_codes,
 )
-from recvae.codec.inr.sender import Effort, Shared, send
+from recvae.codec.inr.sender import NOT_FINITE, Effort, Shared, send
 from recvae.codec.range_coder import CheckingRangeDecoder, RangeDecoder, RangeEncoder
 from recvae.errors import InputError
 from recvae.exact.gaussian import FRACTION_BITS
 from recvae.images.spec import ImageSpec
+from recvae.inr.network import InrArguments
 
-AT_ONCE = 64  # pictures decoded at a time
+VALUES_AT_ONCE = 1 << 23  # latents, and values of the widest layer, decoded at a time
 
 
 def encode_groups(
@@ -39,7 +40,8 @@ def encode_groups(
         sent = send(shared, to_network(own).to(shared.network.mean.device), effort)
         encoder = RangeEncoder()
         write_codes(encoder, shared.layout, shared.rank_code, sent.codes)
-        stream = min(encoder.finish(), own.tobytes(), key=len)
+        # The pixels first: a stream of as many bytes counts as these.
+        stream = min(own.tobytes(), encoder.finish(), key=len)
         groups.append(Group(len(own), ImageSpec.from_shape(pixels.shape), (stream,)))
         bits.append(code_bits(shared.layout, shared.rank_code, sent.codes) | {"kl": sent.kl_bits})
     return groups, {part: np.concatenate([own[part] for own in bits]) for part in bits[0]}
@@ -53,10 +55,8 @@ def decode_groups(shared: Shared, groups: Sequence[Group]) -> Pixels:
 def is_written(shared: Shared, group: Group) -> bool:
     """Whether an encoder can have written a group: whether re-encoding gives the same bytes."""
     try:
-        codes = group_codes(shared, group, checking=True)
-        if codes is not None:
-            decode_latents(shared.layout, shared.key, codes, shared.network.arguments.dim)
-    except (InputError, ValueError):
+        group_codes(shared, group, checking=True)
+    except InputError:
         return False
     return True
 
@@ -83,15 +83,18 @@ def group_codes(shared: Shared, group: Group, checking: bool = False) -> Picture
 
 
 def synthesise(shared: Shared, z: Tensor) -> Pixels:
-    """Pictures (n, side, side, 3) of latents (n, dim): in floats, so machines may differ by 1."""
+    """Pictures (n, side, side, 3) of latents (n, dim): in floats, so machines may differ by 1.
+
+    Raises InputError for networks that overflow.
+    """
     side = shared.network.arguments.side
-    parts = []
     with torch.no_grad():
-        for some in z.to(shared.network.mean).split(AT_ONCE):
-            values = shared.network(some).clamp(0, 1) * 255
-            parts.append(values.round().to(torch.uint8).cpu().numpy())
-    pixels: Pixels = np.concatenate(parts).reshape(-1, side, side, 3)
-    return pixels
+        values = shared.network(z.to(shared.network.mean))
+    if not bool(torch.isfinite(values).all()):
+        raise InputError(NOT_FINITE)
+    pixels = (values.clamp(0, 1) * 255).round().to(torch.uint8)
+    decoded: Pixels = pixels.cpu().numpy().reshape(-1, side, side, 3)
+    return decoded
 
 
 def to_network(pixels: Pixels) -> Tensor:
@@ -104,8 +107,16 @@ def _decode(shared: Shared, group: Group) -> Pixels:
     if codes is None:
         shape = (group.num_images, *group.spec.shape)
         return np.frombuffer(group.streams[0], np.uint8).reshape(shape)
-    try:
-        z = decode_latents(shared.layout, shared.key, codes, shared.network.arguments.dim)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    return synthesise(shared, torch.from_numpy(z * 2.0**-FRACTION_BITS))
+    arguments = shared.network.arguments
+    parts = []
+    for start in range(0, group.num_images, at_once := _pictures_at_once(arguments)):
+        some = codes[start : start + at_once]
+        z = decode_latents(shared.layout, shared.key, some, arguments.dim)
+        parts.append(synthesise(shared, torch.from_numpy(z * 2.0**-FRACTION_BITS)))
+    return np.concatenate(parts)
+
+
+def _pictures_at_once(arguments: InrArguments) -> int:
+    """As many as bound the memory of decoding, whatever the sizes of the network."""
+    widest = max(*arguments.hidden, *arguments.upsampler, arguments.grid_channels)
+    return max(1, VALUES_AT_ONCE // (arguments.dim + widest * arguments.side**2))

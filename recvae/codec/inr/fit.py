@@ -11,6 +11,7 @@ from recvae.vae.objective import NATS_PER_BIT, kl_nats
 STEERING = 0.05  # largest change of log beta in a step
 FULL_STEERING_AT = 0.2  # relative error of a block's KL from which on it changes by that much
 MAX_LOG_BETA_CHANGE = 3.0
+LEAST_ERROR = 1e-10  # of a picture: a network may reproduce a plain one exactly
 SETTLED = 0.7  # share of the steps after which the learning rate falls
 
 
@@ -72,7 +73,8 @@ class Fit:
             optimiser.param_groups[0]["lr"] = learning_rate * min(1.0, left)
             error, kl = self._terms(self.draw())
             beta = self.log_beta.exp()
-            loss = (error + (beta * kl).sum(1)) / error.detach()
+            # Relative to the error, so that gradients keep their size while it falls.
+            loss = (error + (beta * kl).sum(1)) / error.detach().clamp_min(LEAST_ERROR)
             optimiser.zero_grad()
             loss.sum().backward()
             optimiser.step()

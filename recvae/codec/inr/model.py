@@ -29,7 +29,7 @@ from recvae.codec.models import JSON_NAME, read_object
 from recvae.errors import InputError
 from recvae.images.spec import ImageSpec
 from recvae.inr.encoder import Encoder
-from recvae.inr.network import COLOURS, Inr, InrArguments
+from recvae.inr.network import COLOURS, Inr, InrArguments, fourier_features
 from recvae.rec import IndexCode
 
 FORMAT = "recvae-inr-1"
@@ -198,26 +198,26 @@ def load(folder: Path) -> InrModel:
     check_schema(text, SCHEMA)
     try:
         arguments = InrArguments(**text["architecture"])
-    except (TypeError, InputError) as error:
+    except TypeError as error:
         raise ValueError(f"{JSON_NAME}: architecture: {error}") from error
     sizes = text["encoder"] and (text["encoder"]["width"], text["encoder"]["blocks"])
     with torch.device("meta"):
-        modules = _modules(Inr(arguments), Encoder(arguments, *sizes) if sizes else None)
+        network, encoder = Inr(arguments), Encoder(arguments, *sizes) if sizes else None
+    modules = _modules(network, encoder)
     tensors = read_tensors(folder / WEIGHTS_NAME, _tensor_specs(modules, arguments, text))
     stated_hash = text.pop("hash")
     if content_hash(text, tensors) != stated_hash:
         raise ValueError("its contents do not match its hash: the files are damaged or mixed up")
-    network = Inr(arguments)  # with its constant features
-    encoder = Encoder(arguments, *sizes) if sizes else None
-    for part, module in _modules(network, encoder).items():
+    for part, module in modules.items():
         weights = {
             name: torch.from_numpy(tensors[f"{part}.{name}"]).float()
             for name in module.state_dict()
         }
         if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
             raise ValueError(f"a weight of {part} is not finite")
-        module.load_state_dict(weights)
+        module.load_state_dict(weights, assign=True)
         module.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    network.features = fourier_features(arguments)  # constant, so not among the weights
     shared = Shared(
         network, _layout(tensors, arguments), _rank_code(tensors["ranks"]), text["key"],
         encoder, _information(tensors["information"]), text["log_beta"],

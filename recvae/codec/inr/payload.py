@@ -10,6 +10,8 @@ from recvae.codec.inr.layout import MAX_LOG2_CANDIDATES, Integers, Layout
 from recvae.codec.range_coder import RangeDecoder, RangeEncoder
 from recvae.rec import Code, IndexCode, PartitionedORC
 
+MAX_CANDIDATES = 1 << MAX_LOG2_CANDIDATES  # of any sender's search
+
 
 @dataclass(frozen=True, eq=False)
 class PictureCodes:
@@ -23,6 +25,9 @@ class PictureCodes:
     bins: Integers
     ranks: Integers
 
+    def __getitem__(self, pictures: slice) -> "PictureCodes":
+        return PictureCodes(self.bins[pictures], self.ranks[pictures])
+
 
 def coder_of(layout: Layout, block: int, num_candidates: int) -> PartitionedORC:
     """The coder of a block; a receiver's allows every number of candidates."""
@@ -30,10 +35,7 @@ def coder_of(layout: Layout, block: int, num_candidates: int) -> PartitionedORC:
 
 
 def decode_latents(layout: Layout, key: int, codes: PictureCodes, dim: int) -> Integers:
-    """Latents z that codes select, (n, dim) int64 in units of 2^-28; 0 where none was sent.
-
-    Raises ValueError for codes that no sender finds.
-    """
+    """Latents z that codes select, (n, dim) int64 in units of 2^-28; 0 where none was sent."""
     z = np.zeros((len(codes.ranks), dim), np.int64)
     for block, members in enumerate(layout.members):
         own = slice(layout.starts[block], layout.starts[block + 1])
@@ -41,7 +43,7 @@ def decode_latents(layout: Layout, key: int, codes: PictureCodes, dim: int) -> I
             torch.from_numpy(np.ascontiguousarray(codes.bins[:, own])),
             torch.from_numpy(np.ascontiguousarray(codes.ranks[:, block])),
         )
-        coder = coder_of(layout, block, 1 << MAX_LOG2_CANDIDATES)
+        coder = coder_of(layout, block, MAX_CANDIDATES)
         z[:, members] = coder.decode(code, key).numpy()
     return z
 
@@ -68,6 +70,8 @@ def read_codes(
     buckets = decoder.decode_repeated(frequencies, count * blocks).astype(np.int64)
     places = decoder.decode_uniform(_bucket_sizes(rank_code)[buckets]).astype(np.int64)
     ranks = rank_code.join(torch.from_numpy(buckets), torch.from_numpy(places)).numpy()
+    if ranks.max(initial=0) >= MAX_CANDIDATES:
+        raise ValueError("a rank is that of no candidate")
     return PictureCodes(bins.reshape(count, -1), ranks.reshape(count, blocks))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from recvae.codec.inr.fit import Fit, guess
 from recvae.codec.inr.layout import Layout
 from recvae.codec.inr.payload import PictureCodes, coder_of
+from recvae.errors import InputError
 from recvae.exact import to_float
 from recvae.inr.encoder import Encoder
 from recvae.inr.network import Inr
@@ -19,6 +20,7 @@ from recvae.rec.target import on_grid
 
 MIN_LOG2_CANDIDATES = 4
 FIRST_RATE, BLOCK_RATE = 0.03, 0.01  # learning rates of the first fit, and between blocks
+NOT_FINITE = "the model's networks give numbers that are not finite: it is unusable"
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def send(shared: Shared, pixels: Tensor, effort: Effort) -> Sent:
     until all blocks are sent:
         code the block with the largest KL, and fix its latents
         fit the others for a few steps more
+
+    Raises InputError for networks that overflow.
     """
     fit = start_fit(shared, pixels)
     fit.run(effort.first_steps, FIRST_RATE)
@@ -101,6 +105,8 @@ def send(shared: Shared, pixels: Tensor, effort: Effort) -> Sent:
     kl_bits = np.zeros(count)
     for left in range(blocks - 1, -1, -1):
         of_blocks = fit.block_bits()
+        if not bool(torch.isfinite(of_blocks).all()):
+            raise InputError(NOT_FINITE)
         most, chosen = of_blocks.masked_fill(sent, -torch.inf).max(1)
         kl_bits += most.double().cpu().numpy()
         for block in chosen.unique().tolist():
