@@ -51,7 +51,9 @@ def _run(options: argparse.Namespace) -> None:
     elif options.group == "pictures":
         from recvae.experiments.pictures import command as pictures
 
-        pictures.run(options.out, options.root, options.model, options.quick, options.seed)
+        pictures.run(
+            options.out, options.root, options.model, options.quick, options.seed, options.inr
+        )
     else:
         from recvae.experiments.mnist import command as mnist
 
@@ -98,10 +100,17 @@ def _parser() -> argparse.ArgumentParser:
         dest="root",
         metavar="DIR",
         required=True,
-        help="folder with CIFAR10/test.npy and kodak/*.png",
+        help="folder with CIFAR10/test.npy and kodak/*.png; for --inr, CIFAR10/train.npy too",
     )
     pictures.add_argument(
         "--model", default="cifar10", help="a lossy model, by name or folder (default: cifar10)"
+    )
+    pictures.add_argument(
+        "--inr",
+        nargs="+",
+        metavar="DIR",
+        default=[],
+        help="models of implicit neural representations, one for each rate (default: none)",
     )
     pictures.add_argument(
         "--quick", action="store_true", help="few rows on few images: takes about a minute"

@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table as Summary
 
 from recvae.codec import Codec, shipped_models
+from recvae.codec.inr.model import FORMAT as INR_FORMAT
 from recvae.experiments.drawing import Drawing
-from recvae.experiments.pictures import ours
+from recvae.experiments.pictures import inr, ours
 from recvae.experiments.pictures.classical import (
     RGB,
     ClassicalCodec,
@@ -20,11 +21,21 @@ from recvae.experiments.pictures.classical import (
 )
 from recvae.experiments.pictures.comparisons import Comparison, comparisons
 from recvae.experiments.pictures.examples import crop, make_examples
-from recvae.experiments.pictures.figures import cifar10, kodak, layers, partitions, side_by_side
-from recvae.experiments.pictures.images import PLACES, Data, fingerprint, load_images
+from recvae.experiments.pictures.figures import (
+    cifar10,
+    inr_blocks,
+    inr_partitions,
+    kodak,
+    layers,
+    partitions,
+    side_by_side,
+)
+from recvae.experiments.pictures.images import Data, fingerprint, load_images
+from recvae.experiments.pictures.inr_findings import partitioning_gains
+from recvae.experiments.pictures.inr_rows import INR, INR_DATA, InrRow, inr_rows
 from recvae.experiments.pictures.measure import measure
 from recvae.experiments.pictures.report import write_report
-from recvae.experiments.pictures.rows import IMAGES, OURS, QUICK_IMAGES, all_rows
+from recvae.experiments.pictures.rows import IMAGES, OURS, QUICK_IMAGES, Row, all_rows
 from recvae.experiments.pictures.table import to_markdown, to_partition_table, to_table
 from recvae.experiments.running import check_seed, output_folder, progress, write_files
 from recvae.experiments.store import Measured, Store
@@ -45,17 +56,20 @@ class Shown:
 SHOWN, QUICKLY_SHOWN = Shown((20, 50, 80), 1, 4), Shown((50,), 1, 1)
 
 
-def run(out: str, root: str, model: str, quick: bool, seed: int) -> None:
+def run(
+    out: str, root: str, model: str, quick: bool, seed: int, inr_folders: Sequence[str] = ()
+) -> None:
     """Fill the folder `out`, keeping rows that an earlier run measured with the same settings.
 
     Rows whose own settings have changed since, or that another version measured, are measured anew.
 
     Args:
         out: output folder, created if necessary.
-        root: folder with CIFAR10/test.npy and kodak/*.png.
+        root: folder with CIFAR10/test.npy and kodak/*.png; CIFAR10/train.npy for `inr_folders`.
         model: a lossy model, by name or folder.
         quick: few rows on few images.
         seed: seed of samples that are not sent.
+        inr_folders: models of implicit neural representations, one for each rate.
 
     Raises:
         InputError: if an option does not fit, images or model are missing, or `out` cannot be
@@ -64,22 +78,28 @@ def run(out: str, root: str, model: str, quick: bool, seed: int) -> None:
     check_seed(seed)
     codec, classics = ours.load(model), classical_codecs()
     wanted = QUICK_IMAGES if quick else IMAGES
-    images = {data: load_images(root, data, wanted[data]) for data in PLACES}
+    images = {data: load_images(root, data, count) for data, count in wanted.items()}
+    models = inr.load(inr_folders, root, quick)
     settings = {"quick": quick, "seed": seed} | {
-        f"images_sha256_{data}": fingerprint(images[data]) for data in PLACES
+        f"images_sha256_{data}": fingerprint(images[data]) for data in wanted
     }
     folder = output_folder(out)
     versions = {classic.name: classic.version for classic in classics}
-    store = Store(folder, settings, versions | {OURS: codec.model.file_id.hex()})
-    rows = all_rows(quick, classics)
+    versions |= {OURS: codec.model.file_id.hex(), INR: INR_FORMAT}
+    store = Store(folder, settings, versions)
+    rows: list[Row | InrRow] = [*all_rows(quick, classics), *inr_rows(models.measurable, quick)]
     store.check(rows)
     with progress("rows") as track:
         for row in track(rows, lambda row: row.name):
-            if store.load(row) is None:
+            if store.load(row) is not None:
+                continue
+            if isinstance(row, InrRow):
+                store.save(row, inr.measure(row, models))
+            else:
                 part = images[row.data][: row.images]
                 store.save(row, measure(row, part, codec, classics, seed))
     measured = [found for row in rows if (found := store.load(row)) is not None]
-    compared, notes = comparisons(measured), missing_codecs()
+    compared, gains, notes = comparisons(measured), partitioning_gains(measured), missing_codecs()
     files = {
         folder / "table.csv": to_table(measured).to_csv(),
         folder / "partitions.csv": to_partition_table(measured).to_csv(),
@@ -89,9 +109,9 @@ def run(out: str, root: str, model: str, quick: bool, seed: int) -> None:
     with progress("figures") as track:
         shown = QUICKLY_SHOWN if quick else SHOWN
         made = [draw() for draw in track(drawings(measured, codec, images, classics, shown))]
-    line = _command_line(model, quick, seed)
+    line = _command_line(model, quick, seed, len(inr_folders))
     report = write_report(folder, measured, compared, made, classics, notes, line)
-    _print_summary(compared, notes, [*files, *report])
+    _print_summary(compared, [*gains, *notes], [*files, *report])
 
 
 def drawings(
@@ -101,9 +121,11 @@ def drawings(
     classics: Sequence[ClassicalCodec],
     shown: Shown,
 ) -> list[Callable[[], Drawing]]:
-    """Functions that make the figures, in order."""
+    """Functions that make the figures, in order; those of INR if it was measured."""
+    has_inr = any(row["data"] == INR_DATA for row in rows)
     return [
         partial(cifar10, rows),
+        *[partial(inr_blocks, rows), partial(inr_partitions, rows)] * has_inr,
         partial(kodak, rows),
         partial(partitions, rows),
         partial(layers, rows),
@@ -112,10 +134,11 @@ def drawings(
     ]
 
 
-def _command_line(model: str, quick: bool, seed: int) -> str:
+def _command_line(model: str, quick: bool, seed: int, inr_models: int) -> str:
     """The command that reproduces the results; folders are placeholders."""
     named = model if model in shipped_models() else "MODEL"
     options = [f"--model {named}", *["--quick"] * quick, f"--seed {seed}"]
+    options += [f"--inr{inr_models * ' INR_MODEL'}"] * bool(inr_models)
     return f"python -m recvae.experiments pictures --data.root DIR --out OUT {' '.join(options)}"
 
 

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 
 from recvae.experiments.pictures.curves import Curve, curve_of, psnr_at
 from recvae.experiments.pictures.images import PLACES, Data
-from recvae.experiments.pictures.published import RESULTS, THEORY
+from recvae.experiments.pictures.inr_rows import (
+    INR,
+    INR_DATA,
+    PARTITIONED_BLOCKS,
+    UNPARTITIONED_BLOCKS,
+)
+from recvae.experiments.pictures.published import ORC, PARTITIONED, RESULTS, THEORY, Published
 from recvae.experiments.pictures.rows import OURS
 from recvae.experiments.store import Measured
 
@@ -18,6 +24,14 @@ RATES_BPP: dict[Data, tuple[float, ...]] = {
 
 IDEAL, EFFORT = f"{OURS}, ideal (KL)", f"{OURS}, effort "
 """Names of our curves; those of files end in the effort."""
+
+INR_IDEAL, INR_BINS, INR_NO_BINS = (
+    f"{INR}, ideal (KL)", PARTITIONED_BLOCKS.codec, UNPARTITIONED_BLOCKS.codec,
+)  # fmt: skip
+INR_PUBLISHED: dict[str, Published] = {
+    INR_IDEAL: THEORY, INR_BINS: PARTITIONED, INR_NO_BINS: ORC,
+}  # fmt: skip
+"""The published curve of each of these curves."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +75,7 @@ def curves(rows: Sequence[Measured], data: Data) -> dict[str, Curve]:
 
 def comparisons(rows: Sequence[Measured]) -> list[Comparison]:
     """All comparisons that the rows allow, at rates that both curves reach."""
-    return [
-        found
-        for data in PLACES
-        for found in (*_with_published(curves(rows, data), data), *_here(curves(rows, data), data))
-    ]
+    return [found for data in PLACES for found in _of(curves(rows, data), data)]
 
 
 def is_coded(name: str) -> bool:
@@ -74,9 +84,19 @@ def is_coded(name: str) -> bool:
 
 
 def _name(row: Measured) -> str:
+    codec: str = row["codec"]
     if row["kind"] == "ideal":
-        return IDEAL
-    return f"{EFFORT}{row['effort']}" if row["kind"] == "coded" else row["codec"]
+        return f"{codec}, ideal (KL)"
+    return f"{EFFORT}{row['effort']}" if (row["kind"], codec) == ("coded", OURS) else codec
+
+
+def _of(found: dict[str, Curve], data: Data) -> Iterator[Comparison]:
+    """The comparisons of a set of images."""
+    if data == INR_DATA:
+        yield from _inr(found)
+    else:
+        yield from _with_published(found, data)
+        yield from _here(found, data)
 
 
 def _with_published(found: dict[str, Curve], data: Data) -> Iterator[Comparison]:
@@ -98,6 +118,19 @@ def _here(found: dict[str, Curve], data: Data) -> Iterator[Comparison]:
             for against, other in found.items():
                 if not is_coded(against):
                     yield from _compare(name, curve, against, other, data, RATES_BPP[data])
+
+
+def _inr(found: dict[str, Curve]) -> Iterator[Comparison]:
+    """Compare at the rates that were measured, since there may be one only."""
+    for name, curve in found.items():
+        rates = [rate for rate, _ in curve]
+        if result := INR_PUBLISHED.get(name):
+            against = f"{result.name}, {result.setting}"
+            yield from _compare(name, curve, against, result.curve, INR_DATA, rates)
+        others = [] if name == INR_IDEAL else [INR_IDEAL]
+        others += [INR_NO_BINS] if name == INR_BINS else []
+        for against in others:
+            yield from _compare(name, curve, against, found.get(against, ()), INR_DATA, rates)
 
 
 def _compare(

@@ -1,4 +1,4 @@
-"""Rate-distortion curves: points, and PSNR at a rate.
+"""Rate-distortion curves: points, PSNR at a rate, and the rate at a PSNR.
 
 Between its points a curve is linear, in dB over bits per pixel; beyond them it is undefined.
 """
@@ -28,3 +28,8 @@ def psnr_at(curve: Curve, rate_bpp: float) -> float | None:
         return None
     rates, decibels = zip(*curve, strict=True)
     return float(np.interp(rate_bpp, rates, decibels))
+
+
+def rate_at(curve: Curve, db: float) -> float | None:
+    """Rate in bits per pixel at a PSNR in dB, of a curve that rises; None beyond its ends."""
+    return psnr_at(curve_of((db, rate) for rate, db in curve), db)

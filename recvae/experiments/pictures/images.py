@@ -11,12 +11,15 @@ from PIL import Image
 from recvae.errors import InputError
 from recvae.experiments.pictures.classical import RGB
 
-Data: TypeAlias = Literal["CIFAR-10", "CIFAR-10, with effort", "Kodak"]
+Data: TypeAlias = Literal["CIFAR-10", "CIFAR-10, with effort", "CIFAR-10, INR", "Kodak"]
 PLACES: dict[Data, str] = {
     "CIFAR-10": "CIFAR10/test.npy",
     "CIFAR-10, with effort": "CIFAR10/test.npy",
+    "CIFAR-10, INR": "CIFAR10/test.npy",
     "Kodak": "kodak",
 }
+NEEDED = " and ".join(dict.fromkeys(PLACES.values()))
+TRAINING = "CIFAR10/train.npy"
 SIDE = 256  # side of the centre of photographs that is coded, pixels
 
 
@@ -33,7 +36,15 @@ def load_images(root: str, data: Data, count: int) -> list[RGB]:
         InputError: if they are missing or not such images.
     """
     place = Path(root) / PLACES[data]
-    return list(_read_array(place)[:count]) if place.suffix else _read_folder(place, count)
+    if not place.suffix:
+        return _read_folder(place, count)
+    return list(_read_array(place, NEEDED)[:count])
+
+
+def load_training(root: str, count: int) -> RGB:
+    """The first `count` training images of CIFAR-10, (n, height, width, 3); InputError as above."""
+    needed = f"{TRAINING}, whose first pictures calibrate the models of --inr"
+    return np.array(_read_array(Path(root) / TRAINING, needed)[:count])
 
 
 def fingerprint(images: Iterable[RGB]) -> str:
@@ -60,13 +71,12 @@ def mean_psnr_db(images: Sequence[RGB], decoded: Sequence[RGB]) -> float:
     return float(np.mean([psnr_db(a, b) for a, b in zip(images, decoded, strict=True)]))
 
 
-def _read_array(path: Path) -> RGB:
+def _read_array(path: Path, needed: str) -> RGB:
     try:
         images = np.load(path, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path}: cannot be read as .npy; --data.root must be the folder with "
-            f"{' and '.join(dict.fromkeys(PLACES.values()))}"
+            f"{path}: cannot be read as .npy; --data.root must be the folder with {needed}"
         ) from error
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not len(images):
         raise InputError(
@@ -78,10 +88,7 @@ def _read_array(path: Path) -> RGB:
 def _read_folder(folder: Path, count: int) -> list[RGB]:
     paths = sorted(folder.glob("*.png"))[:count]
     if not paths:
-        raise InputError(
-            f"{folder}: no *.png; --data.root must be the folder with "
-            f"{' and '.join(dict.fromkeys(PLACES.values()))}"
-        )
+        raise InputError(f"{folder}: no *.png; --data.root must be the folder with {NEEDED}")
     return [_middle(_read_picture(path)) for path in paths]
 
 

@@ -86,11 +86,16 @@ class Row:
     @property
     def slug(self) -> str:
         """The name of its file, without extension."""
-        return re.sub(r"[^a-z0-9.]+", "-", self.name.lower())
+        return to_slug(self.name)
 
     def settings(self) -> dict[str, Any]:
         """All fields as plain values, by names that differ from those of measurements."""
         return {f"row_{name}": value for name, value in asdict(self).items()}
+
+
+def to_slug(name: str) -> str:
+    """The name of the file of a row, without extension."""
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower())
 
 
 def all_rows(quick: bool, classics: Sequence[ClassicalCodec]) -> list[Row]:

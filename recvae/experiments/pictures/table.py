@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from recvae.experiments.pictures.classical import ClassicalCodec
 from recvae.experiments.pictures.comparisons import Comparison
 from recvae.experiments.pictures.images import PLACES
+from recvae.experiments.pictures.inr_findings import conditions, partitioning_gains
+from recvae.experiments.pictures.inr_rows import INR
 from recvae.experiments.pictures.published import RESULTS, SPLITS
+from recvae.experiments.pictures.rows import OURS
 from recvae.experiments.store import Measured
 from recvae.experiments.tables import Cell, Table, markdown_grid, markdown_text
 
@@ -69,6 +72,11 @@ NOTES = (
 )
 
 
+def about(rows: Sequence[Measured]) -> str:
+    """What the numbers of rows are."""
+    return f"{NOTES} {conditions(rows)}".rstrip()
+
+
 def to_table(rows: Sequence[Measured]) -> Table:
     """All rows with a rate, as measured."""
     return _table(COLUMNS, [row for row in rows if row["kind"] != "partition"])
@@ -98,14 +106,19 @@ def to_markdown(
     notes: Sequence[str],
 ) -> str:
     """Comparisons, a table for each set of images, and published points, for GitHub."""
-    parts = ["# Lossy pictures", NOTES, SPLITS, "## At equal rate", _comparisons(comparisons)]
+    parts = ["# Lossy pictures", about(rows), SPLITS, "## At equal rate", _comparisons(comparisons)]
     for data in PLACES:
         measured = [row for row in rows if row["data"] == data and row["kind"] != "partition"]
         if measured:
             parts.append(f"## {data}, {measured[0]['images']} images")
             grid = [_cells(row) for row in measured]
             parts.append(markdown_grid([heading for heading, _ in MARKDOWN.values()], grid))
-    parts += ["## Partitions", _partitions(to_partition_table(rows))]
+    if gains := partitioning_gains(rows):
+        parts += ["## INR with and without partition", "\n".join(f"- {gain}" for gain in gains)]
+    by_codec = {"## Partitions": OURS, "## Partitions of INR": INR}
+    for heading, codec in by_codec.items():
+        if (part := to_partition_table(rows).where(codec=codec)).rows:
+            parts += [heading, _partitions(part)]
     parts += ["## Published", SPLITS, _published(), "## How classical codecs were run"]
     parts.append("\n".join(f"- {name}: {words}" for name, words in codec_notes(classics)))
     return "\n\n".join([*parts, *notes]) + "\n"

@@ -16,7 +16,7 @@ from recvae.experiments.figures import (
     panels,
     styled,
 )
-from recvae.experiments.pictures.rows import STRATEGIES
+from recvae.experiments.pictures.rows import OURS, STRATEGIES
 from recvae.experiments.pictures.table import to_partition_table
 from recvae.experiments.store import Measured
 from recvae.experiments.tables import Table
@@ -38,7 +38,7 @@ LOOKS = dict(
 def partitions(rows: Sequence[Measured]) -> Drawing:
     """Draw overhead a block and PSNR against the bits of a block, a line for each strategy."""
     title = "Ways to partition, at equal numbers of candidates"
-    table = to_partition_table(rows)
+    table = to_partition_table(rows).where(codec=OURS)
     if not table.rows:
         return Drawing("partitions", title, "No partition has been measured so far.")
     return Drawing("partitions", title, _caption(table), _draw(table))

@@ -11,10 +11,31 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MultipleLocator
 
 from recvae.experiments.drawing import Drawing
-from recvae.experiments.figures import BLACK, BLUE, GREEN, GREY, VERMILLION, label, panels, styled
-from recvae.experiments.pictures.comparisons import EFFORT, IDEAL, comparisons, curves, is_coded
-from recvae.experiments.pictures.curves import Curve, curve_of, psnr_at
+from recvae.experiments.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    PURPLE,
+    VERMILLION,
+    label,
+    panels,
+    styled,
+)
+from recvae.experiments.pictures.comparisons import (
+    EFFORT,
+    IDEAL,
+    INR_BINS,
+    INR_IDEAL,
+    INR_NO_BINS,
+    comparisons,
+    curves,
+    is_coded,
+)
+from recvae.experiments.pictures.curves import Curve, curve_of, psnr_at, rate_at
 from recvae.experiments.pictures.images import SIDE, Data
+from recvae.experiments.pictures.inr_findings import conditions
+from recvae.experiments.pictures.inr_rows import INR_DATA
 from recvae.experiments.pictures.published import ORC, PARTITIONED, SPLITS, THEORY
 from recvae.experiments.store import Measured
 
@@ -22,6 +43,7 @@ WIDTH, HEIGHT = 7.6, 5.2  # inches
 BOLD_FROM = 2.0  # width of a curve whose name is bold
 ROUNDING = 1e-6  # relative error of a rate converted there and back
 OFFSET_POINTS = 4  # distance of a name from its curve
+LONE_MARKER = "D"  # of a point without a curve
 RIM = withStroke(linewidth=2.5, foreground="white")  # keeps names readable over lines
 
 
@@ -38,7 +60,8 @@ class Look:
         colour: colour of both.
         at_db: PSNR at which the name is placed beside the curve; the nearest the curve reaches.
         side: side of the curve for the name.
-        apart: place of the name instead, in bits per pixel and dB, with a line to the curve.
+        apart: place of the name instead, in bits per pixel and dB, with a line to the curve,
+        start: which starts here: from (0, 0), the name's lower left, to (1, 1).
         line, marker, width: style of the curve.
         front: whether it is drawn in front of the others.
     """
@@ -52,6 +75,7 @@ class Look:
     width: float = 1.1
     front: bool = False
     apart: tuple[float, float] | None = None
+    start: tuple[float, float] = (0.5, 0.5)
 
 
 @dataclass(frozen=True)
@@ -71,12 +95,23 @@ OURS_LOOKS = {
         "effort 1", "#3f97cc", 20.0, "lower left", marker="o", width=1.4, front=True
     ),
 }
+LEFT = 0.0, 0.6  # of a name
+INR_LOOKS = {
+    INR_IDEAL: Look(
+        "INR, ideal", PURPLE, 31.4, line="--", width=1.3, apart=(2.25, 27.9), start=LEFT
+    ),
+    INR_BINS: Look("INR, 48-bit blocks", PURPLE, 30.8, marker="o", apart=(2.32, 28.6), start=LEFT),
+    INR_NO_BINS: Look(
+        "INR, 16-bit, no partition", PURPLE, 30.0, marker="^", apart=(2.4, 29.3), start=LEFT
+    ),
+}
 PUBLISHED = {result.key: result.curve for result in (THEORY, PARTITIONED, ORC)}
 
 CIFAR10 = Frame(
     (0, 3.5),
     (20, 36),
     OURS_LOOKS
+    | INR_LOOKS
     | {
         THEORY.key: Look("theory", VERMILLION, 33.0, line=":", width=1.3),
         PARTITIONED.key: Look("RECOMBINER,\npartitioned ORC", VERMILLION, 33.6, marker="s"),
@@ -113,8 +148,9 @@ KODAK = Frame(
 def cifar10(rows: Sequence[Measured]) -> Drawing:
     """Draw CIFAR-10: ours, ideal and coded; published points; classical codecs."""
     title = "CIFAR-10: rate and distortion"
-    found = curves(rows, "CIFAR-10")
-    return Drawing("cifar10", title, _cifar10_caption(rows), _draw(found | PUBLISHED, CIFAR10))
+    found = curves(rows, "CIFAR-10") | PUBLISHED
+    found |= {name: c for name, c in curves(rows, INR_DATA).items() if name in INR_LOOKS}
+    return Drawing("cifar10", title, _cifar10_caption(rows), _draw(found, CIFAR10))
 
 
 def kodak(rows: Sequence[Measured]) -> Drawing:
@@ -134,12 +170,14 @@ def _cifar10_caption(rows: Sequence[Measured]) -> str:
         for found in comparisons(rows)
         if found.what == f"{EFFORT}16" and PARTITIONED.setting in found.against
     ]
+    inr = conditions(rows)
     gained = f" Ours at effort 16 against its partitioned ORC: {', '.join(gains)}."
     return (
         f"{_count(rows, 'CIFAR-10')} images; ours in one file, each image in a group of its own, "
         "all bytes counted. Classical codecs make one file per image; their broken lines leave out "
         "headers: they count the entropy-coded scan of JPEG and the content of AVIF's box mdat. "
         f"RECOMBINER's points are the published ones.{gained * bool(gains)} {SPLITS}"
+        f"{' ' * bool(inr)}{inr}"
     )
 
 
@@ -175,7 +213,7 @@ def _plot(axes: Axes, curve: Curve, look: Look) -> None:
         decibels,
         color=look.colour,
         linestyle=look.line,
-        marker=look.marker,
+        marker=look.marker or LONE_MARKER * (len(curve) == 1),
         linewidth=look.width,
         zorder=4 if look.front else 3,
     )
@@ -188,7 +226,7 @@ def _write(axes: Axes, curve: Curve, look: Look, frame: Frame) -> None:
         return
     style: dict[str, Any] = {"color": look.colour, "path_effects": [RIM], "zorder": 5}
     if look.apart is not None:
-        line = {"arrowstyle": "-", "color": look.colour, "linewidth": 0.6}
+        line = {"arrowstyle": "-", "color": look.colour, "linewidth": 0.6, "relpos": look.start}
         axes.annotate(look.label, place, look.apart, va="top", arrowprops=line, **style)
         return
     axes.annotate(
@@ -213,7 +251,7 @@ def _place(curve: Curve, at_db: float, frame: Frame) -> tuple[float, float] | No
     last = psnr_at(curve, frame.rates_bpp[1])
     highest = highest if last is None else min(highest, last)
     db = min(max(at_db, lowest), highest)
-    rate = psnr_at(by_db, db)
+    rate = rate_at(curve, db)
     if rate is None or not frame.rates_bpp[0] <= rate <= frame.rates_bpp[1] * (1 + ROUNDING):
         return None
     return rate, db

@@ -8,7 +8,7 @@ from recvae.experiments.figures import Kind, render
 from recvae.experiments.pictures.classical import ClassicalCodec
 from recvae.experiments.pictures.comparisons import Comparison
 from recvae.experiments.pictures.published import RESULTS, SPLITS
-from recvae.experiments.pictures.table import MARKDOWN, NOTES, codec_notes
+from recvae.experiments.pictures.table import MARKDOWN, about, codec_notes
 from recvae.experiments.report import render_page, render_svgs, write_report_files
 from recvae.experiments.store import Measured
 
@@ -63,7 +63,7 @@ def write_report(
         headings=[("codec", ""), ("images", ""), *((heading, "") for _, heading, _, _ in columns)],
         published=RESULTS,
         splits=SPLITS,
-        about=NOTES,
+        about=about(rows),
         codecs=codec_notes(classics),
     )
     return write_report_files(folder, figures, page)

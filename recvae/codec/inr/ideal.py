@@ -1,0 +1,26 @@
+"""Rate and distortion of posteriors fitted to each picture, without a coder."""
+
+import numpy as np
+
+from recvae.codec.image_coder import Pixels
+from recvae.codec.inr.coder import synthesise, to_network
+from recvae.codec.inr.model import GROUP_SIZE, InrModel
+from recvae.codec.inr.sender import FIRST_RATE, start_fit
+from recvae.images.psnr import psnr_db
+
+
+def ideal_point(model: InrModel, pictures: Pixels) -> tuple[float, float]:
+    """KL in bits per pixel, and PSNR in dB of decoded posterior samples.
+
+    Means over pictures (n, side, side, 3) uint8. The posteriors are those that a sender starts to
+    code: fitted to each picture, with no latent fixed yet but those that no block holds.
+    """
+    bits, decibels = [], []
+    for start in range(0, len(pictures), GROUP_SIZE):
+        some = pictures[start : start + GROUP_SIZE]
+        fit = start_fit(model.shared, to_network(some).to(model.shared.network.mean.device))
+        fit.run(model.effort.first_steps, FIRST_RATE)
+        bits.append(fit.block_bits().sum(1).double().cpu().numpy())
+        decibels.append(psnr_db(synthesise(model.shared, fit.draw()), some))
+    pixels = pictures[0, ..., 0].size
+    return float(np.concatenate(bits).mean() / pixels), float(np.concatenate(decibels).mean())
