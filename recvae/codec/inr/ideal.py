@@ -12,14 +12,16 @@ from recvae.images.psnr import psnr_db
 def ideal_point(model: InrModel, pictures: Pixels) -> tuple[float, float]:
     """KL in bits per pixel, and PSNR in dB of decoded posterior samples.
 
-    Means over pictures (n, side, side, 3) uint8. The posteriors are those that a sender starts to
-    code: fitted to each picture, with no latent fixed yet but those that no block holds.
+    Means over pictures (n, side, side, 3) uint8. The posteriors are fitted to each picture for as
+    many steps as a sender takes in all, with no latent fixed but those that no block holds.
     """
+    effort, blocks = model.effort, len(model.shared.layout.lengths)
+    steps = effort.first_steps + (blocks - 1) * effort.block_steps
     bits, decibels = [], []
     for start in range(0, len(pictures), GROUP_SIZE):
         some = pictures[start : start + GROUP_SIZE]
         fit = start_fit(model.shared, to_network(some).to(model.shared.network.mean.device))
-        fit.run(model.effort.first_steps, FIRST_RATE)
+        fit.run(steps, FIRST_RATE)
         bits.append(fit.block_bits().sum(1).double().cpu().numpy())
         decibels.append(psnr_db(synthesise(model.shared, fit.draw()), some))
     pixels = pictures[0, ..., 0].size
