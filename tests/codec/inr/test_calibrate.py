@@ -24,7 +24,7 @@ from recvae.rec.index_codes import fit_bucket_code
         ("block_bits", float("nan"), "block_bits is nan"),
         ("bins_per_information", -0.1, "bins_per_information is -0.1: it must lie between 0 and"),
         ("bins_per_information", 2.1, "bins_per_information is 2.1"),
-        ("strategy", "best", "strategy is 'best': it must be of "),
+        ("strategy", "best", "strategy is 'best': allowed: mutual information, informative"),
         ("seed", -1, "seed is -1: it must be an integer of at least 0"),
         ("seed", 1.0, "seed is 1.0: it must be an integer of at least 0"),
     ],
