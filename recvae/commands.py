@@ -300,7 +300,7 @@ def _version_2_details(
         layers = max(layers, group.layers)
         tiles = max(tiles, len(group.streams) // group.layers)
         qualities.add(model.quality_of(group) if model else None)
-    known = sorted(quality for quality in qualities if quality is not None)  # one rate has none
+    known = sorted(quality for quality in qualities if quality is not None)
     return {
         "channels": reader.spec.channels if reader.spec else None,
         "sizes": len({spec.shape for spec, _ in runs}),

@@ -61,7 +61,7 @@ class CalibrationOptions:
                 f"bins_per_information is {self.bins_per_information}: it must lie between 0 and 2"
             )
         if self.strategy not in STRATEGIES:
-            raise InputError(f"strategy is {self.strategy!r}: it must be of {sorted(STRATEGIES)}")
+            raise InputError(f"strategy is {self.strategy!r}: allowed: {', '.join(STRATEGIES)}")
         if type(self.seed) is not int or self.seed < 0:
             raise InputError(f"seed is {self.seed!r}: it must be an integer of at least 0")
 

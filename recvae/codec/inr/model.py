@@ -119,8 +119,8 @@ class InrModel(FolderModel, ImageCoder):
     def with_quality(self, quality: int) -> "InrModel":
         """Raise InputError: it has one rate."""
         raise InputError(
-            f"quality is {quality}: model {self.name!r} codes at one rate, about "
-            f"{self.bits_per_pixel:.2f} bits per pixel; leave it out, or train one for another"
+            f"model {self.name!r} codes at one rate, about {self.bits_per_pixel:.2f} bits per "
+            "pixel: leave quality and target out, or train a model for another rate"
         )
 
     def with_effort(self, effort: int) -> "InrModel":

@@ -14,7 +14,7 @@ from recvae.inr.lightning import PictureINR
 from recvae.inr.network import InrArguments
 
 WITH_GRID = InrArguments(
-    side=16, frequencies=1, hidden=(5, 4), grid=4, grid_channels=2, upsampler=(4, 2)
+    side=16, frequencies=1, hidden=(4, 3), grid=4, grid_channels=2, upsampler=(4, 2)
 )
 PLAIN = InrArguments(
     side=8, frequencies=4, hidden=(2,), reparametrised=False, grid=2, grid_channels=0
