@@ -68,11 +68,7 @@ class ShuffledBatches(SeededBatches):
         seed: int = 0,
         epoch: Callable[[], int] = lambda: 0,
     ) -> None:
-        if not 1 <= batch_size <= len(images):
-            raise InputError(
-                f"batch_size is {batch_size}: it must lie between 1 and the "
-                f"{len(images)} training images"
-            )
+        _check_batch_size(batch_size, len(images))
         if not 0 <= shift < min(images.shape[-2:]):
             raise InputError(
                 f"shift is {shift}: it must lie between 0 and {min(images.shape[-2:]) - 1} pixels"
@@ -151,11 +147,7 @@ class NumberedBatches(SeededBatches):
     def __init__(
         self, images: Tensor, batch_size: int, seed: int = 0, epoch: Callable[[], int] = lambda: 0
     ) -> None:
-        if not 1 <= batch_size <= len(images):
-            raise InputError(
-                f"batch_size is {batch_size}: it must lie between 1 and the "
-                f"{len(images)} training images"
-            )
+        _check_batch_size(batch_size, len(images))
         super().__init__(len(images), batch_size, seed, epoch)
         self.images = images
 
@@ -163,6 +155,13 @@ class NumberedBatches(SeededBatches):
         """Draw the order."""
         order = torch.randperm(self.count, generator=generator)
         return lambda places: (order[places], self.images[order[places]])
+
+
+def _check_batch_size(batch_size: int, images: int) -> None:
+    if not 1 <= batch_size <= images:
+        raise InputError(
+            f"batch_size is {batch_size}: it must lie between 1 and the {images} training images"
+        )
 
 
 class OrderedBatches:

@@ -116,7 +116,7 @@ class NumberedPictureDataModule(TrainingData):
 
     Args:
         root: as for `PictureDataModule`.
-        pictures: the most pictures to use.
+        pictures: number of pictures to use, the first ones.
         batch_size: pictures in a batch; up to all of them.
         crop: side of the pictures' middles in pixels.
         seed: for the order.

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, TypeAlias
 
 import torch
@@ -31,6 +30,7 @@ class PictureINR(OneCycleModule):
     Posteriors of training pictures come from an encoder network (amortised inference), which later
     gives a sender the start of its own fit. Or each training picture has a posterior of its own, as
     in RECOMBINER: the prior then takes on their moments after every round, and Adam begins anew.
+    Averages of weights over steps (EMA) then mix coordinates, so they must be left out.
 
     Args:
         architecture: sizes of the network that a receiver runs.
@@ -70,10 +70,9 @@ class PictureINR(OneCycleModule):
             raise InputError(f"round_steps is {round_steps}: it must be at least 1")
         if not 0 < bits_per_pixel < math.inf:
             raise InputError(f"bits_per_pixel is {bits_per_pixel}: it must be above 0")
-        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(architecture).items()}
         self.save_hyperparameters(
             {
-                "architecture": plain,
+                "architecture": architecture.plain(),
                 "encoder_width": encoder_width,
                 "encoder_blocks": encoder_blocks,
                 "pictures": pictures,
@@ -159,7 +158,7 @@ class PictureINR(OneCycleModule):
     def steer_beta(self, bits_per_pixel: Tensor) -> None:
         """Raise beta where the KL exceeds its budget, lower it below."""
         excess = torch.log(bits_per_pixel / self.bits_per_pixel) / FULL_STEERING_AT
-        self.log_beta += STEERING * excess.clamp(-1, 1)
+        self.log_beta += STEERING * excess.clamp(-1, 1).nan_to_num(0.0)
 
     def _bits_per_pixel(self, kl: Tensor) -> Tensor:
         return kl / (NATS_PER_BIT * self.architecture.side**2)

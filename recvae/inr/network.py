@@ -15,8 +15,9 @@ part of g.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,7 @@ from recvae.errors import InputError
 COLOURS = 3
 HIGHEST_FREQUENCY = 1024.0  # of the Fourier features, in units of pi
 FIRST_WEIGHT_SCALE, FIRST_GRID_SCALE = 0.3, 1.0  # of the prior
+MAX_MAPPED = 1 << 13  # weights of a layer that a learned map gives
 SLOPE = 0.01  # of the leaky rectifier
 KERNELS = (5, 3)  # sides of the first convolution of the upsampler, and of the others
 
@@ -77,11 +79,20 @@ class InrArguments:
             raise InputError(
                 f"architecture.reparametrised is {self.reparametrised}: allowed: true, false"
             )
+        if self.reparametrised and max(self.sizes[:-1]) > MAX_MAPPED:
+            raise InputError(
+                f"architecture.hidden is {list(self.hidden)}: a layer has {max(self.sizes[:-1])} "
+                f"weights, a learned map takes at most {MAX_MAPPED}; pass reparametrised false"
+            )
         if not _is_power_of_two(self.side) or self.side % self.grid or self.side == self.grid:
             raise InputError(
                 f"architecture.side is {self.side}, grid {self.grid}: the side must be a power of "
                 "two, and the grid a smaller one"
             )
+
+    def plain(self) -> dict[str, Any]:
+        """All fields as JSON has them."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @property
     def shapes(self) -> list[tuple[int, int]]:

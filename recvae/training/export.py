@@ -10,12 +10,12 @@ from jsonargparse import ArgumentParser
 from recvae.errors import InputError, tell_of_interrupt
 
 EXPORT = "Calibrate a checkpoint on its training set and write the codec model."
-OPTIONS = {
-    "VAE": ("num_blocks", "bins_per_information", "max_log2_candidates", "latents", "algorithm"),
-    "PictureVAE": ("data.reduce",),
-    "PictureINR": ("block_bits",),
+VAE_OPTIONS = ("num_blocks", "bins_per_information", "max_log2_candidates", "latents", "algorithm")
+OPTIONS = dict.fromkeys(VAE_OPTIONS, ("VAE",)) | {
+    "data.reduce": ("PictureVAE", "PictureINR"),
+    "block_bits": ("PictureINR",),
 }
-"""The kind of model that an option is for; all others are for every kind."""
+"""The kinds of models that an option is for; all others are for every kind."""
 Calibrate = Callable[[Any, dict[str, Any], Any], Any]
 
 
@@ -45,7 +45,7 @@ def export_parser() -> ArgumentParser:
         "--algorithm",
         help="algorithm of relative entropy coding; partitioned ORC or A* if omitted",
     )
-    pictures = parser.add_argument_group("for a PictureVAE")
+    pictures = parser.add_argument_group("for a PictureVAE or a PictureINR")
     pictures.add_argument(
         "--data.reduce",
         type=float,
@@ -65,6 +65,7 @@ def export(arguments: list[str]) -> None:
     from recvae.training.checkpoints import read_checkpoint
 
     _calibration_options(options)  # refuses bad options before anything is read
+    _inr_options(options)
     if options.out.exists() and not options.force:
         raise InputError(f"{options.out} exists: pass --force to replace it")
     folder = next(path for path in options.out.parents if path.exists())
@@ -91,13 +92,12 @@ def _calibration(kind: str, options: Any) -> Calibrate:
 
     Raises `InputError` for options of another kind.
     """
-    for other, names in OPTIONS.items():
-        for name in names:
-            if other != kind and options[name] is not None:
-                option = name.replace("_", "-")
-                raise InputError(
-                    f"{options.ckpt_path}: holds a {kind}: omit --{option}, for a {other} only"
-                )
+    for name, kinds in OPTIONS.items():
+        if kind not in kinds and options[name] is not None:
+            option, others = name.replace("_", "-"), " or a ".join(kinds)
+            raise InputError(
+                f"{options.ckpt_path}: holds a {kind}: omit --{option}, for a {others} only"
+            )
     if kind == "PixelPredictor":
         return _quantise
     if options.data.root is None:
@@ -122,31 +122,44 @@ def _calibrate_vae(vae: Any, checkpoint: dict[str, Any], options: Any) -> Any:
 
 def _calibrate_pictures(module: Any, checkpoint: dict[str, Any], options: Any) -> Any:
     from recvae.codec.hierarchy.calibrate import calibrate_pictures
+
+    pictures = _pictures(checkpoint, options)
+    return calibrate_pictures(module, pictures, options.name, _metadata(checkpoint), print)
+
+
+def _pictures(checkpoint: dict[str, Any], options: Any) -> Any:
+    """Pictures (3, h, w) to calibrate with, reduced as in training unless an option says how."""
     from recvae.data.pictures import read_pictures
 
     trained = checkpoint.get("options", {}).get("data.init_args.reduce", 1.0)
     given = options.data.reduce
-    pictures = read_pictures(options.data.root, trained if given is None else given)
-    return calibrate_pictures(module, pictures, options.name, _metadata(checkpoint), print)
+    return read_pictures(options.data.root, trained if given is None else given)
 
 
 def _calibrate_inr(module: Any, checkpoint: dict[str, Any], options: Any) -> Any:
-    from recvae.codec.inr.calibrate import CalibrationOptions, calibrate_inr
-    from recvae.data.pictures import check_sides, middle_crops, read_pictures
+    from recvae.codec.inr.calibrate import calibrate_inr
+    from recvae.data.pictures import check_sides, middle_crops
 
     side = module.architecture.side
-    given = {} if options.block_bits is None else {"block_bits": options.block_bits}
-    blocks = CalibrationOptions(**given)
-    pictures = read_pictures(options.data.root)
+    pictures = _pictures(checkpoint, options)
     check_sides(options.data.root, pictures, side)
     crops = middle_crops(pictures, side).permute(0, 2, 3, 1).numpy()
-    return calibrate_inr(module, crops, options.name, blocks, _metadata(checkpoint), print)
+    return calibrate_inr(
+        module, crops, options.name, _inr_options(options), _metadata(checkpoint), print
+    )
+
+
+def _inr_options(options: Any) -> Any:
+    from recvae.codec.inr.calibrate import CalibrationOptions
+
+    given = {} if options.block_bits is None else {"block_bits": options.block_bits}
+    return CalibrationOptions(**given)
 
 
 def _calibration_options(options: Any) -> Any:
     from recvae.codec.vae.calibrate import CalibrationOptions
 
-    given = {name: options[name] for name in OPTIONS["VAE"] if options[name] is not None}
+    given = {name: options[name] for name in VAE_OPTIONS if options[name] is not None}
     try:
         return CalibrationOptions(**given)
     except ValueError as error:

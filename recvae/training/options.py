@@ -11,7 +11,13 @@ from recvae.data.training_data import TrainingData
 from recvae.errors import InputError
 
 OPTIONS, IMAGES = "options", "training_images"  # keys in a checkpoint besides Lightning's own
-NETWORKS = ("model.architecture.", "model.rgb.", "model.grey.")  # options that weights depend on
+NETWORKS = (
+    "model.architecture.",
+    "model.rgb.",
+    "model.grey.",
+    "model.encoder_",
+    "model.pictures",
+)  # options that weights depend on
 Options = dict[str, Any]
 """Plain values by full name, such as `trainer.max_epochs`."""
 

@@ -19,7 +19,7 @@ from recvae.codec.inr.layout import (
     Layout,
     plan_layout,
 )
-from recvae.codec.inr.model import GROUP_SIZE, InrModel, as_stored
+from recvae.codec.inr.model import GROUP_SIZE, MAX_BLOCKS, MAX_LATENTS, InrModel, as_stored
 from recvae.codec.inr.sender import FIRST_RATE, Effort, Shared, send
 from recvae.errors import InputError
 from recvae.inr.encoder import Encoder
@@ -85,7 +85,7 @@ def calibrate_inr(
         tell: called with a line for the user after each stage.
 
     Raises:
-        ValueError: if no latent carries information.
+        ValueError: if no latent carries information, or a model cannot hold the blocks.
     """
     network, encoder = module.network.float(), module.encoder
     if module.table is not None:
@@ -104,6 +104,11 @@ def calibrate_inr(
         information, options.block_bits, options.bins_per_information, options.strategy,
         options.seed,
     )  # fmt: skip
+    if len(layout.lengths) > MAX_BLOCKS or len(layout.dimensions) > MAX_LATENTS:
+        raise ValueError(
+            f"{len(layout.lengths)} blocks of {len(layout.dimensions)} latents: a model holds at "
+            f"most {MAX_BLOCKS} of {MAX_LATENTS}; pass a larger --block-bits or train for less rate"
+        )
     tell(
         f"{len(layout.lengths)} blocks of {len(layout.dimensions)} latents, "
         f"{information.sum() / network.arguments.side**2:.3f} bits per pixel"
@@ -137,7 +142,7 @@ def with_fitted_code(
     shared, ranks, kl_bits = model.shared, [], 0.0
     for start in range(0, len(pictures), GROUP_SIZE):
         some = pictures[start : start + GROUP_SIZE]
-        sent = send(shared, to_network(some), model.effort)
+        sent = send(shared, to_network(some).to(shared.network.mean.device), model.effort)
         ranks.append(sent.codes.ranks)
         kl_bits += float(sent.kl_bits.sum())
     every = np.concatenate(ranks)

@@ -88,7 +88,8 @@ def synthesise(shared: Shared, z: Tensor) -> Pixels:
     Raises InputError for networks that overflow.
     """
     side = shared.network.arguments.side
-    with torch.no_grad():
+    # cuDNN would otherwise round the inputs of convolutions to 10 bits.
+    with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         values = shared.network(z.to(shared.network.mean))
     if not bool(torch.isfinite(values).all()):
         raise InputError(NOT_FINITE)

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from recvae.codec.inr.layout import Layout
 from recvae.inr.encoder import MIN_LOG_SCALE, Encoder
@@ -58,6 +59,8 @@ class Fit:
         self.is_sent = (self.block_of == blocks).expand_as(mean).clone()
         self.sent = torch.zeros_like(mean)
         self.start_log_beta = log_beta
+        # A product, since atomic sums of a GPU differ from run to run.
+        self.membership = F.one_hot(self.block_of, blocks + 1).to(mean)
         # One more column, for latents of no block.
         self.log_beta = torch.full((len(mean), blocks + 1), log_beta, device=mean.device)
         self.noise = torch.Generator().manual_seed(0)
@@ -109,11 +112,13 @@ class Fit:
 
     def _block_kl(self) -> Tensor:
         kl = kl_nats(self.mean, self.log_scale).masked_fill(self.is_sent, 0.0)
-        return torch.zeros_like(self.log_beta).index_add(1, self.block_of, kl)
+        return kl @ self.membership
 
     def _steer(self, kl: Tensor) -> None:
         """Raise the beta of blocks that exceed their budget, lower it below."""
-        excess = torch.log(kl[:, :-1] / (NATS_PER_BIT * self.budget_bits) + 1e-6)
+        # At least 0: that of a posterior close to the prior may round to less.
+        share = kl[:, :-1].clamp_min(0) / (NATS_PER_BIT * self.budget_bits)
+        excess = torch.log(share + 1e-6)
         change = STEERING * (excess / FULL_STEERING_AT).clamp(-1, 1)
         log_beta = self.log_beta[:, :-1] + change
         low, high = (self.start_log_beta + sign * MAX_LOG_BETA_CHANGE for sign in (-1, 1))

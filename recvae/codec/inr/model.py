@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -155,13 +155,10 @@ class InrModel(FolderModel, ImageCoder):
     def description(self) -> dict[str, Any]:
         """The contents of `model.json` without the hash."""
         shared, sizes = self.shared, self.encoder_sizes
-        architecture = asdict(shared.network.arguments)
         return {
             "format": FORMAT,
             "name": self.name,
-            "architecture": {
-                k: list(v) if isinstance(v, tuple) else v for k, v in architecture.items()
-            },
+            "architecture": shared.network.arguments.plain(),
             "encoder": None if sizes is None else {"width": sizes[0], "blocks": sizes[1]},
             "key": shared.key,
             "blocks": len(shared.layout.lengths),
@@ -266,7 +263,7 @@ def _layout(tensors: Tensors, arguments: InrArguments) -> Layout:
         raise ValueError("layout.dimensions: a latent is in two blocks")
     layout = Layout(lengths, dimensions, intervals)
     try:
-        assert layout.partitions
+        _ = layout.partitions
     except ValueError as error:
         raise ValueError(f"layout.{error}") from error
     return layout

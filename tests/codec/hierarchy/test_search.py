@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from codec.hierarchy.tiny import QUICK, random_tables
-from recvae.codec.hierarchy.draws import block_keys, draw_latents
+from recvae.codec.hierarchy.draws import draw_latents
 from recvae.codec.hierarchy.layout import Blocks, Layout, cut_blocks
 from recvae.codec.hierarchy.payload import LayerCode
 from recvae.codec.hierarchy.search import (
@@ -15,13 +14,9 @@ from recvae.codec.hierarchy.search import (
     MIN_LOG2_CANDIDATES,
     Search,
     SearchEffort,
-    _cheapest,
 )
 from recvae.codec.hierarchy.tables import LayerTables
-from recvae.exact import to_float
-from recvae.rec import Code, DiagonalGaussian, Partition, PartitionedORC
 from recvae.rec.partition import MAX_LOG2_BINS
-from recvae.rec.target import on_grid
 
 KEY, LAYER = (1 << 64) - 1, 2  # keys of blocks wrap
 
@@ -107,32 +102,6 @@ def test_nothing_is_searched_where_nothing_is_sent(tables: LayerTables) -> None:
     code = searched(tables, np.zeros((2, 5), np.int64), *posteriors(0, 10))
     assert code.bins.shape == (0, 3)
     assert len(code.ranks) == len(code.cuts) == len(code.blocks.classes) == 0
-
-
-def test_the_cheapest_finisher_is_sent() -> None:
-    """Of the first finishers, the one with the largest log2 q/p minus the bits of its rank."""
-    coder = PartitionedORC(Partition((2, 3)), 1 << 8, block=LAYER)
-    mean, scale = (torch.from_numpy(values) for values in posteriors(5, 30, 2))
-    target = on_grid(DiagonalGaussian(mean, scale))
-    code = random_tables(3).layers[0].rank_codes[0]
-    keys = block_keys(KEY, np.arange(30))
-    bins, ranks = _cheapest(coder, code, target, keys, 8)
-    found, _ = coder.encode_best(target, keys, torch.Generator(), 8)
-    later = 0
-    for item in range(30):
-        gains = []
-        for place in range(8):
-            one = Code(found.bins[item, place][None], found.ranks[item, place][None])
-            own = coder.decode(one, keys[item : item + 1])
-            z = to_float(own, torch.float64)
-            ratio = torch.distributions.Normal(target.mean[item], target.scale[item]).log_prob(z)
-            ratio -= torch.distributions.Normal(0.0, 1.0).log_prob(z)
-            gains.append(float(ratio.sum() / np.log(2) - code.bits(found.ranks[item, place])))
-        best = int(np.argmax(gains))
-        assert np.array_equal(bins[item], found.bins[item, best].numpy())
-        assert ranks[item] == int(found.ranks[item, best])
-        later += best > 0
-    assert later > 5  # it is not always the first
 
 
 def test_no_cut_of_more_than_2_to_the_62_bins() -> None:

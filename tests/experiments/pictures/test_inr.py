@@ -52,9 +52,10 @@ BOTH = PARTITIONED_BLOCKS, UNPARTITIONED_BLOCKS
 
 
 def test_the_ideal_counts_the_latents_of_blocks_and_no_others() -> None:
-    model = MODELS.models["tiny"].as_sender(replace(QUICK, first_steps=0))
+    model = MODELS.models["tiny"].as_sender(replace(QUICK, first_steps=0, block_steps=0))
     pixels = to_network(np.stack(IMAGES))
-    mean, log_scale = guess(model.shared.encoder, pixels)
+    information = torch.from_numpy(model.shared.information_bits)
+    mean, log_scale = guess(model.shared.encoder, information, pixels)
     sent = torch.from_numpy(model.shared.layout.dimensions)
     kl_bits = kl_nats(mean, log_scale)[:, sent].sum(1) / np.log(2)
     rate, db = ideal_point(model, np.stack(IMAGES))
@@ -70,7 +71,9 @@ def test_the_ideal_counts_the_latents_of_blocks_and_no_others() -> None:
 def test_the_ideal_fits_each_image() -> None:
     model = MODELS.models["tiny"]
     guessed, fitted = (
-        ideal_point(model.as_sender(replace(QUICK, first_steps=steps)), np.stack(IMAGES))
+        ideal_point(
+            model.as_sender(replace(QUICK, first_steps=steps, block_steps=0)), np.stack(IMAGES)
+        )
         for steps in (0, 60)
     )
     assert fitted[1] > guessed[1] + 0.5

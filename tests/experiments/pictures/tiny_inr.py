@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from recvae.codec.inr.calibrate import CalibrationOptions, _unfitted_code
+from recvae.codec.inr.calibrate import CalibrationOptions, unfitted_code
 from recvae.codec.inr.layout import plan_layout
 from recvae.codec.inr.model import InrModel, as_stored
 from recvae.codec.inr.sender import Effort, Shared
@@ -32,7 +32,7 @@ def make_inr(name: str = "tiny", bits: float = BITS, **facts: Any) -> InrModel:
     information = np.zeros(arguments.dim, np.float32)
     information[:: arguments.dim // INFORMED][:INFORMED] = bits
     layout = plan_layout(information, CalibrationOptions().block_bits)
-    shared = Shared(network, layout, _unfitted_code(), 1, encoder, information, -9.0)
+    shared = Shared(network, layout, unfitted_code(), 1, encoder, information, -9.0)
     return InrModel(
         name=name, shared=shared, encoder_sizes=(4, 1), effort=QUICK, metadata=dict(facts)
     )
