@@ -98,11 +98,11 @@ OURS_LOOKS = {
 LEFT = 0.0, 0.6  # of a name
 INR_LOOKS = {
     INR_IDEAL: Look(
-        "INR, ideal", PURPLE, 31.4, line="--", width=1.3, apart=(2.25, 27.9), start=LEFT
+        "INR, ideal", PURPLE, 31.0, line="--", width=1.3, apart=(2.25, 28.6), start=LEFT
     ),
-    INR_BINS: Look("INR, 48-bit blocks", PURPLE, 30.8, marker="o", apart=(2.32, 28.6), start=LEFT),
+    INR_BINS: Look("INR, 48-bit blocks", PURPLE, 31.8, marker="o", apart=(2.25, 29.3), start=LEFT),
     INR_NO_BINS: Look(
-        "INR, 16-bit, no partition", PURPLE, 30.0, marker="^", apart=(2.4, 29.3), start=LEFT
+        "INR, 16-bit, no partition", PURPLE, 30.0, marker="^", apart=(2.25, 27.9), start=LEFT
     ),
 }
 PUBLISHED = {result.key: result.curve for result in (THEORY, PARTITIONED, ORC)}
@@ -116,7 +116,7 @@ CIFAR10 = Frame(
         THEORY.key: Look("theory", VERMILLION, 33.0, line=":", width=1.3),
         PARTITIONED.key: Look("RECOMBINER,\npartitioned ORC", VERMILLION, 33.6, marker="s"),
         ORC.key: Look("RECOMBINER, ORC", GREEN, 29.77, marker="^", apart=(1.66, 26.1)),
-        "AVIF payload": Look("AVIF, payload", DARK, 32.6, "lower right", "--"),
+        "AVIF payload": Look("AVIF, payload", DARK, 35.2, "lower right", "--"),
         "JPEG payload": Look("JPEG,\nscan", PALE, 22.5, "lower right", "--"),
         "JPEG XL": Look("JPEG XL", BLACK, 24.5, "lower right"),
         "WebP": Look("WebP", DARK, 23.3),
