@@ -108,7 +108,11 @@ def test_export(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "kind"),
-    [("--num-blocks=2", "VAE"), ("--latents=blocks", "VAE"), ("--data.reduce=2", "PictureVAE")],
+    [
+        ("--num-blocks=2", "VAE"),
+        ("--latents=blocks", "VAE"),
+        ("--data.reduce=2", "PictureVAE or a PictureINR"),
+    ],
 )
 def test_exports_of_other_kinds_alone(folder: Path, option: str, kind: str) -> None:
     name = option.partition("=")[0]

@@ -71,7 +71,7 @@ def test_bad_trainings(folder: Path, arguments: list[str], message: str) -> None
 
 def test_exports_of_pictures_alone(trained: Path) -> None:
     export = ["export", f"--ckpt_path={LAST}", "--out=model", "--data.root=images"]
-    message = f"{LAST}: holds a VAE: omit --data.reduce, for a PictureVAE only"
+    message = f"{LAST}: holds a VAE: omit --data.reduce, for a PictureVAE or a PictureINR only"
     assert message in refusal(trained, *export, "--data.reduce=2")
 
 

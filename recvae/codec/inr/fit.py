@@ -12,6 +12,7 @@ from recvae.vae.objective import NATS_PER_BIT, kl_nats
 STEERING = 0.05  # largest change of log beta in a step
 FULL_STEERING_AT = 0.2  # relative error of a block's KL from which on it changes by that much
 MAX_LOG_BETA_CHANGE = 3.0
+LEAST_BUDGET = 1e-9  # nats of a block: a model may state none
 LEAST_ERROR = 1e-10  # of a picture: a network may reproduce a plain one exactly
 SETTLED = 0.7  # share of the steps after which the learning rate falls
 
@@ -117,7 +118,7 @@ class Fit:
     def _steer(self, kl: Tensor) -> None:
         """Raise the beta of blocks that exceed their budget, lower it below."""
         # At least 0: that of a posterior close to the prior may round to less.
-        share = kl[:, :-1].clamp_min(0) / (NATS_PER_BIT * self.budget_bits)
+        share = kl[:, :-1].clamp_min(0) / (NATS_PER_BIT * self.budget_bits).clamp_min(LEAST_BUDGET)
         excess = torch.log(share + 1e-6)
         change = STEERING * (excess / FULL_STEERING_AT).clamp(-1, 1)
         log_beta = self.log_beta[:, :-1] + change
