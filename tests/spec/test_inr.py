@@ -62,6 +62,7 @@ def test_golden_file(file: Path) -> None:
     assert differing <= golden.MOST_THAT_DIFFER
 
 
+@pytest.mark.slow
 def test_any_group(both: tuple[InrModel, inr.Inr]) -> None:
     """Any bins and ranks, which no sender of so few bits finds, among them the first and last."""
     model, second = both

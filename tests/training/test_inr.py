@@ -89,6 +89,7 @@ def test_rounds_resume_as_without_break(folder: Path) -> None:
     check_resumed_as_without_break(folder, "inr-cifar10-gpu", 4, f"{BETWEEN_BATCHES}=2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", ["inr-cifar10", "inr-cifar10-gpu"])
 def test_an_export_codes(folder: Path, run: str) -> None:
     path = f"runs/{run}/version_0/checkpoints/last.ckpt"

@@ -103,9 +103,10 @@ def test_measure_a_checkpoint(folder: Path, command: str, split: str) -> None:
     assert f"{split}/quality_50_psnr_db" in rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "kept"),
-    [(4, f"{BETWEEN_BATCHES}=2"), pytest.param(3, BETWEEN_EPOCHS, marks=pytest.mark.slow)],
+    [(4, f"{BETWEEN_BATCHES}=2"), (3, BETWEEN_EPOCHS)],
 )
 def test_resumed_as_without_break(folder: Path, steps: int, kept: str) -> None:
     shutil.rmtree(folder / "runs")

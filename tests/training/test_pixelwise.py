@@ -83,6 +83,7 @@ def test_resumed_as_without_break(folder: Path) -> None:
     check_resumed_as_without_break(folder, "photos", 3, f"{BETWEEN_BATCHES}=3")
 
 
+@pytest.mark.slow
 def test_export(folder: Path) -> None:
     """It needs no pictures; the model codes its training pictures and others."""
     shutil.rmtree(folder / "photos")

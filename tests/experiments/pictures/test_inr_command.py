@@ -17,6 +17,8 @@ from recvae.experiments.pictures.figures import inr_blocks, inr_partitions
 from recvae.experiments.pictures.inr_rows import INR, INR_DATA, InrRow, inr_rows
 from recvae.experiments.pictures.table import COLUMNS, PARTITION_COLUMNS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def root(tmp_path: Path, data: Path) -> Path:
