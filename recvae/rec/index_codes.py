@@ -104,6 +104,12 @@ def fit_bucket_code(ranks: Tensor, num_candidates: int) -> IndexCode:
     return IndexCode(to_frequencies(counts + 0.5), tuple(range(len(counts))))
 
 
+def halving_code(num_buckets: int) -> IndexCode:
+    """A code to start from: each bucket, of 2^e ranks, is half as likely as the one before."""
+    weights = 2.0 ** -np.arange(num_buckets) + 1e-4
+    return IndexCode(to_frequencies(weights), tuple(range(num_buckets)))
+
+
 def fixed_length_code(num_candidates: int) -> IndexCode:
     """A code of ceil(log2 N) bits for all ranks, as in minimal random coding.
 

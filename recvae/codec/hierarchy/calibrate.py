@@ -22,7 +22,7 @@ from recvae.hierarchy.lightning import PictureVAE
 from recvae.hierarchy.network import Hierarchy
 from recvae.hierarchy.quality import position_of
 from recvae.rec import IndexCode
-from recvae.rec.index_codes import fit_bucket_code, to_frequencies
+from recvae.rec.index_codes import fit_bucket_code, halving_code, to_frequencies
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
 
 KEY = 1
@@ -297,9 +297,8 @@ def fit_codes(
 
 
 def unfitted_code() -> IndexCode:
-    """An initial code of ranks: each bucket is half as likely as the one before."""
-    weights = 2.0 ** -np.arange(MAX_LOG2_RANKS + 1) + 1e-4
-    return IndexCode(to_frequencies(weights), tuple(range(MAX_LOG2_RANKS + 1)))
+    """An initial code of ranks."""
+    return halving_code(MAX_LOG2_RANKS + 1)
 
 
 def unfitted_cuts(classes: int) -> NDArray[np.int32]:

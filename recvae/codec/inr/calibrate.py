@@ -26,7 +26,7 @@ from recvae.inr.encoder import Encoder
 from recvae.inr.lightning import PictureINR
 from recvae.inr.network import Inr
 from recvae.rec import IndexCode, fit_bucket_code
-from recvae.rec.index_codes import to_frequencies
+from recvae.rec.index_codes import halving_code
 from recvae.vae.objective import NATS_PER_BIT, kl_nats
 
 KEY = 1
@@ -177,9 +177,8 @@ def _mean_bits(kl: Tensor) -> NDArray[np.float32]:
 
 
 def unfitted_code() -> IndexCode:
-    """An initial code of ranks: each bucket is half as likely as the one before."""
-    weights = 2.0 ** -np.arange(MAX_LOG2_CANDIDATES + 1) + 1e-4
-    return IndexCode(to_frequencies(weights), tuple(range(MAX_LOG2_CANDIDATES + 1)))
+    """An initial code of ranks."""
+    return halving_code(MAX_LOG2_CANDIDATES + 1)
 
 
 def _rank_code(ranks: Integers) -> IndexCode:
