@@ -50,13 +50,15 @@ def use_one_thread_after_fork() -> None:
         torch.set_num_threads(1)
 
 
-def in_threads(work: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-    """Results in order, of as many jobs at once as there are CPUs."""
+def in_threads(
+    work: Callable[[Job], Result], jobs: Iterable[Job], threads: int | None = None
+) -> Iterator[Result]:
+    """Results in order, of as many jobs at once as `threads`, by default the number of CPUs."""
     waiting = list(jobs)
     if len(waiting) < 2:
         yield from map(work, waiting)
         return
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(usable_cpus()) as pool:
+    with ThreadPoolExecutor(threads or usable_cpus()) as pool:
         yield from pool.map(work, waiting)

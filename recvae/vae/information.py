@@ -11,7 +11,7 @@ from recvae.rec import DiagonalGaussian
 
 # Matrix products of different shapes round differently. With one shape, an image's posterior, and
 # so its file, does not depend on the images it is compressed with.
-ENCODER_BATCH = 128
+ENCODER_BATCH = 16
 
 
 @torch.inference_mode()

@@ -3,7 +3,6 @@
 Threads share no state, and no threading layer is started.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +23,7 @@ from recvae.rec.search.inputs import (
 from recvae.rec.search.numba.kernel import Items, Plan, StretchTables, Winners, search_items
 from recvae.rec.search.numba.times import ARRIVALS
 from recvae.rec.search.screening import quantile_pieces, screening_terms
+from recvae.threads import in_threads
 
 
 def search(inputs: SearchInputs, rule: StoppingRule) -> BestCandidates:
@@ -52,8 +52,9 @@ def search(inputs: SearchInputs, rule: StoppingRule) -> BestCandidates:
     threads = min(torch.get_num_threads(), max(batch, 1))
     # More parts than threads, so that no thread waits long for the others.
     bounds = np.linspace(0, batch, min(batch, 4 * threads) + 1).astype(int).tolist()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(search_part, map(slice, bounds[:-1], bounds[1:])))
+    parts = list(map(slice, bounds[:-1], bounds[1:]))
+    for _ in in_threads(search_part, parts, threads):
+        pass
     return results
 
 
