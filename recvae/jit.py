@@ -69,3 +69,7 @@ inlined = compiled(forceinline=True)
 bare = compiled(_nrt=False)
 bare_threaded = compiled(_nrt=False, nogil=True)
 bare_inlined = compiled(_nrt=False, forceinline=True)
+
+# Compiled only within its caller, of which there should be one. LLVM optimises others alone, then
+# again within each caller, then within the callers of these.
+bare_part = compiled(_nrt=False, inline="always")

@@ -33,13 +33,18 @@ def pack(weights: NDArray[np.int16]) -> NDArray[np.int16]:
     """
     outputs, inputs = weights.shape
     shape = -(-inputs // 2), -(-outputs // LANES) * LANES, 2
-    memory = np.zeros(2 * int(np.prod(shape)) + ALIGNED_BYTES, np.uint8)
-    start = -memory.ctypes.data % ALIGNED_BYTES
-    packed = memory[start : memory.size - ALIGNED_BYTES + start].view(np.int16).reshape(shape)
+    packed = aligned(int(np.prod(shape))).reshape(shape)
     for odd in range(2):
         half = weights[:, odd::2].T
         packed[: half.shape[0], :outputs, odd] = half
     return packed
+
+
+def aligned(size: int) -> NDArray[np.int16]:
+    """Zeros (size,) at an address where a vector lies in one cache line."""
+    memory = np.zeros(2 * size + ALIGNED_BYTES, np.uint8)
+    start = -memory.ctypes.data % ALIGNED_BYTES
+    return memory[start : start + 2 * size].view(np.int16)
 
 
 @bare_inlined

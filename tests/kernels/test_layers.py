@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recvae.exact import IntegerDense, IntegerResidual
-from recvae.kernels.layers import Layer, Residual, add_residual, apply, new_layer
+from recvae.kernels.layers import Layers, Residual, add_residual, apply, join_layers, room
 
 LIMIT = 4095
 SIZES = [(1, 1), (7, 16), (16, 7), (33, 48), (416, 96), (96, 259)]
@@ -25,8 +25,10 @@ def random_dense(inputs: int, outputs: int, relu: bool) -> IntegerDense:
     )
 
 
-def as_layer(dense: IntegerDense) -> Layer:
-    return new_layer(dense.weight.numpy(), dense.bias.numpy(), dense.shift.numpy(), dense.low)
+def joined(*every: IntegerDense) -> Layers:
+    return join_layers(
+        [(own.weight.numpy(), own.bias.numpy(), own.shift.numpy(), own.low) for own in every]
+    )
 
 
 def random_vectors(size: int) -> np.ndarray:
@@ -42,13 +44,13 @@ def random_vectors(size: int) -> np.ndarray:
 def test_a_layer_is_that_of_torch(size: tuple[int, int], relu: bool) -> None:
     inputs, outputs = size
     dense = random_dense(inputs, outputs, relu)
-    layer, expected = as_layer(dense), dense(torch.from_numpy(random_vectors(inputs)).float())
-    room = np.zeros(2 * layer.weights.shape[0], np.int16)
-    sums = np.zeros(layer.bias.size, np.int32)
+    expected = dense(torch.from_numpy(random_vectors(inputs)).float())
+    layers = joined(random_dense(outputs, 5, relu), dense, random_dense(3, inputs, relu))
+    given, sums = np.zeros(room(layers), np.int16), np.zeros(room(layers), np.int32)
     for vector, wanted in zip(random_vectors(inputs), expected, strict=True):
-        room[:inputs] = vector
+        given[:inputs] = vector
         found = np.full(outputs + 3, 99, np.int16)
-        apply(layer, room, sums, found[:outputs], LIMIT)
+        apply(layers, 1, given, sums, found[:outputs], LIMIT)
         np.testing.assert_array_equal(found[:outputs], wanted.numpy())
         assert (found[outputs:] == 99).all()
 
@@ -56,10 +58,10 @@ def test_a_layer_is_that_of_torch(size: tuple[int, int], relu: bool) -> None:
 @pytest.mark.parametrize("width", [16, 48, 21])
 def test_a_residual_layer_is_that_of_torch(width: int) -> None:
     first, second = (random_dense(width, width, relu) for relu in (True, False))
-    residual = Residual(as_layer(first), as_layer(second))
+    layers = joined(second, first)
     expected = IntegerResidual(first, second)(torch.from_numpy(random_vectors(width)).float())
     a, b = (np.zeros(64, np.int16) for _ in range(2))
     for vector, wanted in zip(random_vectors(width), expected, strict=True):
         x = np.append(vector, np.zeros(width % 2, np.int16))
-        add_residual(residual, x, np.zeros(64, np.int32), a, b, LIMIT)
+        add_residual(layers, Residual(1, 0), x, np.zeros(64, np.int32), a, b, LIMIT)
         np.testing.assert_array_equal(x[:width], wanted.numpy())

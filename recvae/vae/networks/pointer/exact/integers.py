@@ -7,7 +7,7 @@ from torch import nn
 
 from recvae.exact import FixedPoint, IntegerDense
 from recvae.exact.frequencies import exponential_table
-from recvae.kernels.layers import Layer, Residual, new_layer
+from recvae.kernels.layers import Residual, join_layers
 from recvae.vae.networks.pointer.exact.kernel import Network, Numbers, Round
 
 if TYPE_CHECKING:
@@ -24,14 +24,23 @@ def to_kernel(decoder: "PointerDecoder", number: FixedPoint) -> Network:
     size, limit = arguments.width // arguments.heads, number.limit
     if limit > MAX_LIMIT or (size + size % 2) * limit * limit > MAX_INT32:
         raise ValueError(f"number.magnitude_bits is {number.magnitude_bits}: too many for pointers")
+    layers: list[tuple[Any, ...]] = []
+
+    def add(dense: nn.Module) -> int:
+        layers.append(_layer(dense))
+        return len(layers) - 1
+
+    def add_residual(block: Any) -> Residual:
+        return Residual(add(block.first), add(block.second))
+
     rounds = tuple(
         Round(
-            known=_layer(own.known),
-            query=_layer(own.query),
-            key=_layer(own.key),
-            value=_layer(own.value),
-            out=_layer(own.out),
-            block=_residual(own.block),
+            known=add(own.known),
+            query=add(own.query),
+            key=add(own.key),
+            value=add(own.value),
+            out=add(own.out),
+            block=add_residual(own.block),
         )
         for own in decoder.rounds
     )
@@ -44,37 +53,35 @@ def to_kernel(decoder: "PointerDecoder", number: FixedPoint) -> Network:
         number.fraction_bits,
         limit,
     )
-    return Network(
+    network = Network(
+        layers=None,
         flag_values=_table(decoder.flag_values),
-        flag_join=_layer(decoder.flag_join),
-        flag_blocks=tuple(_residual(own) for own in decoder.flag_blocks),
-        flag=_layer(decoder.flag),
+        flag_join=add(decoder.flag_join),
+        flag_blocks=tuple(add_residual(own) for own in decoder.flag_blocks),
+        flag=add(decoder.flag),
         values=_table(decoder.values),
         rows=_table(decoder.rows),
         columns=_table(decoder.columns),
-        join=_layer(decoder.join),
-        block=_residual(decoder.block),
+        join=add(decoder.join),
+        block=add_residual(decoder.block),
         rounds=rounds,
         memory=_table(decoder.memory),
-        last=_residual(decoder.last),
-        law=_layer(decoder.law),
+        last=add_residual(decoder.last),
+        law=add(decoder.law),
         none=np.concatenate([_table(own.none) for own in decoder.rounds]),
         exponentials=exponential_table(number.fraction_bits).numpy().astype(np.int32),
         numbers=numbers,
     )
+    return network._replace(layers=join_layers(layers))
 
 
 def _table(embedding: Any) -> np.ndarray:
     return np.ascontiguousarray(embedding.table.cpu().numpy())
 
 
-def _layer(dense: nn.Module) -> Layer:
+def _layer(dense: nn.Module) -> tuple[Any, ...]:
+    """Weight, bias, shift and least output."""
     assert isinstance(dense, IntegerDense)
     if dense.bias.numel() and int(dense.bias.long().abs().max()) > MAX_BIAS:
         raise ValueError(f"a bias is beyond {MAX_BIAS}: sums would leave 32 bits")
-    weight, bias, shift = (part.cpu().numpy() for part in (dense.weight, dense.bias, dense.shift))
-    return new_layer(weight, bias, shift, dense.low)
-
-
-def _residual(block: Any) -> Residual:
-    return Residual(_layer(block.first), _layer(block.second))
+    return *(part.cpu().numpy() for part in (dense.weight, dense.bias, dense.shift)), dense.low

@@ -7,18 +7,18 @@ from collections import namedtuple
 
 import numpy as np
 
-from recvae.jit import bare, bare_inlined, bare_threaded
+from recvae.jit import bare_inlined, bare_part, bare_threaded
 from recvae.kernels import layers, range_coder
 from recvae.vae.networks.pointer.exact import law as laws
 from recvae.vae.networks.pointer.exact import past as pasts
 
 Network = namedtuple(
     "Network",
-    "flag_values flag_join flag_blocks flag values rows columns join block rounds memory last law "
-    "none exponentials numbers",
+    "layers flag_values flag_join flag_blocks flag values rows columns join block rounds memory "
+    "last law none exponentials numbers",
 )
-"""A decoder after its maps: layers; tables of vectors, int16; keys for no pixel, (rounds, width)
-int16; exponentials, int32."""
+"""A decoder after its maps: layers, and the numbers of each; tables of vectors, int16; keys for no
+pixel, (rounds, width) int16; exponentials, int32."""
 
 Numbers = namedtuple("Numbers", "flag_radius radius flag_width width heads fraction_bits limit")
 
@@ -38,9 +38,7 @@ def new_buffers(network, height, width):
     numbers, (maps, tables) = network.numbers, ([], (network.flag_values, network.values))
     for radius, table in zip((numbers.flag_radius, numbers.radius), tables, strict=True):
         maps.append(np.zeros((height + radius, (width + 2 * radius) * table.shape[1]), np.int16))
-    every = [network.flag_join, network.join, network.law, network.rounds[0].known]
-    every += [network.rounds[0].query]
-    widest = max(max(2 * own.weights.shape[0], own.weights.shape[1]) for own in every)
+    widest = layers.room(network.layers)
     vectors = [np.zeros(widest, np.int16) for _ in range(9)]
     sums, law = np.zeros(widest, np.int32), np.zeros(widest, np.int16)
     return Buffers(*maps, *vectors, sums, law)  # type: ignore[call-arg]
@@ -77,10 +75,13 @@ def code_images(network, features, pixels, intervals, counts, buffers, symbols, 
             break
 
 
-@bare
+@bare_part
 def _code_image(network, features, pixels, intervals, n, buffers, symbols, past, coder, decoding):
     height, width = pixels.shape
-    _begin(network, buffers, symbols)
+    _begin(network.flag_values[0], buffers.near)
+    _begin(network.values[0], buffers.wide)
+    symbols.memory[:] = 0
+    symbols.seen[:] = False
     used, tokens = 0, np.int64(1)  # 0 is no pixel; a literal would be compiled separately
     for y in range(height):
         for x in range(width):
@@ -102,17 +103,14 @@ def _code_image(network, features, pixels, intervals, n, buffers, symbols, past,
 
 
 @bare_inlined
-def _begin(network, buffers, symbols):
-    for table, rows in ((network.flag_values, buffers.near), (network.values, buffers.wide)):
-        columns = table.shape[1]
-        for row in range(rows.shape[0]):
-            for i in range(rows.shape[1]):
-                rows[row, i] = table[0, i % columns]
-    symbols.memory[:] = 0
-    symbols.seen[:] = False
+def _begin(vector, rows):
+    """Repeat the vector of a zero in all rows."""
+    for row in range(rows.shape[0]):
+        for i in range(rows.shape[1]):
+            rows[row, i] = vector[i % vector.size]
 
 
-@bare_inlined
+@bare_part
 def _flag_law(network, buffers, symbols, features, y, x):
     """Find the frequencies of zero and not zero; leave the state in `buffers.flag`."""
     numbers = network.numbers
@@ -120,15 +118,17 @@ def _flag_law(network, buffers, symbols, features, y, x):
     columns = network.flag_values.shape[1]
     place = _look_around(buffers.near, numbers.flag_radius, columns, y, x, inputs)
     _copy(features, inputs, place)
-    layers.apply(network.flag_join, inputs, buffers.sums, hidden, limit)
+    layers.apply(network.layers, network.flag_join, inputs, buffers.sums, hidden, limit)
     for residual in network.flag_blocks:
-        layers.add_residual(residual, hidden, buffers.sums, buffers.a, buffers.b, limit)
-    layers.apply(network.flag, hidden, buffers.sums, buffers.law, limit)
+        layers.add_residual(
+            network.layers, residual, hidden, buffers.sums, buffers.a, buffers.b, limit
+        )
+    layers.apply(network.layers, network.flag, hidden, buffers.sums, buffers.law, limit)
     laws.weigh(buffers.law, network.exponentials, symbols.weights, 2)
     laws.count_up(symbols.weights, symbols.frequencies, 2)
 
 
-@bare
+@bare_part
 def _value_law(network, buffers, symbols, past, tokens, features, y, x):
     """Find the frequencies of values 1 and up; `_learn` stores keys and answers."""
     numbers, exponentials = network.numbers, network.exponentials
@@ -137,15 +137,17 @@ def _value_law(network, buffers, symbols, past, tokens, features, y, x):
     place = _look_around(buffers.wide, numbers.radius, network.values.shape[1], y, x, inputs)
     place = _copy(buffers.flag[: numbers.flag_width], inputs, place)
     place = _copy(features, inputs, place)
-    _put_place(network, inputs, place, y, x)
-    layers.apply(network.join, inputs, buffers.sums, token, limit)
-    layers.add_residual(network.block, token, buffers.sums, buffers.a, buffers.b, limit)
+    _put_place(network.rows[y], network.columns[x], inputs, place)
+    layers.apply(network.layers, network.join, inputs, buffers.sums, token, limit)
+    layers.add_residual(
+        network.layers, network.block, token, buffers.sums, buffers.a, buffers.b, limit
+    )
     for turn in range(len(network.rounds)):
         own = network.rounds[turn]
         _copy(token, past.entered[turn], 0)
         _copy(token, buffers.query, 0)
-        _put_place(network, buffers.query, width, y, x)
-        layers.apply(own.query, buffers.query, buffers.sums, buffers.key, limit)
+        _put_place(network.rows[y], network.columns[x], buffers.query, width)
+        layers.apply(network.layers, own.query, buffers.query, buffers.sums, buffers.key, limit)
         pasts.look_back(
             past,
             turn,
@@ -156,14 +158,18 @@ def _value_law(network, buffers, symbols, past, tokens, features, y, x):
             bits,
             limit,
         )
-        layers.apply(own.out, buffers.answer, buffers.sums, buffers.a, limit)
+        layers.apply(network.layers, own.out, buffers.answer, buffers.sums, buffers.a, limit)
         layers.add(token, buffers.a, limit)
-        layers.add_residual(own.block, token, buffers.sums, buffers.a, buffers.b, limit)
+        layers.add_residual(
+            network.layers, own.block, token, buffers.sums, buffers.a, buffers.b, limit
+        )
     for i in range(width):
         token[i] = min(max(token[i] + symbols.memory[i], -limit), limit)
-    layers.add_residual(network.last, token, buffers.sums, buffers.a, buffers.b, limit)
+    layers.add_residual(
+        network.layers, network.last, token, buffers.sums, buffers.a, buffers.b, limit
+    )
     law, levels = buffers.law, symbols.seen.size
-    layers.apply(network.law, buffers.x, buffers.sums, law, limit)
+    layers.apply(network.layers, network.law, buffers.x, buffers.sums, law, limit)
     for h in range(numbers.heads):
         symbols.strengths[h] = laws.strength(exponentials, np.int64(law[levels + h]), bits)
     symbols.pointed[:] = 0
@@ -177,7 +183,7 @@ def _value_law(network, buffers, symbols, past, tokens, features, y, x):
     laws.count_up(symbols.weights, symbols.frequencies, levels - 1)
 
 
-@bare
+@bare_part
 def _learn(network, buffers, symbols, past, tokens, value, y, x):
     """Learn from the value of the pixel of the latest `_value_law`."""
     numbers = network.numbers
@@ -186,10 +192,12 @@ def _learn(network, buffers, symbols, past, tokens, value, y, x):
         own = network.rounds[turn]
         _copy(past.entered[turn], buffers.known, 0)
         _copy(network.values[value], buffers.known, width)
-        layers.apply(own.known, buffers.known, buffers.sums, buffers.query[:width], limit)
-        _put_place(network, buffers.query, width, y, x)
-        layers.apply(own.key, buffers.query, buffers.sums, buffers.key, limit)
-        layers.apply(own.value, buffers.query, buffers.sums, buffers.answer, limit)
+        layers.apply(
+            network.layers, own.known, buffers.known, buffers.sums, buffers.query[:width], limit
+        )
+        _put_place(network.rows[y], network.columns[x], buffers.query, width)
+        layers.apply(network.layers, own.key, buffers.query, buffers.sums, buffers.key, limit)
+        layers.apply(network.layers, own.value, buffers.query, buffers.sums, buffers.answer, limit)
         pasts.put_key(past, turn, tokens, buffers.key[:width])
         pasts.put_answer(past, turn, tokens, buffers.answer[:width])
     for radius, table, rows in (
@@ -235,10 +243,10 @@ def _look_around(rows, radius, columns, y, x, inputs):
 
 
 @bare_inlined
-def _put_place(network, inputs, place, y, x):
-    """Copy the vectors of row and column."""
-    place = _copy(network.rows[y], inputs, place)
-    _copy(network.columns[x], inputs, place)
+def _put_place(row, column, inputs, place):
+    """Copy the vectors of row and column to a position."""
+    place = _copy(row, inputs, place)
+    _copy(column, inputs, place)
 
 
 @bare_inlined
