@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from recvae.vae.networks.layers import Dense, Embedding, Residual
 
+MAX_STRENGTH = 8  # of heads, in nats: how much more probable they make what they point at
+
 
 class Attention(nn.Module):
     """Adds to a pixel's state what it learns from earlier pixels.

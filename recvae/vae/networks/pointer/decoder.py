@@ -26,7 +26,7 @@ from recvae.vae.networks.context import causal_windows, neighbours
 from recvae.vae.networks.decoder import PixelKernel
 from recvae.vae.networks.layers import Dense, Embedding, Residual
 from recvae.vae.networks.passes import Passes
-from recvae.vae.networks.pointer.attention import Attention, behind
+from recvae.vae.networks.pointer.attention import MAX_STRENGTH, Attention, behind
 from recvae.vae.networks.pointer.sampling import passes_in_floats
 from recvae.vae.networks.pointer.tokens import Tokens, one_hot_before, windows
 from recvae.vae.networks.upsampling import UpsamplingDecoder, known_columns
@@ -34,7 +34,6 @@ from recvae.vae.networks.upsampling import UpsamplingDecoder, known_columns
 LEARNED_COLUMNS = 5  # of the vectors that represent a value
 PLACE_COLUMNS = 7  # learned, of the vector for a row or a column
 ROUNDS = 2  # of attention
-MAX_STRENGTH = 8.0
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import numpy as np
 
 from recvae.jit import bare, bare_inlined
 from recvae.kernels.range_coder import TOTAL
+from recvae.vae.networks.pointer.attention import MAX_STRENGTH
 
-MAX_STRENGTH = 8  # of heads, in nats
 ONE = 22512  # floor(2^26 exp(-8)): a strength of 0, as in `strength`, and a share of 1
 SHARE_BITS = 14
 FACTOR_SHIFT = 8
