@@ -35,7 +35,7 @@ from recvae.rec.positions import (
     shortest_position,
     subinterval,
 )
-from recvae.rec.randomness import MAX_BLOCK, key_tensor, private_key, shared_key
+from recvae.rec.randomness import MAX_BLOCK, key_tensor, private_key, shared_keys
 from recvae.rec.target import DiagonalGaussian, on_grid, require_on_grid
 
 MAX_STEPS = 1 << 24
@@ -107,9 +107,10 @@ class SplitOnSample(Coder):
         self._check_dim("target", target.dim)
         require_on_grid(target)
         gaussian = Gaussian1D(target.mean.double().flatten(), target.scale.double().flatten())
-        keys = key_tensor(key, target.batch, target.mean.device)
+        batch, device = target.batch, target.mean.device
+        keys = key_tensor(key, batch, device)
         private = item_streams(private_key(keys, self.block, generator), self.dim)
-        shared = item_streams(shared_key(keys, self.block), self.dim)
+        shared = item_streams(shared_keys(key, batch, device, self.block), self.dim)
         bins, ranks, drawn = (torch.empty_like(gaussian.mean, dtype=torch.int64) for _ in range(3))
         capped = torch.empty_like(bins, dtype=torch.bool)
         with torch.no_grad():
@@ -172,8 +173,8 @@ class SplitOnSample(Coder):
         Raises:
             ValueError: if the path ends before a candidate.
         """
-        keys = key_tensor(key, len(ranks), ranks.device)
-        shared, steps = item_streams(shared_key(keys, self.block), self.dim), ranks.flatten()
+        shared = item_streams(shared_keys(key, len(ranks), ranks.device, self.block), self.dim)
+        steps = ranks.flatten()
         low, position = torch.zeros_like(steps), torch.zeros_like(steps)
         high = torch.full_like(steps, POSITIONS)
         active = torch.arange(len(steps), device=steps.device)

@@ -22,7 +22,7 @@ from recvae.exact.gaussian import FRACTION_BITS, POSITION_BITS, quantile
 from recvae.rec.code import Code, Coder, SearchResult
 from recvae.rec.devices import all_hold, constant
 from recvae.rec.normal import log2_mass
-from recvae.rec.randomness import MAX_BLOCK, key_tensor, shared_key, shared_uniforms
+from recvae.rec.randomness import MAX_BLOCK, shared_keys, shared_uniforms
 from recvae.rec.target import DiagonalGaussian
 
 MIN_SCALE, MAX_SCALE = 2.0**-20, 16.0
@@ -100,7 +100,7 @@ class DitheredQuantisation(Coder):
 
     def _dither(self, key: int | Tensor, batch: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Delta and u, (batch, dim) float64 each, by exact or correctly rounded operations."""
-        block_key = shared_key(key_tensor(key, batch, device), self.block)
+        block_key = shared_keys(key, batch, device, self.block)
         bins = torch.arange(self.dim, device=device).expand(batch, self.dim)
         words = shared_uniforms(block_key, bins, torch.zeros_like(bins), dim=4)
         dither = (words[..., 0].double() + 0.5) * 2.0**-POSITION_BITS

@@ -17,7 +17,7 @@ from recvae.rec.randomness import (
     MAX_BLOCK,
     key_tensor,
     private_key,
-    shared_key,
+    shared_keys,
     shared_samples,
 )
 from recvae.rec.search import (
@@ -133,10 +133,9 @@ class PartitionedCoder(Coder):
             raise ValueError(f"bins: got one out of range, need [0, J) of {self.partition}")
         if not ranks_fit:
             raise ValueError(f"ranks: got one out of range, need [0, {self.limit})")
-        keys = key_tensor(key, bins.shape[0], bins.device)
         single = ranks.dim() == 1
         z = shared_samples(
-            shared_key(keys, self.block),
+            shared_keys(key, bins.shape[0], bins.device, self.block),
             self.partition,
             bins[:, None] if single else bins,
             ranks[:, None] if single else ranks,
@@ -165,8 +164,9 @@ class PartitionedCoder(Coder):
         make_rule: RuleFactory,
     ) -> BestCandidates:
         self.check_target(target)
-        keys = key_tensor(key, target.batch, target.mean.device)
-        private, shared = private_key(keys, self.block, generator), shared_key(keys, self.block)
+        batch, device = target.batch, target.mean.device
+        private = private_key(key_tensor(key, batch, device), self.block, generator)
+        shared = shared_keys(key, batch, device, self.block)
         parts = []
         with torch.no_grad():
             for items in self._item_slices(target.batch) or [slice(0, 0)]:

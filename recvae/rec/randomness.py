@@ -12,6 +12,7 @@ Private: a stream for each item, keyed by the sender's seed and the item's own k
 item's draws do not depend on its batch. The receiver never needs it.
 """
 
+from functools import lru_cache
 from typing import TypeAlias
 
 import torch
@@ -52,6 +53,20 @@ def shared_key(key: Tensor, block: int) -> KeyWords:
     """Block key of the shared randomness; key is (batch,) int64."""
     zero = torch.zeros_like(key)
     return philox4x32((zero + block, zero, zero, zero + SHARED), split_words(key))[:2]
+
+
+def shared_keys(key: int | Tensor, batch: int, device: torch.device, block: int) -> KeyWords:
+    """`shared_key` of what `key_tensor` takes; found only once if it is one key for all items."""
+    if isinstance(key, Tensor):
+        return shared_key(key_tensor(key, batch, device), block)
+    low, high = _only_shared_key(key, device, block)
+    return low.repeat(batch), high.repeat(batch)
+
+
+@lru_cache(maxsize=4096)
+def _only_shared_key(key: int, device: torch.device, block: int) -> KeyWords:
+    with torch.inference_mode(False):  # tensors made in that mode cannot take part in gradients
+        return shared_key(key_tensor(key, 1, device), block)
 
 
 def private_key(key: Tensor, block: int, generator: torch.Generator) -> KeyWords:

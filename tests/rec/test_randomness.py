@@ -9,6 +9,7 @@ from recvae.rec.randomness import (
     private_key,
     private_uniforms,
     shared_key,
+    shared_keys,
     shared_samples,
     shared_uniforms,
 )
@@ -119,3 +120,13 @@ def test_private_uniforms_come_in_any_chunks():
     whole = private_uniforms(words, 0, 100, 6)
     assert torch.equal(whole[:, 37:64], private_uniforms(words, 37, 64, 6))
     assert len(whole.unique()) == whole.numel()
+
+
+@pytest.mark.parametrize("key", [5, (1 << 64) - 5, torch.tensor([3, -4])], ids=str)
+def test_one_key_for_all_items_is_that_of_each(key: int | torch.Tensor) -> None:
+    for batch in (2, 2) if isinstance(key, torch.Tensor) else (2, 0, 3):
+        for block in (0, 7):
+            expected = shared_key(key_tensor(key, batch, CPU), block)
+            for found, wanted in zip(shared_keys(key, batch, CPU, block), expected, strict=True):
+                assert torch.equal(found, wanted)
+                assert found.is_contiguous()
