@@ -1,10 +1,10 @@
 """Images other than MNIST: flat icons in a few greys of their own, and networks trained on them.
 
-python benchmarks/icons.py FOLDER [--images N] [--epochs N]
+python benchmarks/icons.py FOLDER [--images N] [--epochs N] [--configs NAME ...]
 
-Draws icons of 28 x 28 pixels, trains configs/folder-pointer.yaml and configs/folder-causal.yaml
-on them alike, and prints bits per pixel of files of further icons, beside general codecs. All files
-stay in FOLDER; what is there is not made again.
+Draws icons of 28 x 28 pixels, trains configs/folder-pointer.yaml, or others, on them, and prints
+bits per pixel of files of further icons, beside general codecs. All files stay in FOLDER; what is
+there is not made again.
 """
 
 import argparse
@@ -93,6 +93,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=20_000, help="to train on")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--configs", nargs="+", default=["folder-pointer"], help="to train")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     images = options.folder.resolve() / "icons.npy"
@@ -103,7 +104,7 @@ def main() -> None:
     sizes["PNG, mosaics"] = sum(len(_png(mosaic)) for mosaic in mosaics(test))
     for name in ("thumbnails", "mnist-vae"):
         sizes[name] = len(recvae.load(name).compress(test))
-    for name in ("folder-causal", "folder-pointer"):
+    for name in options.configs:
         model = trained(name, options.folder.resolve(), images, options.epochs)
         sizes[f"configs/{name}.yaml"] = len(recvae.load(model).compress(test))
     print(f"{TEST_IMAGES} icons of {SIDE} x {SIDE}, bits per pixel in the file")
