@@ -17,7 +17,11 @@ changes = st.tuples(
 def changed(
     data: bytes, begin: int, damages: Sequence[Change], spans: Sequence[tuple[int, int]]
 ) -> tuple[bytes, dict[int, tuple[int, int]]]:
-    """Bytes after damages from `begin` on, and the new positions of the intact spans."""
+    """Bytes after damages from `begin` on, and the new positions of the intact spans.
+
+    Removed bytes may equal those behind them. Then a damaged span is intact by chance, at the
+    expense of the next one, which is left out.
+    """
     bytes_left: list[tuple[int, int | None]] = [(byte, i) for i, byte in enumerate(data)]
     for kind, where, garbage in damages:
         at = begin + int(where * (len(bytes_left) - begin))
@@ -28,11 +32,19 @@ def changed(
             replaced = 0 if kind == "insert" else len(garbage)
             new = () if kind == "remove" else garbage
             bytes_left[at : at + replaced] = [(byte, None) for byte in new]
+    result = bytes(byte for byte, _ in bytes_left)
     new_places = {i: place for place, (_, i) in enumerate(bytes_left) if i is not None}
-    places = [[new_places.get(i) for i in range(*span)] for span in spans]
-    alive = {
-        number: (place[0], place[-1] + 1)
-        for number, place in enumerate(places)
-        if None not in place and place[-1] - place[0] == len(place) - 1
-    }
-    return bytes(byte for byte, _ in bytes_left), alive
+    alive: dict[int, tuple[int, int]] = {}
+    by_chance: list[tuple[int, int]] = []
+    for number, (start, stop) in enumerate(spans):
+        place = new_places.get(start)
+        if place is None:
+            continue
+        end = place + stop - start
+        if all(new_places.get(start + i) == place + i for i in range(stop - start)):
+            alive[number] = (place, end)
+        elif result[place:end] == data[start:stop]:
+            by_chance.append((place, end))
+    for place, end in by_chance:
+        alive = {n: own for n, own in alive.items() if own[1] <= place or own[0] >= end}
+    return result, alive

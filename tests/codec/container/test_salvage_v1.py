@@ -176,6 +176,7 @@ several_damages = given(st.sampled_from(FILES), st.lists(changes, min_size=1, ma
 @settings(max_examples=80, deadline=None)
 @several_damages
 @example(Original(135, 2, named=True), [("remove", 0.5, b"12345")])
+@example(Original(70, 1), [("remove", 0.05118792900714376, b"\0")])  # the next byte is the same
 def test_several_damages(original: Original, damages: list[Change]) -> None:
     check_several_damages(original, damages)
 
