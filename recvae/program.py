@@ -1,5 +1,6 @@
 """Start and end of every program of this package: descriptors, signals, exit status."""
 
+import atexit
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 from recvae.errors import InputError, Terminated, gpu_failure
 from recvae.reports import forgiving_streams
@@ -69,28 +71,36 @@ def _fill_standard_descriptors() -> None:
             os.set_inheritable(descriptor, True)
 
 
+_to_restore: dict[int, Any] = {}
+"""The handlers of before, once a signal has ended a program; ours stay until Python ends."""
+
+
 @contextmanager
 def _signals_raised() -> Iterator[None]:
     """Let the signals that end a program raise `Terminated`, so that unfinished work is cleaned up.
 
-    Signals that are ignored, as under nohup, or handled by someone else are left alone.
+    Signals that are ignored, as under nohup, or handled by someone else are left alone. After one
+    that ends the program, those that belong to it must not kill it before it has said why.
     """
     process, last = os.getpid(), -ONCE_SECONDS
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal last
-        if os.getpid() != process:  # a forked worker of someone else: default behaviour
+        now, before = time.monotonic(), last
+        same = os.getpid() == process
+        if same and now - before < ONCE_SECONDS:
+            return
+        if _to_restore or not same:  # or a forked worker of someone else: default behaviour
             signal.signal(number, replaced[number])
             signal.raise_signal(number)
             return
-        now, before = time.monotonic(), last
-        if now - before >= ONCE_SECONDS:
-            last = now
-            raise Terminated(number)
+        last = now
+        raise Terminated(number)
 
     if threading.current_thread() is not threading.main_thread():  # which cannot handle signals
         yield
         return
+    _restore()
     names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # not all exist on every system
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     usual = (signal.SIG_DFL, signal.default_int_handler)
@@ -99,7 +109,24 @@ def _signals_raised() -> Iterator[None]:
         for number in replaced:
             signal.signal(number, handle)
         yield
+    except Terminated:
+        _to_restore.update(replaced)
+        raise
     finally:
-        for number, old in replaced.items():
-            with suppress(ValueError):
-                signal.signal(number, old)
+        if not _to_restore:
+            _to_restore.update(replaced)
+            _restore()
+
+
+def _restore() -> None:
+    while _to_restore:
+        number, old = _to_restore.popitem()
+        with suppress(ValueError):
+            signal.signal(number, old)
+
+
+@atexit.register
+def _ignore_more() -> None:
+    """Python's end would set what kills again."""
+    for number in _to_restore:
+        signal.signal(number, signal.SIG_IGN)

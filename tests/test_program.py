@@ -85,6 +85,7 @@ def test_signals_leave_nothing_behind(
     wait_for(tmp_path / "begun")
     for number in numbers:
         process.send_signal(number)
+        time.sleep(0.005)  # the later ones come while it ends
     out, err = process.communicate()
     assert names(tmp_path) == ["begun"]
     assert (out, err.count("\n")) == ("", 1)
