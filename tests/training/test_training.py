@@ -65,7 +65,7 @@ def test_train_resume_export_compress(tmp_path: Path, name: str, train_first) ->
     assert codec.model.metadata["training_images"] == 100
     bound = codec.model.metadata["negative_elbo_bits_an_image"]
     # After eight steps; trained networks lose less, see test_rate_in_integers.py.
-    assert bound["in_integers"] == pytest.approx(bound["in_floats"], rel=0.005)
+    assert bound["in_integers"] == pytest.approx(bound["in_floats"], rel=0.01)
     data = codec.compress(sample_images("train")[:20])
     assert np.array_equal(recvae.open(data, tmp_path / "model")[:], sample_images("train")[:20])
 
