@@ -3,16 +3,20 @@
 python benchmarks/mnist.py DATA_ROOT [--model NAME ...]    DATA_ROOT holds MNIST/raw
 
 Each row is one run of the command line in a separate process: compress all 10,000 test images,
-decompress, compare every byte. Seconds include starting Python and loading the model.
+decompress, compare every byte. Seconds include starting Python and loading the model. Then, for
+each model: one image alone, with the model loaded.
 """
 
 import argparse
 import sys
 import tempfile
+import time
 from pathlib import Path
+from statistics import median
 
 from command import run
 
+import recvae
 from recvae.codec import shipped_models
 from recvae.codec.vae.model_files import FORMAT as VAE_FORMAT
 from recvae.images import read_images, write_idx
@@ -23,6 +27,7 @@ COLUMNS = (
     "peak MB",
 )  # fmt: skip
 TRAIN_IMAGES = 10_000  # of the training set, to show overfitting
+ALONE = 100  # images, each compressed and decompressed alone
 
 
 def row(model: str, images: Path, group_size: int, folder: Path) -> None:
@@ -49,6 +54,21 @@ def row(model: str, images: Path, group_size: int, folder: Path) -> None:
     )
 
 
+def alone(model: str, images: Path) -> None:
+    """Print median times of single images, in this process."""
+    codec, pixels = recvae.load(model), read_images(images).pixels[: ALONE + 1]
+    seconds: tuple[list[float], list[float]] = [], []
+    for image in pixels:
+        begin = time.perf_counter()
+        file = codec.compress(image[None])
+        middle = time.perf_counter()
+        codec.decompress(file)
+        seconds[0].append(middle - begin)
+        seconds[1].append(time.perf_counter() - middle)
+    compressed, decoded = (1e3 * median(times[1:]) for times in seconds)  # the first is slow
+    print(f"{model:12} one image: {compressed:.1f} ms to compress, {decoded:.1f} ms to decode")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -69,6 +89,8 @@ def main() -> None:
             row(model, raw / TEST, 64, folder)
             row(model, raw / TEST, 1, folder)
             row(model, train, 64, folder)
+    for model in options.model:
+        alone(model, raw / TEST)
 
 
 if __name__ == "__main__":

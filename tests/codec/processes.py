@@ -131,7 +131,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored under nohup
     folder = Path(sys.argv[1])
     code_once(folder)
-    write_idx(folder / "images.idx", sample_images()[:40])
+    write_idx(folder / "images.idx", sample_images()[:160])
     (folder / "err").touch()
     compress_and_stop(folder)
     decompress_and_stop(folder)
